@@ -1,0 +1,130 @@
+"""`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
+
+from pathlib import Path
+
+import click
+
+from edgeae.runtime.audio import Channel, parse_channel
+from edgeae.runtime.capture import Capture, Gap
+from edgeae.runtime.detector import Detector, Window
+from edgeae.runtime.errors import ConfigError, DeviceError
+from edgeae.runtime.modelfile import split_model
+from edgeae.runtime.recordings import audio_files, by_machine, label_of, machine_of, scan
+from edgeae.runtime.run import Stream, limited, stopping
+
+from .calibrate import calibrate_files, calibrate_windows
+
+
+def choose_recordings(inputs: list[str], machine: str | None, clips: int | None) -> tuple[list[Path], str]:
+    """The recordings to learn from and the machine they are of.
+
+    A folder is a data set (its normal training recordings) or holds normal recordings. Raises
+    ConfigError for an anomaly and for several machines when none is named.
+    """
+    paths = [path for argument in inputs for path in _recordings(Path(argument))]
+    wrong = next((path for path in paths if label_of(path) == "anomaly"), None)
+    if wrong:
+        raise ConfigError(f"{wrong}: the name says anomaly; calibrate on normal sound only")
+    machines = sorted({machine_of(path) for path in paths})
+    if len(inputs) == 1 and Path(inputs[0]).is_dir() and len(machines) > 1:
+        if machine not in machines:
+            raise ConfigError(f"{inputs[0]}: holds the machines {', '.join(machines)}; name one with --machine")
+        paths = [path for path in paths if machine_of(path) == machine]
+    return sorted(paths, key=lambda path: path.name)[:clips], machine or machines[0]
+
+
+def _recordings(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    if (path / "train").is_dir() or any(path.glob("id_*/normal")):
+        return [recording.path for found in by_machine(scan(path, "train")).values() for recording in found]
+    found = audio_files(path)
+    if not found:
+        raise ConfigError(f"{path}: holds no recording")
+    return found
+
+
+def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[list[Window]]:
+    """Windows of ``duration`` seconds of live sound; a gap begins a new recording."""
+    recordings: list[list[Window]] = [[]]
+    with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
+        stream = Stream(detector.listener(), capture.samplerate)
+        with stopping(capture.stop) as came, click.progressbar(length=round(duration), label="listening") as bar:
+            for item in limited(capture.blocks(), round(duration * capture.samplerate)):
+                if isinstance(item, Gap):
+                    stream.gap(item.frames)
+                    recordings.append([])
+                    continue
+                recordings[-1] += stream.push(item)
+                bar.update(int(stream.t) - bar.pos)
+        if came:
+            raise KeyboardInterrupt
+    recordings[-1] += stream.flush()
+    return [windows for windows in recordings if windows]
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | DIR]")
+@click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
+@click.option("--duration", default=60.0, show_default=True, type=click.FloatRange(min=2), help="Seconds to listen.")
+@click.option("--clips", type=click.IntRange(min=1), help="Use the first N recordings by name.")
+@click.option("--machine", help="Machine id: chooses its recordings in a data set, and names the result.")
+@click.option("--false-alarms", help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]")
+@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
+@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The new artifact.  [default: machine.onnx]")
+@click.option("--in-place", is_flag=True, help="Replace MODEL, atomically.")
+def calibrate(
+    arguments: tuple[str, ...],
+    device: str | None,
+    duration: float,
+    clips: int | None,
+    machine: str | None,
+    false_alarms: str | None,
+    channel: str,
+    skip_bad: bool,
+    output: Path | None,
+    in_place: bool,
+) -> None:
+    """Fit an artifact to one machine from about a minute of its normal sound.
+
+    \b
+    edgeae calibrate model.int8.onnx --device hw:1 --duration 60 -o machine.onnx
+    edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
+    edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
+    """
+    model, inputs = split_model(arguments)
+    if bool(device) == bool(inputs):
+        raise ConfigError("edgeae calibrate takes recordings, or a folder, or --device; give exactly one of them")
+    if in_place and output:
+        raise ConfigError("--in-place and -o exclude each other")
+    target = model if in_place else output or Path("machine.onnx")
+    if target == model and not in_place:
+        raise ConfigError(f"{target}: would overwrite the artifact; give another -o, or --in-place")
+    detector, wanted = Detector.load(model), parse_channel(channel)
+    if device:
+        windows = listen(detector, device, duration, wanted)
+        if not windows:
+            raise DeviceError(f"{device} gave no uninterrupted second of sound; check it with `edgeae record`")
+        result = calibrate_windows(detector, windows, machine=machine or "default", false_alarms=false_alarms)
+    else:
+        paths, name = choose_recordings(inputs, machine, clips)
+        result = calibrate_files(
+            detector,
+            paths,
+            channel=wanted,
+            machine=name,
+            false_alarms=false_alarms,
+            skip_bad=skip_bad,
+            report=lambda text: click.echo(f"edgeae: {text}", err=True),
+        )
+    result.artifact.write(target)
+    _tell(result, target)
+
+
+def _tell(detector: Detector, target: Path) -> None:
+    threshold, head = detector.threshold, detector.head
+    click.echo(f"machine {detector.machine}: {head.windows} windows of {detector.window:g} s or less", err=True)
+    click.echo(f"threshold {threshold.value:.3f} for {threshold.false_alarms}: {threshold.support()}", err=True)
+    click.echo(f"next: edgeae run {target} --device hw:1", err=True)
+    click.echo(target)

@@ -1,0 +1,355 @@
+"""Write every ConvTranspose as a convolution and a shuffle that compute exactly the same.
+
+onnxruntime has no integer kernel for ConvTranspose, so a quantized one runs in float between a
+DequantizeLinear and a QuantizeLinear. A Conv does have one, and moving elements needs none.
+
+A ConvTranspose of stride s writes tap j of input i to position i*s + j - pad of its output.
+Read from the side of the output, position o = s*q + r - offset (block q, phase r) gathers
+
+    y[o] = sum over t of  x[q + t] * w[r + (pad - offset) - s*t]        (taps outside w are zero)
+
+so each phase is an ordinary convolution of stride 1. All phases are computed at once, as s times
+the channels, and then laid one after the other in time:
+
+    kernel 4, stride 2, pad 1, offset 1          r = 0     r = 1
+      block q = 0, x[-1], x[0]                    (y-1)     y0
+      block q = 1, x[0],  x[1]                     y1       y2       (channels: all of phase 0,
+      block q = 2, x[1],  x[2]                     y3       y4        then all of phase 1)
+      block q = 3, x[2],  x[3]                     y5      (y6)
+    shuffled:  (y-1) y0 y1 y2 y3 y4 y5 (y6)   and cropped:  y0 ... y5
+
+The offset is chosen for the fewest taps, then for the least to crop: kernel 3 or 5 with
+stride 2 and output padding 1 needs no crop at all. The shuffle runs with the channels last:
+
+    (N, s*C, T) -Transpose-> (N, T, s*C) -Reshape-> (N, T*s, C) -Slice-> -Transpose-> (N, C, T*s)
+
+There Reshape alone does it in one dimension, and the outer Transposes cancel against those that
+onnxruntime puts around its channels-last integer convolutions. A Relu after the layer goes
+before the shuffle, where it melts into the convolution.
+
+Where the phases have unequal numbers of taps (kernel 3, stride 2: 1 and 2) the missing ones are
+zeros of the common kernel: 16 instead of 9 in two dimensions. A layer with enough channels gets
+one convolution a phase instead, each with its own taps, and a Concat in front of the shuffle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeae.runtime.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+Array = NDArray[Any]
+
+SPLIT_BELOW = 0.9  # one convolution a phase if they have fewer than this share of the common taps,
+SPLIT_FROM = 8  # and if each gives so many channels: narrower ones take longer apart than together
+
+
+def rewrite(model: ModelProto) -> ModelProto:
+    """A copy of `model` without ConvTranspose and BatchNormalization that computes the same.
+
+    Every ConvTranspose (1-D or 2-D, any stride, kernel, padding and output padding; no groups, no
+    dilation) becomes Conv and shuffle; every BatchNormalization is folded into the convolution
+    before it. The data type of the weights is kept.
+
+    Raises ArtifactError, naming the layer, for what cannot be written so.
+    """
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        node.name = node.name or node.output[0]
+    _constants_to_initializers(copy.graph)
+    _fold_batchnorms(copy.graph)
+    shapes = _shapes(copy)
+    for node in [n for n in copy.graph.node if n.op_type == "ConvTranspose"]:
+        _replace(copy.graph, node, shapes)
+    _drop_unused_initializers(copy.graph)
+    del copy.graph.value_info[:]
+    return copy
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one spatial axis of a ConvTranspose becomes a convolution of stride 1."""
+
+    stride: int
+    shift: int  # pad - offset of the formula above
+    first: int  # the smallest t, at most 0
+    taps: int  # number of t
+    pad_end: int
+    blocks: int  # positions that the convolution computes
+    crop: int  # the offset: positions to drop at the start
+    length: int  # positions of the ConvTranspose's output
+
+    @property
+    def cropped(self) -> int:
+        return self.blocks * self.stride - self.length
+
+    def sources(self, kernel: int) -> NDArray[np.int64]:
+        """The tap of the ConvTranspose behind each (phase, tap), `kernel` where there is none."""
+        phase, tap = np.ogrid[: self.stride, : self.taps]
+        source = phase + self.shift - self.stride * (self.first + tap)  # (stride, taps)
+        return np.where((source >= 0) & (source < kernel), source, kernel)
+
+    def spans(self, kernel: int) -> list[tuple[int, int]]:
+        """The taps [start, end) that each phase needs: its own, and those that only padding reaches."""
+        own = [np.flatnonzero(row < kernel) for row in self.sources(kernel)]
+        at_most, at_least = -self.first, self.taps - self.pad_end  # a convolution cannot pad less than 0
+        return [(min(at_most, *taps), max(at_least, *taps + 1)) if len(taps) else (0, self.taps) for taps in own]
+
+
+def plan_axis(size: int, kernel: int, stride: int, pads: tuple[int, int], output_padding: int) -> Axis:
+    """The cheapest way to write one axis of `size` positions: fewest taps, then least to crop."""
+    length = (size - 1) * stride - sum(pads) + kernel + output_padding
+    plans = []
+    for offset in range(stride):
+        shift = pads[0] - offset
+        first = min(0, -((kernel - 1 - shift) // stride))  # ceil((shift - kernel + 1) / stride)
+        last = (shift + stride - 1) // stride
+        pad_end = max(0, math.ceil((offset + length) / stride) - size + last)
+        blocks = size + pad_end - last
+        plans.append(Axis(stride, shift, first, last - first + 1, pad_end, blocks, offset, length))
+    return min(plans, key=lambda axis: (axis.taps, axis.cropped))
+
+
+def phase_weights(weight: Array, axes: Sequence[Axis]) -> Array:
+    """Weights of the Conv, (phases * C_out, C_in, *taps), from the ConvTranspose's (C_in, C_out, *kernel)."""
+    rank = len(axes)
+    split = np.pad(weight, [(0, 0), (0, 0)] + [(0, 1)] * rank)  # index `kernel` reads a zero
+    for i, axis in enumerate(axes):
+        split = np.take(split, axis.sources(weight.shape[2 + i]), axis=2 + 2 * i)
+    phases, taps = range(2, 2 + 2 * rank, 2), range(3, 3 + 2 * rank, 2)
+    ordered = split.transpose(*phases, 1, 0, *taps)  # (*strides, C_out, C_in, *taps)
+    return np.ascontiguousarray(ordered.reshape(-1, weight.shape[0], *(a.taps for a in axes)))
+
+
+def _replace(graph: GraphProto, node: NodeProto, shapes: dict[str, list[int | None]]) -> None:
+    """Put Conv, the Relu behind it if there is one, and the shuffle in the place of a ConvTranspose."""
+    from onnx import helper
+
+    weight = _initializer(graph, node, 1)
+    axes = _plan(node, weight.shape[2:], shapes.get(node.input[0], []))
+    output, relu = node.output[0], _only_consumer(graph, node.output[0])
+    has_relu = relu is not None and relu.op_type == "Relu"
+    if relu is not None and has_relu:
+        output = relu.output[0]
+        graph.node.remove(relu)
+    parts = [
+        _convolve(graph, node, f"{node.name}.conv{i}", part, has_relu) for i, part in enumerate(_parts(weight, axes))
+    ]
+    nodes = [step for part in parts for step in part]
+    ends = [part[-1].output[0] for part in parts]
+    if len(ends) > 1:
+        name = f"{node.name}.phases"
+        nodes.append(helper.make_node("Concat", ends, [name], name, axis=1))
+    nodes += _shuffle(graph, node.name, nodes[-1].output[0], axes, weight.shape[1])
+    nodes[-1].output[0] = output
+    _substitute(graph, node, nodes)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A convolution of stride 1 that computes some of the phases, or all."""
+
+    weight: Array  # (phases * C_out, C_in, *taps)
+    pads: list[int]  # all starts, then all ends
+    phases: int
+
+
+def _parts(weight: Array, axes: Sequence[Axis]) -> list[Part]:
+    """All phases with one kernel or, where that is mostly zeros, each with its own."""
+    kernel, outputs = weight.shape[2:], weight.shape[1]
+    common = phase_weights(weight, axes)
+    phases = list(product(*(axis.spans(k) for axis, k in zip(axes, kernel, strict=True))))
+    apart = sum(math.prod(end - start for start, end in spans) for spans in phases)
+    together = len(phases) * math.prod(axis.taps for axis in axes)
+    if outputs < SPLIT_FROM or apart >= SPLIT_BELOW * together:
+        return [Part(common, [-a.first for a in axes] + [a.pad_end for a in axes], len(phases))]
+    parts = []
+    for i, spans in enumerate(phases):
+        own = common[i * outputs : (i + 1) * outputs, :, *(slice(*span) for span in spans)]
+        starts = [-a.first - start for a, (start, _) in zip(axes, spans, strict=True)]
+        ends = [a.pad_end - (a.taps - end) for a, (_, end) in zip(axes, spans, strict=True)]
+        parts.append(Part(np.ascontiguousarray(own), starts + ends, 1))
+    return parts
+
+
+def _convolve(graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: bool) -> list[NodeProto]:
+    """Conv, and Relu if wanted, for one part of a ConvTranspose."""
+    from onnx import helper
+
+    inputs = [layer.input[0], _add(graph, f"{name}.weight", part.weight)]
+    if len(layer.input) > 2:
+        inputs.append(_add(graph, f"{name}.bias", np.tile(_initializer(graph, layer, 2), part.phases)))
+    kernel = part.weight.shape[2:]
+    nodes = [helper.make_node("Conv", inputs, [name], name, kernel_shape=kernel, pads=part.pads)]
+    if relu:
+        nodes.append(helper.make_node("Relu", [name], [f"{name}.relu"], f"{name}.relu"))
+    return nodes
+
+
+def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -> list[Axis]:
+    attributes, rank = _attributes(node), len(kernel)
+    size = [length for length in shape[2:] if length is not None]
+    if rank not in (1, 2) or len(size) != rank:
+        raise ArtifactError(f"{node.name}: needs 1 or 2 spatial axes of known length, got shape {list(shape)}")
+    ones = [1] * rank
+    if attributes.get("group", 1) != 1 or list(attributes.get("dilations", ones)) != ones:
+        raise ArtifactError(f"{node.name}: a ConvTranspose with groups or dilation cannot be written as Conv")
+    if attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in attributes:
+        raise ArtifactError(f"{node.name}: a ConvTranspose must give its pads, not auto_pad or output_shape")
+    strides = attributes.get("strides", ones)
+    pads = attributes.get("pads", [0] * 2 * rank)
+    extra = attributes.get("output_padding", [0] * rank)
+    pairs = zip(pads[:rank], pads[rank:], strict=True)
+    axes = [plan_axis(*layer) for layer in zip(size, kernel, strides, pairs, extra, strict=True)]
+    if min(a.length for a in axes) < 1:
+        raise ArtifactError(f"{node.name}: pads {list(pads)} leave nothing of an input of {size}")
+    return axes
+
+
+def _shuffle(graph: GraphProto, name: str, tensor: str, axes: Sequence[Axis], channels: int) -> list[NodeProto]:
+    """The nodes that lay the phases of `tensor`, (N, phases * C, *blocks), side by side: (N, C, *length)."""
+    if all(a.stride == 1 and not a.cropped for a in axes):
+        return []
+    steps: list[tuple[str, Any]] = [("Transpose", [0, *range(2, 2 + len(axes)), 1])]
+    if len(axes) == 2:
+        (rows, columns), block = axes, axes[1].stride * channels
+        steps.append(("Reshape", [0, rows.blocks, columns.blocks, rows.stride, block]))
+        steps.append(("Transpose", [0, 1, 3, 2, 4]))  # (N, rows, stride, columns, stride * C)
+    steps.append(("Reshape", [0, *(a.blocks * a.stride for a in axes), channels]))
+    if any(a.cropped for a in axes):
+        steps.append(("Slice", axes))
+    steps.append(("Transpose", [0, 1 + len(axes), *range(1, 1 + len(axes))]))
+    nodes: list[NodeProto] = []
+    for i, (op, argument) in enumerate(steps):
+        nodes.append(_step(graph, f"{name}.shuffle{i}", op, argument, tensor))
+        tensor = nodes[-1].output[0]
+    return nodes
+
+
+def _step(graph: GraphProto, name: str, op: str, argument: Any, tensor: str) -> NodeProto:
+    from onnx import helper
+
+    if op == "Transpose":
+        return helper.make_node(op, [tensor], [name], name, perm=argument)
+    if op == "Reshape":
+        return helper.make_node(op, [tensor, _add(graph, f"{name}.shape", np.array(argument))], [name], name)
+    cuts = {
+        "starts": [a.crop for a in argument],
+        "ends": [a.crop + a.length for a in argument],
+        "axes": list(range(1, 1 + len(argument))),
+    }
+    inputs = [_add(graph, f"{name}.{key}", np.array(values)) for key, values in cuts.items()]
+    return helper.make_node(op, [tensor, *inputs], [name], name)
+
+
+def _fold_batchnorms(graph: GraphProto) -> None:
+    for norm in [n for n in graph.node if n.op_type == "BatchNormalization"]:
+        layer = next((n for n in graph.node if norm.input[0] in n.output), None)
+        alone = layer is not None and _only_consumer(graph, layer.output[0]) is not None
+        if layer is None or layer.op_type not in ("Conv", "ConvTranspose") or not alone:
+            raise ArtifactError(f"{norm.name}: a BatchNormalization must follow a convolution, and alone")
+        if _attributes(norm).get("training_mode", 0):
+            raise ArtifactError(f"{norm.name}: a BatchNormalization in training mode cannot be folded")
+        _fold(graph, layer, norm)
+
+
+def _fold(graph: GraphProto, layer: NodeProto, norm: NodeProto) -> None:
+    """Scale the weights and move the bias of `layer` so that it gives what `norm` makes of its output."""
+    gamma, beta, mean, variance = (_initializer(graph, norm, i).astype(np.float64) for i in range(1, 5))
+    scale = gamma / np.sqrt(variance + _attributes(norm).get("epsilon", 1e-5))  # (C_out,)
+    weight = _initializer(graph, layer, 1)
+    transposed = layer.op_type == "ConvTranspose"
+    if _attributes(layer).get("group", 1) != 1 and transposed:
+        raise ArtifactError(f"{layer.name}: a ConvTranspose with groups cannot be folded")
+    channels = [1] * weight.ndim
+    channels[1 if transposed else 0] = -1
+    folded = (weight * scale.reshape(channels)).astype(weight.dtype)
+    bias = _initializer(graph, layer, 2) if len(layer.input) > 2 else np.zeros_like(scale)
+    moved = ((bias - mean) * scale + beta).astype(weight.dtype)
+    name = layer.name
+    layer.input[1:] = [_add(graph, f"{name}.weight", folded), _add(graph, f"{name}.bias", moved)]
+    layer.output[0] = norm.output[0]
+    graph.node.remove(norm)
+
+
+def _constants_to_initializers(graph: GraphProto) -> None:
+    """Turn Constant nodes, and Identity nodes of initializers (shared parameters), into initializers."""
+    from onnx import numpy_helper
+
+    known = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            value = numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in known:
+            value = numpy_helper.to_array(known[node.input[0]])
+        else:
+            continue
+        known[node.output[0]] = graph.initializer.add()
+        known[node.output[0]].CopyFrom(numpy_helper.from_array(value, node.output[0]))
+        graph.node.remove(node)
+
+
+def _drop_unused_initializers(graph: GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for tensor in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(tensor)
+
+
+def _shapes(model: ModelProto) -> dict[str, list[int | None]]:
+    """The length of each axis of each tensor as far as it is known, None for a free one."""
+    from onnx import shape_inference
+
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    return {
+        value.name: [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
+        for value in [*graph.input, *graph.value_info]
+    }
+
+
+def _initializer(graph: GraphProto, node: NodeProto, i: int) -> Array:
+    from onnx import numpy_helper
+
+    tensor = next((t for t in graph.initializer if t.name == node.input[i]), None)
+    if tensor is None:
+        raise ArtifactError(f"{node.name}: its parameter {node.input[i]!r} must be a constant of the file")
+    return numpy_helper.to_array(tensor)
+
+
+def _add(graph: GraphProto, name: str, value: Array) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    from onnx import helper
+
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def _only_consumer(graph: GraphProto, tensor: str) -> NodeProto | None:
+    consumers = [node for node in graph.node if tensor in node.input]
+    is_output = any(output.name == tensor for output in graph.output)
+    return consumers[0] if len(consumers) == 1 and not is_output else None
+
+
+def _substitute(graph: GraphProto, node: NodeProto, nodes: Sequence[NodeProto]) -> None:
+    """Put `nodes` where `node` stands, so that the graph stays in topological order."""
+    before = list(graph.node)
+    at = before.index(node)
+    del graph.node[:]
+    graph.node.extend([*before[:at], *nodes, *before[at + 1 :]])

@@ -1,0 +1,151 @@
+"""The artifact: one ONNX file that carries everything the device needs.
+
+An edgeae artifact is an ordinary ONNX model (input ``(n_patches, frames, n_mels)`` float32 log-mel
+in dB, output the residual of the same shape) with these entries in its ``metadata_props``:
+
+    edgeae.format        integer version of this list; readers refuse what they do not know
+    edgeae.mel           MelSpec
+    edgeae.head          how a window of residuals becomes a score (`edgeae.runtime.head`)
+    edgeae.threshold     the alarm threshold and the data behind it
+    edgeae.explain       the edges of the mel bands in Hz
+    edgeae.selftest      a seeded input and what must come out
+    edgeae.provenance    configuration, data, versions, metrics, licence of the data
+    edgeae.quantization  how the integers were chosen, or null
+
+Each value but the version is JSON. An array in it is an object
+``{"shape": [..], "float32": base64 of the little-endian values}``.
+
+A file is judged (`edgeae.runtime.onnx_file`) before a session is made of it.
+"""
+
+import base64
+import binascii
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ArtifactError, ConfigError
+from .mel import MelSpec
+from .onnx_file import check_model, read_metadata, with_metadata
+
+FORMAT = 1
+MAX_BYTES = 256 << 20
+SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
+
+
+def _pack(value: Any) -> Any:
+    """Arrays as JSON objects, all the way down."""
+    if isinstance(value, dict):
+        return {key: _pack(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(item) for item in value]
+    if isinstance(value, np.ndarray):
+        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode()
+        return {"shape": list(value.shape), "float32": data}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpack(value: Any) -> Any:
+    """JSON objects that hold an array as (shape) float32, all the way down; ValueError if one does not fit."""
+    if isinstance(value, list):
+        return [_unpack(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"shape", "float32"}:
+        array: NDArray[np.float32] = np.frombuffer(base64.b64decode(value["float32"], validate=True), "<f4")
+        if not np.isfinite(array).all():
+            raise ValueError("an array holds values that are not numbers")
+        return array.reshape(value["shape"])
+    return {key: _unpack(item) for key, item in value.items()}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A checked ONNX model and its decoded metadata sections."""
+
+    model: bytes
+    mel: MelSpec
+    sections: dict[str, Any]  # every name of SECTIONS but "mel"
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Artifact":
+        """Read and judge a file; ArtifactError says in one sentence why it is refused."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ArtifactError(f"it is larger than {MAX_BYTES >> 20} MiB")
+            return cls.from_bytes(path.read_bytes())
+        except OSError as error:
+            raise ArtifactError(
+                f"{path}: cannot be read ({error.strerror}); give an artifact of `edgeae export`"
+            ) from error
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: not a usable edgeae artifact: {error}; export it again") from error
+
+    @classmethod
+    def from_bytes(cls, model: bytes) -> "Artifact":
+        """The artifact in ``model``; ArtifactError if it is foreign, truncated, too new or hostile."""
+        try:
+            metadata = read_metadata(model, "edgeae.")
+            if "edgeae.format" not in metadata:
+                raise ArtifactError("it has no edgeae metadata")
+            if metadata["edgeae.format"] != str(FORMAT):
+                raise ArtifactError(
+                    f"it has the format {metadata['edgeae.format'][:20]}, this edgeae reads {FORMAT}; update edgeae"
+                )
+            check_model(model)
+            sections = {name: _unpack(json.loads(metadata[f"edgeae.{name}"])) for name in SECTIONS}
+            mel = MelSpec.from_dict(sections.pop("mel"))
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            binascii.Error,
+            ConfigError,
+        ) as error:
+            raise ArtifactError(f"it is damaged ({type(error).__name__}: {str(error)[:120]})") from error
+        return cls(model, mel, sections)
+
+    @classmethod
+    def build(cls, model: bytes, mel: MelSpec, **sections: Any) -> "Artifact":
+        """A new artifact of an ONNX model; sections that are not given are null."""
+        return cls(model, mel, dict.fromkeys(SECTIONS[1:])).with_sections(**sections)
+
+    def with_sections(self, **sections: Any) -> "Artifact":
+        """The same network with other metadata, as it will be read from the file."""
+        text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
+        return Artifact(self.model, self.mel, _unpack(json.loads(text)))
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        sections = {"format": FORMAT, "mel": self.mel.to_dict(), **_pack(self.sections)}
+        text = {f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()}
+        return with_metadata(self.model, "edgeae.", text)
+
+    def network_bytes(self) -> bytes:
+        """The ONNX model without edgeae's metadata."""
+        return with_metadata(self.model, "edgeae.", {})
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically: whatever happens, ``path`` is the old file or the whole new one."""
+        path, content = Path(path), self.to_bytes()
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,203 @@
+"""Recordings: WAV, FLAC and OGG files as blocks of mono samples, and precomputed log-mel arrays."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import AudioError
+from .mel import Float32, MelSpec, MelStream
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
+SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
+BLOCK_SECONDS = 10.0
+
+Channel = int | Literal["mix"]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def parse_channel(text: str) -> Channel:
+    """``"mix"`` or a channel number counted from 0; AudioError for anything else."""
+    if text == "mix":
+        return "mix"
+    if text.isdecimal():
+        return int(text)
+    raise AudioError(f"channel {text!r}: give a number counted from 0, or 'mix'")
+
+
+def select_channel(samples: Float32, channel: Channel) -> Float32:
+    """(n, channels) -> (n,): one channel, or the mean of all."""
+    if channel == "mix":
+        return np.asarray(samples.mean(axis=1, dtype=np.float32))
+    return np.ascontiguousarray(samples[:, channel])
+
+
+def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
+    """RMS level of ``samples`` (n,) in dB below full scale; -120 at the least."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return round(10 * math.log10(max(power, 1e-12)), 2)
+
+
+class AudioFile:
+    """An opened recording that is read block by block, so that a day of audio fits in memory.
+
+    >>> with AudioFile(path) as audio:          # doctest: +SKIP
+    ...     for block in audio.blocks():        # (n,) float32, full scale 1
+    ...         ...
+    """
+
+    def __init__(self, path: str | Path, channel: Channel = 0) -> None:
+        import soundfile
+
+        self.path = Path(path)
+        self.channel = channel
+        if not self.path.is_file():
+            raise AudioError(f"{path}: no such file")
+        if self.path.stat().st_size == 0:
+            raise AudioError(f"{path}: the file is empty (0 bytes); record it again")
+        try:
+            self._file = soundfile.SoundFile(self.path)
+        except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
+            reason = "its sample rate is 0 Hz" if _wav_rate(self.path) == 0 else _reason(error)
+            raise AudioError(
+                f"{path}: not a readable WAV, FLAC or OGG file ({reason}); convert or record it again"
+            ) from error
+        self.samplerate: int = self._file.samplerate
+        self.frames: int = self._file.frames
+        try:
+            self._check()
+        except AudioError:
+            self._file.close()
+            raise
+
+    def _check(self) -> None:
+        low, high = SAMPLE_RATES
+        if not low <= self.samplerate <= high:
+            raise AudioError(f"{self.path}: the sample rate is {self.samplerate} Hz; allowed is {low} to {high} Hz")
+        if self.frames == 0:
+            raise AudioError(f"{self.path}: the file has a header but no samples; record it again")
+        channels: int = self._file.channels
+        if self.channel != "mix" and self.channel >= channels:
+            raise AudioError(
+                f"{self.path}: channel {self.channel} was asked for but the file has {channels}, "
+                f"counted from 0; choose another --channel or 'mix'"
+            )
+
+    def __enter__(self) -> "AudioFile":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def blocks(self, seconds: float = BLOCK_SECONDS) -> Iterator[Float32]:
+        """Mono blocks (n,), full scale 1; AudioError where a sample is not a number."""
+        import soundfile
+
+        done = 0
+        while done < self.frames:
+            try:
+                raw = self._file.read(int(seconds * self.samplerate), dtype="float32", always_2d=True)
+            except (soundfile.SoundFileError, RuntimeError) as error:
+                raise AudioError(f"{self.path}: damaged after {done} samples ({_reason(error)})") from error
+            if not len(raw):
+                raise AudioError(f"{self.path}: ends after {done} of {self.frames} samples; copy or record it again")
+            if not np.isfinite(raw).all():
+                raise AudioError(f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again")
+            done += len(raw)
+            yield select_channel(raw, self.channel)
+
+
+def _wav_rate(path: Path) -> int | None:
+    """The sample rate in the header of a plain WAV file; libsndfile does not say that it is 0."""
+    with path.open("rb") as file:
+        header = file.read(28)
+    return int.from_bytes(header[24:28], "little") if header[:4] == b"RIFF" and len(header) == 28 else None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", error)).strip(" .") or type(error).__name__
+
+
+class Resampler:
+    """Blocks at one rate to blocks at another through soxr's stream (quality HQ); equal rates pass unchanged."""
+
+    def __init__(self, rate_in: float, rate_out: float) -> None:
+        self._stream: Any = None
+        if rate_in != rate_out:
+            import soxr
+
+            self._stream = soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32", quality="HQ")
+
+    def push(self, block: Float32, *, last: bool = False) -> Float32:
+        """The samples (m,) that ``block`` (n,) completes; ``last`` also gives what the filter still holds."""
+        if self._stream is None:
+            return block
+        resampled: Float32 = self._stream.resample_chunk(np.ascontiguousarray(block, np.float32), last=last)
+        return resampled
+
+
+def resampled(blocks: Iterable[Float32], rate_in: float, rate_out: float) -> Iterator[Float32]:
+    """Blocks (n,) at ``rate_in`` Hz as blocks (m,) at ``rate_out`` Hz."""
+    resampler = Resampler(rate_in, rate_out)
+    for block in blocks:
+        yield resampler.push(block)
+    yield resampler.push(np.empty(0, np.float32), last=True)
+
+
+def read_audio(path: str | Path, samplerate: int, channel: Channel = 0) -> Float32:
+    """A whole recording (n,) at ``samplerate`` Hz, full scale 1."""
+    with AudioFile(path, channel) as audio:
+        return np.concatenate(list(resampled(audio.blocks(), audio.samplerate, samplerate)))
+
+
+def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float32:
+    """Log-mel (n_frames, n_mels) in dB of a recording, or the precomputed one in a ``.npy`` file."""
+    if Path(path).suffix == ".npy":
+        return _read_npy(Path(path), spec)
+    stream = MelStream(spec)
+    with AudioFile(path, channel) as audio:
+        blocks = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
+        return np.concatenate([stream.push(block) for block in blocks])
+
+
+def _read_npy(path: Path, spec: MelSpec) -> Float32:
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise AudioError(f"{path}: not a readable NumPy array ({str(error).splitlines()[0]})") from error
+    if array.ndim != 2 or array.shape[1] != spec.n_mels or array.dtype.kind != "f" or not len(array):
+        raise AudioError(
+            f"{path}: holds {array.dtype} of shape {array.shape}; "
+            f"a log-mel array is float, (n_frames, {spec.n_mels}), dB"
+        )
+    if not np.isfinite(array).all():
+        raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
+    return np.asarray(array, np.float32)
+
+
+def read_each(
+    items: Iterable[T], read: Callable[[T], R], report: Callable[[str], None], *, skip_bad: bool = False
+) -> list[tuple[T, R]]:
+    """Read many recordings; each bad one is reported, and fails the whole unless ``skip_bad``."""
+    good, bad = [], 0
+    for item in items:
+        try:
+            good.append((item, read(item)))
+        except AudioError as error:
+            report(str(error))
+            bad += 1
+    if bad and not skip_bad:
+        raise AudioError(
+            f"{bad} of {bad + len(good)} recordings cannot be used (named above); "
+            f"repair or remove them, or pass --skip-bad"
+        )
+    if not good:
+        raise AudioError("no recording could be read")
+    return good

@@ -1,0 +1,90 @@
+"""`edgeae bench`: what an artifact costs on this computer, in microseconds of one core per second of audio."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from .detector import Detector
+from .mel import log_mel
+from .modelfile import default_model
+from .selftest import test_sound
+
+SECONDS = 20
+REPEATS = 15
+RUN_A_FILE = "import sys; from edgeae.runtime.cli import run_command; sys.exit(run_command(sys.argv[1:]))"
+
+
+def _median_seconds(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def _start(model: Path) -> tuple[float, float]:
+    """Seconds and peak MiB of a process that scores one 10 s file."""
+    with tempfile.TemporaryDirectory() as folder:
+        frames = Path(folder, "frames.npy")
+        np.save(frames, np.full((320, 128), -60, np.float32))
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN_A_FILE, "run", str(model), str(frames)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, _, usage = os.wait4(process.pid, 0)
+        return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def measure(detector: Detector, model: Path) -> dict[str, Any]:
+    """Medians over 15 runs on 20 s of noise, single thread."""
+    sound = test_sound(1, SECONDS * detector.spec.sample_rate)
+    frames = log_mel(sound, detector.spec)
+    n = detector.network.patch_frames
+    patches = frames[: len(frames) // n * n].reshape(-1, n, detector.spec.n_mels)
+    one_by_one = [patches[k : k + 1] for k in range(len(patches))]
+    audio = len(patches) * n / detector.spec.frames_per_second
+    frontend = _median_seconds(lambda: log_mel(sound, detector.spec)) / SECONDS
+    inference = _median_seconds(lambda: [detector.network(patch) for patch in one_by_one]) / audio
+    blocks = np.array_split(sound, SECONDS)
+    total = _median_seconds(lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))))
+    startup, rss = _start(model)
+    return {
+        "frontend_us_per_s": round(frontend * 1e6, 1),
+        "inference_us_per_s": round(inference * 1e6, 1),
+        "total_us_per_s": round(total / SECONDS * 1e6, 1),
+        "rtf": round(total / SECONDS, 6),
+        "rss_mib": round(rss, 1),
+        "startup_s": round(startup, 3),
+        "file_kib": round(model.stat().st_size / 1024, 1),
+        "audio_s": SECONDS,
+    }
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def bench(model: Path | None, as_json: bool) -> None:
+    """Measure front end, inference, the whole path, memory and start-up.
+
+    \b
+    edgeae bench machine.onnx
+    """
+    path = model or default_model()
+    values = measure(Detector.load(path), path)
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    for key, value in values.items():
+        click.echo(f"{key:20} {value}")

@@ -1,0 +1,100 @@
+"""The command line. A command's module is imported when the command is run, so ``--help`` is instant."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from .errors import EdgeaeError
+
+EXIT_INTERRUPTED = 130
+
+# command: (module, attribute, one line of help), in the order of the work
+COMMANDS = {
+    "demo": ("edgeae.train.demo", "demo", "The whole path on a synthetic machine, in minutes."),
+    "inspect": ("edgeae.train.inspect", "inspect", "Report on a data set before training."),
+    "train": ("edgeae.train.cli", "train", "Train an autoencoder on normal sound."),
+    "export": ("edgeae.quantize.cli", "export", "Write a trained network as one float or int8 artifact."),
+    "evaluate": ("edgeae.train.evaluate", "evaluate", "AUC and pAUC on labelled recordings."),
+    "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
+    "run": ("edgeae.runtime.run", "run", "Score recordings, a stream or a microphone."),
+    "devices": ("edgeae.runtime.devices", "devices", "List capture devices."),
+    "record": ("edgeae.runtime.devices", "record", "Record a capture device to a file."),
+    "info": ("edgeae.runtime.info", "info", "Show and self-test an artifact."),
+    "bench": ("edgeae.runtime.bench", "bench", "Measure what an artifact costs on this computer."),
+}
+EXTRA_OF = {"edgeae.train": "train", "edgeae.quantize": "train"}
+
+
+class LazyGroup(click.Group):
+    """Commands by name from COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        try:
+            command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(cmd_name, module, error) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+
+def _missing_extra(command: str, module: str, error: ModuleNotFoundError) -> EdgeaeError:
+    extra = EXTRA_OF.get(module.rpartition(".")[0], "train")
+    return EdgeaeError(
+        f"edgeae {command} needs {error.name}, which is not installed; run: pip install 'edgeae[{extra}]'"
+    )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="edgeae", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Hear that a machine is about to fail.
+
+    \b
+    On a workstation:  edgeae train DATA && edgeae export --int8
+    On the device:     edgeae calibrate --device hw:1 && edgeae run --device hw:1
+    First look:        edgeae demo
+    """
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command; returns its exit code. Every expected error is one sentence on stderr."""
+    try:
+        code = cli.main(arguments, prog_name="edgeae", standalone_mode=False)
+    except EdgeaeError as error:
+        click.echo(f"edgeae: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("edgeae: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("edgeae"):
+            raise
+        click.echo(f"edgeae: {error.name} is not installed; run: pip install 'edgeae[train]'", err=True)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the ``edgeae`` command."""
+    try:
+        sys.exit(run_command(sys.argv[1:]))
+    except BrokenPipeError:  # the reader of our output went away, as in `edgeae run ... | head`
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,218 @@
+"""From sound to scores: one path for files, streams, calibration and evaluation.
+
+    samples  ---------------------------------------------------------------->
+    frames   | | | | | | | | | | | | | | | | | | | | | | | | | | | | |   log-mel
+    patches  [ 32 frames  ][ 32 frames  ][ 32 frames  ][ 32 frames  ]    network, one at a time
+    windows  [========= window: about 10 s ==========]                   one score a patch (1.02 s)
+                           [========= window ==================]
+
+At the end of a recording the frames that fill no patch are seen by the network in a last patch that
+overlaps the one before, and one last window ends with them. A recording shorter than the window is
+one window.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from .artifact import Artifact
+from .audio import AudioFile, Channel, level_dbfs, read_log_mel, resampled
+from .errors import ArtifactError, AudioError
+from .head import Float64, Head, Kind, coordinates
+from .mel import Float32, MelSpec, MelStream
+from .network import Network
+from .threshold import Reference, Threshold
+
+
+class Residuals(Protocol):
+    """What scores a patch: the artifact's network, or a trained torch network in its place."""
+
+    patch_frames: int
+
+    def __call__(self, patches: Float32) -> Float32: ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """One decision window."""
+
+    end: float  # seconds from the start of the recording
+    coordinates: Float64  # (size,), see `edgeae.runtime.head`
+    level: float | None  # dBFS of the sound since the window before; None for precomputed features
+
+
+@dataclass(frozen=True)
+class Result:
+    """One score."""
+
+    t: float  # seconds from the start, the end of its window
+    score: float
+    threshold: float
+    anomaly: bool
+    level_dbfs: float | None
+    window: Window
+
+
+class Listener:
+    """The state of one source of sound: push blocks, get the windows they complete."""
+
+    def __init__(self, spec: MelSpec, network: Residuals, window: float) -> None:
+        self.spec, self._network = spec, network
+        self.patch = network.patch_frames
+        patches = max(1, round(window * spec.frames_per_second / self.patch))
+        self._mel = MelStream(spec)
+        self._pending = np.empty((0, spec.n_mels), np.float32)
+        self._patches: deque[tuple[Float32, Float32]] = deque(maxlen=patches)
+        self.windows_apart = patches  # every so many windows do not overlap
+        self._frames = 0  # in complete patches so far
+        self._sound = np.empty(0, np.float32)
+        self._levels: deque[float] = deque()
+
+    def push(self, block: Float32) -> list[Window]:
+        """A block (n,) of samples at ``spec.sample_rate``."""
+        sound, step = np.concatenate([self._sound, block]), self.patch * self.spec.hop
+        whole = len(sound) // step * step
+        self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
+        self._sound = sound[whole:]
+        return self.push_frames(self._mel.push(block))
+
+    def push_frames(self, frames: Float32) -> list[Window]:
+        """Log-mel frames (n, n_mels), dB."""
+        pending = np.concatenate([self._pending, frames])
+        n = len(pending) // self.patch
+        self._pending = pending[n * self.patch :]
+        if not n:
+            return []
+        patches = pending[: n * self.patch].reshape(n, self.patch, -1)
+        pairs = zip(patches, self._network(patches), strict=True)
+        return [window for x, residual in pairs for window in self._add(x, residual)]
+
+    def _add(self, x: Float32, residual: Float32) -> Iterator[Window]:
+        self._patches.append((x, residual))
+        self._frames += len(x)
+        level = self._levels.popleft() if self._levels else None
+        if len(self._patches) == self._patches.maxlen:
+            yield self._window(self._frames, level)
+
+    def flush(self) -> list[Window]:
+        """The last window of a recording; AudioError if it is shorter than one patch."""
+        rest = len(self._pending)
+        if not self._patches:
+            raise AudioError(
+                f"only {self._seconds(rest):.2f} s of sound; at least {self._seconds(self.patch):.2f} s is needed"
+            )
+        if rest:
+            last = np.concatenate([self._patches[-1][0], self._pending])[-self.patch :]
+            self._patches.append((self._pending, self._network(last[None])[0, -rest:]))
+        elif len(self._patches) == self._patches.maxlen:
+            return []
+        return [self._window(self._frames + rest, level_dbfs(self._sound) if len(self._sound) else None)]
+
+    def reset(self, samples: int) -> None:
+        """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
+        self._mel.reset()
+        self._pending, self._sound = self._pending[:0], self._sound[:0]
+        self._patches.clear()
+        self._levels.clear()
+        self._frames = samples // self.spec.hop
+
+    def _seconds(self, frames: int) -> float:
+        return frames * self.spec.hop / self.spec.sample_rate
+
+    def _window(self, frames: int, level: float | None) -> Window:
+        x, residual = (np.concatenate(views) for views in zip(*self._patches, strict=True))
+        return Window(round(self._seconds(frames), 3), coordinates(x, residual), level)
+
+
+class Detector:
+    """An artifact ready to score.
+
+    >>> detector = Detector.load("machine.onnx")                               # doctest: +SKIP
+    >>> detector.score(samples, samplerate=44100) > detector.threshold.value   # doctest: +SKIP
+    """
+
+    def __init__(self, artifact: Artifact, network: Residuals | None = None) -> None:
+        section, threshold = artifact.sections["head"], artifact.sections["threshold"]
+        if not isinstance(section, dict) or not isinstance(threshold, dict):
+            raise ArtifactError("the artifact has no scoring head; export it again")
+        self.artifact = artifact
+        self.spec: MelSpec = artifact.mel
+        self.network: Residuals = network or Network(artifact)
+        self.head = Head.from_dict(section)
+        if len(self.head.mean) != 1 + 2 * self.spec.n_mels:
+            raise ArtifactError(
+                f"the scoring head is not one of {self.spec.n_mels} mel bands; export the artifact again"
+            )
+        self.threshold = Threshold.from_dict(threshold)
+        self.window = float(section["window"])  # seconds
+        self.machine: str | None = section.get("machine")  # None before calibration
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an artifact; ArtifactError if it is refused."""
+        return cls(Artifact.read(path))
+
+    def with_sections(self, **sections: Any) -> Self:
+        """The same network with another head or threshold."""
+        return type(self)(self.artifact.with_sections(**sections), self.network)
+
+    def listener(self) -> Listener:
+        """A new source of sound."""
+        return Listener(self.spec, self.network, self.window)
+
+    def result(self, window: Window) -> Result:
+        score = round(float(self.head.score(window.coordinates)), 6)
+        limit = self.threshold.value
+        return Result(window.end, score, limit, score > limit, window.level, window)
+
+    def stream(self, blocks: Iterable[Float32], samplerate: int | None = None) -> Iterator[Result]:
+        """Score live sound: mono blocks (n,) of any size at ``samplerate`` Hz (default: the artifact's).
+
+        The same blocks give the same results however they are cut.
+        """
+        return map(self.result, self.windows(blocks, samplerate or self.spec.sample_rate))
+
+    def score(self, samples: Float32, samplerate: int) -> float:
+        """The score of a whole recording (n,) at ``samplerate`` Hz: the mean over its windows."""
+        return self.mean_score(list(self.windows([np.asarray(samples, np.float32)], samplerate)))
+
+    def mean_score(self, windows: list[Window]) -> float:
+        return float(np.mean(self.head.score(np.array([window.coordinates for window in windows]))))
+
+    def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
+        """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
+        listener = self.listener()
+        for block in resampled(blocks, samplerate, self.spec.sample_rate):
+            yield from listener.push(block)
+        yield from listener.flush()
+
+    def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
+        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
+        try:
+            if Path(path).suffix == ".npy":
+                listener = self.listener()
+                yield from listener.push_frames(read_log_mel(path, self.spec))
+                yield from listener.flush()
+                return
+            with AudioFile(path, channel) as audio:
+                yield from self.windows(audio.blocks(), audio.samplerate)
+        except AudioError as error:
+            named = str(error).startswith(str(path))
+            raise error if named else AudioError(f"{path}: {error}") from error
+
+    def independent(self, windows: Iterable[Window]) -> Float64:
+        """(n, size): coordinates of the windows of one recording that do not overlap."""
+        step = self.listener().windows_apart
+        return np.array([window.coordinates for k, window in enumerate(windows) if k % step == 0])
+
+    def references(self, kind: Kind) -> list[Reference]:
+        """What the artifact knows of normal scores; see `edgeae.runtime.threshold`."""
+        try:
+            found = self.artifact.sections["head"]["references"][kind]
+            return [Reference(int(r["windows"]), r["scores"].astype(float), float(r["left_out"])) for r in found]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"the artifact has no reference scores for {kind}; export it again") from error

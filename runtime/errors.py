@@ -1,0 +1,31 @@
+"""What can go wrong, and the exit code each kind has on the command line.
+
+Every message is one sentence that names the file or device, what was found, what is allowed
+and what to do.
+"""
+
+
+class EdgeaeError(Exception):
+    """Base of every error that edgeae raises on purpose."""
+
+    exit_code = 2
+
+
+class ConfigError(EdgeaeError):
+    """A configuration, an option or a data set that cannot be used."""
+
+
+class AudioError(EdgeaeError):
+    """A recording that cannot be read or holds no usable sound."""
+
+
+class ArtifactError(EdgeaeError):
+    """A model file that is not an edgeae artifact, is damaged, too new or computes wrongly here."""
+
+    exit_code = 3
+
+
+class DeviceError(EdgeaeError):
+    """A capture device that is missing, busy or refuses what was asked."""
+
+    exit_code = 4

@@ -1,0 +1,186 @@
+"""From the log-mel input and the residual of a window to one anomaly score.
+
+A window is described by its coordinates, pooled over all of its frames:
+
+    energy   ln of the mean squared residual                                    1
+    mean     mean over time of the input, dB                                    n_mels
+    spread   ln of the standard deviation over time,   of input and residual    2 x n_mels / 4
+    change   ln of the standard deviation of x[t+1]-x[t], of both               2 x n_mels / 4
+
+The spreads are smoothed over the bands: of each, the first quarter of its cosine coefficients is
+kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse.
+
+The heads:
+
+    mse         the energy
+    gaussian    (f - mean)' C^-1.2 (f - mean) / n of all other coordinates f (C^-1.2 by eigenvalues)
+    no_network  the same of the coordinates that need no network: the baseline to beat
+
+A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
+**fleet** (how windows vary within the machines of the training set), to which the machine's own
+covariance is added as far as its few windows can be trusted. All scores are natural logarithms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ArtifactError
+from .mel import Float32
+
+Float64 = NDArray[np.float64]
+Kind = Literal["gaussian", "mse", "no_network"]
+
+EXPONENT = 1.2  # > 1: directions of small variance carry the faults
+OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
+EPSILON = 1e-3  # dB: spread of digital silence
+
+
+def smooth_basis(n_mels: int) -> Float64:
+    """(n_mels, n_mels // 4): the first cosines over the bands (DCT-II), orthonormal."""
+    band, order = np.arange(n_mels)[:, None], np.arange(n_mels // 4)[None]
+    basis = np.cos(np.pi * (band + 0.5) * order / n_mels) * np.sqrt(2 / n_mels)
+    basis[:, 0] /= np.sqrt(2)
+    return np.asarray(basis)
+
+
+def coordinates(x: Float32, residual: Float32) -> Float64:
+    """Coordinates of one window.
+
+    x: (n_frames, n_mels), dB. residual: the same shape, standard deviations.
+    Returns (1 + 2 n_mels,): energy, mean; spread and change of the input, then of the residual.
+    """
+    basis = smooth_basis(x.shape[1])
+    parts = [np.log(np.mean(np.square(residual, dtype=np.float64), keepdims=True)[0] + 1e-12)]
+    parts.append(x.mean(axis=0, dtype=np.float64))
+    for view in (x, residual):
+        spreads = (over_time.std(axis=0, dtype=np.float64) for over_time in (view, np.diff(view, axis=0)))
+        parts.extend(np.log(spread + EPSILON) @ basis for spread in spreads)
+    return np.concatenate(parts)
+
+
+def _used(kind: Kind, size: int) -> slice:
+    """Which of ``size`` coordinates a Gaussian head reads."""
+    n_mels = (size - 1) // 2
+    return slice(1, 1 + n_mels + n_mels // 2) if kind == "no_network" else slice(1, size)
+
+
+def oas_shrinkage(correlation: Float64, n: int) -> float:
+    """Share of the identity to blend into a covariance from ``n`` samples.
+
+    Oracle approximating shrinkage, Chen, Wiesel, Eldar and Hero (2010), equation 23.
+    """
+    p, square, trace = len(correlation), float(np.sum(correlation**2)), float(np.trace(correlation))
+    numerator = (1 - 2 / p) * square + trace**2
+    denominator = (n + 1 - 2 / p) * (square - trace**2 / p)
+    return 1.0 if denominator <= numerator else numerator / denominator
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How windows vary within machines of this kind."""
+
+    deviation: Float64  # (size,) standard deviation of each coordinate within a machine
+    correlation: Float64  # (size, size) of the coordinates within a machine
+    windows: int
+
+    @classmethod
+    def fit(cls, machines: Sequence[Float64]) -> Self:
+        """From the coordinates (n_windows, size) of each training machine, each machine weighing the same."""
+        centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
+        if not centred:
+            raise ValueError("no machine has two windows")
+        covariance = np.mean([windows.T @ windows / (len(windows) - 1) for windows in centred], axis=0)
+        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
+        return cls(deviation, covariance / np.outer(deviation, deviation), sum(map(len, centred)))
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted score. ``mean`` and ``own`` are the machine's, ``fleet`` the training set's."""
+
+    fleet: Fleet
+    mean: Float64  # (size,)
+    own: Float64  # (rows, size) in fleet deviations; own' own is the machine's covariance
+    own_weight: float
+    windows: int  # that the mean is made of
+    kind: Kind = "gaussian"
+    _factors: dict[Kind, Float64] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
+        """The head of one machine from the coordinates (n, size) of its normal windows."""
+        n, mean = len(windows), windows.mean(axis=0)
+        own = np.empty((0, len(mean)))
+        if n > 1:  # R of the QR decomposition holds the covariance in at most `size` rows
+            own = np.linalg.qr((windows - mean) / fleet.deviation, mode="r") / np.sqrt(n - 1)
+        weight = min(n / (n + 100), OWN_WEIGHT) if n > 1 else 0.0
+        return cls(fleet, mean, own, weight, n, kind)
+
+    @classmethod
+    def of_fleet(cls, fleet: Fleet, machines: Sequence[Float64], kind: Kind = "gaussian") -> Self:
+        """The head before calibration: any machine of the training set is normal."""
+        means = np.array([windows.mean(axis=0) for windows in machines])
+        own = (means - means.mean(axis=0)) / fleet.deviation / np.sqrt(max(1, len(means) - 1))
+        return cls(fleet, means.mean(axis=0), own, 0.5 if len(means) > 1 else 0.0, sum(map(len, machines)), kind)
+
+    def with_kind(self, kind: Kind) -> Self:
+        return replace(self, kind=kind)
+
+    def _factor(self) -> Float64:
+        """(size, n): projects deviations from the mean so that their mean square is the score."""
+        if self.kind not in self._factors:
+            used = _used(self.kind, len(self.mean))
+            fleet = self.fleet.correlation[used, used]
+            blend = (1 - self.own_weight) * fleet + self.own_weight * (self.own[:, used].T @ self.own[:, used])
+            ridge = oas_shrinkage(fleet, self.fleet.windows)
+            blend = (1 - ridge) * blend + ridge * np.eye(len(blend))
+            variance, directions = np.linalg.eigh(blend)
+            factor = np.zeros((len(self.mean), len(blend)))
+            factor[used] = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
+            self._factors[self.kind] = factor / self.fleet.deviation[:, None]
+        return self._factors[self.kind]
+
+    def score(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> scores (...), natural logarithm."""
+        if self.kind == "mse":
+            return np.asarray(windows[..., 0])
+        projected = (windows - self.mean) @ self._factor()
+        return np.asarray(np.log(np.mean(np.square(projected), axis=-1) + 1e-12))
+
+    def to_dict(self) -> dict[str, Any]:
+        upper = np.triu_indices(len(self.mean))
+        fleet = {"deviation": self.fleet.deviation, "windows": self.fleet.windows}
+        fleet["correlation_upper"] = self.fleet.correlation[upper]
+        return {
+            "kind": self.kind,
+            "exponent": EXPONENT,
+            "mean": self.mean,
+            "own": self.own,
+            "own_weight": self.own_weight,
+            "windows": self.windows,
+            "fleet": fleet,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The head written by `to_dict`; ArtifactError if its parts do not fit together."""
+        try:
+            fleet, mean = values["fleet"], values["mean"].astype(np.float64)
+            size, kind = len(mean), values["kind"]
+            if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
+                raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
+            correlation = np.zeros((size, size))
+            correlation[np.triu_indices(size)] = fleet["correlation_upper"]
+            correlation = correlation + np.triu(correlation, 1).T
+            deviation = fleet["deviation"].astype(np.float64)
+            if deviation.shape != (size,) or not (deviation > 0).all() or values["own"].shape[1:] != (size,):
+                raise ValueError("its arrays do not fit together")
+            own = values["own"].astype(np.float64)
+            fitted = Fleet(deviation, correlation, int(fleet["windows"]))
+            return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

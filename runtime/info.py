@@ -1,0 +1,50 @@
+"""`edgeae info`: what is in an artifact, and whether it computes rightly here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .detector import Detector
+from .modelfile import default_model
+from .selftest import check
+
+
+def summary(detector: Detector, path: Path) -> dict[str, Any]:
+    """The artifact in plain values, without its arrays."""
+    sections, threshold = detector.artifact.sections, detector.threshold
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "network_bytes": len(detector.artifact.network_bytes()),
+        "quantization": sections["quantization"],
+        "mel": detector.spec.to_dict(),
+        "head": detector.head.kind,
+        "window_s": detector.window,
+        "machine": detector.machine,
+        "calibrated": sections["head"].get("calibrated"),
+        "calibration_windows": detector.head.windows if detector.machine else 0,
+        "threshold": threshold.to_dict(),
+        "support": threshold.support(),
+        "provenance": sections["provenance"],
+    }
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def info(model: Path | None, as_json: bool) -> None:
+    """Show an artifact and run its self-test (exit 3 if it fails).
+
+    \b
+    edgeae info machine.onnx
+    """
+    path = model or default_model()
+    detector = Detector.load(path)
+    values = {**summary(detector, path), "selftest": check(detector)}
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    for key, value in values.items():
+        click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict) else value}")

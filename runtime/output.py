@@ -1,0 +1,61 @@
+"""What `edgeae run` says: JSON lines for programs, or words for people. One line is one object."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from .detector import Result
+from .events import Event
+
+Line = dict[str, Any]
+
+
+def _stamped(kind: str, source: str, t: float, **values: Any) -> Line:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"type": kind, "t": t, "time": now, "source": source, **values}
+
+
+def score_line(source: str, result: Result) -> Line:
+    values = {"score": result.score, "threshold": result.threshold, "anomaly": result.anomaly}
+    return _stamped("score", source, result.t, **values, level_dbfs=result.level_dbfs)
+
+
+def event_line(source: str, event: Event) -> Line:
+    values = asdict(event)
+    return _stamped("event", source, values.pop("t"), event=values.pop("phase"), **values)
+
+
+def gap_line(source: str, t: float, frames: int, reason: str) -> Line:
+    return _stamped("gap", source, t, frames=frames, reason=reason)
+
+
+def status_line(source: str, t: float, state: str, **values: Any) -> Line:
+    return _stamped("status", source, t, state=state, **values)
+
+
+def describe_bands(bands: list[dict[str, float]]) -> str:
+    """``1200-1800 Hz +4.1 dB, ...`` or what it means that no band moved."""
+    moved = [f"{band['low_hz']:.0f}-{band['high_hz']:.0f} Hz {band['change_db']:+.1f} dB" for band in bands]
+    return ", ".join(moved) or "no band moved by itself: the sound varies otherwise than normal"
+
+
+def words(line: Line) -> str:
+    """A line for people."""
+    place = f"{line['source']}  {line['t']:8.1f} s"
+    if line["type"] == "score":
+        verdict = "ANOMALY" if line["anomaly"] else "normal"
+        level = "" if line["level_dbfs"] is None else f"  {line['level_dbfs']:6.1f} dBFS"
+        return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}"
+    if line["type"] == "event":
+        return f"{place}  ALARM {line['event']} after {line['duration']:.0f} s: {describe_bands(line['bands'])}"
+    if line["type"] == "gap":
+        return f"{place}  GAP {line['frames']} frames lost ({line['reason']})"
+    return f"{place}  {line['state']}"
+
+
+def write(line: Line, *, as_json: bool) -> None:
+    """One line to stdout, at once."""
+    click.echo(json.dumps(line) if as_json else words(line))

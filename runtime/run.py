@@ -1,0 +1,250 @@
+"""`edgeae run`: score recordings, raw PCM from a pipe, or a microphone."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import click
+import numpy as np
+
+from .audio import SUFFIXES, Channel, Resampler, parse_channel, select_channel
+from .capture import Capture, Gap
+from .detector import Detector, Listener, Result, Window
+from .errors import AudioError, ConfigError
+from .events import Alarm
+from .mel import Float32
+from .modelfile import split_model
+from .output import Line, event_line, gap_line, score_line, status_line, write
+from .pcm import FORMATS, decode
+from .recordings import audio_files
+from .selftest import check
+
+PIPE_SECONDS = 0.1  # read from a pipe at once
+EXIT_ANOMALY, EXIT_INTERRUPTED = 1, 130
+
+
+class Report:
+    """Turns the results of one source into lines, and remembers whether any was anomalous."""
+
+    def __init__(self, detector: Detector, source: str) -> None:
+        self._detector, self._alarm, self._source = detector, Alarm(detector), source
+        self.anomalous = False
+        self.windows = 0
+
+    def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
+        for window in windows:
+            result: Result = self._detector.result(window)
+            self.windows += 1
+            self.anomalous |= result.anomaly
+            yield score_line(self._source, result)
+            if event := self._alarm.update(result):
+                yield event_line(self._source, event)
+
+    def gap(self, t: float, gap: Gap) -> Line:
+        self._alarm.reset()
+        return gap_line(self._source, t, gap.frames, gap.reason)
+
+
+class Stream:
+    """Live sound at any rate: blocks and gaps in, windows out."""
+
+    def __init__(self, listener: Listener, samplerate: int) -> None:
+        self._listener, self._samplerate = listener, samplerate
+        self._resampler = Resampler(samplerate, listener.spec.sample_rate)
+        self._frames = 0
+
+    @property
+    def t(self) -> float:
+        """Seconds of sound so far, gaps included."""
+        return round(self._frames / self._samplerate, 3)
+
+    def push(self, block: Float32) -> list[Window]:
+        self._frames += len(block)
+        return self._listener.push(self._resampler.push(block))
+
+    def gap(self, frames: int) -> None:
+        """Nothing heard before the gap is mixed with what comes after it."""
+        self._frames += frames
+        self._listener.reset(int(self._frames * self._listener.spec.sample_rate / self._samplerate))
+        self._resampler = Resampler(self._samplerate, self._listener.spec.sample_rate)
+
+    def flush(self) -> list[Window]:
+        return self._listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self._listener.flush()
+
+
+def score_files(
+    detector: Detector, paths: Iterable[Path], channel: Channel, emit: Callable[[Line], None]
+) -> tuple[bool, int]:
+    """Score each file as a whole; (was any anomalous, how many could not be read)."""
+    anomalous, bad = False, 0
+    for path in paths:
+        report = Report(detector, str(path))
+        try:
+            lines = list(report.lines(detector.read(path, channel)))  # all or nothing: a bad file gets no score
+        except AudioError as error:
+            click.echo(f"edgeae: {error}", err=True)
+            bad += 1
+            continue
+        anomalous |= report.anomalous
+        for line in lines:
+            emit(line)
+    return anomalous, bad
+
+
+def score_stream(
+    detector: Detector,
+    source: str,
+    items: Iterable[Float32 | Gap],
+    samplerate: int,
+    emit: Callable[[Line], None],
+) -> bool:
+    """Score live sound until it ends; True if any window was anomalous."""
+    report, stream = Report(detector, source), Stream(detector.listener(), samplerate)
+    for item in items:
+        if isinstance(item, Gap):
+            stream.gap(item.frames)
+            emit(report.gap(stream.t, item))
+            continue
+        for line in report.lines(stream.push(item)):
+            emit(line)
+    try:
+        for line in report.lines(stream.flush()):
+            emit(line)
+    except AudioError as error:  # stopped before the first patch was complete
+        click.echo(f"edgeae: {source}: {error}", err=True)
+    emit(status_line(source, stream.t, "stopped", windows=report.windows))
+    return report.anomalous
+
+
+def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:
+    """``items`` until ``frames`` frames have come, cut to the frame; lost ones count."""
+    left = sys.maxsize if frames is None else frames
+    for item in items:
+        if isinstance(item, Gap):
+            left -= item.frames
+            yield item
+        else:
+            yield item[: max(left, 0)]
+            left -= len(item)
+        if left <= 0:
+            return
+
+
+def pipe_blocks(encoding: str, channels: int, samplerate: int, channel: Channel) -> Iterator[Float32]:
+    """Mono blocks of the raw PCM on stdin; an incomplete last frame is dropped."""
+    frame = FORMATS[encoding][1] * channels
+    size = max(1, int(samplerate * PIPE_SECONDS)) * frame
+    while raw := sys.stdin.buffer.read(size):
+        yield select_channel(decode(raw[: len(raw) // frame * frame], encoding, channels), channel)
+
+
+@contextlib.contextmanager
+def stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
+    came: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def expand(arguments: Iterable[str]) -> list[Path]:
+    """Files, and the recordings in folders."""
+    paths: list[Path] = []
+    for path in map(Path, arguments):
+        found = audio_files(path) if path.is_dir() else [path]
+        if not found:
+            raise ConfigError(f"{path}: holds no {', '.join(SUFFIXES)} file")
+        paths += found
+    return paths
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | -]")
+@click.option("--device", "-D", help="ALSA capture device, such as hw:1 or plughw:CARD=Device,DEV=0.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
+@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold.")
+@click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
+@click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
+@click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
+@click.option("--channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
+def run(
+    arguments: tuple[str, ...],
+    device: str | None,
+    duration: float | None,
+    channel: str,
+    as_json: bool,
+    fail_on_anomaly: bool,
+    skip_bad: bool,
+    rate: int,
+    encoding: str,
+    channels: int,
+) -> int:
+    """Score recordings, raw PCM on stdin (-) or a microphone: one score a second.
+
+    MODEL is an artifact (.onnx); by default $EDGEAE_MODEL, ./model.int8.onnx or the newest in runs/latest.
+
+    \b
+    edgeae run machine.onnx --device hw:1 --json
+    edgeae run machine.onnx recordings/*.wav --fail-on-anomaly
+    arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
+    """
+    model, inputs = split_model(arguments)
+    if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
+        raise ConfigError("edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them")
+    wanted = parse_channel(channel)
+    detector = Detector.load(model)
+    check(detector)
+    _warn_uncalibrated(detector)
+
+    def emit(line: Line) -> None:
+        write(line, as_json=as_json)
+
+    bad, came = 0, list[int]()
+    if device:
+        anomalous, came = _run_device(detector, device, wanted, duration, emit)
+    elif inputs == ["-"]:
+        frames = None if duration is None else round(duration * rate)
+        blocks = limited(pipe_blocks(encoding, channels, rate, wanted), frames)
+        anomalous = score_stream(detector, "-", blocks, rate, emit)
+    else:
+        anomalous, bad = score_files(detector, expand(inputs), wanted, emit)
+    if bad and not skip_bad:
+        raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
+    if signal.SIGINT in came:
+        return EXIT_INTERRUPTED
+    return EXIT_ANOMALY if anomalous and fail_on_anomaly else 0
+
+
+def _run_device(
+    detector: Detector, device: str, channel: Channel, duration: float | None, emit: Callable[[Line], None]
+) -> tuple[bool, list[int]]:
+    with (
+        Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture,
+        stopping(capture.stop) as came,
+    ):
+        setup = {"samplerate": capture.samplerate, "channels": capture.channels, "format": capture.format}
+        emit(status_line(device, 0.0, "listening", **setup))
+        frames = None if duration is None else round(duration * capture.samplerate)
+        return score_stream(detector, device, limited(capture.blocks(), frames), capture.samplerate, emit), came
+
+
+def _warn_uncalibrated(detector: Detector) -> None:
+    if detector.machine is None:
+        click.echo(
+            "edgeae: this artifact is not calibrated to a machine; "
+            "run `edgeae calibrate` on a minute of its normal sound",
+            err=True,
+        )

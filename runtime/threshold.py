@@ -1,0 +1,171 @@
+"""The alarm threshold: a budget of false alarms, from normal sound alone.
+
+A score that fits the training machines does not fit a new machine with a handful of calibration
+windows: chi-square limits call everything anomalous. So the situation of the new machine is acted
+out with the training machines. A block of windows of one of them is held out, the fleet is fitted
+on the rest, a head is calibrated on n windows of the block and scores its others. These scores are
+the **reference** for n calibration windows. The threshold of a new machine is
+
+    quantile of the reference at 1 - p  +  (how far this machine's windows stray from each other
+                                            - how far those of the fleet do, calibrated alike)
+
+where the straying is the mean leave-one-out score of the calibration windows. Beyond what the
+reference can show, an exponential tail is fitted to its upper tenth, and that is said.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .errors import ArtifactError, ConfigError
+from .head import Fleet, Float64, Head, Kind
+
+CALIBRATION_SIZES = (1, 2, 5, 10, 20, 50)  # windows for which a reference is kept
+BLOCK = 12  # windows held out at once, at least
+LEFT_OUT_FOLDS = 5
+LEFT_OUT_BLOCKS = 8  # blocks of a machine whose leave-one-out score is computed
+TAIL = 0.1  # share of the reference that the tail is fitted to
+PERIODS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}  # seconds
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Scores of normal windows of training machines that were calibrated on ``windows`` windows."""
+
+    windows: int  # 0: not calibrated
+    scores: Float64  # (n,), ascending
+    left_out: float  # mean leave-one-out score of the calibration windows
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a score is compared with, and what stands behind it."""
+
+    value: float  # natural logarithm, as the scores
+    false_alarms: str  # the budget asked for
+    probability: float  # of a normal window to exceed it
+    reference_windows: int  # normal windows behind it
+    extrapolated: bool  # the budget is rarer than the reference can show
+    alarm_windows: int = 3  # an alarm needs this many ...
+    of_windows: int = 5  # ... of the last so many above the threshold
+    hysteresis: float = 0.1  # it ends below the threshold less this
+    cooldown: float = 60.0  # seconds after its end without a new alarm
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
+
+    def support(self) -> str:
+        """One sentence: what the data behind the threshold can promise."""
+        promise = f"{self.reference_windows} normal windows can promise 1 false window in {self.reference_windows}"
+        if not self.extrapolated:
+            return f"{promise}; {self.false_alarms} is within that"
+        return f"{promise}; {self.false_alarms} is 1 in {round(1 / self.probability)} and extrapolated by a fitted tail"
+
+
+def probability_of(false_alarms: str, window: float) -> float:
+    """``1/day`` or ``5%`` as the probability that one window (of ``window`` seconds) of normal sound is above.
+
+    Windows that overlap are not counted twice: a day holds 86400 / ``window`` of them.
+    """
+    number, mark, period = false_alarms.strip().partition("%" if "%" in false_alarms else "/")
+    try:
+        share = float(number) / 100 if mark == "%" else float(number) * window / PERIODS[period]
+        if period * (mark == "%") == "" and 0 < share <= 0.5:
+            return share
+    except (ValueError, KeyError):
+        pass
+    raise ConfigError(f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month or 1%")
+
+
+def left_out_scores(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
+    """Each of ``windows`` (n, size) scored by a head calibrated on the others; empty for one window."""
+    folds = [fold for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS) if 0 < len(fold) < len(windows)]
+    scores = [Head.calibrated(fleet, np.delete(windows, fold, 0), kind).score(windows[fold]) for fold in folds]
+    return np.concatenate(scores) if scores else np.empty(0)
+
+
+def _blocks(machines: Sequence[Float64], size: int) -> Iterator[tuple[Fleet, Float64]]:
+    """Every block of ``size`` windows of one machine, with the fleet fitted on all the rest."""
+    for m, windows in enumerate(machines):
+        for start in range(0, len(windows) - size + 1, size):
+            rest = [*machines[:m], np.delete(windows, np.s_[start : start + size], 0), *machines[m + 1 :]]
+            if any(len(other) > 1 for other in rest):
+                yield Fleet.fit(rest), windows[start : start + size]
+
+
+def _calibrated_reference(machines: Sequence[Float64], n: int, size: int, kind: Kind) -> Reference | None:
+    scores, left_out = list[Float64](), list[float]()
+    for fleet, block in _blocks(machines, size):
+        scores.append(Head.calibrated(fleet, block[:n], kind).score(block[n:]))
+        if n > 1 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
+            left_out.append(float(left_out_scores(fleet, block[:n], kind).mean()))
+    if not scores:
+        return None
+    return Reference(n, np.sort(np.concatenate(scores)), float(np.mean(left_out)) if left_out else 0.0)
+
+
+def _fleet_reference(machines: Sequence[Float64], kind: Kind) -> Reference:
+    """The windows of every machine, scored by a head that did not hear them."""
+    scores = []
+    for k in range(LEFT_OUT_FOLDS):
+        held = [windows[k::LEFT_OUT_FOLDS] for windows in machines]
+        rest = [np.delete(windows, np.s_[k::LEFT_OUT_FOLDS], 0) for windows in machines]
+        rest = [windows for windows in rest if len(windows)]
+        if any(len(windows) > 1 for windows in rest):
+            scores.append(Head.of_fleet(Fleet.fit(rest), rest, kind).score(np.concatenate(held)))
+    return Reference(0, np.sort(np.concatenate(scores)), 0.0)
+
+
+def fit_references(machines: Sequence[Float64], kind: Kind) -> list[Reference]:
+    """References for no calibration and for every size the training windows (n, size) of each machine allow.
+
+    Raises ConfigError if no machine has three windows, the fewest that can act out anything.
+    """
+    longest = max(len(windows) for windows in machines)
+    if longest < 3:
+        raise ConfigError(
+            f"the training set holds at most {longest} windows of one machine; a threshold needs 3, better 100 "
+            f"(record longer, or choose a shorter --window)"
+        )
+    references = [_fleet_reference(machines, kind)]
+    for n in CALIBRATION_SIZES:
+        size = max(BLOCK, 2 * n) if longest >= 2 * max(BLOCK, 2 * n) else max(2, longest // 2)
+        found = _calibrated_reference(machines, n, size, kind) if size > n else None
+        references += [found] if found else []
+    return references
+
+
+def _quantile(reference: Float64, probability: float) -> float:
+    """The score that a normal window exceeds with ``probability``."""
+    tail = max(2, round(TAIL * len(reference)))
+    if probability * len(reference) >= tail / 2:
+        return float(np.quantile(reference, 1 - probability))
+    start = reference[-tail]
+    scale = max(float(np.mean(reference[-tail:] - start)), 1e-3)
+    return float(start + scale * np.log(tail / len(reference) / probability))
+
+
+def fit_threshold(
+    references: Sequence[Reference], head: Head, windows: Float64, false_alarms: str, window: float
+) -> Threshold:
+    """The threshold of ``head`` calibrated on ``windows`` (n, size); n = 0 before calibration.
+
+    window: seconds of sound in one window.
+    """
+    probability = probability_of(false_alarms, window)
+    reference = max((r for r in references if r.windows <= len(windows)), key=lambda r: r.windows)
+    shift = 0.0
+    if len(windows) > 1 and reference.windows > 1:
+        shift = float(left_out_scores(head.fleet, windows, head.kind).mean()) - reference.left_out
+    n = len(reference.scores)
+    value = _quantile(reference.scores, probability) + shift
+    return Threshold(round(value, 6), false_alarms, probability, n, probability * n < 1)

@@ -1,0 +1,276 @@
+"""`quantize` gives a file that onnxruntime runs in integers and that stays close to the float network."""
+
+import io
+import tempfile
+import warnings
+
+import numpy as np
+import pytest
+
+from edgeae.runtime.errors import ArtifactError, ConfigError
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+
+from edgeae.quantize.rewrite import rewrite  # noqa: E402
+from edgeae.quantize.static import measure_ranges, quantize  # noqa: E402
+from edgeae.quantize.verify import assert_integer, assert_same, optimized_ops  # noqa: E402
+
+nn = torch.nn
+MEAN, STD = np.linspace(-30, -60, 128, dtype=np.float32), np.linspace(5, 9, 128, dtype=np.float32)  # dB
+
+
+class Network(nn.Module):
+    """Standardise (n, 32, 128) dB, run `layers` on bands as channels or on an image, subtract."""
+
+    def __init__(self, layers, image: bool) -> None:
+        super().__init__()
+        self.layers, self.image = stacked(layers), image
+        self.register_buffer("mean", torch.from_numpy(MEAN))
+        self.register_buffer("std", torch.from_numpy(STD))
+
+    def forward(self, x):
+        z = (x - self.mean) / self.std
+        if self.image:
+            return self.layers(z.unsqueeze(1)).squeeze(1) - z
+        return self.layers(z.transpose(1, 2)).transpose(1, 2) - z
+
+
+def stacked(layers):
+    """BatchNorm and ReLU after each layer but those in a tuple, which are linear."""
+    modules = []
+    for layer in layers:
+        if isinstance(layer, tuple):
+            modules += layer
+            continue
+        image = layer.weight.ndim == 4
+        norm = (nn.BatchNorm2d if image else nn.BatchNorm1d)(layer.out_channels)
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias, std=0.5)
+        nn.init.normal_(norm.running_mean, std=0.2)
+        modules += [layer, norm, nn.ReLU(), nn.Dropout(0.2)]
+    return nn.Sequential(*modules)
+
+
+def edge(w: int = 16) -> Network:
+    down, up = nn.Conv1d, nn.ConvTranspose1d
+    encoder = [down(128, w, 5, 2, 2), down(w, w, 3, 2, 1), down(w, w, 3, 2, 1), (down(w, 8, 1),)]
+    decoder = [down(8, w, 1), *(up(w, w, 4, 2, 1) for _ in range(3)), (down(w, 128, 3, 1, 1),)]
+    return Network([*encoder, *decoder], image=False)
+
+
+def cnn2d(w: int = 4) -> Network:
+    down, up = nn.Conv2d, nn.ConvTranspose2d
+    encoder = [down(1, w, 5, 2, 2), down(w, 2 * w, 5, 2, 2), down(2 * w, 2 * w, 3, 2, 1)]
+    encoder += [down(2 * w, 4 * w, 3, 2, 1), (down(4 * w, 5, 3, 1, 1),)]
+    decoder = [up(5, 4 * w, 3, 1, 1), up(4 * w, 2 * w, 3, 2, 1, 1), up(2 * w, 2 * w, 3, 2, 1, 1)]
+    decoder += [up(2 * w, w, 5, 2, 2, 1), (up(w, 1, 5, 2, 2, 1),)]
+    return Network([*encoder, *decoder], image=True)
+
+
+def dense(w: int = 16) -> Network:
+    one, up = nn.Conv1d, nn.ConvTranspose1d
+    encoder = [one(128, w, 5, 1, 4), one(w, w, 1), one(w, w, 1), one(w, 8, 1)]
+    return Network([*encoder, one(8, w, 1), one(w, w, 1), (up(w, 128, 5, 1, 4),)], image=False)
+
+
+NETWORKS = {"edge": edge, "cnn2d": cnn2d, "dense": dense}
+
+
+def exported(network: Network) -> "onnx.ModelProto":
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that needs no onnxscript
+        torch.onnx.export(
+            network.eval(),
+            (torch.zeros(2, 32, 128),),
+            buffer,
+            dynamo=False,
+            opset_version=17,
+            input_names=["logmel"],
+            output_names=["residual"],
+            dynamic_axes={"logmel": {0: "n"}, "residual": {0: "n"}},
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def sound(n: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(n, 32, 128))
+    return (MEAN + STD * noise).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def pair(request) -> tuple["onnx.ModelProto", "onnx.ModelProto"]:
+    """A float network as exported and its int8 form."""
+    torch.manual_seed(0)
+    model = exported(NETWORKS[request.param]())
+    return model, quantize(rewrite(model), [sound(60, 1), sound(40, 2)])
+
+
+@pytest.fixture(scope="module")
+def rewritten() -> "onnx.ModelProto":
+    torch.manual_seed(0)
+    return rewrite(exported(edge(8)))
+
+
+def run(model: "onnx.ModelProto", x: np.ndarray) -> np.ndarray:
+    options = ort.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, {"logmel": x})[0]
+
+
+def reconstruction(model: "onnx.ModelProto", x: np.ndarray) -> np.ndarray:
+    """What the network proper gives, before the standardised input is subtracted."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output[0].name = next(n for n in model.graph.node if "residual" in n.output).input[0]
+    return run(copy, x)
+
+
+def parameter(model: "onnx.ModelProto", name: str) -> np.ndarray:
+    return onnx.numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == name))
+
+
+def test_rewriting_keeps_the_output(pair):
+    assert_same(pair[0], rewrite(pair[0]))
+
+
+def test_the_optimized_graph_is_integer_throughout(pair):
+    assert_integer(pair[1].SerializeToString())
+
+
+def test_each_convolution_is_one_integer_node(pair):
+    layers = [node for node in rewrite(pair[0]).graph.node if node.op_type == "Conv"]
+    assert optimized_ops(pair[1].SerializeToString())["QLinearConv"] == len(layers)
+
+
+def test_the_temporal_networks_need_no_transpose(pair):
+    model, int8 = pair
+    if any(node.op_type == "Unsqueeze" for node in model.graph.node):
+        pytest.skip("the image network transposes pixels while it doubles rows")
+    assert optimized_ops(int8.SerializeToString())["Transpose"] == 0
+
+
+def test_the_file_is_valid_onnx(pair):
+    onnx.checker.check_model(pair[1], full_check=True)
+
+
+def test_the_residual_is_close_to_float(pair):
+    model, int8 = pair
+    x = sound(50, 3)
+    expected = reconstruction(model, x)
+    error = run(int8, x) - run(model, x)
+    assert error.std() < 0.03 * expected.std()
+    assert np.abs(error).max() < 0.1 * np.ptp(expected)
+
+
+def test_the_subtracted_input_is_not_rounded(pair):
+    x = sound(4, 4)
+    z = (x - MEAN) / STD
+    np.testing.assert_array_equal(run(pair[1], x), reconstruction(pair[1], x) - z)
+
+
+def test_inputs_beyond_the_range_clamp(pair):
+    loud = MEAN + STD * np.sign(sound(3, 5) - MEAN)  # every value far out, up or down
+    far, farther = (MEAN + factor * (loud - MEAN) for factor in (1e3, 1e5))
+    np.testing.assert_array_equal(reconstruction(pair[1], far), reconstruction(pair[1], farther))
+
+
+def test_the_batch_size_does_not_change_the_output(pair):
+    x = sound(7, 6)
+    one_by_one = np.concatenate([run(pair[1], x[i : i + 1]) for i in range(7)])
+    np.testing.assert_array_equal(run(pair[1], x), one_by_one)
+
+
+def test_the_same_patches_give_the_same_file(rewritten):
+    first, second = (quantize(rewritten, iter([sound(20, 1)])).SerializeToString() for _ in range(2))
+    assert first == second
+
+
+def test_weights_are_signed_8_bit_by_channel_and_biases_32_bit(rewritten):
+    int8 = quantize(rewritten, [sound(20, 1)])
+    undo = {node.output[0]: node for node in int8.graph.node if node.op_type == "DequantizeLinear"}
+    for conv in (node for node in int8.graph.node if node.op_type == "Conv"):
+        weight, bias = (undo[name] for name in conv.input[1:])
+        assert parameter(int8, weight.input[0]).dtype == np.int8
+        assert parameter(int8, weight.input[1]).shape == parameter(int8, weight.input[0]).shape[:1]
+        assert not parameter(int8, weight.input[2]).any()
+        assert parameter(int8, bias.input[0]).dtype == np.int32
+
+
+def test_reduced_weights_have_7_bits(rewritten):
+    int8 = quantize(rewritten, [sound(20, 1)], reduce_range=True)
+    weights = [onnx.numpy_helper.to_array(t) for t in int8.graph.initializer]
+    assert max(np.abs(w.astype(int)).max() for w in weights if w.dtype == np.int8 and w.ndim > 1) <= 64
+
+
+@pytest.mark.parametrize("headroom", [1.0, 1.25, 2.0])
+def test_headroom_widens_the_range_about_zero(rewritten, headroom):
+    x = sound(20, 1)
+    int8 = quantize(rewritten, [x], headroom=headroom)
+    first = next(node for node in int8.graph.node if node.op_type == "QuantizeLinear")
+    assert parameter(int8, first.input[1]) == pytest.approx(headroom * np.ptp((x - MEAN) / STD) / 255, rel=1e-5)
+
+
+def test_the_range_of_a_relu_starts_at_zero(rewritten):
+    int8 = quantize(rewritten, [sound(20, 1)])
+    points = [parameter(int8, n.input[2]).item() for n in int8.graph.node if n.op_type == "QuantizeLinear"]
+    assert points.count(0) == 7  # all layers but the input, the bottleneck and the output
+
+
+def test_the_ranges_cover_every_patch(rewritten):
+    quiet, loud = sound(100, 1), sound(1, 2) + 40.0  # dB
+    alone, both = (measure_ranges(rewritten, blocks) for blocks in ([loud], [quiet, loud, quiet]))
+    assert all(both[name][0] <= low + 1e-4 and both[name][1] >= high - 1e-4 for name, (low, high) in alone.items())
+
+
+def test_metadata_is_kept(rewritten):
+    model = onnx.ModelProto()
+    model.CopyFrom(rewritten)
+    onnx.helper.set_model_props(model, {"edgeae.format": "1"})
+    assert [(p.key, p.value) for p in quantize(model, [sound(5, 1)]).metadata_props] == [("edgeae.format", "1")]
+
+
+def test_nothing_is_said_and_nothing_left_behind(rewritten, tmp_path, monkeypatch, capfd, caplog):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert_integer(quantize(rewritten, [sound(5, 1)]).SerializeToString())
+    assert not any(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_a_float_network_is_not_taken_for_an_integer_one(rewritten):
+    with pytest.raises(ArtifactError, match=r"does not run in integers throughout: .*Conv"):
+        assert_integer(rewritten.SerializeToString())
+
+
+def test_a_layer_left_in_float_is_named(pair):
+    model, _ = pair
+    before = onnx.ModelProto()
+    before.CopyFrom(model)
+    if not any(node.op_type == "ConvTranspose" for node in before.graph.node):
+        pytest.skip("nothing to rewrite")
+    with pytest.raises(ArtifactError, match="ConvTranspose stays in float"):
+        quantize(before, [sound(5, 1)])
+
+
+def test_a_damaged_file_is_an_artifact_error():
+    with pytest.raises(ArtifactError, match="does not load"):
+        assert_integer(b"not a model")
+
+
+@pytest.mark.parametrize(
+    ("patches", "message"),
+    [([], "no patches"), ([np.zeros((32, 128), np.float32)], "shape"), ([sound(2, 1) * np.nan], "finite")],
+)
+def test_unusable_patches_are_refused(rewritten, patches, message):
+    with pytest.raises(ConfigError, match=message):
+        quantize(rewritten, patches)
+
+
+@pytest.mark.parametrize("headroom", [0.5, -1.0, float("nan"), float("inf")])
+def test_an_impossible_headroom_is_refused(rewritten, headroom):
+    with pytest.raises(ConfigError, match="headroom"):
+        quantize(rewritten, [sound(2, 1)], headroom=headroom)

@@ -1,0 +1,123 @@
+"""ALSA capture devices made of files, for machines without a sound card.
+
+A configuration in ALSA_CONFIG_PATH replaces `hw` by the `file` plugin over the `null` one, so that
+opening the literal name `hw:1` (any card number, `hw:CARD=Device,DEV=0` and `plughw:1,0` too) reads raw
+samples from a file or a FIFO. libasound reads the configuration again when the file named by
+ALSA_CONFIG_PATH is another one, so one process can use many devices, one after the other; a subprocess
+inherits the variable. Three things differ from a real microphone:
+
+- a file does not pace: an hour of audio is read in a second;
+- after the end of the samples there is no error: the device repeats its last buffer, or zeros, for ever;
+- any rate, format and channel count is accepted and the bytes are read as that, unless `samplerate` is given.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
+
+CONFIGURATION = """
+<{base}>
+pcm.!hw {{
+    @args [ CARD DEV SUBDEV ]
+    @args.CARD {{ type string default "0" }}
+    @args.DEV {{ type integer default 0 }}
+    @args.SUBDEV {{ type integer default -1 }}
+    {device}
+}}
+pcm.!plughw {{
+    @args [ CARD DEV SUBDEV ]
+    @args.CARD {{ type string default "0" }}
+    @args.DEV {{ type integer default 0 }}
+    @args.SUBDEV {{ type integer default -1 }}
+    type plug
+    slave.pcm {{ {device} }}
+}}
+"""
+FILE = 'type file slave.pcm {{ type null }} file /dev/null format raw infile "{path}"'
+FIXED_RATE = "type plug slave {{ rate {samplerate} pcm {{ {device} }} }}"
+
+AlsaDevice = Callable[..., Path]
+AlsaMicrophone = Callable[..., threading.Event]
+
+
+@pytest.fixture
+def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let ALSA's `hw` devices read the file or FIFO `path`; only at `samplerate` Hz where it is given."""
+    try:
+        ctypes.CDLL("libasound.so.2")
+    except OSError:
+        pytest.fail("these tests need libasound2: run scripts/install-system-packages")
+    if not ALSA_CONF.exists():
+        pytest.fail(f"these tests need {ALSA_CONF} of libasound2-data: run scripts/install-system-packages")
+
+    def install(path: Path, samplerate: int | None = None) -> None:
+        device = FILE.format(path=path)
+        if samplerate:
+            device = FIXED_RATE.format(samplerate=samplerate, device=device)
+        configuration = tmp_path / "asound.conf"
+        configuration.write_text(CONFIGURATION.format(base=ALSA_CONF, device=device))
+        monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
+
+    return install
+
+
+@pytest.fixture
+def alsa_device(tmp_path: Path, alsa_environment: Callable[..., None]) -> AlsaDevice:
+    """`alsa_device(samples, samplerate=None)`: `hw:1`, here and in subprocesses, reads these samples.
+
+    `samples` are bytes as a device gives them, or an integer or float32 array, `(frames,)` or
+    `(frames, channels)`: int16 for S16_LE, which is what Capture asks for first.
+    """
+
+    def install(samples: bytes | NDArray[np.generic], samplerate: int | None = None) -> Path:
+        path = tmp_path / "device.raw"
+        path.write_bytes(samples if isinstance(samples, bytes) else samples.tobytes())
+        alsa_environment(path, samplerate)
+        return path
+
+    return install
+
+
+@pytest.fixture
+def alsa_microphone(tmp_path: Path, alsa_environment: Callable[..., None]) -> Iterator[AlsaMicrophone]:
+    """`alsa_microphone(samples, period=512, seconds=0.032)`: a device that paces and stalls.
+
+    Each `period` frames of S16_LE appear `seconds` after those before; after the last, the device stays
+    open and silent, as a microphone that hangs. Returns an event that is set when it begins to hang.
+    """
+    ended = threading.Event()
+    threads: list[tuple[threading.Thread, int]] = []
+
+    def install(samples: NDArray[np.int16], period: int = 512, seconds: float = 0.032) -> threading.Event:
+        path = tmp_path / "microphone"
+        os.mkfifo(path)
+        fifo = os.open(path, os.O_RDWR)  # neither end waits for the other
+        hanging = threading.Event()
+
+        def play() -> None:
+            for start in range(0, len(samples), period):
+                # One period a write: libasound takes a short read for a whole one.
+                os.write(fifo, samples[start : start + period].tobytes())
+                if ended.wait(seconds):
+                    return
+            hanging.set()
+
+        thread = threading.Thread(target=play, daemon=True)
+        thread.start()
+        threads.append((thread, fifo))
+        alsa_environment(path)
+        return hanging
+
+    yield install
+    ended.set()
+    for thread, fifo in threads:
+        thread.join()
+        os.close(fifo)

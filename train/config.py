@@ -1,0 +1,160 @@
+"""What a run is made of: frozen dataclasses are the schema and the defaults, YAML is a diff of them.
+
+preset or file.yaml  ->  overrides (--set training.epochs=3)  ->  checked Config  ->  RUN/config.yaml
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.mel import MelSpec
+
+from .schema import Between, build
+
+PRESETS = ("edge", "cnn2d", "dense", "tiny")
+
+
+Count = Annotated[int, Between(1, 1_000_000)]
+Share = Annotated[float, Between(0.0, 0.95)]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network; `edgeae.train.models` draws each of them."""
+
+    name: Literal["edge", "cnn2d", "dense"] = "edge"
+    bottleneck: Annotated[int, Between(1, 512)] = 8  # numbers a step
+    dropout: tuple[Share, ...] = ()  # share of activations dropped after encoder layers 1, 2, 3, ...
+    patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
+
+    def __post_init__(self) -> None:
+        if self.patch_frames % 16:
+            raise ConfigError(f"model.patch_frames is {self.patch_frames}; allowed are multiples of 16")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is read and how it becomes patches."""
+
+    channel: Annotated[int, Between(0, 1023)] | Literal["mix"] = 0
+    validation: Annotated[float, Between(0.01, 0.5)] = 0.1  # share of each machine's recordings
+    cache: str | None = None  # folder of computed features; null is RUN/cache
+    skip_bad: bool = False  # go on without recordings that cannot be read
+    patch_step: Annotated[int, Between(1, 256)] = 8  # frames from one training patch to the next
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are found: AdamW, a warm-up of one epoch, then a cosine down to zero."""
+
+    seed: Annotated[int, Between(0, 2**31 - 1)] = 0
+    epochs: Count = 40
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Between(1e-7, 1.0)] = 2e-3
+    weight_decay: Annotated[float, Between(0.0, 1.0)] = 1e-4
+    patience: Count = 10  # epochs without a better validation loss before training stops
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: Count | Literal["auto"] = "auto"
+    strategy: Literal["auto", "ddp", "ddp_spawn"] = "auto"
+
+
+@dataclass(frozen=True)
+class ScoringConfig:
+    """What the exported detector does with the residual."""
+
+    head: Literal["gaussian", "mse"] = "gaussian"
+    window: Annotated[float, Between(1.0, 3600.0)] = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run, besides the data."""
+
+    mel: MelSpec = field(default_factory=MelSpec)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+
+    def __post_init__(self) -> None:
+        if self.model.name == "cnn2d" and self.mel.n_mels % 16:
+            raise ConfigError(f"mel.n_mels is {self.mel.n_mels}; allowed for cnn2d are multiples of 16")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested dictionaries of plain types, as `from_dict` and YAML read them."""
+        plain = asdict(self)
+        plain["model"]["dropout"] = list(self.model.dropout)
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: Any, source: str = "configuration") -> "Config":
+        """The configuration of `to_dict`; ``source`` is named in errors."""
+        try:
+            config: Config = build(cls, values)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
+        return config
+
+
+def load_config(name_or_path: str | Path = "edge", overrides: Sequence[str] = ()) -> Config:
+    """A preset by its name or a YAML file, changed by overrides like ``training.epochs=3``.
+
+    Raises ConfigError that names the key, where it stands and what is allowed.
+    """
+    source = _find(str(name_or_path))
+    values = _parse(source.read_text(encoding="utf-8"), str(name_or_path))
+    config = Config.from_dict(values, str(name_or_path))
+    if not overrides:
+        return config
+    values = config.to_dict()
+    for override in overrides:
+        _override(values, override)
+    return Config.from_dict(values, f"{name_or_path} with --set {' '.join(overrides)}")
+
+
+def save_config(config: Config, path: Path) -> None:
+    """Write every value, the defaults too, as YAML that `load_config` reads back."""
+    import yaml
+
+    path.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False), encoding="utf-8")
+
+
+def _find(name: str) -> Traversable:
+    if name in PRESETS:
+        return resources.files("edgeae.configs") / f"{name}.yaml"
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"{name}: no such configuration; give a YAML file or one of {', '.join(PRESETS)}")
+    return path
+
+
+def _parse(text: str, source: str) -> Any:
+    """YAML 1.2 as far as numbers go: PyYAML alone reads ``1e-3`` as a word."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    number = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    try:
+        return yaml.load(text, Loader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Set one ``section.key=value`` in place; the value is YAML."""
+    path, equals, text = override.partition("=")
+    section, _, key = path.partition(".")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: give section.key=value, for example training.epochs=3")
+    if section not in values:
+        raise ConfigError(f"--set {override}: unknown section {section!r}; allowed are {', '.join(values)}")
+    values[section][key] = _parse(text, f"--set {override}")

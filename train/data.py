@@ -1,0 +1,150 @@
+"""Which recordings fit and which validate, and their frames as patches for the network.
+
+frames of all recordings, one after the other:
+|......... recording 0 .........|...... recording 1 ......|... recording 2 ...
+ [== patch ==]                   [== patch ==]
+     [== patch ==]                   [== patch ==]          starts are patch_step apart and
+         [== patch ==]                   [== patch ==]      no patch crosses into the next one
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from edgeae.runtime.audio import read_each
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.mel import Float32
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from .config import Config
+from .features import Features
+
+STD_FLOOR = 1.0  # dB: a band that hardly moves in training must not turn 0.1 dB into many deviations
+
+
+@dataclass(frozen=True)
+class Split:
+    """Frames (n_frames, n_mels) in dB, a list item for each stretch that patches may be cut from."""
+
+    fit: list[Float32]
+    validation: list[Float32]
+    validating: frozenset[int]  # positions of the recordings that validate as a whole
+
+
+def long_enough(
+    found: Sequence[Features], patch_frames: int, report: Callable[[str], None], *, skip_bad: bool
+) -> list[Features]:
+    """The features with at least one patch; a shorter recording is an error, or skipped with ``skip_bad``."""
+
+    def check(item: Features) -> None:
+        if len(item.frames) < patch_frames:
+            raise AudioError(
+                f"{item.recording.path}: {len(item.frames)} frames are too short for one patch of {patch_frames}; "
+                f"record longer or lower model.patch_frames"
+            )
+
+    return [item for item, _ in read_each(found, check, report, skip_bad=skip_bad)]
+
+
+def split(found: Sequence[Features], config: Config) -> Split:
+    """Hold out a share of every machine's recordings, at least one, chosen by the seed.
+
+    A machine with a single recording is cut in time instead, if it is long enough for a patch on
+    both sides: its end validates. Such a recording counts as one that fits. Raises ConfigError
+    where nothing is left to validate with.
+    """
+    generator = np.random.default_rng(config.training.seed)
+    machines = [item.recording.machine for item in found]
+    validating: set[int] = set()
+    for machine in sorted(set(machines)):
+        mine = [i for i, name in enumerate(machines) if name == machine]
+        if len(mine) > 1:
+            count = max(1, round(config.data.validation * len(mine)))
+            validating.update(int(i) for i in generator.permutation(mine)[:count])
+    parts = Split([], [], frozenset(validating))
+    for i, item in enumerate(found):
+        _assign(parts, i, item.frames, config, alone=machines.count(machines[i]) == 1)
+    if not parts.validation:
+        raise ConfigError(
+            f"{found[0].recording.path.parent}: nothing to validate with; give each machine two recordings, "
+            f"or one of at least {2 * config.model.patch_frames} frames"
+        )
+    return parts
+
+
+def _assign(parts: Split, i: int, frames: Float32, config: Config, *, alone: bool) -> None:
+    patch = config.model.patch_frames
+    if i in parts.validating:
+        parts.validation.append(frames)
+    elif alone and len(frames) >= 2 * patch:
+        cut = len(frames) - max(patch, round(config.data.validation * len(frames)))
+        parts.fit.append(frames[:cut])
+        parts.validation.append(frames[cut:])
+    else:
+        parts.fit.append(frames)
+
+
+def band_statistics(stretches: Sequence[Float32]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each band over all frames: two (n_mels,) in dB."""
+    frames = np.concatenate(stretches).astype(np.float64)
+    std = np.maximum(frames.std(axis=0), STD_FLOOR)
+    return torch.from_numpy(frames.mean(axis=0)).float(), torch.from_numpy(std).float()
+
+
+class PatchDataset(Dataset[torch.Tensor]):
+    """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels)."""
+
+    def __init__(self, stretches: Sequence[Float32], patch_frames: int, step: int) -> None:
+        firsts = np.cumsum([0] + [len(frames) for frames in stretches])
+        starts = [
+            first + np.arange(0, len(frames) - patch_frames + 1, step)
+            for first, frames in zip(firsts, stretches, strict=False)
+        ]
+        self.frames = torch.from_numpy(np.concatenate(stretches))  # (all frames, n_mels)
+        self.starts = torch.from_numpy(np.concatenate(starts))  # (n_patches,)
+        self.within = torch.arange(patch_frames)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.frames[self.starts[index] + self.within]
+
+    def __getitems__(self, indices: list[int]) -> torch.Tensor:
+        """A whole batch in one look-up: (len(indices), patch_frames, n_mels)."""
+        return self.frames[self.starts[indices, None] + self.within]
+
+
+class PatchData(LightningDataModule):
+    """Batches (N, patch_frames, n_mels) in dB to fit and to validate with.
+
+    The order of an epoch is a pure function of seed and epoch (`DistributedSampler`, to which
+    Lightning tells the epoch), on one device as on several: a resumed run sees the same batches.
+    """
+
+    def __init__(self, parts: Split, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.fit = PatchDataset(parts.fit, config.model.patch_frames, config.data.patch_step)
+        self.validation = PatchDataset(parts.validation, config.model.patch_frames, config.model.patch_frames)
+
+    def train_dataloader(self) -> DataLoader[torch.Tensor]:
+        size = self.config.training.batch_size
+        sampler = self._sampler(self.fit, shuffle=True)
+        # An incomplete batch would pull the running statistics of BatchNorm; its patches come in other epochs.
+        return DataLoader(self.fit, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size)
+
+    def val_dataloader(self) -> DataLoader[torch.Tensor]:
+        sampler = self._sampler(self.validation, shuffle=False)
+        return DataLoader(self.validation, self.config.training.batch_size, sampler=sampler, collate_fn=_as_is)
+
+    def _sampler(self, patches: PatchDataset, *, shuffle: bool) -> "DistributedSampler[torch.Tensor]":
+        ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        return DistributedSampler(patches, ranks, rank, shuffle=shuffle, seed=self.config.training.seed)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch  # `__getitems__` has collated it

@@ -1,0 +1,180 @@
+"""The networks: autoencoders of standardised log-mel patches, fully convolutional in time.
+
+                       .-------------------------- z ---------------------------.
+                       |                                                        v -
+    x (N, T, n_mels) --+--> (x - mean) / std --> encoder --> decoder --> linear + --> residual (N, T, n_mels)
+    dB                                                                                standard deviations
+
+Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
+ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.mel import MelSpec
+from torch import nn
+
+from .config import ModelConfig
+
+
+class Autoencoder(nn.Module):
+    """Residual of a patch; ``body`` maps z (N, C, ...) to its reconstruction of the same shape."""
+
+    mean: torch.Tensor  # (n_mels,), dB
+    std: torch.Tensor  # (n_mels,), dB
+
+    def __init__(self, body: nn.Module, n_mels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.register_buffer("mean", torch.zeros(n_mels))
+        self.register_buffer("std", torch.ones(n_mels))
+
+    def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Per-band mean and standard deviation (n_mels,) in dB of the frames that fit."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) dB -> reconstruction minus input, (N, T, n_mels) standard deviations."""
+        z = (patches - self.mean) / self.std
+        return self.reconstruct(z) - z
+
+    def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) -> (N, T, n_mels): bands are the channels of a convolution over time."""
+        out: torch.Tensor = self.body(z.transpose(1, 2)).transpose(1, 2)
+        return out
+
+
+class Autoencoder2d(Autoencoder):
+    """The same with a patch of ``frames`` as an image of one channel."""
+
+    def __init__(self, body: nn.Module, n_mels: int, frames: int) -> None:
+        super().__init__(body, n_mels)
+        self.shape = (frames, n_mels)
+
+    def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.body(z.reshape(-1, 1, *self.shape))  # (N, 1, T, n_mels)
+        return out.reshape(-1, *self.shape)
+
+
+def build(config: ModelConfig, n_mels: int) -> Autoencoder:
+    """The network of a configuration, with fresh weights from torch's global generator."""
+    networks = {"edge": edge, "cnn2d": cnn2d, "dense": dense}
+    return networks[config.name](config, n_mels)
+
+
+def edge(config: ModelConfig, n_mels: int) -> Autoencoder:
+    """Temporal autoencoder, bands as channels, 8x down in time.
+
+        frames   32        16        8         4         8         16        32
+        channels n_mels -> 96 -----> 64 -----> 48 -----> 64 -----> 96 -----> 96 -> n_mels
+                                               48 -> 8 -> 48   the bottleneck, linear
+    """  # fmt: skip
+    drop = _dropouts(config, 3)
+    body = nn.Sequential(
+        nn.Conv1d(n_mels, 96, 5, stride=2, padding=2, bias=False), *_active(96, drop[0]),
+        nn.Conv1d(96, 64, 3, stride=2, padding=1, bias=False), *_active(64, drop[1]),
+        nn.Conv1d(64, 48, 3, stride=2, padding=1, bias=False), *_active(48, drop[2]),
+        nn.Conv1d(48, config.bottleneck, 1),
+        nn.Conv1d(config.bottleneck, 48, 1, bias=False), *_active(48),
+        nn.ConvTranspose1d(48, 64, 4, stride=2, padding=1, bias=False), *_active(64),
+        nn.ConvTranspose1d(64, 96, 4, stride=2, padding=1, bias=False), *_active(96),
+        nn.ConvTranspose1d(96, 96, 4, stride=2, padding=1, bias=False), *_active(96),
+        nn.Conv1d(96, n_mels, 1),
+    )  # fmt: skip
+    return Autoencoder(body, n_mels)
+
+
+def cnn2d(config: ModelConfig, n_mels: int) -> Autoencoder:
+    """Five 2-D convolutions down to (bottleneck, T/16, n_mels/16), mirrored on the way up."""
+    drop = _dropouts(config, 4)
+    z = config.bottleneck
+    up: dict[str, Any] = {"stride": 2, "output_padding": 1, "bias": False}
+    body = nn.Sequential(
+        nn.Conv2d(1, 32, 5, stride=2, padding=2, bias=False), *_active(32, drop[0], 2),
+        nn.Conv2d(32, 64, 5, stride=2, padding=2, bias=False), *_active(64, drop[1], 2),
+        nn.Conv2d(64, 128, 3, stride=2, padding=1, bias=False), *_active(128, drop[2], 2),
+        nn.Conv2d(128, 256, 3, stride=2, padding=1, bias=False), *_active(256, drop[3], 2),
+        nn.Conv2d(256, z, 3, padding=1),
+        nn.ConvTranspose2d(z, 256, 3, padding=1, bias=False), *_active(256, 0, 2),
+        nn.ConvTranspose2d(256, 128, 3, padding=1, **up), *_active(128, 0, 2),
+        nn.ConvTranspose2d(128, 64, 3, padding=1, **up), *_active(64, 0, 2),
+        nn.ConvTranspose2d(64, 32, 5, padding=2, **up), *_active(32, 0, 2),
+        nn.ConvTranspose2d(32, 1, 5, stride=2, padding=2, output_padding=1),
+    )  # fmt: skip
+    return Autoencoder2d(body, n_mels, config.patch_frames)
+
+
+def dense(config: ModelConfig, n_mels: int) -> Autoencoder:
+    """The dense autoencoder of DCASE 2020 Task 2 and MLPerf Tiny, written as convolutions.
+
+    That network sees windows of 5 frames, 5 * 128 = 640 numbers. A dense layer over every window of
+    a patch is a convolution of width 5, those behind it have width 1, and the last one lays the 5
+    frames of every window where they belong, which is a transposed convolution:
+
+        frame      0  1  2  3  4  5 ...
+        window 0  [=  =  =  =  =]               frame 4 is rebuilt by windows 0, 1, 2, 3 and 4;
+        window 1     [=  =  =  =  =]            its reconstruction is the mean of the five
+        window 2        [=  =  =  =  =]
+        ...                                     windows that hang over an edge see the mean
+                                                spectrum (z = 0) there, so every frame has five
+
+    The fifth of that mean is in the weights of the last layer from the start. DCASE instead averages
+    the squared errors of the five reconstructions, which one residual per frame cannot express.
+    """
+    if config.dropout:
+        raise ConfigError(f"model.dropout is {list(config.dropout)}; allowed for dense is []")
+    z = config.bottleneck
+    hidden = [layer for n, m in [(128, 128)] * 3 + [(128, z), (z, 128)] + [(128, 128)] * 3
+              for layer in (nn.Conv1d(n, m, 1, bias=False), *_active(m))]  # fmt: skip
+    last = nn.ConvTranspose1d(128, n_mels, 5, padding=4)
+    with torch.no_grad():
+        last.weight /= 5
+    body = nn.Sequential(nn.Conv1d(n_mels, 128, 5, padding=4, bias=False), *_active(128), *hidden, last)
+    return Autoencoder(body, n_mels)
+
+
+def _active(channels: int, dropout: float = 0, dimensions: int = 1) -> list[nn.Module]:
+    norm: nn.Module = nn.BatchNorm1d(channels) if dimensions == 1 else nn.BatchNorm2d(channels)
+    return [norm, nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+
+
+def _dropouts(config: ModelConfig, layers: int) -> list[float]:
+    if len(config.dropout) > layers:
+        raise ConfigError(
+            f"model.dropout is {list(config.dropout)}; allowed for {config.name} are at most {layers} shares"
+        )
+    return [*config.dropout, *[0.0] * (layers - len(config.dropout))]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Size of a network."""
+
+    parameters: int
+    macs_per_second: float  # multiplications with accumulation, for one second of audio
+
+
+def cost(network: Autoencoder, spec: MelSpec, patch_frames: int = 32) -> Cost:
+    """Count parameters, and multiplications of the convolutions on one patch."""
+    macs = 0
+
+    def count(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        nonlocal macs
+        # A convolution uses all its weights at each place of its output, a transposed one of its input.
+        places = inputs[0] if layer.transposed else output
+        macs += layer.weight.numel() * places[0, 0].numel()
+
+    layers = [layer for layer in network.modules() if hasattr(layer, "transposed")]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    training = network.training
+    with torch.inference_mode():
+        network.eval()(network.mean.new_zeros(1, patch_frames, spec.n_mels))
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Cost(parameters, macs * spec.frames_per_second / patch_frames)

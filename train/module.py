@@ -1,0 +1,100 @@
+"""The network as Lightning trains it, and how it comes back from a checkpoint."""
+
+import math
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from edgeae.runtime.errors import ConfigError
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from .config import Config
+from .models import Autoencoder, build
+
+CHECKPOINT_KEY = "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
+CHECKPOINT_FORMAT = 1
+LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
+STREAM = 1_000_003  # seeds of one run lie this far from those of the next seed
+
+
+class AutoencoderModule(LightningModule):
+    """Minimises the mean squared residual, in squared standard deviations of each band.
+
+    Everything random in an epoch follows from seed and epoch, so that a run resumed after a kill
+    is bitwise the run it would have been (on the CPU).
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.network: Autoencoder = build(config.model, config.mel.n_mels)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) dB -> (N, T, n_mels) residual."""
+        residual: torch.Tensor = self.network(patches)
+        return residual
+
+    def _loss(self, patches: torch.Tensor) -> torch.Tensor:
+        residual: torch.Tensor = self(patches)
+        return residual.float().square().mean()
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.config.training.seed * STREAM + self.current_epoch)
+
+    def training_step(self, batch: torch.Tensor, batch_index: int) -> torch.Tensor:
+        loss = self._loss(batch)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: torch.Tensor, batch_index: int) -> None:
+        loss = self._loss(batch)
+        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with a linear warm-up of one epoch, then a cosine to a hundredth of the rate."""
+        training = self.config.training
+        optimizer = torch.optim.AdamW(self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        warm = max(1, steps // training.epochs)
+
+        def share(step: int) -> float:
+            cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - warm) / max(1, steps - warm)))
+            return min(1.0, (step + 1) / warm) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[CHECKPOINT_KEY] = {"format": CHECKPOINT_FORMAT, "config": self.config.to_dict()}
+
+
+def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
+    """The network of a checkpoint in eval mode on the CPU, and the configuration it was trained with.
+
+    Nothing in the file is executed. Raises ConfigError for a file that is missing, damaged or not
+    a checkpoint of `edgeae train`.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{checkpoint}: no such checkpoint; train one with edgeae train") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{checkpoint}: damaged, or not a checkpoint; {_AGAIN}") from error
+    own = state.get(CHECKPOINT_KEY) if isinstance(state, dict) else None
+    if not isinstance(own, dict) or own.get("format") != CHECKPOINT_FORMAT:
+        raise ConfigError(f"{checkpoint}: not a checkpoint that this edgeae train wrote; {_AGAIN}")
+    config = Config.from_dict(own.get("config"), str(checkpoint))
+    network = build(config.model, config.mel.n_mels)
+    prefix = "network."
+    weights = {key.removeprefix(prefix): value for key, value in state["state_dict"].items()}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(f"{checkpoint}: the weights do not fit the configuration in it; {_AGAIN}") from error
+    return network.eval(), config
+
+
+_AGAIN = "give a file from RUN/checkpoints or train again"
