@@ -4,8 +4,9 @@ Activations are unsigned 8-bit with one scale a tensor, weights signed 8-bit wit
 channel, biases 32-bit. The ranges of the activations are the extremes over all patches given,
 widened: what costs accuracy is saturation, the resolution of 8 bits does not.
 
-    input -(x - mean) / std-> z -------------------------------------------------> Sub -> residual
-                               \\-> Quantize -> [all integer] -> Dequantize ------/
+    input -(x - mean) / std-> z ---------------------------------------> Sub -> residual
+                              |                                           |
+                              +-> Quantize -> all integer -> Dequantize --+
 
 Made by onnxruntime's QDQQuantizer (the part of `quantize_static` behind calibration; tried with
 onnxruntime 1.20 and 1.32) from ranges measured here. `quantize_static` itself offers no way to

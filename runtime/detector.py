@@ -12,7 +12,7 @@ one window.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -22,7 +22,7 @@ import numpy as np
 from .artifact import Artifact
 from .audio import AudioFile, Channel, level_dbfs, read_log_mel, resampled
 from .errors import ArtifactError, AudioError
-from .head import Float64, Head, Kind, coordinates
+from .head import Float64, Head, Kind, coordinates, size_of
 from .mel import Float32, MelSpec, MelStream
 from .network import Network
 from .threshold import Reference, Threshold
@@ -128,7 +128,48 @@ class Listener:
         return Window(round(self._seconds(frames), 3), coordinates(x, residual), level)
 
 
-class Detector:
+class Pipeline:
+    """Sound -> windows, before any head: what training machines and the watched machine have in common."""
+
+    def __init__(self, spec: MelSpec, network: Residuals, window: float) -> None:
+        self.spec, self.network = spec, network
+        self.window = window  # seconds
+
+    def listener(self) -> Listener:
+        """A new source of sound."""
+        return Listener(self.spec, self.network, self.window)
+
+    def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
+        """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
+        listener = self.listener()
+        for block in resampled(blocks, samplerate, self.spec.sample_rate):
+            yield from listener.push(block)
+        yield from listener.flush()
+
+    def windows_of_frames(self, frames: Float32) -> list[Window]:
+        """The windows of a recording given as log-mel (n_frames, n_mels), dB."""
+        listener = self.listener()
+        return listener.push_frames(frames) + listener.flush()
+
+    def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
+        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
+        try:
+            if Path(path).suffix == ".npy":
+                yield from self.windows_of_frames(read_log_mel(path, self.spec))
+                return
+            with AudioFile(path, channel) as audio:
+                yield from self.windows(audio.blocks(), audio.samplerate)
+        except AudioError as error:
+            named = str(error).startswith(str(path))
+            raise error if named else AudioError(f"{path}: {error}") from error
+
+    def independent(self, windows: Iterable[Window]) -> Float64:
+        """(n, size): coordinates of the windows of one recording that do not overlap."""
+        step = self.listener().windows_apart
+        return np.array([window.coordinates for k, window in enumerate(windows) if k % step == 0])
+
+
+class Detector(Pipeline):
     """An artifact ready to score.
 
     >>> detector = Detector.load("machine.onnx")                               # doctest: +SKIP
@@ -139,16 +180,14 @@ class Detector:
         section, threshold = artifact.sections["head"], artifact.sections["threshold"]
         if not isinstance(section, dict) or not isinstance(threshold, dict):
             raise ArtifactError("the artifact has no scoring head; export it again")
+        super().__init__(artifact.mel, network or Network(artifact), float(section["window"]))
         self.artifact = artifact
-        self.spec: MelSpec = artifact.mel
-        self.network: Residuals = network or Network(artifact)
         self.head = Head.from_dict(section)
-        if len(self.head.mean) != 1 + 2 * self.spec.n_mels:
+        if len(self.head.mean) != size_of(self.spec.n_mels):
             raise ArtifactError(
                 f"the scoring head is not one of {self.spec.n_mels} mel bands; export the artifact again"
             )
         self.threshold = Threshold.from_dict(threshold)
-        self.window = float(section["window"])  # seconds
         self.machine: str | None = section.get("machine")  # None before calibration
 
     @classmethod
@@ -160,9 +199,10 @@ class Detector:
         """The same network with another head or threshold."""
         return type(self)(self.artifact.with_sections(**sections), self.network)
 
-    def listener(self) -> Listener:
-        """A new source of sound."""
-        return Listener(self.spec, self.network, self.window)
+    def with_kind(self, kind: Kind) -> Self:
+        """The same detector with another of its heads; the threshold is fitted by the next calibration."""
+        section = {**self.artifact.sections["head"], "kind": kind}
+        return self.with_sections(head=section)
 
     def result(self, window: Window) -> Result:
         score = round(float(self.head.score(window.coordinates)), 6)
@@ -180,34 +220,9 @@ class Detector:
         """The score of a whole recording (n,) at ``samplerate`` Hz: the mean over its windows."""
         return self.mean_score(list(self.windows([np.asarray(samples, np.float32)], samplerate)))
 
-    def mean_score(self, windows: list[Window]) -> float:
+    def mean_score(self, windows: Sequence[Window]) -> float:
+        """The score of a recording from its windows."""
         return float(np.mean(self.head.score(np.array([window.coordinates for window in windows]))))
-
-    def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
-        """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
-        listener = self.listener()
-        for block in resampled(blocks, samplerate, self.spec.sample_rate):
-            yield from listener.push(block)
-        yield from listener.flush()
-
-    def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
-        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
-        try:
-            if Path(path).suffix == ".npy":
-                listener = self.listener()
-                yield from listener.push_frames(read_log_mel(path, self.spec))
-                yield from listener.flush()
-                return
-            with AudioFile(path, channel) as audio:
-                yield from self.windows(audio.blocks(), audio.samplerate)
-        except AudioError as error:
-            named = str(error).startswith(str(path))
-            raise error if named else AudioError(f"{path}: {error}") from error
-
-    def independent(self, windows: Iterable[Window]) -> Float64:
-        """(n, size): coordinates of the windows of one recording that do not overlap."""
-        step = self.listener().windows_apart
-        return np.array([window.coordinates for k, window in enumerate(windows) if k % step == 0])
 
     def references(self, kind: Kind) -> list[Reference]:
         """What the artifact knows of normal scores; see `edgeae.runtime.threshold`."""

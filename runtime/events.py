@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .artifact import Artifact
 from .detector import Detector, Result, Window
-from .mel import band_edges
+from .mel import MelSpec, band_edges
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm that lasts
 MOVED = 3.0  # within-machine standard deviations from which a band has moved
@@ -87,9 +86,7 @@ def moved_bands(detector: Detector, window: Window) -> list[dict[str, float]]:
     borders = np.flatnonzero(np.diff(side, prepend=0, append=0))
     edges = band_edges(detector.spec)
     ranges = [
-        (float(np.abs(moved[a:b]).sum()), edges[a + 1], edges[b], change[a:b])
-        for a, b in pairwise(borders)
-        if side[a]
+        (float(np.abs(moved[a:b]).sum()), edges[a + 1], edges[b], change[a:b]) for a, b in pairwise(borders) if side[a]
     ]
     ranges.sort(key=lambda found: -found[0])
     return [
@@ -98,6 +95,6 @@ def moved_bands(detector: Detector, window: Window) -> list[dict[str, float]]:
     ]
 
 
-def explain_section(artifact: Artifact) -> dict[str, Any]:
+def explain_section(spec: MelSpec) -> dict[str, Any]:
     """The metadata section ``explain``: what a reader needs to name bands in Hz."""
-    return {"band_edges_hz": band_edges(artifact.mel)}
+    return {"band_edges_hz": band_edges(spec)}

@@ -1,20 +1,21 @@
 """From the log-mel input and the residual of a window to one anomaly score.
 
-A window is described by its coordinates, pooled over all of its frames:
+A window is described by its coordinates, pooled over all of its frames, the same for two views of
+it, the log-mel input (dB) and the residual of the network (standard deviations):
 
-    energy   ln of the mean squared residual                                    1
-    mean     mean over time of the input, dB                                    n_mels
-    spread   ln of the standard deviation over time,   of input and residual    2 x n_mels / 4
-    change   ln of the standard deviation of x[t+1]-x[t], of both               2 x n_mels / 4
+    energy   ln of the mean squared residual                         1
+    mean     mean over time                                          n_mels        }
+    spread   ln of the standard deviation over time                  n_mels / 4    } of each view
+    change   ln of the standard deviation of x[t+1] - x[t]           n_mels / 4    }
 
-The spreads are smoothed over the bands: of each, the first quarter of its cosine coefficients is
+Spread and change are smoothed over the bands: the first quarter of their cosine coefficients is
 kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse.
 
-The heads:
+A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The heads:
 
-    mse         the energy
-    gaussian    (f - mean)' C^-1.2 (f - mean) / n of all other coordinates f (C^-1.2 by eigenvalues)
-    no_network  the same of the coordinates that need no network: the baseline to beat
+    gaussian    mean of ln distance of both views
+    no_network  ln distance of the input alone: the baseline that the network has to beat
+    mse         the energy, as in the DCASE baselines and MLPerf Tiny
 
 A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
 **fleet** (how windows vary within the machines of the training set), to which the machine's own
@@ -47,25 +48,29 @@ def smooth_basis(n_mels: int) -> Float64:
     return np.asarray(basis)
 
 
+def size_of(n_mels: int) -> int:
+    """Coordinates of a window."""
+    return 1 + 2 * (n_mels + 2 * (n_mels // 4))
+
+
 def coordinates(x: Float32, residual: Float32) -> Float64:
-    """Coordinates of one window.
+    """(size,) coordinates of one window: energy, the input's view, the residual's.
 
     x: (n_frames, n_mels), dB. residual: the same shape, standard deviations.
-    Returns (1 + 2 n_mels,): energy, mean; spread and change of the input, then of the residual.
     """
     basis = smooth_basis(x.shape[1])
     parts = [np.log(np.mean(np.square(residual, dtype=np.float64), keepdims=True)[0] + 1e-12)]
-    parts.append(x.mean(axis=0, dtype=np.float64))
     for view in (x, residual):
+        parts.append(view.mean(axis=0, dtype=np.float64))
         spreads = (over_time.std(axis=0, dtype=np.float64) for over_time in (view, np.diff(view, axis=0)))
         parts.extend(np.log(spread + EPSILON) @ basis for spread in spreads)
     return np.concatenate(parts)
 
 
-def _used(kind: Kind, size: int) -> slice:
-    """Which of ``size`` coordinates a Gaussian head reads."""
-    n_mels = (size - 1) // 2
-    return slice(1, 1 + n_mels + n_mels // 2) if kind == "no_network" else slice(1, size)
+def _views(size: int) -> tuple[slice, slice]:
+    """Where the input's and the residual's coordinates stand."""
+    middle = 1 + (size - 1) // 2
+    return slice(1, middle), slice(middle, size)
 
 
 def oas_shrinkage(correlation: Float64, n: int) -> float:
@@ -84,7 +89,7 @@ class Fleet:
     """How windows vary within machines of this kind."""
 
     deviation: Float64  # (size,) standard deviation of each coordinate within a machine
-    correlation: Float64  # (size, size) of the coordinates within a machine
+    correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
     windows: int
 
     @classmethod
@@ -93,9 +98,12 @@ class Fleet:
         centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
         if not centred:
             raise ValueError("no machine has two windows")
-        covariance = np.mean([windows.T @ windows / (len(windows) - 1) for windows in centred], axis=0)
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
-        return cls(deviation, covariance / np.outer(deviation, deviation), sum(map(len, centred)))
+        variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
+        deviation = np.sqrt(np.maximum(variance, 1e-6))
+        scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
+        views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
+        correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
+        return cls(deviation, np.array(correlations), sum(map(len, centred)))
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Head:
     own_weight: float
     windows: int  # that the mean is made of
     kind: Kind = "gaussian"
-    _factors: dict[Kind, Float64] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _factors: list[Float64] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
@@ -130,31 +138,39 @@ class Head:
     def with_kind(self, kind: Kind) -> Self:
         return replace(self, kind=kind)
 
-    def _factor(self) -> Float64:
-        """(size, n): projects deviations from the mean so that their mean square is the score."""
-        if self.kind not in self._factors:
-            used = _used(self.kind, len(self.mean))
-            fleet = self.fleet.correlation[used, used]
-            blend = (1 - self.own_weight) * fleet + self.own_weight * (self.own[:, used].T @ self.own[:, used])
-            ridge = oas_shrinkage(fleet, self.fleet.windows)
-            blend = (1 - ridge) * blend + ridge * np.eye(len(blend))
-            variance, directions = np.linalg.eigh(blend)
-            factor = np.zeros((len(self.mean), len(blend)))
-            factor[used] = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
-            self._factors[self.kind] = factor / self.fleet.deviation[:, None]
-        return self._factors[self.kind]
+    def _factor(self, view: int) -> Float64:
+        """(n, n): projects a view's deviations from the mean so that their mean square is the distance."""
+        if not self._factors:
+            self._factors.extend(self._factorise(k) for k in range(2))
+        return self._factors[view]
+
+    def _factorise(self, view: int) -> Float64:
+        used = _views(len(self.mean))[view]
+        fleet, own = self.fleet.correlations[view], self.own[:, used]
+        blend = (1 - self.own_weight) * fleet + self.own_weight * (own.T @ own)
+        ridge = oas_shrinkage(fleet, self.fleet.windows)
+        variance, directions = np.linalg.eigh((1 - ridge) * blend + ridge * np.eye(len(blend)))
+        factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
+        return np.asarray(factor / self.fleet.deviation[used, None])
+
+    def distances(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
+        deviations = windows - self.mean
+        views = enumerate(_views(len(self.mean)))
+        squares = [np.square(deviations[..., used] @ self._factor(k)).mean(axis=-1) for k, used in views]
+        return np.log(np.stack(squares, axis=-1) + 1e-12)
 
     def score(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> scores (...), natural logarithm."""
         if self.kind == "mse":
             return np.asarray(windows[..., 0])
-        projected = (windows - self.mean) @ self._factor()
-        return np.asarray(np.log(np.mean(np.square(projected), axis=-1) + 1e-12))
+        distances = self.distances(windows)
+        return np.asarray(distances[..., 0] if self.kind == "no_network" else distances.mean(axis=-1))
 
     def to_dict(self) -> dict[str, Any]:
-        upper = np.triu_indices(len(self.mean))
+        upper = np.triu_indices(self.fleet.correlations.shape[1])
         fleet = {"deviation": self.fleet.deviation, "windows": self.fleet.windows}
-        fleet["correlation_upper"] = self.fleet.correlation[upper]
+        fleet["correlations_upper"] = np.array([view[upper] for view in self.fleet.correlations])
         return {
             "kind": self.kind,
             "exponent": EXPONENT,
@@ -173,14 +189,15 @@ class Head:
             size, kind = len(mean), values["kind"]
             if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
                 raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
-            correlation = np.zeros((size, size))
-            correlation[np.triu_indices(size)] = fleet["correlation_upper"]
-            correlation = correlation + np.triu(correlation, 1).T
+            n = (size - 1) // 2
+            correlations = np.zeros((2, n, n))
+            correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
+            correlations += np.triu(correlations, 1).transpose(0, 2, 1)
             deviation = fleet["deviation"].astype(np.float64)
             if deviation.shape != (size,) or not (deviation > 0).all() or values["own"].shape[1:] != (size,):
                 raise ValueError("its arrays do not fit together")
             own = values["own"].astype(np.float64)
-            fitted = Fleet(deviation, correlation, int(fleet["windows"]))
+            fitted = Fleet(deviation, correlations, int(fleet["windows"]))
             return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import click
+
 from edgeae.runtime.audio import parse_channel
 from edgeae.runtime.errors import ConfigError
 
@@ -19,7 +20,7 @@ from edgeae.runtime.errors import ConfigError
 @click.option("--resume", is_flag=True, help="Go on with RUN (default runs/latest) behind its last epoch.")
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 @click.option("--channel", metavar="N|mix", help="Channel of the recordings, counted from 0, or their mean.")
-def train(  # noqa: PLR0917 click passes by name
+def train(
     data: Path | None,
     name: str | None,
     run: Path | None,

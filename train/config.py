@@ -45,7 +45,8 @@ class DataConfig:
     validation: Annotated[float, Between(0.01, 0.5)] = 0.1  # share of each machine's recordings
     cache: str | None = None  # folder of computed features; null is RUN/cache
     skip_bad: bool = False  # go on without recordings that cannot be read
-    patch_step: Annotated[int, Between(1, 256)] = 8  # frames from one training patch to the next
+    # Frames from one training patch to the next; auto: as many as leave about 10 000 patches in an epoch.
+    patch_step: Annotated[int, Between(1, 256)] | Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class TrainingConfig:
     """How the weights are found: AdamW, a warm-up of one epoch, then a cosine down to zero."""
 
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
-    epochs: Count = 40
+    epochs: Count = 25
     batch_size: Count = 64
-    learning_rate: Annotated[float, Between(1e-7, 1.0)] = 2e-3
+    learning_rate: Annotated[float, Between(1e-7, 1.0)] = 5e-3
     weight_decay: Annotated[float, Between(0.0, 1.0)] = 1e-4
     patience: Count = 10  # epochs without a better validation loss before training stops
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Count | Literal["auto"] = "auto"
-    strategy: Literal["auto", "ddp", "ddp_spawn"] = "auto"
+    strategy: Literal["auto", "ddp_spawn"] = "auto"  # auto: ddp_spawn on several devices
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def load_config(name_or_path: str | Path = "edge", overrides: Sequence[str] = ()
     Raises ConfigError that names the key, where it stands and what is allowed.
     """
     source = _find(str(name_or_path))
-    values = _parse(source.read_text(encoding="utf-8"), str(name_or_path))
+    values = _parse(source.read_bytes(), str(name_or_path))
     config = Config.from_dict(values, str(name_or_path))
     if not overrides:
         return config
@@ -134,7 +135,7 @@ def _find(name: str) -> Traversable:
     return path
 
 
-def _parse(text: str, source: str) -> Any:
+def _parse(text: str | bytes, source: str) -> Any:
     """YAML 1.2 as far as numbers go: PyYAML alone reads ``1e-3`` as a word."""
     import yaml
 
@@ -145,7 +146,7 @@ def _parse(text: str, source: str) -> Any:
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
     try:
         return yaml.load(text, Loader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
 
 

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
 from edgeae.runtime.audio import read_each
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.mel import Float32
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from .config import Config
 from .features import Features
 
+PATCHES = 10_000  # in an epoch, about
 STD_FLOOR = 1.0  # dB: a band that hardly moves in training must not turn 0.1 dB into many deviations
 
 
@@ -94,6 +96,18 @@ def band_statistics(stretches: Sequence[Float32]) -> tuple[torch.Tensor, torch.T
     return torch.from_numpy(frames.mean(axis=0)).float(), torch.from_numpy(std).float()
 
 
+def patch_step(stretches: Sequence[Float32], config: Config) -> int:
+    """Frames from one training patch to the next.
+
+    ``auto`` keeps the steps of an epoch alike for a minute and for a day of recordings: patches
+    overlap by all but one frame where there is little sound, and not at all where there is much.
+    """
+    if config.data.patch_step != "auto":
+        return config.data.patch_step
+    frames = sum(len(stretch) for stretch in stretches)
+    return min(max(1, frames // PATCHES), config.model.patch_frames)
+
+
 class PatchDataset(Dataset[torch.Tensor]):
     """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels)."""
 
@@ -128,7 +142,7 @@ class PatchData(LightningDataModule):
     def __init__(self, parts: Split, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.fit = PatchDataset(parts.fit, config.model.patch_frames, config.data.patch_step)
+        self.fit = PatchDataset(parts.fit, config.model.patch_frames, patch_step(parts.fit, config))
         self.validation = PatchDataset(parts.validation, config.model.patch_frames, config.model.patch_frames)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor]:

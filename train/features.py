@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from edgeae.runtime.audio import AUDIO_SUFFIXES, read_audio, read_each, read_log_mel
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.mel import Float32, MelSpec, filter_bank

@@ -6,14 +6,17 @@ import math
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from edgeae.runtime.errors import ConfigError
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+
+from edgeae.runtime.errors import ConfigError
 
 from .config import Config
 from .data import PatchData
@@ -44,7 +47,7 @@ class Lines(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
-        if done % math.ceil(epochs / LINES) == 0 or done == epochs:
+        if trainer.is_global_zero and (done % math.ceil(epochs / LINES) == 0 or done == epochs):
             values = trainer.callback_metrics
             print(
                 f"{done} of {epochs} epochs: loss {values['loss']:.4f}, val_loss {values['val_loss']:.4f}",
@@ -52,23 +55,42 @@ class Lines(Callback):
             )
 
 
-def fit(module: AutoencoderModule, data: PatchData, config: Config, run: Path, callbacks: list[Callback]) -> Outcome:
-    """Train in ``run``, from its last checkpoint where there is one.
+def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl.Trainer:
+    """The trainer of a run, with ``callbacks`` on top of its own; it writes nothing before `fit`.
 
-    ``callbacks`` come on top of the run's own. Raises KeyboardInterrupt on SIGINT and SIGTERM; the
-    last checkpoint is then that of the last complete epoch. Raises ConfigError where training diverges.
+    Raises ConfigError where the accelerator, devices or precision asked for are not to be had.
     """
-    best, last = _checkpoints(run)
-    timer, stop = Timer(), EarlyStopping("val_loss", patience=config.training.patience)
+    training = config.training
+    own = [Timer(), EarlyStopping("val_loss", patience=training.patience), *_checkpoints(run)]
     progress = TQDMProgressBar() if sys.stderr.isatty() else Lines()
-    with _quiet():
-        trainer = _trainer(config, run, [timer, stop, best, last, progress, *callbacks])
-        resumed = run / "checkpoints" / f"{LAST}.ckpt"
-        _fit(trainer, module, data, resumed if resumed.exists() else None)
-    if best.best_model_score is None or not math.isfinite(best.best_model_score):
-        raise ConfigError(f"{run}: the loss is not a number; lower training.learning_rate or use precision 32-true")
-    epoch = int(Path(best.best_model_path).name[len("epoch") :].partition("-")[0])
-    return Outcome(float(best.best_model_score), epoch, trainer.current_epoch, timer.time_elapsed("train"))
+    try:
+        with _quiet():
+            return pl.Trainer(
+                accelerator=training.accelerator,
+                devices=training.devices,
+                strategy=_strategy(config),
+                precision=training.precision,
+                max_epochs=training.epochs,
+                callbacks=[*own, progress, *callbacks],
+                logger=TensorBoardLogger(run, name="tensorboard", version=""),
+                enable_progress_bar=sys.stderr.isatty(),
+                enable_model_summary=False,
+                num_sanity_val_steps=0,  # the loss of an untrained network is no news, and draws random numbers
+                log_every_n_steps=1,
+                deterministic=True,
+            )
+    except (MisconfigurationException, ValueError) as error:
+        wanted = f"accelerator {training.accelerator}, devices {training.devices}, precision {training.precision}"
+        raise ConfigError(f"training: {wanted} cannot be had here ({' '.join(str(error).split())})") from error
+
+
+def _strategy(config: Config) -> str:
+    """On several devices a process each, spawned within `fit`: Lightning's own choice runs the command again."""
+    training = config.training
+    devices = training.devices
+    if devices == "auto":
+        devices = torch.cuda.device_count() if training.accelerator in ("auto", "gpu") else 1
+    return "ddp_spawn" if devices > 1 else training.strategy
 
 
 def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
@@ -81,22 +103,28 @@ def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     return best, last
 
 
-def _trainer(config: Config, run: Path, callbacks: list[Callback]) -> pl.Trainer:
-    training = config.training
-    return pl.Trainer(
-        accelerator=training.accelerator,
-        devices=training.devices,
-        strategy=training.strategy,
-        precision=training.precision,
-        max_epochs=training.epochs,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(run, name="tensorboard", version=""),
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        num_sanity_val_steps=0,  # the loss of an untrained network is no news, and draws random numbers
-        log_every_n_steps=1,
-        deterministic=True,
-    )
+def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Path) -> Outcome:
+    """Train in ``run``, behind its last checkpoint where there is one.
+
+    Raises KeyboardInterrupt on SIGINT and SIGTERM; the last checkpoint is then that of the last
+    complete epoch. Raises ConfigError where training diverges.
+    """
+    last = run / "checkpoints" / f"{LAST}.ckpt"
+    with _quiet():
+        _fit(trainer, module, data, last if last.exists() else None)
+    return _outcome(last)
+
+
+def _outcome(last: Path) -> Outcome:
+    """What the last checkpoint remembers: on several devices the callbacks lived in other processes."""
+    state = torch.load(last, map_location="cpu", weights_only=True)
+    best, _ = (state["callbacks"][callback.state_key] for callback in _checkpoints(last.parent.parent))
+    val_loss = float(best["best_model_score"])
+    if not math.isfinite(val_loss):
+        raise ConfigError(f"{last}: the loss is not a number; lower training.learning_rate or use precision 32-true")
+    epoch = int(Path(best["best_model_path"]).name[len("epoch") :].partition("-")[0])
+    seconds = float(state["callbacks"][Timer().state_key]["time_elapsed"]["train"])
+    return Outcome(val_loss, epoch, state["epoch"] + 1, seconds)
 
 
 def _fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, resumed: Path | None) -> None:

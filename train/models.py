@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
+
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.mel import MelSpec
-from torch import nn
 
 from .config import ModelConfig
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from edgeae.runtime.errors import ConfigError
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from edgeae.runtime.errors import ConfigError
 
 from .config import Config
 from .models import Autoencoder, build
@@ -17,13 +18,13 @@ from .models import Autoencoder, build
 CHECKPOINT_KEY = "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
 CHECKPOINT_FORMAT = 1
 LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
-STREAM = 1_000_003  # seeds of one run lie this far from those of the next seed
+STREAM = 1_000_003  # steps of one seed before those of the next
 
 
 class AutoencoderModule(LightningModule):
     """Minimises the mean squared residual, in squared standard deviations of each band.
 
-    Everything random in an epoch follows from seed and epoch, so that a run resumed after a kill
+    Everything random in a step follows from seed and step, so that a run resumed after a kill
     is bitwise the run it would have been (on the CPU).
     """
 
@@ -41,8 +42,9 @@ class AutoencoderModule(LightningModule):
         residual: torch.Tensor = self(patches)
         return residual.float().square().mean()
 
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.config.training.seed * STREAM + self.current_epoch)
+    def on_train_batch_start(self, batch: torch.Tensor, batch_index: int) -> None:
+        # At each step: between the start of an epoch and its first step a resumed run draws other numbers.
+        torch.manual_seed(self.config.training.seed * STREAM + self.global_step)
 
     def training_step(self, batch: torch.Tensor, batch_index: int) -> torch.Tensor:
         loss = self._loss(batch)

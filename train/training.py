@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import Callback
+
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.recordings import scan
-from lightning.pytorch.callbacks import Callback
 
 from .config import Config, save_config
 from .data import PatchData, Split, band_statistics, long_enough, split
 from .features import Features, features
-from .loop import Outcome, fit
+from .loop import Outcome, fit, make_trainer
 from .models import cost
 from .module import AutoencoderModule
 
@@ -51,6 +52,7 @@ def train(data: Path, config: Config, run: Path, *, resume: bool = False, callba
     if resume and (run / "metrics.json").exists():
         _say(f"{run} is complete")
         return run
+    trainer = make_trainer(config, run, callbacks)
     _claim(run, resume=resume)
     found = _read(data, config, run)
     parts = split(found, config)
@@ -58,7 +60,7 @@ def train(data: Path, config: Config, run: Path, *, resume: bool = False, callba
     save_config(config, run / "config.yaml")
     _point_latest(run)
     module = _module(parts, config)
-    outcome = fit(module, PatchData(parts, config), config, run, list(callbacks))
+    outcome = fit(trainer, module, PatchData(parts, config), run)
     _write_json(run / "metrics.json", _metrics(outcome, module, config))
     return run
 
@@ -74,7 +76,10 @@ def best_checkpoint(run: Path) -> Path:
 
 def _claim(run: Path, *, resume: bool) -> None:
     """Make ``run``, unless it holds another run; features of an attempt that failed early may lie in it."""
-    taken = run.exists() and (not run.is_dir() or any(path.name != "cache" for path in run.iterdir()))
+    if run.is_dir() and not run.is_symlink():
+        taken = any(path.name != "cache" for path in run.iterdir())
+    else:
+        taken = run.is_symlink() or run.exists()
     if resume and not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: no run to resume; give its folder with -o RUN")
     if taken and not resume:

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.capture import Capture, Device, Gap, list_devices
 from edgeae.runtime.errors import DeviceError
 from edgeae.runtime.pcm import FORMATS, decode
-from numpy.typing import NDArray
 
 INTEGERS = np.array([0, 1, -1, 2**15 - 1, -(2**15), 12345, -6789], np.int64)
 WIDTH = {name: width for name, (_, width) in FORMATS.items()}

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
+
 from edgeae.runtime import capture, devices
 from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError

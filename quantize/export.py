@@ -1,0 +1,185 @@
+"""From a training run to artifacts: the float network, its int8 form, heads fitted on the outputs of each.
+
+checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
+                                   |
+                                   +-> quantize (ranges from all training clips) -> model.int8.onnx
+"""
+
+import io
+import json
+import platform
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.detector import Detector, Pipeline
+from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.events import explain_section
+from edgeae.runtime.mel import Float32
+from edgeae.runtime.network import Network
+from edgeae.runtime.selftest import measure
+from edgeae.train.config import Config
+from edgeae.train.fleet import Sound, data_of, read_sound
+from edgeae.train.models import Autoencoder
+from edgeae.train.module import load_network
+from edgeae.train.training import best_checkpoint
+
+from .rewrite import rewrite
+from .static import quantize
+from .verify import assert_integer, assert_same
+
+OPSET = 17
+PARITY = 1e-4  # standard deviations, worst difference between torch and ONNX
+HEADROOM = 1.25  # of the int8 ranges beyond the extremes of the training clips
+PACKAGES = ("edgeae", "torch", "onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What one run gave: artifacts, and the sound they were fitted on."""
+
+    float_: Artifact
+    int8: Artifact | None
+    sound: Sound
+
+    def write(self, run: Path, output: Path | None) -> Path:
+        """Write the artifact asked for to ``output``, or model.onnx and model.int8.onnx into the run's folder."""
+        wanted = self.int8 or self.float_
+        if output:
+            wanted.write(output)
+            return output
+        home = run.parent.parent if run.suffix == ".ckpt" else run
+        self.float_.write(home / "model.onnx")
+        if self.int8:
+            self.int8.write(home / "model.int8.onnx")
+        return home / ("model.int8.onnx" if self.int8 else "model.onnx")
+
+
+def export(
+    run: Path,
+    *,
+    int8: bool,
+    data: Path | None = None,
+    window: float | None = None,
+    false_alarms: str = "1/day",
+    licence: str = "not stated",
+    reduce_range: bool = False,
+    skip_bad: bool = False,
+    report: Callable[[str], None],
+) -> Export:
+    """The artifacts of the best checkpoint of ``run``, or of a checkpoint file.
+
+    data: the training data set, by default the one the run was trained on. window: seconds, by
+    default as configured. Raises ConfigError for a missing run or data, ArtifactError where ONNX
+    does not compute what torch does.
+    """
+    checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
+    network, config = load_network(checkpoint)
+    home = checkpoint.parent.parent
+    sound = read_sound(data or data_of(home), config, report, skip_bad=skip_bad or config.data.skip_bad)
+    exported = to_onnx(network, config)
+    model = rewrite(exported)
+    assert_same(exported, model)
+    patches = sound.patches(config.model.patch_frames)
+    check_parity(network, model, config, patches[0])
+    origin = provenance(home, checkpoint, config, licence)
+    fit = partial(fit_artifact, sound=sound, origin=origin, window=window, false_alarms=false_alarms)
+    float_artifact = fit(model, config)
+    if not int8:
+        return Export(float_artifact, None, sound)
+    quantized = quantize(model, patches, headroom=HEADROOM, reduce_range=reduce_range)
+    assert_integer(quantized.SerializeToString())
+    how = {"weights": "int8 per channel", "activations": "uint8", "ranges": "min-max", "headroom": HEADROOM}
+    how |= {"clips": len(patches), "reduce_range": reduce_range}
+    return Export(float_artifact, fit(quantized, config, quantization=how), sound)
+
+
+def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
+    """The network as torch writes it: (n_patches, frames, n_mels) dB -> residual of the same shape."""
+    import torch
+
+    example = torch.zeros(2, config.model.patch_frames, config.mel.n_mels)
+    buffer: Any = io.BytesIO()
+    with warnings.catch_warnings():
+        # The TorchScript exporter needs no further package; it announces its age.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network.eval(),
+            (example,),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["log_mel"],
+            output_names=["residual"],
+            dynamic_axes={"log_mel": {0: "n_patches"}, "residual": {0: "n_patches"}},
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, patches: Float32) -> float:
+    """Worst difference between torch and ONNX on ``patches`` (n, frames, n_mels); ArtifactError beyond 1e-4."""
+    import torch
+
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(patches)).numpy()
+    found = Network(Artifact.build(model.SerializeToString(), config.mel))(patches)
+    worst = float(np.abs(found - expected).max())
+    if not worst <= PARITY:
+        raise ArtifactError(
+            f"the ONNX network differs from torch by {worst:.1e} standard deviations; {PARITY} is allowed"
+        )
+    return worst
+
+
+def provenance(run: Path, checkpoint: Path, config: Config, licence: str) -> dict[str, Any]:
+    """Where the artifact comes from, in plain values."""
+    data, metrics = (_json(run / name) for name in ("data.json", "metrics.json"))
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "checkpoint": checkpoint.name,
+        "config": config.to_dict(),
+        "data": {
+            "name": Path(data.get("folder", "")).name,
+            "fingerprint": data.get("fingerprint"),
+            "recordings": len(data.get("recordings", [])),
+            "licence": licence,
+        },
+        "metrics": {key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def fit_artifact(
+    model: onnx.ModelProto,
+    config: Config,
+    *,
+    sound: Sound,
+    origin: dict[str, Any],
+    window: float | None,
+    false_alarms: str,
+    quantization: dict[str, Any] | None = None,
+) -> Artifact:
+    """The artifact of a network: head, threshold and self-test come from its own outputs."""
+    artifact = Artifact.build(
+        model.SerializeToString(),
+        config.mel,
+        explain=explain_section(config.mel),
+        provenance=origin,
+        quantization=quantization,
+    )
+    pipeline = Pipeline(config.mel, Network(artifact), window or config.scoring.window)
+    fitted = artifact.with_sections(**sound.fit(pipeline, config.scoring.head, false_alarms))
+    return fitted.with_sections(selftest=measure(Detector(fitted)))

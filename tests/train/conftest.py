@@ -1,0 +1,26 @@
+"""A small data set of coloured noise, for tests that need recordings on disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def make_data(tmp_path: Path) -> Maker:
+    """``make_data(recordings, seconds, machine)`` adds normal WAV files to one data set and gives its folder."""
+
+    def make(recordings: int = 6, seconds: float = 3.0, machine: str = "id_01") -> Path:
+        folder = tmp_path / "data" / "train"
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng([ord(letter) for letter in machine])
+        for i in range(recordings):
+            noise = np.cumsum(rng.standard_normal(int(16000 * seconds)) * 0.01) * 0.1
+            soundfile.write(folder / f"normal_{machine}_{i:04d}.wav", noise - noise.mean(), 16000, "FLOAT")
+        return folder.parent
+
+    return make

@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.recordings import Recording
+from edgeae.train.config import Config, DataConfig, load_config
+from edgeae.train.data import STD_FLOOR, PatchData, PatchDataset, band_statistics, long_enough, patch_step, split
+from edgeae.train.features import Features
+
+
+def _features(lengths: dict[str, list[int]]) -> list[Features]:
+    """Machine -> frames of its recordings; every frame holds its recording's position and its own."""
+    found: list[Features] = []
+    for machine, frames in lengths.items():
+        for i, count in enumerate(frames):
+            array = np.zeros((count, 128), np.float32)
+            array[:, 0], array[:, 1] = len(found), np.arange(count)
+            recording = Recording(Path("data/train") / f"normal_{machine}_{i}.wav", "normal", machine)
+            found.append(Features(recording, array, f"{machine}{i}"))
+    return found
+
+
+@given(st.lists(st.integers(2, 30), min_size=1, max_size=4), st.integers(0, 99), st.floats(0.01, 0.5))
+def test_every_machine_fits_and_validates(counts: list[int], seed: int, share: float) -> None:
+    found = _features({f"id_{m:02d}": [64] * count for m, count in enumerate(counts)})
+    config = load_config("edge", [f"training.seed={seed}", f"data.validation={share}"])
+    parts = split(found, config)
+    assert len(parts.fit) + len(parts.validation) == len(found)
+    first = 0
+    for count in counts:
+        held_out = sum(first <= i < first + count for i in parts.validating)
+        assert held_out == max(1, round(share * count)) < count
+        first += count
+
+
+def test_the_split_follows_from_the_seed() -> None:
+    found = _features({"id_00": [64] * 40})
+    one, again, two = (split(found, load_config("edge", [f"training.seed={seed}"])).validating for seed in (1, 1, 2))
+    assert one == again != two
+
+
+def test_a_machine_of_one_recording_is_cut_in_time() -> None:
+    (item,) = found = _features({"id_00": [200]})
+    parts = split(found, Config())
+    assert not parts.validating
+    assert np.array_equal(np.concatenate([*parts.fit, *parts.validation]), item.frames)
+    assert len(parts.validation[0]) == 32
+
+
+def test_one_short_recording_leaves_nothing_to_validate_with() -> None:
+    with pytest.raises(ConfigError, match="two recordings, or one of at least 64 frames"):
+        split(_features({"id_00": [63]}), Config())
+
+
+def test_a_recording_shorter_than_a_patch_is_named() -> None:
+    said: list[str] = []
+    with pytest.raises(AudioError, match="1 of 2"):
+        long_enough(_features({"id_00": [32, 31]}), 32, said.append, skip_bad=False)
+    assert said[0].startswith("data/train/normal_id_00_1.wav: 31 frames are too short for one patch of 32")
+
+
+def test_a_recording_shorter_than_a_patch_is_left_out_when_asked() -> None:
+    kept = long_enough(_features({"id_00": [32, 31]}), 32, lambda line: None, skip_bad=True)
+    assert [len(item.frames) for item in kept] == [32]
+
+
+@given(st.lists(st.integers(16, 120), min_size=1, max_size=5), st.integers(1, 40))
+def test_no_patch_crosses_into_another_recording(lengths: list[int], step: int) -> None:
+    stretches = [item.frames for item in _features({"id_00": lengths})]
+    patches = PatchDataset(stretches, 16, step)
+    assert len(patches) == sum((length - 16) // step + 1 for length in lengths)
+    for i in range(len(patches)):
+        recording, frame = patches[i][:, 0], patches[i][:, 1]
+        assert (recording == recording[0]).all()
+        assert (frame.diff() == 1).all()
+
+
+@pytest.mark.parametrize(("recordings", "step"), [(1, 1), (100, 2), (1000, 20), (4000, 32)])
+def test_an_epoch_is_alike_for_little_and_much_sound(recordings: int, step: int) -> None:
+    assert patch_step([np.empty((200, 128), np.float32)] * recordings, Config()) == step
+    assert patch_step([], Config(data=DataConfig(patch_step=3))) == 3
+
+
+def test_a_batch_is_its_patches() -> None:
+    patches = PatchDataset([item.frames for item in _features({"id_00": [50, 60]})], 32, 5)
+    batch = patches.__getitems__([3, 0, 7])
+    assert batch.shape == (3, 32, 128)
+    assert torch.equal(batch, torch.stack([patches[3], patches[0], patches[7]]))
+
+
+def _order(data: PatchData, epoch: int) -> list[float]:
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+    return [value for batch in loader for value in (batch[:, 0, 0] * 1000 + batch[:, 0, 1]).tolist()]
+
+
+def test_the_order_of_an_epoch_follows_from_seed_and_epoch() -> None:
+    found = _features({"id_00": [200] * 4})
+    config = Config(data=DataConfig(patch_step=4))
+    data, again = (PatchData(split(found, config), config) for _ in range(2))
+    orders = [_order(data, epoch) for epoch in range(3)]
+    assert orders[2] == _order(again, 2)
+    assert orders[0] != orders[1] != orders[2]
+    assert len(set(orders[0])) == len(orders[0])
+
+
+def test_less_than_a_batch_is_still_trained_on() -> None:
+    config = Config()
+    data = PatchData(split(_features({"id_00": [64] * 2}), config), config)
+    assert len(list(data.train_dataloader())) == 1
+
+
+def test_band_statistics_are_those_of_all_frames_with_a_floor() -> None:
+    rng = np.random.default_rng(0)
+    stretches = [rng.normal(-40, 5, (n, 128)).astype(np.float32) for n in (50, 70)]
+    for frames in stretches:
+        frames[:, 3] = -100
+    mean, std = band_statistics(stretches)
+    frames = np.concatenate(stretches)
+    np.testing.assert_allclose(mean.numpy(), frames.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(std[4:].numpy(), frames[:, 4:].std(axis=0), rtol=1e-4)
+    assert std[3] == STD_FLOOR

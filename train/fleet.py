@@ -1,0 +1,70 @@
+"""The training recordings as the device will hear them: what a head is fitted on."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeae.runtime.audio import read_each, read_log_mel
+from edgeae.runtime.detector import Pipeline
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.fitting import fit_fleet
+from edgeae.runtime.head import Float64, Kind
+from edgeae.runtime.mel import Float32
+from edgeae.runtime.recordings import Recording, scan
+
+from .config import Config
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The training recordings as the device will hear them."""
+
+    recordings: list[Recording]
+    frames: list[Float32]  # (n_frames, n_mels) dB of each
+
+    def patches(self, patch: int) -> list[Float32]:
+        """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
+        return [_cut(frames, patch) for frames in self.frames]
+
+    def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
+        """The head and threshold of an artifact, see `edgeae.runtime.fitting.fit_fleet`."""
+        return fit_fleet(self.machines(pipeline), kind, pipeline.window, false_alarms)
+
+    def machines(self, pipeline: Pipeline) -> list[Float64]:
+        """Coordinates (n_windows, size) of each machine's windows that do not overlap."""
+        found: dict[str, list[Float64]] = {}
+        for recording, frames in zip(self.recordings, self.frames, strict=True):
+            windows = pipeline.independent(pipeline.windows_of_frames(frames))
+            found.setdefault(recording.machine, []).append(windows)
+        return [np.concatenate(windows) for windows in found.values()]
+
+
+def _cut(frames: Float32, patch: int) -> Float32:
+    whole = len(frames) // patch * patch
+    parts = [frames[:whole].reshape(-1, patch, frames.shape[1])]
+    return np.concatenate([*parts, frames[None, -patch:]] if len(frames) > whole else parts)
+
+
+def data_of(run: Path) -> Path:
+    """The data set that ``run`` was trained on; ConfigError if it does not say."""
+    try:
+        return Path(json.loads((run / "data.json").read_text())["folder"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA") from error
+
+
+def read_sound(data: Path, config: Config, report: Callable[[str], None], *, skip_bad: bool) -> Sound:
+    """The training recordings of ``data``, through the device's front end."""
+
+    def read(recording: Recording) -> Float32:
+        frames = read_log_mel(recording.path, config.mel, config.data.channel)
+        if len(frames) < config.model.patch_frames:
+            raise AudioError(f"{recording.path}: {len(frames)} frames; {config.model.patch_frames} are needed")
+        return frames
+
+    found = read_each(scan(data, "train"), read, report, skip_bad=skip_bad)
+    return Sound([recording for recording, _ in found], [frames for _, frames in found])
