@@ -1,0 +1,5 @@
+"""Calibration: the head and threshold of one machine from a minute of its normal sound."""
+
+from .calibrate import calibrate
+
+__all__ = ["calibrate"]

@@ -1,5 +1,6 @@
 """`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -7,10 +8,11 @@ import click
 from edgeae.runtime.audio import Channel, parse_channel
 from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.errors import ConfigError, DeviceError
+from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.modelfile import split_model
 from edgeae.runtime.recordings import audio_files, by_machine, label_of, machine_of, scan
 from edgeae.runtime.run import Stream, limited, stopping
+from edgeae.runtime.selftest import check
 
 from .calibrate import calibrate_files, calibrate_windows
 
@@ -30,6 +32,8 @@ def choose_recordings(inputs: list[str], machine: str | None, clips: int | None)
         if machine not in machines:
             raise ConfigError(f"{inputs[0]}: holds the machines {', '.join(machines)}; name one with --machine")
         paths = [path for path in paths if machine_of(path) == machine]
+    elif len(machines) > 1 and not machine:
+        raise ConfigError(f"the recordings are of the machines {', '.join(machines)}; name the one with --machine")
     return sorted(paths, key=lambda path: path.name)[:clips], machine or machines[0]
 
 
@@ -59,7 +63,8 @@ def listen(detector: Detector, device: str, duration: float, channel: Channel) -
                 bar.update(int(stream.t) - bar.pos)
         if came:
             raise KeyboardInterrupt
-    recordings[-1] += stream.flush()
+    with contextlib.suppress(AudioError):  # what follows a gap may be too short
+        recordings[-1] += stream.flush()
     return [windows for windows in recordings if windows]
 
 
@@ -99,9 +104,10 @@ def calibrate(
     if in_place and output:
         raise ConfigError("--in-place and -o exclude each other")
     target = model if in_place else output or Path("machine.onnx")
-    if target == model and not in_place:
+    if target.resolve() == model.resolve() and not in_place:
         raise ConfigError(f"{target}: would overwrite the artifact; give another -o, or --in-place")
     detector, wanted = Detector.load(model), parse_channel(channel)
+    check(detector)
     if device:
         windows = listen(detector, device, duration, wanted)
         if not windows:

@@ -21,6 +21,7 @@ A file is judged (`edgeae.runtime.onnx_file`) before a session is made of it.
 import base64
 import binascii
 import json
+import math
 import os
 import tempfile
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def _unpack(value: Any) -> Any:
     """JSON objects that hold an array as (shape) float32, all the way down; ValueError if one does not fit."""
     if isinstance(value, list):
         return [_unpack(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a value is not a number")
     if not isinstance(value, dict):
         return value
     if value.keys() == {"shape", "float32"}:
@@ -136,16 +139,26 @@ class Artifact:
         return with_metadata(self.model, "edgeae.", {})
 
     def write(self, path: str | Path) -> None:
-        """Write atomically: whatever happens, ``path`` is the old file or the whole new one."""
+        """Write atomically: whatever happens, ``path`` is the old file or the whole new one.
+
+        ConfigError if it cannot be written.
+        """
         path, content = Path(path), self.to_bytes()
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            _replace(path, content)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
 BLOCK_SECONDS = 10.0
+LOUDEST = 1e10  # times full scale: integers stored as float are read, what overflows as power is not
+WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
 Channel = int | Literal["mix"]
 T = TypeVar("T")
@@ -68,6 +71,7 @@ class AudioFile:
                 f"{path}: not a readable WAV, FLAC or OGG file ({reason}); convert or record it again"
             ) from error
         self.samplerate: int = self._file.samplerate
+        self.channels: int = self._file.channels
         self.frames: int = self._file.frames
         try:
             self._check()
@@ -81,10 +85,9 @@ class AudioFile:
             raise AudioError(f"{self.path}: the sample rate is {self.samplerate} Hz; allowed is {low} to {high} Hz")
         if self.frames == 0:
             raise AudioError(f"{self.path}: the file has a header but no samples; record it again")
-        channels: int = self._file.channels
-        if self.channel != "mix" and self.channel >= channels:
+        if self.channel != "mix" and not 0 <= self.channel < self.channels:
             raise AudioError(
-                f"{self.path}: channel {self.channel} was asked for but the file has {channels}, "
+                f"{self.path}: channel {self.channel} was asked for but the file has {self.channels}, "
                 f"counted from 0; choose another --channel or 'mix'"
             )
 
@@ -108,6 +111,8 @@ class AudioFile:
                 raise AudioError(f"{self.path}: ends after {done} of {self.frames} samples; copy or record it again")
             if not np.isfinite(raw).all():
                 raise AudioError(f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again")
+            if np.abs(raw).max() > LOUDEST:
+                raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} times full scale; record it again")
             done += len(raw)
             yield select_channel(raw, self.channel)
 
@@ -120,7 +125,8 @@ def _wav_rate(path: Path) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "error_string", error)).strip(" .") or type(error).__name__
+    lines = str(getattr(error, "error_string", error)).strip(" .").splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 class Resampler:
@@ -157,7 +163,7 @@ def read_audio(path: str | Path, samplerate: int, channel: Channel = 0) -> Float
 
 def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float32:
     """Log-mel (n_frames, n_mels) in dB of a recording, or the precomputed one in a ``.npy`` file."""
-    if Path(path).suffix == ".npy":
+    if Path(path).suffix.lower() == ".npy":
         return _read_npy(Path(path), spec)
     stream = MelStream(spec)
     with AudioFile(path, channel) as audio:
@@ -169,9 +175,9 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise AudioError(f"{path}: not a readable NumPy array ({str(error).splitlines()[0]})") from error
+        array = np.lib.format.open_memmap(path, mode="r")  # takes no memory for what the header promises
+    except (ValueError, OSError, OverflowError, TokenError) as error:
+        raise AudioError(f"{path}: not a readable NumPy array ({_reason(error)}); compute it again") from error
     if array.ndim != 2 or array.shape[1] != spec.n_mels or array.dtype.kind != "f" or not len(array):
         raise AudioError(
             f"{path}: holds {array.dtype} of shape {array.shape}; "
@@ -179,7 +185,9 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
         )
     if not np.isfinite(array).all():
         raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
-    return np.asarray(array, np.float32)
+    if np.abs(array).max() > WIDEST:
+        raise AudioError(f"{path}: holds values beyond {WIDEST:g} dB; a log-mel array is in dB")
+    return np.array(array, np.float32)
 
 
 def read_each(

@@ -1,7 +1,6 @@
 """`edgeae bench`: what an artifact costs on this computer, in microseconds of one core per second of audio."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,13 +13,22 @@ import click
 import numpy as np
 
 from .detector import Detector
+from .errors import ArtifactError
 from .mel import log_mel
 from .modelfile import default_model
 from .selftest import test_sound
 
 SECONDS = 20
 REPEATS = 15
-RUN_A_FILE = "import sys; from edgeae.runtime.cli import run_command; sys.exit(run_command(sys.argv[1:]))"
+# The peak is asked of the process itself: what wait4 tells includes the memory of the process that started it.
+RUN_A_FILE = """
+import sys
+from pathlib import Path
+from edgeae.runtime.cli import run_command
+code = run_command(sys.argv[1:])
+sys.stderr.write(Path("/proc/self/status").read_text())
+sys.exit(code)
+"""
 
 
 def _median_seconds(work: Callable[[], object]) -> float:
@@ -32,19 +40,24 @@ def _median_seconds(work: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def _start(model: Path) -> tuple[float, float]:
+def _start(model: Path, n_mels: int) -> tuple[float, float]:
     """Seconds and peak MiB of a process that scores one 10 s file."""
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder, "frames.npy")
-        np.save(frames, np.full((320, 128), -60, np.float32))
+        np.save(frames, np.full((320, n_mels), -60, np.float32))
         began = time.perf_counter()
-        process = subprocess.Popen(
+        process = subprocess.run(
             [sys.executable, "-c", RUN_A_FILE, "run", str(model), str(frames)],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
-        _, _, usage = os.wait4(process.pid, 0)
-        return time.perf_counter() - began, usage.ru_maxrss / 1024
+        elapsed = time.perf_counter() - began
+    if process.returncode:
+        raise ArtifactError(f"{model} cannot be run: {process.stderr.strip().splitlines()[0]}")
+    peak = next(line for line in process.stderr.splitlines() if line.startswith("VmHWM:"))
+    return elapsed, int(peak.split()[1]) / 1024
 
 
 def measure(detector: Detector, model: Path) -> dict[str, Any]:
@@ -59,7 +72,7 @@ def measure(detector: Detector, model: Path) -> dict[str, Any]:
     inference = _median_seconds(lambda: [detector.network(patch) for patch in one_by_one]) / audio
     blocks = np.array_split(sound, SECONDS)
     total = _median_seconds(lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))))
-    startup, rss = _start(model)
+    startup, rss = _start(model, detector.spec.n_mels)
     return {
         "frontend_us_per_s": round(frontend * 1e6, 1),
         "inference_us_per_s": round(inference * 1e6, 1),

@@ -74,12 +74,13 @@ def run_command(arguments: list[str]) -> int:
     except EdgeaeError as error:
         click.echo(f"edgeae: {error}", err=True)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help())
-        return 2
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except SystemExit as error:  # click ends a process whose reader went away, as in `edgeae run ... | head`
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        return 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)
         return EXIT_INTERRUPTED
@@ -93,8 +94,4 @@ def run_command(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the ``edgeae`` command."""
-    try:
-        sys.exit(run_command(sys.argv[1:]))
-    except BrokenPipeError:  # the reader of our output went away, as in `edgeae run ... | head`
-        sys.stderr.close()
-        sys.exit(0)
+    sys.exit(run_command(sys.argv[1:]))

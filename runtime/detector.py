@@ -27,6 +27,9 @@ from .mel import Float32, MelSpec, MelStream
 from .network import Network
 from .threshold import Reference, Threshold
 
+LOUDEST = 1e6  # of full scale; what is beyond is no sound
+MOST_WINDOW = 3600.0  # seconds
+
 
 class Residuals(Protocol):
     """What scores a patch: the artifact's network, or a trained torch network in its place."""
@@ -73,7 +76,12 @@ class Listener:
         self._levels: deque[float] = deque()
 
     def push(self, block: Float32) -> list[Window]:
-        """A block (n,) of samples at ``spec.sample_rate``."""
+        """A block (n,) of samples at ``spec.sample_rate``; AudioError if one is not a number."""
+        if not np.abs(block).max(initial=0) <= LOUDEST:
+            raise AudioError(
+                f"the sound holds samples that are not numbers or beyond {LOUDEST:g} of full scale; "
+                f"check where it comes from"
+            )
         sound, step = np.concatenate([self._sound, block]), self.patch * self.spec.hop
         whole = len(sound) // step * step
         self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
@@ -110,7 +118,8 @@ class Listener:
             self._patches.append((self._pending, self._network(last[None])[0, -rest:]))
         elif len(self._patches) == self._patches.maxlen:
             return []
-        return [self._window(self._frames + rest, level_dbfs(self._sound) if len(self._sound) else None)]
+        level = level_dbfs(self._sound) if len(self._sound) else None
+        return [self._window(self._frames + rest, self._levels.popleft() if self._levels else level)]
 
     def reset(self, samples: int) -> None:
         """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
@@ -126,6 +135,12 @@ class Listener:
     def _window(self, frames: int, level: float | None) -> Window:
         x, residual = (np.concatenate(views) for views in zip(*self._patches, strict=True))
         return Window(round(self._seconds(frames), 3), coordinates(x, residual), level)
+
+
+def _window_seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 < value <= MOST_WINDOW:
+        raise ArtifactError(f"the decision window is {value!r}; allowed is up to {MOST_WINDOW:g} s; export again")
+    return float(value)
 
 
 class Pipeline:
@@ -180,7 +195,7 @@ class Detector(Pipeline):
         section, threshold = artifact.sections["head"], artifact.sections["threshold"]
         if not isinstance(section, dict) or not isinstance(threshold, dict):
             raise ArtifactError("the artifact has no scoring head; export it again")
-        super().__init__(artifact.mel, network or Network(artifact), float(section["window"]))
+        super().__init__(artifact.mel, network or Network(artifact), _window_seconds(section.get("window")))
         self.artifact = artifact
         self.head = Head.from_dict(section)
         if len(self.head.mean) != size_of(self.spec.n_mels):
@@ -228,6 +243,9 @@ class Detector(Pipeline):
         """What the artifact knows of normal scores; see `edgeae.runtime.threshold`."""
         try:
             found = self.artifact.sections["head"]["references"][kind]
-            return [Reference(int(r["windows"]), r["scores"].astype(float), float(r["left_out"])) for r in found]
-        except (KeyError, TypeError, AttributeError) as error:
+            known = [Reference(int(r["windows"]), r["scores"].astype(float), float(r["left_out"])) for r in found]
+            if not known or known[0].windows or any(not len(reference.scores) for reference in known):
+                raise ValueError("scores are missing")
+            return known
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ArtifactError(f"the artifact has no reference scores for {kind}; export it again") from error

@@ -86,7 +86,7 @@ def moved_bands(detector: Detector, window: Window) -> list[dict[str, float]]:
     borders = np.flatnonzero(np.diff(side, prepend=0, append=0))
     edges = band_edges(detector.spec)
     ranges = [
-        (float(np.abs(moved[a:b]).sum()), edges[a + 1], edges[b], change[a:b]) for a, b in pairwise(borders) if side[a]
+        (float(np.abs(moved[a:b]).sum()), edges[a], edges[b + 1], change[a:b]) for a, b in pairwise(borders) if side[a]
     ]
     ranges.sort(key=lambda found: -found[0])
     return [

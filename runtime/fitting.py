@@ -13,6 +13,7 @@ import numpy as np
 from .detector import Detector
 from .errors import ConfigError
 from .head import Fleet, Float64, Head, Kind
+from .selftest import renewed
 from .threshold import fit_references, fit_threshold
 
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
@@ -57,4 +58,4 @@ def calibrated(
         threshold = fit_threshold(detector.references(kind), head, windows, budget, detector.window)
     section = {**detector.artifact.sections["head"], **head.to_dict(), "machine": machine}
     section["calibrated"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return detector.with_sections(head=section, threshold=threshold.to_dict())
+    return renewed(detector.with_sections(head=section, threshold=threshold.to_dict()))

@@ -190,6 +190,8 @@ class Head:
             if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
                 raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
             n = (size - 1) // 2
+            if fleet["correlations_upper"].shape != (2, n * (n + 1) // 2):
+                raise ValueError("its arrays do not fit together")
             correlations = np.zeros((2, n, n))
             correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)

@@ -45,12 +45,14 @@ class MelSpec:
 
     def __post_init__(self) -> None:
         limits = {"sample_rate": (4000, 384000), "n_fft": (32, 16384), "hop": (8, self.n_fft), "n_mels": (4, 512)}
+        limits["floor_db"] = (-300, 0)  # the lowest that float32 holds as a power
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"mel: {name} is {getattr(self, name)}; allowed is {low} to {high}")
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
-                f"mel: the band {self.f_min} to {self.f_max} Hz does not lie within 0 to {self.sample_rate / 2} Hz"
+                f"mel: the band from f_min {self.f_min} to f_max {self.f_max} Hz does not lie within "
+                f"0 to {self.sample_rate / 2} Hz"
             )
         if self.scale not in ("slaney", "htk"):
             raise ConfigError(f"mel: scale is {self.scale!r}; allowed are 'slaney' and 'htk'")
@@ -61,10 +63,14 @@ class MelSpec:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ConfigError(f"mel: unknown parameters {sorted(unknown)}")
-        kinds = {"scale": str, "f_min": float, "f_max": float, "floor_db": float}
+        kinds: dict[str, type] = {"scale": str, "f_min": float, "f_max": float, "floor_db": float}
+        for key, value in values.items():
+            kind = kinds.get(key, int)
+            if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+                raise ConfigError(f"mel: {key} is {value!r:.40}; allowed is one of type {kind.__name__}")
         try:
             return cls(**{key: kinds.get(key, int)(value) for key, value in values.items()})
-        except (TypeError, ValueError, OverflowError) as error:
+        except OverflowError as error:
             raise ConfigError(f"mel: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:

@@ -26,12 +26,17 @@ class Network:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(artifact.model, options, ["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                artifact.model,
+                options,
+                ["CPUExecutionProvider"],
+                enable_fallback=0,  # which prints to stdout
+            )
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
             raise ArtifactError(f"onnxruntime refuses the network ({str(error)[:160]}); export it again") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == 1 and outputs else []
-        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int):
+        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 1:
             raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
         self.patch_frames: int = shape[1]
         self._input, self._output = inputs[0].name, outputs[0].name

@@ -101,7 +101,7 @@ def score_stream(
     samplerate: int,
     emit: Callable[[Line], None],
 ) -> bool:
-    """Score live sound until it ends; True if any window was anomalous."""
+    """Score live sound until it ends; True if any window was anomalous. AudioError if it gives no score."""
     report, stream = Report(detector, source), Stream(detector.listener(), samplerate)
     for item in items:
         if isinstance(item, Gap):
@@ -110,12 +110,15 @@ def score_stream(
             continue
         for line in report.lines(stream.push(item)):
             emit(line)
+    too_short: AudioError | None = None
     try:
         for line in report.lines(stream.flush()):
             emit(line)
-    except AudioError as error:  # stopped before the first patch was complete
-        click.echo(f"edgeae: {source}: {error}", err=True)
+    except AudioError as error:  # nothing since the start or a gap fills a patch
+        too_short = error
     emit(status_line(source, stream.t, "stopped", windows=report.windows))
+    if too_short and not report.windows:
+        raise AudioError(f"{source}: {too_short}")
     return report.anomalous
 
 
@@ -135,6 +138,8 @@ def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Floa
 
 def pipe_blocks(encoding: str, channels: int, samplerate: int, channel: Channel) -> Iterator[Float32]:
     """Mono blocks of the raw PCM on stdin; an incomplete last frame is dropped."""
+    if channel != "mix" and channel >= channels:
+        raise ConfigError(f"--channel {channel} of raw PCM with --channels {channels}; they are counted from 0")
     frame = FORMATS[encoding][1] * channels
     size = max(1, int(samplerate * PIPE_SECONDS)) * frame
     while raw := sys.stdin.buffer.read(size):
@@ -238,7 +243,12 @@ def _run_device(
         setup = {"samplerate": capture.samplerate, "channels": capture.channels, "format": capture.format}
         emit(status_line(device, 0.0, "listening", **setup))
         frames = None if duration is None else round(duration * capture.samplerate)
-        return score_stream(detector, device, limited(capture.blocks(), frames), capture.samplerate, emit), came
+        try:
+            return score_stream(detector, device, limited(capture.blocks(), frames), capture.samplerate, emit), came
+        except AudioError:
+            if not came:
+                raise
+            return False, came  # stopped before its first score
 
 
 def _warn_uncalibrated(detector: Detector) -> None:

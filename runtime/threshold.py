@@ -13,6 +13,7 @@ where the straying is the mean leave-one-out score of the calibration windows. B
 reference can show, an exponential tail is fitted to its upper tenth, and that is said.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -59,8 +60,11 @@ class Threshold:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         try:
-            return cls(**values)
-        except TypeError as error:
+            threshold = cls(**values)
+            if not all(math.isfinite(v) for k, v in values.items() if k != "false_alarms"):
+                raise ValueError("a value is not a finite number")
+            return threshold
+        except (TypeError, ValueError) as error:
             raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
 
     def support(self) -> str:

@@ -62,6 +62,9 @@ class TrainingConfig:
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Count | Literal["auto"] = "auto"
+    # CPU threads. These networks gain little from a second one and lose much where others compute too; a fixed
+    # number also gives the same weights on computers with more cores.
+    threads: Annotated[int, Between(1, 256)] = 1
     strategy: Literal["auto", "ddp_spawn"] = "auto"  # auto: ddp_spawn on several devices
 
 

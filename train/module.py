@@ -91,7 +91,7 @@ def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
     config = Config.from_dict(own.get("config"), str(checkpoint))
     network = build(config.model, config.mel.n_mels)
     prefix = "network."
-    weights = {key.removeprefix(prefix): value for key, value in state["state_dict"].items()}
+    weights = {key.removeprefix(prefix): value for key, value in state.get("state_dict", {}).items()}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -9,13 +9,14 @@ runs/edge-20260101-120000/          runs/latest -> edge-20260101-120000
     cache/           features
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,17 @@ def train(data: Path, config: Config, run: Path, *, resume: bool = False, callba
     if resume and (run / "metrics.json").exists():
         _say(f"{run} is complete")
         return run
-    trainer = make_trainer(config, run, callbacks)
-    _claim(run, resume=resume)
-    found = _read(data, config, run)
-    parts = split(found, config)
-    _describe_data(data, found, parts, run)
-    save_config(config, run / "config.yaml")
-    _point_latest(run)
-    module = _module(parts, config)
-    outcome = fit(trainer, module, PatchData(parts, config), run)
-    _write_json(run / "metrics.json", _metrics(outcome, module, config))
+    with _threads(config.training.threads):
+        trainer = make_trainer(config, run, callbacks)
+        _claim(run, resume=resume)
+        found = _read(data, config, run)
+        parts = split(found, config)
+        _describe_data(data, found, parts, run)
+        save_config(config, run / "config.yaml")
+        _point_latest(run)
+        module = _module(parts, config)
+        outcome = fit(trainer, module, PatchData(parts, config), run)
+        _write_json(run / "metrics.json", _metrics(outcome, module, config))
     return run
 
 
@@ -72,6 +74,16 @@ def best_checkpoint(run: Path) -> Path:
     if not losses:
         raise ConfigError(f"{run}: no checkpoint of a finished epoch; train with edgeae train or give another run")
     return min(losses, key=losses.__getitem__)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _claim(run: Path, *, resume: bool) -> None:

@@ -21,9 +21,8 @@ from .conftest import Maker
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.set_num_threads(1)
 
 
 def _tiny(*overrides: str) -> Config:
@@ -273,3 +272,9 @@ def test_hardware_that_is_missing_is_said_before_anything_is_written(make_data: 
     with pytest.raises(ConfigError, match=r"accelerator mps, .* cannot be had here"):
         train(make_data(), _tiny("training.accelerator=mps"), Path("run"))
     assert not Path("run").exists()
+
+
+def test_the_threads_of_the_caller_are_left_as_they_were(make_data: Maker) -> None:
+    before = torch.get_num_threads()
+    train(make_data(), _tiny("training.epochs=1", f"training.threads={before + 1}"), Path("run"))
+    assert torch.get_num_threads() == before

@@ -1,0 +1,32 @@
+# Everything happens in .venv; nothing is installed into the system's Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Threads that wait must not spin: on a busy computer that slows training thirtyfold.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: demo test lint benchmarks clean
+
+demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, run
+	rm -rf demo
+	$(BIN)/edgeae demo -o demo
+
+test: $(VENV)/.installed
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmarks: $(VENV)/.installed
+	$(BIN)/pytest benchmarks
+
+# The stages' folders are prerequisites because a strict editable install links each file.
+$(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[train,mqtt,dev]' --config-settings editable_mode=strict
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,34 @@
+"""One small fleet, one short training and its artifacts serve all tests."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the workstation made."""
+
+    data: Path  # machines id_00, id_01, id_02 to train on, each with a test
+    new: Path  # machine id_03: a few normal recordings in train/, and a test
+    run: Path
+    float_: Path
+    int8: Path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A fleet of synthetic machines, the ``tiny`` preset trained on it, and both artifacts."""
+    from edgeae.quantize.export import export
+    from edgeae.train.config import load_config
+    from edgeae.train.synth import write_dataset
+    from edgeae.train.training import train
+
+    root = tmp_path_factory.mktemp("trained")
+    counts = {"test_normals": 6, "test_anomalies": 8, "seconds": 4.0, "seed": 1}
+    data = write_dataset(root / "data", machines=[0, 1, 2], train_clips=16, **counts)
+    new = write_dataset(root / "new", machines=[3], train_clips=6, **counts)
+    run = train(data, load_config("tiny"), root / "run")
+    export(run, int8=True, report=print).write(run, None)
+    return Trained(data, new, run, run / "model.onnx", run / "model.int8.onnx")

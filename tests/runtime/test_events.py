@@ -1,0 +1,139 @@
+"""Alarms from made-up scores, and the bands that a made-up change has moved."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeae.runtime.detector import Result, Window
+from edgeae.runtime.events import Alarm, Event, moved_bands
+from edgeae.runtime.head import Fleet, Head, size_of
+from edgeae.runtime.mel import MelSpec, band_edges
+from edgeae.runtime.output import describe_bands
+from edgeae.runtime.threshold import Threshold
+
+SPEC = MelSpec()
+SIZE = size_of(SPEC.n_mels)
+LIMIT = 2.0
+
+
+@pytest.fixture(scope="module")
+def detector() -> Any:
+    """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
+    fleet = Fleet(np.full(SIZE, 0.5), np.array([np.eye(SIZE // 2)] * 2), 100)
+    head = Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
+    rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
+    return SimpleNamespace(spec=SPEC, head=head, threshold=rule)
+
+
+def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[Event]:
+    """The events of windows a second apart."""
+    events = []
+    for k, score in enumerate(scores):
+        window = Window(start + k, np.zeros(SIZE), -20.0)
+        events.append(alarm.update(Result(start + k, score, LIMIT, score > LIMIT, -20.0, window)))
+    return [event for event in events if event]
+
+
+HIGH, NEAR, LOW = 3.0, 1.7, 1.0  # above, within the hysteresis, below it
+
+
+@pytest.mark.parametrize("scores", [[HIGH] * 3, [HIGH, LOW, HIGH, LOW, HIGH]])
+def test_three_of_five_windows_above_start_an_alarm(detector: Any, scores: list[float]) -> None:
+    events = play(Alarm(detector), scores)
+    assert [(event.phase, event.t) for event in events] == [("start", len(scores) - 1)]
+
+
+@pytest.mark.parametrize("scores", [[HIGH, HIGH, LOW, LOW, LOW, HIGH, HIGH], [LIMIT] * 10, [NEAR] * 10])
+def test_fewer_windows_above_start_no_alarm(detector: Any, scores: list[float]) -> None:
+    assert play(Alarm(detector), scores) == []
+
+
+def test_an_alarm_goes_on_within_the_hysteresis(detector: Any) -> None:
+    assert [event.phase for event in play(Alarm(detector), [HIGH] * 3 + [NEAR] * 30)] == ["start"]
+
+
+def test_an_alarm_ends_after_five_windows_below_the_hysteresis(detector: Any) -> None:
+    start, end = play(Alarm(detector), [HIGH] * 3 + [LOW] * 10)
+    assert (start.phase, start.t, start.duration) == ("start", 2, 0)
+    assert (end.phase, end.t, end.duration) == ("end", 7, 5)
+
+
+def test_an_alarm_that_lasts_is_told_every_minute(detector: Any) -> None:
+    events = play(Alarm(detector), [HIGH] * 150)
+    assert [(event.phase, event.t, event.duration) for event in events] == [
+        ("start", 2, 0),
+        ("update", 62, 60),
+        ("update", 122, 120),
+    ]
+
+
+def test_events_tell_the_highest_score_so_far(detector: Any) -> None:
+    start, end = play(Alarm(detector), [HIGH, HIGH, 2.5, 9.0, 4.0] + [LOW] * 6)
+    assert (start.peak, end.peak) == (2.5, 9.0)
+
+
+def test_no_alarm_starts_within_the_cool_down(detector: Any) -> None:
+    events = play(Alarm(detector), [HIGH] * 3 + [LOW] * 5 + [HIGH] * 40)
+    assert [(event.phase, event.t) for event in events] == [("start", 2), ("end", 7), ("start", 27)]
+
+
+def test_windows_before_a_gap_do_not_count(detector: Any) -> None:
+    alarm = Alarm(detector)
+    assert play(alarm, [HIGH] * 2) == []
+    alarm.reset()
+    assert play(alarm, [HIGH] * 2, start=100) == []
+
+
+def test_an_alarm_outlasts_a_gap(detector: Any) -> None:
+    alarm = Alarm(detector)
+    play(alarm, [HIGH] * 3)
+    alarm.reset()
+    assert alarm.active
+    assert play(alarm, [HIGH] * 3, start=10) == []
+
+
+def window_with(**bands: tuple[int, int, float]) -> Window:
+    """A window whose mean input differs by (first band, last band, dB)."""
+    coordinates = np.zeros(SIZE)
+    for first, last, decibel in bands.values():
+        coordinates[1 + first : 2 + last] = decibel
+    return Window(1.0, coordinates, None)
+
+
+def test_moved_bands_names_the_range_of_a_change(detector: Any) -> None:
+    edges = band_edges(SPEC)
+    [band] = moved_bands(detector, window_with(a=(40, 49, 6.0)))
+    assert band == {"low_hz": round(edges[40]), "high_hz": round(edges[51]), "change_db": 6.0}
+
+
+def test_a_single_band_has_a_width(detector: Any) -> None:
+    [band] = moved_bands(detector, window_with(a=(30, 30, -4.0)))
+    assert band["low_hz"] < band_edges(SPEC)[31] < band["high_hz"]
+    assert band["change_db"] == -4.0
+
+
+@pytest.mark.parametrize("edge", [0, 127])
+def test_the_first_and_the_last_band_can_move(detector: Any, edge: int) -> None:
+    assert len(moved_bands(detector, window_with(a=(edge, edge, 5.0)))) == 1
+
+
+def test_louder_and_quieter_neighbours_are_two_ranges(detector: Any) -> None:
+    found = moved_bands(detector, window_with(a=(40, 44, 9.0), b=(45, 49, -5.0)))
+    assert [band["change_db"] for band in found] == [9.0, -5.0]  # the larger first
+
+
+def test_three_ranges_are_told_at_most(detector: Any) -> None:
+    changes = {str(k): (10 * k, 10 * k + 2, 3.0 + k) for k in range(6)}
+    assert [band["change_db"] for band in moved_bands(detector, window_with(**changes))] == [8.0, 7.0, 6.0]
+
+
+def test_changes_below_three_deviations_are_no_move(detector: Any) -> None:
+    assert moved_bands(detector, window_with(a=(40, 49, 1.4))) == []
+
+
+def test_moved_bands_in_words() -> None:
+    bands = [{"low_hz": 1200.0, "high_hz": 1800.0, "change_db": 4.1}]
+    assert describe_bands(bands) == "1200-1800 Hz +4.1 dB"
+    assert "no band moved" in describe_bands([])

@@ -1,0 +1,247 @@
+"""The score against a slow, plain computation of what the head's docstring says, in float64."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import fractional_matrix_power
+from sklearn.covariance import OAS
+
+from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.head import Fleet, Float64, Head, coordinates, oas_shrinkage, size_of
+from edgeae.runtime.mel import Float32
+
+N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
+VIEWS = (slice(1, 13), slice(13, 25))  # input, residual
+
+
+@pytest.fixture(scope="module")
+def machines() -> list[Float64]:
+    """Windows of four machines whose coordinates vary together, each around a mean of its own."""
+    rng = np.random.default_rng(5)
+    mixing = rng.standard_normal((SIZE, SIZE)) + 2 * np.eye(SIZE)
+    return [10 * rng.standard_normal(SIZE) + rng.standard_normal((n, SIZE)) @ mixing for n in (40, 60, 50, 80)]
+
+
+@pytest.fixture(scope="module")
+def fleet(machines: list[Float64]) -> Fleet:
+    return Fleet.fit(machines[:3])
+
+
+def plain_view(view: Float32) -> list[float]:
+    """Mean, spread and change of (n_frames, N_MELS), one number at a time."""
+    values: list[list[float]] = view.astype(float).tolist()
+    frames, bands = len(values), range(N_MELS)
+
+    def mean(series: list[float]) -> float:
+        return math.fsum(series) / len(series)
+
+    def log_spread(series: list[float]) -> float:
+        centre = mean(series)
+        return math.log(math.sqrt(mean([(v - centre) ** 2 for v in series])) + 1e-3)
+
+    def smooth(logs: list[float], order: int) -> float:
+        norm = math.sqrt((1 if order == 0 else 2) / N_MELS)
+        return sum(v * norm * math.cos(math.pi * (b + 0.5) * order / N_MELS) for b, v in enumerate(logs))
+
+    means = [mean([frame[b] for frame in values]) for b in bands]
+    spread = [log_spread([frame[b] for frame in values]) for b in bands]
+    change = [log_spread([values[t + 1][b] - values[t][b] for t in range(frames - 1)]) for b in bands]
+    return means + [smooth(logs, order) for logs in (spread, change) for order in range(N_MELS // 4)]
+
+
+def plain_distances(head: Head, window: Float64) -> list[float]:
+    """ln of (f - mean)' C^-1.2 (f - mean) / n of both views."""
+    found = []
+    for view, fleet in zip(VIEWS, head.fleet.correlations, strict=True):
+        own = head.own[:, view]
+        blend = (1 - head.own_weight) * fleet + head.own_weight * own.T @ own
+        ridge = oas_shrinkage(fleet, head.fleet.windows)
+        inverse = fractional_matrix_power((1 - ridge) * blend + ridge * np.eye(12), -1.2)
+        f = ((window - head.mean) / head.fleet.deviation)[view]
+        found.append(math.log(f @ inverse @ f / 12))
+    return found
+
+
+def test_coordinates_are_what_the_formula_says() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(-60, 5, (23, N_MELS)).astype(np.float32)
+    residual = rng.standard_normal((23, N_MELS)).astype(np.float32)
+    energy = math.log(math.fsum(float(r) ** 2 for r in residual.flat) / residual.size)
+    expected = [energy, *plain_view(x), *plain_view(residual)]
+    assert size_of(N_MELS) == SIZE
+    np.testing.assert_allclose(coordinates(x, residual), expected, rtol=1e-6, atol=1e-6)  # differences are float32
+
+
+def test_coordinates_of_digital_silence_are_finite() -> None:
+    silence = np.full((10, N_MELS), -100, np.float32)
+    assert np.isfinite(coordinates(silence, np.zeros_like(silence))).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 80])
+def test_gaussian_is_the_mean_of_both_log_distances(fleet: Fleet, machines: list[Float64], n: int) -> None:
+    head = Head.calibrated(fleet, machines[3][:n])
+    for window in machines[3][-3:] + 1:
+        assert head.score(window) == pytest.approx(np.mean(plain_distances(head, window)), abs=1e-9)
+
+
+def test_no_network_is_the_distance_of_the_input_alone(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3][:5], "no_network")
+    window = machines[3][9].copy()
+    before = head.score(window)
+    assert before == pytest.approx(plain_distances(head, window)[0], abs=1e-9)
+    window[VIEWS[1]] += 100
+    assert head.score(window) == before
+
+
+def test_mse_is_the_energy(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3][:5], "mse")
+    np.testing.assert_array_equal(head.score(machines[3]), machines[3][:, 0])
+
+
+def test_many_windows_score_as_each_alone(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3][:5])
+    np.testing.assert_allclose(head.score(machines[3]), [head.score(window) for window in machines[3]], rtol=1e-12)
+
+
+def test_fleet_weighs_every_machine_the_same(machines: list[Float64]) -> None:
+    pair = Fleet.fit(machines[:2])
+    variances = [windows.var(axis=0, ddof=1) for windows in machines[:2]]
+    np.testing.assert_allclose(pair.deviation**2, np.mean(variances, axis=0))
+    for view, correlation in zip(VIEWS, pair.correlations, strict=True):
+        covariances = [np.cov((windows / pair.deviation)[:, view].T) for windows in machines[:2]]
+        np.testing.assert_allclose(correlation, np.mean(covariances, axis=0))
+
+
+def test_fleet_does_not_depend_on_the_means_of_its_machines(machines: list[Float64]) -> None:
+    moved = Fleet.fit([windows + 7 * k for k, windows in enumerate(machines)])
+    np.testing.assert_allclose(moved.correlations, Fleet.fit(machines).correlations, atol=1e-10)
+
+
+def test_fleet_needs_one_machine_with_two_windows(machines: list[Float64]) -> None:
+    with pytest.raises(ValueError, match="two windows"):
+        Fleet.fit([windows[:1] for windows in machines])
+
+
+def test_oas_by_hand() -> None:
+    # square 2.5, trace 2: (0 * 2.5 + 4) / ((11 - 1) * (2.5 - 2))
+    assert oas_shrinkage(np.array([[1, 0.5], [0.5, 1]]), 10) == pytest.approx(0.8)
+
+
+@given(st.integers(3, 40), st.integers(5, 300), st.integers(0, 2**16))
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_oas_is_sklearn_s_but_for_the_terms_of_2_over_p_that_it_drops(p: int, n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, p)) @ (np.eye(p) + rng.standard_normal((p, p)) / p)
+    theirs = OAS(assume_centered=True).fit(x).shrinkage_
+    ours = oas_shrinkage(x.T @ x / n, n)
+    assert theirs * (1 - 2 / p) - 1e-9 <= ours <= min(1, theirs / (1 - 2 / (p * (n + 1)))) + 1e-9 or ours == 1 == theirs
+
+
+def test_oas_falls_with_the_number_of_samples() -> None:
+    correlation = np.array([[1, 0.9, 0], [0.9, 1, 0.3], [0, 0.3, 1]])
+    shares = [oas_shrinkage(correlation, n) for n in (2, 5, 20, 100, 10**6)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] < 1e-4
+
+
+def test_oas_of_the_identity_is_all() -> None:
+    assert oas_shrinkage(np.eye(5), 100) == 1
+
+
+def test_a_shifted_mean_raises_the_score(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3][:20])
+    shifts = [head.score(head.mean + amount * fleet.deviation) for amount in (0.5, 1, 2, 4)]
+    assert shifts == sorted(shifts)
+    assert shifts[-1] - shifts[0] == pytest.approx(2 * math.log(8))  # a distance is quadratic, its score logarithmic
+
+
+def test_a_change_against_the_correlation_scores_higher_than_one_along_it() -> None:
+    rng = np.random.default_rng(2)
+    windows = rng.standard_normal((200, SIZE))
+    windows[:, 2] = windows[:, 1] + 0.1 * windows[:, 2]  # two bands that go up and down together
+    head = Head.calibrated(Fleet.fit([windows]), windows[:10])
+    along, against = np.zeros(SIZE), np.zeros(SIZE)
+    along[1:3], against[1:3] = (2, 2), (2, -2)
+    assert head.score(head.mean + against) > head.score(head.mean + along) + 1
+
+
+def test_one_window_is_enough_to_calibrate(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3][:1])
+    np.testing.assert_array_equal(head.mean, machines[3][0])
+    assert head.own_weight == 0
+    assert np.isfinite(head.score(machines[3])).all()
+
+
+def test_a_machine_s_own_covariance_counts_more_with_more_windows_up_to_a_fifth(
+    fleet: Fleet, machines: list[Float64]
+) -> None:
+    weights = [Head.calibrated(fleet, machines[3][:n]).own_weight for n in (1, 2, 10, 24, 26, 80)]
+    assert weights == sorted(weights)
+    assert weights[-2:] == [0.2, 0.2]
+
+
+def test_own_holds_the_machine_s_covariance(fleet: Fleet, machines: list[Float64]) -> None:
+    head = Head.calibrated(fleet, machines[3])
+    np.testing.assert_allclose(head.own.T @ head.own, np.cov((machines[3] / fleet.deviation).T), atol=1e-9)
+    assert len(head.own) == SIZE  # no more rows than coordinates
+
+
+def test_the_head_before_calibration_expects_any_machine_of_the_fleet(machines: list[Float64]) -> None:
+    head = Head.of_fleet(Fleet.fit(machines), machines)
+    known = np.mean([head.score(windows).mean() for windows in machines])
+    stranger = head.score(machines[0] + 1000).mean()
+    assert stranger > known + 5
+
+
+@pytest.mark.parametrize("n", [1, 5, 60])
+def test_a_head_survives_its_dictionary(fleet: Fleet, machines: list[Float64], n: int) -> None:
+    head = Head.calibrated(fleet, machines[3][:n], "no_network")
+    again = Head.from_dict(head.to_dict())
+    assert (again.kind, again.windows, again.own_weight) == (head.kind, head.windows, head.own_weight)
+    np.testing.assert_array_equal(again.score(machines[3]), head.score(machines[3]))
+
+
+def _without(key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda values: {k: v for k, v in values.items() if k != key}
+
+
+def _with(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda values: {**values, key: value}
+
+
+def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda values: {**values, "fleet": {**values["fleet"], key: value}}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *map(_without, ["kind", "exponent", "mean", "own", "own_weight", "windows", "fleet"]),
+        _with("kind", "oracle"),
+        _with("exponent", 1.0),
+        _with("mean", [0.0] * SIZE),
+        _with("mean", np.zeros(SIZE + 2)),
+        _with("mean", np.zeros(0)),
+        _with("mean", np.zeros(2_000_001)),  # refused before its square is allocated
+        _with("own", np.zeros((3, SIZE + 1))),
+        _with("own_weight", "much"),
+        _with("windows", None),
+        _with("fleet", None),
+        _with_fleet("deviation", np.zeros(SIZE)),
+        _with_fleet("deviation", np.ones(SIZE - 1)),
+        _with_fleet("correlations_upper", np.zeros((2, 77))),
+        _with_fleet("correlations_upper", np.zeros(1)),
+        _with_fleet("windows", "many"),
+    ],
+)
+def test_a_damaged_dictionary_is_an_artifact_error(
+    fleet: Fleet, machines: list[Float64], damage: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    values = Head.calibrated(fleet, machines[3][:5]).to_dict()
+    with pytest.raises(ArtifactError, match="scoring head is damaged"):
+        Head.from_dict(damage(values))

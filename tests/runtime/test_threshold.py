@@ -1,0 +1,214 @@
+"""Budgets, and the false alarms that simulated machines really give."""
+
+import numpy as np
+import pytest
+
+from edgeae.runtime.errors import ArtifactError, ConfigError
+from edgeae.runtime.head import Fleet, Float64, Head
+from edgeae.runtime.threshold import (
+    Reference,
+    Threshold,
+    fit_references,
+    fit_threshold,
+    left_out_scores,
+    probability_of,
+)
+
+SIZE = 13  # four mel bands
+WINDOW = 10.0
+
+
+def simulate(machines: int, windows: int, seed: int) -> list[Float64]:
+    """Gaussian machines: means of their own, one covariance, a spread that differs by some 20 %."""
+    mixing = np.random.default_rng(0).standard_normal((SIZE, SIZE)) + 2 * np.eye(SIZE)
+    rng = np.random.default_rng(seed)
+    return [
+        10 * rng.standard_normal(SIZE) + np.exp(rng.normal(0, 0.2)) * rng.standard_normal((windows, SIZE)) @ mixing
+        for _ in range(machines)
+    ]
+
+
+@pytest.fixture(scope="module")
+def training() -> list[Float64]:
+    return simulate(8, 48, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fleet(training: list[Float64]) -> Fleet:
+    return Fleet.fit(training)
+
+
+@pytest.fixture(scope="module")
+def references(training: list[Float64]) -> list[Reference]:
+    return fit_references(training, "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("budget", "probability"),
+    [
+        ("1/hour", 10 / 3600),
+        ("1/day", 10 / 86400),
+        ("2/day", 20 / 86400),
+        ("1/week", 10 / 604800),
+        ("0.5/month", 5 / 2629800),
+        ("5%", 0.05),
+        (" 0.1 % ", 0.001),
+        ("50%", 0.5),
+    ],
+)
+def test_a_budget_is_a_probability_per_window(budget: str, probability: float) -> None:
+    assert probability_of(budget, WINDOW) == pytest.approx(probability)
+
+
+def test_a_longer_window_leaves_fewer_chances() -> None:
+    assert probability_of("1/day", 20) == 2 * probability_of("1/day", 10)
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        "",
+        "1",
+        "day",
+        "/day",
+        "1/",
+        "1/fortnight",
+        "1 per day",
+        "0/day",
+        "-1/day",
+        "nan/day",
+        "inf%",
+        "0%",
+        "51%",
+        "5%%",
+        "5%/day",
+        "1/day/week",
+        "1000/hour",
+    ],
+)
+def test_a_bad_budget_is_refused_and_quoted(budget: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        probability_of(budget, WINDOW)
+    assert repr(budget) in str(error.value)
+    assert "1/day" in str(error.value)
+
+
+def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows(
+    references: list[Reference], fleet: Fleet
+) -> None:
+    rates = []
+    for windows in simulate(100, 105, seed=2):  # 100 machines, 100 windows each
+        head = Head.calibrated(fleet, windows[:5])
+        threshold = fit_threshold(references, head, windows[:5], "5%", WINDOW)
+        rates.append(np.mean(head.score(windows[5:]) > threshold.value))
+    assert 0.05 / 3 < np.mean(rates) < 0.05 * 3
+
+
+def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(fleet: Fleet) -> None:
+    references, rates = fit_references(simulate(6, 200, seed=3), "gaussian"), []
+    assert references[-1].windows == 50
+    for windows in simulate(60, 150, seed=4):
+        head = Head.calibrated(fleet, windows[:50])
+        threshold = fit_threshold(references, head, windows[:50], "5%", WINDOW)
+        rates.append(np.mean(head.score(windows[50:]) > threshold.value))
+    assert 0.025 < np.mean(rates) < 0.1
+
+
+def test_a_rarer_budget_is_a_higher_threshold(references: list[Reference], fleet: Fleet) -> None:
+    windows = simulate(1, 5, seed=5)[0]
+    head = Head.calibrated(fleet, windows)
+    budgets = ["20%", "5%", "1%", "1/hour", "1/day", "1/week", "1/month"]
+    values = [fit_threshold(references, head, windows, budget, WINDOW).value for budget in budgets]
+    assert values == sorted(values)
+    assert len(set(values)) == len(values)
+
+
+def test_a_machine_that_strays_more_gets_a_higher_threshold(references: list[Reference], fleet: Fleet) -> None:
+    windows = simulate(1, 5, seed=6)[0]
+    values = []
+    for spread in (0.5, 1.0, 2.0):
+        mine = windows.mean(axis=0) + spread * (windows - windows.mean(axis=0))
+        values.append(fit_threshold(references, Head.calibrated(fleet, mine), mine, "5%", WINDOW).value)
+    assert values == sorted(values)
+
+
+def test_references_are_kept_for_every_size_the_training_windows_allow(references: list[Reference]) -> None:
+    assert [reference.windows for reference in references] == [0, 1, 2, 5, 10, 20]
+    assert all((np.diff(reference.scores) >= 0).all() and len(reference.scores) for reference in references)
+
+
+def test_the_reference_for_five_windows_is_scored_by_heads_that_did_not_hear_them(
+    references: list[Reference], training: list[Float64]
+) -> None:
+    expected = []
+    for m, windows in enumerate(training):
+        for block in range(4):
+            mine = np.arange(48) // 12 == block
+            rest = [windows[~mine] if other == m else training[other] for other in range(len(training))]
+            head = Head.calibrated(Fleet.fit(rest), windows[mine][:5])
+            expected += head.score(windows[mine][5:]).tolist()
+    np.testing.assert_allclose(references[3].scores, np.sort(expected), rtol=1e-9)
+
+
+def test_left_out_scores_come_from_heads_without_the_window(fleet: Fleet) -> None:
+    windows = simulate(1, 4, seed=7)[0]
+    expected = [
+        Head.calibrated(fleet, np.delete(windows, k, 0)).score(windows[k]) for k in range(4)
+    ]  # four windows are four folds
+    np.testing.assert_allclose(left_out_scores(fleet, windows, "gaussian"), expected, rtol=1e-9)
+
+
+def test_left_out_scores_of_many_windows_are_one_each(fleet: Fleet) -> None:
+    assert left_out_scores(fleet, simulate(1, 23, seed=8)[0], "gaussian").shape == (23,)
+
+
+def test_one_window_has_no_left_out_score(fleet: Fleet) -> None:
+    assert left_out_scores(fleet, simulate(1, 1, seed=9)[0], "gaussian").shape == (0,)
+
+
+@pytest.mark.parametrize(("budget", "extrapolated"), [("5%", False), ("1%", False), ("1/day", True)])
+def test_a_budget_rarer_than_the_reference_shows_is_marked(
+    references: list[Reference], fleet: Fleet, budget: str, extrapolated: bool
+) -> None:
+    windows = simulate(1, 5, seed=10)[0]
+    threshold = fit_threshold(references, Head.calibrated(fleet, windows), windows, budget, WINDOW)
+    assert threshold.reference_windows == len(references[3].scores) == 8 * 4 * 7
+    assert threshold.extrapolated is extrapolated
+
+
+def test_support_says_what_the_data_can_promise() -> None:
+    threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False)
+    assert threshold.support() == "224 normal windows can promise 1 false window in 224; 5% is within that"
+
+
+def test_support_says_that_a_rare_budget_is_extrapolated() -> None:
+    threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True)
+    assert threshold.support() == (
+        "224 normal windows can promise 1 false window in 224; 1/day is 1 in 8640 and extrapolated by a fitted tail"
+    )
+
+
+def test_too_little_training_sound_is_refused_with_what_would_do() -> None:
+    with pytest.raises(ConfigError, match=r"at most 2 windows of one machine; a threshold needs 3"):
+        fit_references(simulate(5, 2, seed=11), "gaussian")
+
+
+def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
+    machines = simulate(1, 3, seed=12)
+    references = fit_references(machines, "gaussian")
+    head = Head.of_fleet(Fleet.fit(machines), machines)
+    assert np.isfinite(fit_threshold(references, head, np.empty((0, SIZE)), "1/day", WINDOW).value)
+
+
+def test_a_threshold_survives_its_dictionary() -> None:
+    threshold = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True)
+    assert Threshold.from_dict(threshold.to_dict()) == threshold
+
+
+@pytest.mark.parametrize(
+    "damage", [{"value": float("nan")}, {"value": "high"}, {"value": None}, {"hysteresis": float("inf")}, {"limit": 1}]
+)
+def test_a_damaged_threshold_is_an_artifact_error(damage: dict[str, object]) -> None:
+    values = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True).to_dict()
+    with pytest.raises(ArtifactError, match="threshold is damaged"):
+        Threshold.from_dict({**values, **damage})
