@@ -1,6 +1,7 @@
 """`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
 
 import contextlib
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.detector import Detector, Window
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.modelfile import split_model
-from edgeae.runtime.recordings import audio_files, by_machine, label_of, machine_of, scan
+from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
 from edgeae.runtime.run import Stream, limited, stopping
 from edgeae.runtime.selftest import check
 
@@ -32,8 +33,8 @@ def choose_recordings(inputs: list[str], machine: str | None, clips: int | None)
         if machine not in machines:
             raise ConfigError(f"{inputs[0]}: holds the machines {', '.join(machines)}; name one with --machine")
         paths = [path for path in paths if machine_of(path) == machine]
-    elif len(machines) > 1 and not machine:
-        raise ConfigError(f"the recordings are of the machines {', '.join(machines)}; name the one with --machine")
+    elif not machine and len(named := [name for name in machines if name != DEFAULT_MACHINE]) > 1:
+        raise ConfigError(f"the recordings are of the machines {', '.join(named)}; name the one with --machine")
     return sorted(paths, key=lambda path: path.name)[:clips], machine or machines[0]
 
 
@@ -53,7 +54,8 @@ def listen(detector: Detector, device: str, duration: float, channel: Channel) -
     recordings: list[list[Window]] = [[]]
     with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
         stream = Stream(detector.listener(), capture.samplerate)
-        with stopping(capture.stop) as came, click.progressbar(length=round(duration), label="listening") as bar:
+        progress = click.progressbar(length=round(duration), label="listening", file=sys.stderr)
+        with stopping(capture.stop) as came, progress as bar:
             for item in limited(capture.blocks(), round(duration * capture.samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)

@@ -1,9 +1,13 @@
 """The device: everything that turns sound into scores. Imports NumPy and ONNX Runtime, never torch."""
 
-from .artifact import Artifact
-from .detector import Detector, Result
-from .errors import ArtifactError, AudioError, ConfigError, DeviceError, EdgeaeError
-from .mel import MelSpec, log_mel
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+    from .detector import Detector, Result
+    from .errors import ArtifactError, AudioError, ConfigError, DeviceError, EdgeaeError
+    from .mel import MelSpec, log_mel
 
 __all__ = [
     "Artifact",
@@ -17,3 +21,12 @@ __all__ = [
     "Result",
     "log_mel",
 ]
+
+_HOMES = {"Artifact": "artifact", "Detector": "detector", "Result": "detector", "MelSpec": "mel", "log_mel": "mel"}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is first asked for: `edgeae --help` needs no NumPy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

@@ -16,7 +16,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
 BLOCK_SECONDS = 10.0
-LOUDEST = 1e10  # times full scale: integers stored as float are read, what overflows as power is not
+LOUDEST = 1e6  # of full scale; what is beyond is no sound
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
 Channel = int | Literal["mix"]
@@ -112,7 +112,7 @@ class AudioFile:
             if not np.isfinite(raw).all():
                 raise AudioError(f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again")
             if np.abs(raw).max() > LOUDEST:
-                raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} times full scale; record it again")
+                raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} of full scale; record it again")
             done += len(raw)
             yield select_channel(raw, self.channel)
 

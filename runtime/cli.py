@@ -1,7 +1,9 @@
 """The command line. A command's module is imported when the command is run, so ``--help`` is instant."""
 
+import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -43,6 +45,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of our output went away, as in `edgeae run ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at the end
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
@@ -77,10 +86,6 @@ def run_command(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except SystemExit as error:  # click ends a process whose reader went away, as in `edgeae run ... | head`
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise
-        return 0
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)
         return EXIT_INTERRUPTED

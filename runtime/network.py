@@ -32,14 +32,15 @@ class Network:
                 ["CPUExecutionProvider"],
                 enable_fallback=0,  # which prints to stdout
             )
+            inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
+            outputs = [node.name for node in self._session.get_outputs()]
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
             raise ArtifactError(f"onnxruntime refuses the network ({str(error)[:160]}); export it again") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        shape = inputs[0].shape if len(inputs) == 1 and outputs else []
+        shape = inputs[0][1] if len(inputs) == 1 and outputs else []
         if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 1:
             raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
         self.patch_frames: int = shape[1]
-        self._input, self._output = inputs[0].name, outputs[0].name
+        self._input, self._output = inputs[0][0], outputs[0]
 
     def __call__(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> residual of the same shape."""

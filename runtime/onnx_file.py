@@ -167,7 +167,8 @@ def _entry(data: memoryview) -> tuple[str, memoryview]:
 
 def read_metadata(model: bytes, prefix: str) -> dict[str, str]:
     """The ``metadata_props`` whose keys begin with ``prefix``; ValueError or IndexError for no ONNX file."""
-    entries = (_entry(value) for number, kind, value in _fields(memoryview(model)) if number == _MODEL_METADATA)
+    fields = _fields(memoryview(model))
+    entries = (_entry(value) for number, kind, value in fields if number == _MODEL_METADATA and kind == 2)
     return {key: _text(value) for key, value in entries if key.startswith(prefix)}
 
 
@@ -176,7 +177,7 @@ def with_metadata(model: bytes, prefix: str, metadata: dict[str, str]) -> bytes:
     kept = [
         _encode(number, kind, value)
         for number, kind, value in _fields(memoryview(model))
-        if number != _MODEL_METADATA or not _entry(value)[0].startswith(prefix)
+        if number != _MODEL_METADATA or kind != 2 or not _entry(value)[0].startswith(prefix)
     ]
     for key, text in metadata.items():
         kept.append(_encode(_MODEL_METADATA, 2, _encode(1, 2, key.encode()) + _encode(2, 2, text.encode())))

@@ -204,6 +204,13 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path, content: byt
         load_network(path)
 
 
+@pytest.mark.parametrize("weights", [{}, {"state_dict": {"network.mean": torch.zeros(3)}}])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: dict[str, Any]) -> None:
+    torch.save({"edgeae": {"format": 1, "config": Config().to_dict()}, **weights}, tmp_path / "x.ckpt")
+    with pytest.raises(ConfigError, match="the weights do not fit"):
+        load_network(tmp_path / "x.ckpt")
+
+
 def test_a_missing_checkpoint_is_named() -> None:
     with pytest.raises(ConfigError, match="no such checkpoint"):
         load_network(Path("nowhere.ckpt"))

@@ -1,0 +1,38 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeae.runtime import bench
+from edgeae.runtime.cli import run_command
+from edgeae.runtime.errors import ArtifactError
+
+KEYS = ["frontend_us_per_s", "inference_us_per_s", "total_us_per_s", "rtf", "rss_mib", "startup_s"]
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "SECONDS", 3)
+    monkeypatch.setattr(bench, "REPEATS", 2)
+
+
+def test_bench_as_json_has_the_agreed_keys_and_positive_numbers(
+    trained: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["bench", str(trained.int8), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert list(values)[: len(KEYS)] == KEYS
+    assert all(value > 0 for value in values.values())
+
+
+def test_the_memory_is_that_of_the_measured_process_alone(trained: Any) -> None:
+    ballast = bytearray(512 << 20)
+    ballast[::4096] = b"x" * len(ballast[::4096])  # every page is touched
+    _, mib = bench._start(trained.int8, 128)
+    assert 20 < mib < 400
+
+
+def test_a_model_that_cannot_be_run_is_no_measurement(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="cannot be run: edgeae: "):
+        bench._start(tmp_path / "missing.onnx", 128)

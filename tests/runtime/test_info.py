@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.cli import run_command
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.selftest import SECONDS, SEED, check, measure
+from edgeae.runtime.selftest import test_sound as sound_of
+
+
+@pytest.mark.parametrize("precision", ["int8", "float_"])
+def test_info_as_json_tells_the_artifact_and_its_passed_self_test(
+    trained: Any, precision: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path: Path = getattr(trained, precision)
+    assert run_command(["info", str(path), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["file"], values["bytes"]) == (str(path), path.stat().st_size)
+    assert (values["head"], values["machine"], values["calibration_windows"]) == ("gaussian", None, 0)
+    assert values["threshold"]["false_alarms"] == "1/day"
+    assert values["mel"]["n_mels"] == 128
+    assert values["provenance"]["data"]["recordings"] == 48
+    assert (values["quantization"] is None) == (precision == "float_")
+    assert values["selftest"].startswith("self-test passed")
+
+
+def test_info_in_words_names_every_value(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["info", str(trained.int8), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert run_command(["info", str(trained.int8)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(values)
+    assert lines[-1].split(maxsplit=1)[1].startswith("self-test passed")
+
+
+@pytest.mark.parametrize("key", ["energy", "score"])
+def test_a_tampered_artifact_exits_with_3(
+    trained: Any, tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact = Artifact.read(trained.int8)
+    expected = artifact.sections["selftest"]
+    artifact.with_sections(selftest={**expected, key: expected[key] + 0.01}).write(tmp_path / "bad.onnx")
+    assert run_command(["info", str(tmp_path / "bad.onnx")]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("edgeae: self-test failed: the score is off by 0.01")
+
+
+def test_a_changed_head_is_found_by_the_self_test(trained: Any) -> None:
+    artifact = Artifact.read(trained.int8)
+    head = artifact.sections["head"]
+    with pytest.raises(ArtifactError, match="self-test failed"):
+        check(Detector(artifact.with_sections(head={**head, "mean": head["mean"] + 1})))
+
+
+@pytest.mark.parametrize("selftest", [None, [], {"seed": "one"}, {"seed": SEED}])
+def test_an_artifact_without_a_usable_self_test_is_refused(trained: Any, selftest: Any) -> None:
+    artifact = Artifact.read(trained.int8).with_sections(selftest=selftest)
+    with pytest.raises(ArtifactError, match="carries no self-test"):
+        check(Detector(artifact))
+
+
+def test_the_self_test_measures_the_same_twice(trained: Any) -> None:
+    detector = Detector.load(trained.int8)
+    assert measure(detector) == measure(detector)
+
+
+def test_the_sound_of_the_self_test_is_the_same_on_every_computer() -> None:
+    sound = sound_of(SEED, SECONDS * 16000)
+    first = (1664525 * SEED + 1013904223) % 2**32 // 2**16 - 2**15
+    assert sound[0] == pytest.approx(first * 0.1 * 3**0.5 / 2**15)
+    assert float((sound.astype(float) ** 2).mean()) == pytest.approx(0.01, rel=0.02)  # -20 dBFS

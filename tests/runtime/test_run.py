@@ -1,0 +1,498 @@
+"""`edgeae run`: files, pipes and devices, what is printed, and the exit codes."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime import capture as capture_module
+from edgeae.runtime.alsa import Alsa, AlsaError
+from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.capture import Gap
+from edgeae.runtime.cli import run_command
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.mel import log_mel
+from edgeae.runtime.pcm import FORMATS
+from edgeae.runtime.recordings import audio_files
+
+RATE = 16000
+SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]
+MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+
+Line = dict[str, Any]
+Run = Callable[..., tuple[int, list[Line], str]]
+AlsaDevice = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 artifact, calibrated on the new machine, which expects a false alarm in five windows."""
+    path = tmp_path_factory.mktemp("machine") / "machine.onnx"
+    clips = audio_files(trained.new / "train")
+    detector = Detector.load(trained.int8)
+    calibrate_files(detector, clips, machine="id_03", false_alarms="20%", report=print).artifact.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound(trained: Any) -> NDArray[np.int16]:
+    """16 s of the new machine: four of its normal recordings in a row."""
+    clips = audio_files(trained.new / "train")[:4]
+    return np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips])
+
+
+@pytest.fixture
+def wav(sound: NDArray[np.int16], tmp_path: Path) -> Path:
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, sound, RATE, "PCM_16")
+    return path
+
+
+@pytest.fixture
+def normal(trained: Any, tmp_path: Path) -> Path:
+    """A recording that the machine was calibrated on."""
+    path = tmp_path / "healthy.wav"
+    shutil.copy(audio_files(trained.new / "train")[0], path)
+    return path
+
+
+@pytest.fixture
+def broken(trained: Any, tmp_path: Path) -> Path:
+    """A recording of the machine with a loud tone."""
+    samples, rate = soundfile.read(audio_files(trained.new / "train")[0])
+    path = tmp_path / "broken.wav"
+    soundfile.write(path, samples + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(samples)) / rate), rate)
+    return path
+
+
+@pytest.fixture
+def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """``run(*arguments)``: `edgeae run machine.onnx ... --json`; its exit code, lines and words."""
+
+    def call(*arguments: object, model: Path = machine) -> tuple[int, list[Line], str]:
+        capfd.readouterr()
+        code = run_command(["run", str(model), "--json", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        return code, [json.loads(line) for line in out.splitlines()], err
+
+    return call
+
+
+def scores(lines: Iterable[Line]) -> list[tuple[float, float, float]]:
+    return [(line["t"], line["score"], line["level_dbfs"]) for line in lines if line["type"] == "score"]
+
+
+def pipe_in(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(raw)))
+
+
+def test_a_score_line_has_the_agreed_keys(run: Run, wav: Path) -> None:
+    code, lines, _ = run(wav)
+    assert code == 0
+    found = [line for line in lines if line["type"] == "score"]
+    assert len(found) == 7
+    for line in found:
+        assert list(line) == SCORE_KEYS
+        assert (line["source"], line["anomaly"]) == (str(wav), line["score"] > line["threshold"])
+
+
+def test_the_time_of_a_line_is_now_in_utc(run: Run, wav: Path) -> None:
+    time = datetime.fromisoformat(run(wav)[1][0]["time"])
+    assert time.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - time) < timedelta(minutes=5)
+
+
+def test_the_scores_are_the_detector_s(run: Run, wav: Path, machine: Path) -> None:
+    detector = Detector.load(machine)
+    expected = [(r.t, r.score, r.level_dbfs) for r in map(detector.result, detector.read(wav))]
+    assert scores(run(wav)[1]) == expected
+
+
+def test_wav_flac_and_npy_score_the_same(run: Run, wav: Path, sound: NDArray[np.int16], tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "sound.flac", sound, RATE, "PCM_16")
+    np.save(tmp_path / "sound.npy", log_mel(sound / np.float32(2**15)))
+    _, lines, _ = run(wav, tmp_path / "sound.flac", tmp_path / "sound.npy")
+    by_file = [scores(line for line in lines if line["source"].endswith(end)) for end in (".wav", ".flac", ".npy")]
+    assert by_file[0] == by_file[1]
+    assert [found[:2] for found in by_file[2]] == [found[:2] for found in by_file[0]]
+
+
+def test_a_folder_is_its_recordings(run: Run, trained: Any) -> None:
+    code, lines, _ = run(trained.new / "test")
+    assert code == 0
+    assert [line["source"] for line in lines] == [str(path) for path in audio_files(trained.new / "test")]
+
+
+def test_an_empty_folder_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, lines, err = run(tmp_path / "empty")
+    assert (code, lines) == (2, [])
+    assert f"{tmp_path / 'empty'}: holds no .wav" in err
+
+
+def test_raw_pcm_on_stdin_scores_as_the_file(
+    run: Run, wav: Path, sound: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe_in(monkeypatch, sound.tobytes())
+    code, lines, _ = run("-")
+    assert code == 0
+    assert scores(lines) == scores(run(wav)[1])
+    assert {line["source"] for line in lines} == {"-"}
+
+
+def test_raw_pcm_can_have_another_rate_format_and_more_channels(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stereo = (np.random.default_rng(3).standard_normal((44100 * 4, 2)) * 0.1).astype(np.float32)
+    soundfile.write(tmp_path / "stereo.wav", stereo, 44100, "FLOAT")
+    pipe_in(monkeypatch, stereo.tobytes())
+    options = ["--rate", 44100, "--format", "FLOAT_LE", "--channels", 2, "--channel", 1]
+    assert scores(run("-", *options)[1]) == scores(run(tmp_path / "stereo.wav", "--channel", 1)[1])
+
+
+def test_half_a_frame_at_the_end_of_a_pipe_is_dropped(
+    run: Run, sound: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe_in(monkeypatch, sound.tobytes())
+    whole = scores(run("-")[1])
+    pipe_in(monkeypatch, sound.tobytes() + b"\x7f")
+    assert scores(run("-")[1]) == whole
+
+
+def test_a_pipe_s_duration_is_cut_to_the_sample(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "part.wav", sound[: int(11.7 * RATE)], RATE, "PCM_16")
+    pipe_in(monkeypatch, sound.tobytes())
+    assert scores(run("-", "--duration", 11.7)[1]) == scores(run(tmp_path / "part.wav")[1])
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x01", bytes(16000)])
+def test_a_pipe_that_ends_before_the_first_score_fails(run: Run, raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_in(monkeypatch, raw)
+    code, lines, err = run("-")
+    assert code == 2
+    assert [line["type"] for line in lines] == ["status"]
+    assert "at least 1.02 s is needed" in err
+
+
+def test_raw_pcm_that_is_not_a_number_gives_no_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_in(monkeypatch, np.full(RATE * 12, np.nan, "<f4").tobytes())
+    code, lines, err = run("-", "--format", "FLOAT_LE")
+    assert (code, lines) == (2, [])
+    assert "not numbers" in err
+
+
+def test_a_channel_that_raw_pcm_does_not_have_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_in(monkeypatch, bytes(100))
+    code, _, err = run("-", "--channel", 1)
+    assert code == 2
+    assert "--channel 1" in err
+
+
+def test_a_device_scores_as_the_file(run: Run, wav: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice) -> None:
+    alsa_device(sound)
+    code, lines, _ = run("--device", "hw:1", "--duration", len(sound) / RATE)
+    assert code == 0
+    assert scores(lines) == scores(run(wav)[1])
+    assert {line["source"] for line in lines} == {"hw:1"}
+
+
+def test_a_device_begins_and_ends_with_a_status(run: Run, sound: NDArray[np.int16], alsa_device: AlsaDevice) -> None:
+    alsa_device(sound)
+    _, lines, _ = run("--device", "hw:1", "--duration", 12)
+    statuses = [line for line in lines if line["type"] == "status"]
+    assert [status["state"] for status in statuses] == ["listening", "stopped"]
+    assert [status["t"] for status in statuses] == [0, 12]
+    assert (statuses[0]["samplerate"], statuses[0]["channels"], statuses[0]["format"]) == (RATE, 1, "S16_LE")
+    assert statuses[1]["windows"] == len(scores(lines))
+
+
+@pytest.mark.parametrize("channel", ["1", "mix"])
+def test_a_stereo_device_at_48_khz_scores_as_the_file(
+    run: Run, alsa_device: AlsaDevice, tmp_path: Path, channel: str
+) -> None:
+    stereo = (np.random.default_rng(4).standard_normal((48000 * 12, 2)) * 3000).astype(np.int16)
+    soundfile.write(tmp_path / "stereo.wav", stereo, 48000, "PCM_16")
+    alsa_device(stereo, 48000)
+    _, lines, _ = run("--device", "hw:1", "--duration", 12, "--channel", channel)
+    assert (lines[0]["samplerate"], lines[0]["channels"]) == (48000, 2)
+    assert scores(lines) == scores(run(tmp_path / "stereo.wav", "--channel", channel)[1])
+
+
+def test_a_device_of_24_packed_bits_scores_as_the_file(
+    run: Run, alsa_device: AlsaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Only24Bits(Alsa):
+        def call(self, name: str, *arguments: Any) -> int:
+            if name == "snd_pcm_hw_params_set_format" and arguments[2] != FORMATS["S24_3LE"][0]:
+                raise AlsaError(22, "injected")
+            return super().call(name, *arguments)
+
+    values = (np.random.default_rng(5).standard_normal(RATE * 11) * 2**20).astype("<i4")
+    soundfile.write(tmp_path / "deep.wav", values << 8, RATE, "PCM_24")
+    alsa_device(values.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+    monkeypatch.setattr(capture_module, "Alsa", Only24Bits)
+    _, lines, _ = run("--device", "hw:1", "--duration", 11)
+    assert lines[0]["format"] == "S24_3LE"
+    assert scores(lines) == scores(run(tmp_path / "deep.wav")[1])
+
+
+class FakeCapture:
+    """A device that gives what it is told."""
+
+    samplerate, channels, format = RATE, 1, "S16_LE"
+    items: tuple[Any, ...] = ()
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.stopped = False
+
+    def __enter__(self) -> "FakeCapture":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def blocks(self) -> Iterator[Any]:
+        for item in self.items:
+            if self.stopped:
+                return
+            if isinstance(item, signal.Signals):
+                os.kill(os.getpid(), item)
+            else:
+                yield item
+
+
+@pytest.fixture
+def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def install(*items: Any) -> None:
+        monkeypatch.setattr("edgeae.runtime.run.Capture", FakeCapture)
+        monkeypatch.setattr(FakeCapture, "items", items)
+
+    return install
+
+
+def test_a_gap_is_told_and_the_time_goes_on(
+    run: Run, sound: NDArray[np.int16], device_gives: Callable[..., None]
+) -> None:
+    samples = sound / np.float32(2**15)
+    device_gives(samples[: 11 * RATE], Gap(2 * RATE, "overrun"), samples[: 12 * RATE])
+    code, lines, _ = run("--device", "hw:1")
+    assert code == 0
+    [gap] = [line for line in lines if line["type"] == "gap"]
+    assert (gap["t"], gap["frames"], gap["reason"], gap["source"]) == (13.0, 32000, "overrun", "hw:1")
+    after = lines[lines.index(gap) + 1 :]
+    assert after[0]["t"] == pytest.approx(13 + 10.24, abs=0.032)  # a whole new window
+    assert after[-1]["t"] == 25.0
+    times = [line["t"] for line in lines]
+    assert times == sorted(times)
+
+
+def test_lost_frames_count_for_the_duration(
+    run: Run, sound: NDArray[np.int16], device_gives: Callable[..., None]
+) -> None:
+    samples = sound / np.float32(2**15)
+    device_gives(samples[: 11 * RATE], Gap(2 * RATE, "overrun"), samples)
+    _, lines, _ = run("--device", "hw:1", "--duration", 15)
+    assert lines[-1]["t"] == 15.0
+
+
+def test_the_scores_after_a_gap_are_those_of_the_sound_after_it(
+    run: Run, wav: Path, sound: NDArray[np.int16], device_gives: Callable[..., None]
+) -> None:
+    device_gives(np.ones(5000, np.float32), Gap(100, "overrun"), sound / np.float32(2**15))
+    found = scores(run("--device", "hw:1")[1])
+    assert [score[1:] for score in found] == [score[1:] for score in scores(run(wav)[1])]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_before_the_first_score_ends_quietly(
+    run: Run, device_gives: Callable[..., None], number: signal.Signals, code: int
+) -> None:
+    device_gives(np.zeros(1000, np.float32), number, np.zeros(1000, np.float32))
+    before = signal.getsignal(number)
+    found, lines, err = run("--device", "hw:1")
+    assert (found, lines[-1]["state"], err) == (code, "stopped", "")
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_a_live_process_with_a_status_line(
+    machine: Path, sound: NDArray[np.int16], alsa_microphone: Callable[..., Any], number: signal.Signals, code: int
+) -> None:
+    alsa_microphone(sound, seconds=0.001)
+    command = [*MAIN, "run", str(machine), "--device", "hw:1", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    found = [json.loads(line) for line in [*lines, *out.splitlines()]]
+    assert (process.returncode, err) == (code, "")
+    assert [line["type"] for line in found[:2]] == ["status", "score"]
+    assert (found[-1]["state"], found[-1]["windows"]) == ("stopped", len(scores(found)))
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_goes_away_ends_the_process_quietly(machine: Path, normal: Path, options: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*MAIN, "run", str(machine), str(normal), *options]
+    process = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_fail_on_anomaly_exits_with_1(run: Run, broken: Path) -> None:
+    code, lines, _ = run(broken, "--fail-on-anomaly")
+    assert (code, lines[0]["anomaly"]) == (1, True)
+
+
+def test_an_anomaly_alone_is_no_failure(run: Run, broken: Path) -> None:
+    assert run(broken)[0] == 0
+
+
+def test_fail_on_anomaly_exits_with_0_for_a_normal_recording(run: Run, normal: Path) -> None:
+    code, lines, _ = run(normal, "--fail-on-anomaly")
+    assert (code, lines[0]["anomaly"]) == (0, False)
+
+
+def test_one_anomaly_among_normal_recordings_is_found(run: Run, normal: Path, broken: Path) -> None:
+    assert run(normal, broken, normal, "--fail-on-anomaly")[0] == 1
+
+
+def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    soundfile.write(tmp_path / "tone.wav", sound / 2**15 + tone, RATE)
+    _, lines, _ = run(tmp_path / "tone.wav")
+    [event] = [line for line in lines if line["type"] == "event"]
+    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands"]
+    assert event["event"] == "start"
+    loudest = event["bands"][0]
+    assert loudest["low_hz"] < 3000 < loudest["high_hz"]
+    assert loudest["change_db"] > 3
+
+
+def test_without_json_the_lines_are_words(machine: Path, broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", str(machine), str(broken)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(str(broken))
+    assert "ANOMALY" in out
+
+
+def test_a_bad_file_is_named_and_the_others_are_scored(run: Run, normal: Path, broken: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF but no more")
+    code, lines, err = run(normal, bad, tmp_path / "missing.wav", broken)
+    assert code == 2
+    assert [line["source"] for line in lines] == [str(normal), str(broken)]
+    assert f"{bad}: " in err
+    assert f"{tmp_path / 'missing.wav'}: no such file" in err
+
+
+def test_a_file_that_breaks_off_has_no_score_at_all(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, sound, RATE, "PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
+    code, lines, err = run(path)
+    assert (code, lines) == (2, [])
+    assert str(path) in err
+
+
+def test_skip_bad_goes_on_without_failing(run: Run, normal: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"")
+    code, lines, err = run(bad, normal, "--skip-bad")
+    assert (code, len(lines)) == (0, 1)
+    assert f"{bad}: the file is empty" in err
+
+
+def test_a_missing_device_exits_with_4(run: Run) -> None:
+    code, lines, err = run("--device", "hw:CARD=NoSuchCard,DEV=0")
+    assert (code, lines) == (4, [])
+    assert "hw:CARD=NoSuchCard,DEV=0" in err
+
+
+@pytest.mark.parametrize("damage", [lambda model: b"not onnx", lambda model: model[: len(model) // 2]])
+def test_a_foreign_or_truncated_artifact_exits_with_3(
+    run: Run, machine: Path, normal: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(damage(machine.read_bytes()))
+    code, lines, err = run(normal, model=bad)
+    assert (code, lines) == (3, [])
+    assert err.startswith(f"edgeae: {bad}: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_artifact_that_computes_otherwise_exits_with_3(
+    run: Run, machine: Path, normal: Path, tmp_path: Path
+) -> None:
+    artifact, bad = Artifact.read(machine), tmp_path / "bad.onnx"
+    expected = artifact.sections["selftest"]
+    artifact.with_sections(selftest={**expected, "energy": expected["energy"] + 0.1}).write(bad)
+    code, lines, err = run(normal, model=bad)
+    assert (code, lines) == (3, [])
+    assert "self-test failed" in err
+
+
+def test_no_artifact_exits_with_3(
+    normal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EDGEAE_MODEL", raising=False)
+    assert run_command(["run", str(normal)]) == 3
+    assert "no artifact" in capsys.readouterr().err
+
+
+def test_the_artifact_of_the_environment_is_the_default(
+    machine: Path, normal: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEAE_MODEL", str(machine))
+    assert run_command(["run", str(normal), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["source"] == str(normal)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["sound.wav", "--device", "hw:1"],
+        ["-", "sound.wav"],
+        ["-", "--device", "hw:1"],
+        ["sound.wav", "--channel", "left"],
+        ["-", "--format", "MP3"],
+        ["-", "--rate", "0"],
+        ["--device", "hw:1", "--duration", "0"],
+        ["--no-such-option"],
+    ],
+)
+def test_wrong_usage_exits_with_2_and_prints_nothing(run: Run, arguments: list[str]) -> None:
+    code, lines, err = run(*arguments)
+    assert (code, lines) == (2, [])
+    assert err
+
+
+def test_an_artifact_that_knows_no_machine_is_said(run: Run, trained: Any, normal: Path) -> None:
+    code, _, err = run(normal, model=trained.int8)
+    assert code == 0
+    assert "not calibrated" in err
