@@ -100,7 +100,7 @@ class Artifact:
                 raise ArtifactError("it has no edgeae metadata")
             if metadata["edgeae.format"] != str(FORMAT):
                 raise ArtifactError(
-                    f"it has the format {metadata['edgeae.format'][:20]}, this edgeae reads {FORMAT}; update edgeae"
+                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}; update edgeae"
                 )
             check_model(model)
             sections = {name: _unpack(json.loads(metadata[f"edgeae.{name}"])) for name in SECTIONS}

@@ -20,14 +20,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from .artifact import Artifact
-from .audio import AudioFile, Channel, level_dbfs, read_log_mel, resampled
+from .audio import LOUDEST, AudioFile, Channel, level_dbfs, read_log_mel, resampled
 from .errors import ArtifactError, AudioError
 from .head import Float64, Head, Kind, coordinates, size_of
 from .mel import Float32, MelSpec, MelStream
 from .network import Network
 from .threshold import Reference, Threshold
 
-LOUDEST = 1e6  # of full scale; what is beyond is no sound
 MOST_WINDOW = 3600.0  # seconds
 
 
@@ -169,7 +168,7 @@ class Pipeline:
     def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
         """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
         try:
-            if Path(path).suffix == ".npy":
+            if Path(path).suffix.lower() == ".npy":
                 yield from self.windows_of_frames(read_log_mel(path, self.spec))
                 return
             with AudioFile(path, channel) as audio:

@@ -56,6 +56,7 @@ class MelSpec:
             )
         if self.scale not in ("slaney", "htk"):
             raise ConfigError(f"mel: scale is {self.scale!r}; allowed are 'slaney' and 'htk'")
+        _tables(self)  # a band may hold no Fourier bin
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -35,7 +35,7 @@ class Network:
             inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
             outputs = [node.name for node in self._session.get_outputs()]
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
-            raise ArtifactError(f"onnxruntime refuses the network ({str(error)[:160]}); export it again") from error
+            raise ArtifactError(f"onnxruntime refuses the network ({_reason(error)}); export it again") from error
         shape = inputs[0][1] if len(inputs) == 1 and outputs else []
         if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 1:
             raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
@@ -50,7 +50,12 @@ class Network:
         try:
             output: Any = self._session.run([self._output], {self._input: patches})[0]
         except Exception as error:  # see above
-            raise ArtifactError(f"the network cannot be run ({str(error)[:160]}); export it again") from error
+            raise ArtifactError(f"the network cannot be run ({_reason(error)}); export it again") from error
         if output.shape != patches.shape or output.dtype != np.float32:
             raise ArtifactError(f"the network gives {output.dtype} {output.shape} for {patches.shape}; export it again")
         return np.asarray(output)
+
+
+def _reason(error: Exception) -> str:
+    """On one line, without what a hostile file could send to the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(error)[:160])

@@ -43,7 +43,7 @@ def facts_of(recording: Recording, split: str, channel: Channel) -> Facts:
     path, spec = recording.path, MelSpec()
     content = hashlib.sha256(path.read_bytes()).hexdigest()
     common = {"file": str(path), "split": split, "machine": recording.machine, "label": recording.label}
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         frames = read_log_mel(path, spec)
         seconds = len(frames) / spec.frames_per_second
         return Facts(**common, samplerate=None, channels_or_bands=spec.n_mels, seconds=round(seconds, 3),

@@ -337,11 +337,12 @@ def test_a_signal_before_the_first_score_ends_quietly(
 def test_a_signal_ends_a_live_process_with_a_status_line(
     machine: Path, sound: NDArray[np.int16], alsa_microphone: Callable[..., Any], number: signal.Signals, code: int
 ) -> None:
-    alsa_microphone(sound, seconds=0.001)
+    hanging = alsa_microphone(sound, seconds=0.001)
     command = [*MAIN, "run", str(machine), "--device", "hw:1", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         lines = [process.stdout.readline(), process.stdout.readline()]
+        assert hanging.wait(30)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     found = [json.loads(line) for line in [*lines, *out.splitlines()]]

@@ -93,14 +93,19 @@ def test_a_bad_budget_is_refused_and_quoted(budget: str) -> None:
     assert "1/day" in str(error.value)
 
 
-def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows(
-    references: list[Reference], fleet: Fleet
-) -> None:
+def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows() -> None:
+    """The mean over three fleets of 8 machines with 48 windows; 100 new machines and 100 windows for each fleet.
+
+    The mean of one fleet is 1 to 8 %, that of one machine 0 to over 20 %.
+    """
     rates = []
-    for windows in simulate(100, 105, seed=2):  # 100 machines, 100 windows each
-        head = Head.calibrated(fleet, windows[:5])
-        threshold = fit_threshold(references, head, windows[:5], "5%", WINDOW)
-        rates.append(np.mean(head.score(windows[5:]) > threshold.value))
+    for seed in (1, 21, 31):
+        training = simulate(8, 48, seed)
+        fleet, references = Fleet.fit(training), fit_references(training, "gaussian")
+        for windows in simulate(100, 105, seed + 1):
+            head = Head.calibrated(fleet, windows[:5])
+            threshold = fit_threshold(references, head, windows[:5], "5%", WINDOW)
+            rates.append(np.mean(head.score(windows[5:]) > threshold.value))
     assert 0.05 / 3 < np.mean(rates) < 0.05 * 3
 
 
