@@ -10,9 +10,9 @@ from edgeae.runtime.audio import Channel, parse_channel
 from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.detector import Detector, Window
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
+from edgeae.runtime.live import Stream, limited, stopping
 from edgeae.runtime.modelfile import split_model
 from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
-from edgeae.runtime.run import Stream, limited, stopping
 from edgeae.runtime.selftest import check
 
 from .calibrate import calibrate_files, calibrate_windows

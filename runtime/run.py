@@ -1,20 +1,18 @@
 """`edgeae run`: score recordings, raw PCM from a pipe, or a microphone."""
 
-import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import click
-import numpy as np
 
-from .audio import SUFFIXES, Channel, Resampler, parse_channel, select_channel
+from .audio import SUFFIXES, Channel, parse_channel, select_channel
 from .capture import Capture, Gap
-from .detector import Detector, Listener, Result, Window
+from .detector import Detector, Result, Window
 from .errors import AudioError, ConfigError
 from .events import Alarm
+from .live import Stream, limited, stopping
 from .mel import Float32
 from .modelfile import split_model
 from .output import Line, event_line, gap_line, score_line, status_line, write
@@ -46,33 +44,6 @@ class Report:
     def gap(self, t: float, gap: Gap) -> Line:
         self._alarm.reset()
         return gap_line(self._source, t, gap.frames, gap.reason)
-
-
-class Stream:
-    """Live sound at any rate: blocks and gaps in, windows out."""
-
-    def __init__(self, listener: Listener, samplerate: int) -> None:
-        self._listener, self._samplerate = listener, samplerate
-        self._resampler = Resampler(samplerate, listener.spec.sample_rate)
-        self._frames = 0
-
-    @property
-    def t(self) -> float:
-        """Seconds of sound so far, gaps included."""
-        return round(self._frames / self._samplerate, 3)
-
-    def push(self, block: Float32) -> list[Window]:
-        self._frames += len(block)
-        return self._listener.push(self._resampler.push(block))
-
-    def gap(self, frames: int) -> None:
-        """Nothing heard before the gap is mixed with what comes after it."""
-        self._frames += frames
-        self._listener.reset(int(self._frames * self._listener.spec.sample_rate / self._samplerate))
-        self._resampler = Resampler(self._samplerate, self._listener.spec.sample_rate)
-
-    def flush(self) -> list[Window]:
-        return self._listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self._listener.flush()
 
 
 def score_files(
@@ -122,45 +93,14 @@ def score_stream(
     return report.anomalous
 
 
-def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:
-    """``items`` until ``frames`` frames have come, cut to the frame; lost ones count."""
-    left = sys.maxsize if frames is None else frames
-    for item in items:
-        if isinstance(item, Gap):
-            left -= item.frames
-            yield item
-        else:
-            yield item[: max(left, 0)]
-            left -= len(item)
-        if left <= 0:
-            return
-
-
 def pipe_blocks(encoding: str, channels: int, samplerate: int, channel: Channel) -> Iterator[Float32]:
     """Mono blocks of the raw PCM on stdin; an incomplete last frame is dropped."""
     if channel != "mix" and channel >= channels:
-        raise ConfigError(f"--channel {channel} of raw PCM with --channels {channels}; they are counted from 0")
+        raise ConfigError(f"--channel {channel} of raw PCM with --input-channels {channels}; they are counted from 0")
     frame = FORMATS[encoding][1] * channels
     size = max(1, int(samplerate * PIPE_SECONDS)) * frame
     while raw := sys.stdin.buffer.read(size):
         yield select_channel(decode(raw[: len(raw) // frame * frame], encoding, channels), channel)
-
-
-@contextlib.contextmanager
-def stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
-    came: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        stop()
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
@@ -184,7 +124,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
 @click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
 @click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
-@click.option("--channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
+@click.option("--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
 def run(
     arguments: tuple[str, ...],
     device: str | None,
@@ -195,7 +135,7 @@ def run(
     skip_bad: bool,
     rate: int,
     encoding: str,
-    channels: int,
+    input_channels: int,
 ) -> int:
     """Score recordings, raw PCM on stdin (-) or a microphone: one score a second.
 
@@ -222,7 +162,7 @@ def run(
         anomalous, came = _run_device(detector, device, wanted, duration, emit)
     elif inputs == ["-"]:
         frames = None if duration is None else round(duration * rate)
-        blocks = limited(pipe_blocks(encoding, channels, rate, wanted), frames)
+        blocks = limited(pipe_blocks(encoding, input_channels, rate, wanted), frames)
         anomalous = score_stream(detector, "-", blocks, rate, emit)
     else:
         anomalous, bad = score_files(detector, expand(inputs), wanted, emit)

@@ -160,7 +160,7 @@ def test_raw_pcm_can_have_another_rate_format_and_more_channels(
     stereo = (np.random.default_rng(3).standard_normal((44100 * 4, 2)) * 0.1).astype(np.float32)
     soundfile.write(tmp_path / "stereo.wav", stereo, 44100, "FLOAT")
     pipe_in(monkeypatch, stereo.tobytes())
-    options = ["--rate", 44100, "--format", "FLOAT_LE", "--channels", 2, "--channel", 1]
+    options = ["--rate", 44100, "--format", "FLOAT_LE", "--input-channels", 2, "--channel", 1]
     assert scores(run("-", *options)[1]) == scores(run(tmp_path / "stereo.wav", "--channel", 1)[1])
 
 

@@ -1,0 +1,72 @@
+"""Live sound on its way to a listener: resampling, gaps, a limited duration, a clean stop."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+
+import numpy as np
+
+from .audio import Resampler
+from .capture import Gap
+from .detector import Listener, Window
+from .mel import Float32
+
+
+class Stream:
+    """Live sound at any rate: blocks and gaps in, windows out."""
+
+    def __init__(self, listener: Listener, samplerate: int) -> None:
+        self._listener, self._samplerate = listener, samplerate
+        self._resampler = Resampler(samplerate, listener.spec.sample_rate)
+        self._frames = 0
+
+    @property
+    def t(self) -> float:
+        """Seconds of sound so far, gaps included."""
+        return round(self._frames / self._samplerate, 3)
+
+    def push(self, block: Float32) -> list[Window]:
+        self._frames += len(block)
+        return self._listener.push(self._resampler.push(block))
+
+    def gap(self, frames: int) -> None:
+        """Nothing heard before the gap is mixed with what comes after it."""
+        self._frames += frames
+        self._listener.reset(int(self._frames * self._listener.spec.sample_rate / self._samplerate))
+        self._resampler = Resampler(self._samplerate, self._listener.spec.sample_rate)
+
+    def flush(self) -> list[Window]:
+        return self._listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self._listener.flush()
+
+
+def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:
+    """``items`` until ``frames`` frames have come, cut to the frame; lost ones count."""
+    left = sys.maxsize if frames is None else frames
+    for item in items:
+        if isinstance(item, Gap):
+            left -= item.frames
+            yield item
+        else:
+            yield item[: max(left, 0)]
+            left -= len(item)
+        if left <= 0:
+            return
+
+
+@contextlib.contextmanager
+def stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
+    came: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
