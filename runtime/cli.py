@@ -99,4 +99,6 @@ def run_command(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the ``edgeae`` command."""
+    # NumPy's matrix products are small here: threads that wait for each other cost more than they give.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run_command(sys.argv[1:]))
