@@ -36,7 +36,7 @@ def test_front_end_against_torchaudio(record):
     record(
         "front end, us per second of audio", f"{ours * 1e5:.0f} (training's torchaudio in float64: {theirs * 1e5:.0f})"
     )
-    assert ours < 3 * theirs
+    assert ours < theirs
 
 
 def test_front_end_against_librosa(record):
@@ -56,7 +56,7 @@ def test_streaming_frame(record):
     record("front end, one streamed frame", f"{seconds * 1e6:.0f} us")
 
 
-@pytest.mark.parametrize(("patches", "least"), [(1, 1.2), (10, 1.5)])
+@pytest.mark.parametrize(("patches", "least"), [(1, 1.5), (10, 2.2)])
 def test_int8_network_is_faster_than_float(models, record, patches, least):
     float_, int8 = Detector.load(models["float"]), Detector.load(models["int8"])
     frames = np.resize(log_mel(make_sound(1, 160000)), (patches, 32, 128))
@@ -69,5 +69,5 @@ def test_whole_path_and_process(models, record):
     found = bench.measure(Detector.load(models["int8"]), models["int8"])
     for key, value in found.items():
         record(f"bench: {key}", f"{value}")
-    assert found["rtf"] < 0.02
-    assert found["rss_mib"] < 160
+    assert found["rtf"] < 0.005
+    assert found["rss_mib"] < 80

@@ -31,7 +31,7 @@ def calibrate(
     >>> machine.artifact.write("machine.onnx")                             # doctest: +SKIP
     """
     rate = samplerate or detector.spec.sample_rate
-    windows = [list(detector.windows([np.asarray(x, np.float32)], rate)) for x in recordings]
+    windows = [list(detector.windows([samples], rate)) for samples in recordings]
     return calibrate_windows(detector, windows, machine=machine, false_alarms=false_alarms)
 
 
@@ -60,5 +60,7 @@ def calibrate_windows(
             f"the sound is silent ({np.mean(levels):.0f} dBFS, at least {SILENCE:.0f} is needed); "
             f"check the microphone with `edgeae record`"
         )
-    windows = np.concatenate([detector.independent(windows) for windows in recordings])
+    if any(window.full for windows in recordings for window in windows):  # shorter ones stray more
+        recordings = [[window for window in windows if window.full] for windows in recordings]
+    windows = np.concatenate([detector.independent(windows) for windows in recordings if windows])
     return calibrated(detector, windows, machine=machine, false_alarms=false_alarms)

@@ -11,9 +11,10 @@ from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.detector import Detector, Window
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.live import Stream, limited, stopping
-from edgeae.runtime.modelfile import split_model
+from edgeae.runtime.modelfile import check_target, split_model
 from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
-from edgeae.runtime.selftest import check
+from edgeae.runtime.selftest import load_checked
+from edgeae.runtime.threshold import FEWEST_CALIBRATION, probability_of
 
 from .calibrate import calibrate_files, calibrate_windows
 
@@ -29,12 +30,18 @@ def choose_recordings(inputs: list[str], machine: str | None, clips: int | None)
     if wrong:
         raise ConfigError(f"{wrong}: the name says anomaly; calibrate on normal sound only")
     machines = sorted({machine_of(path) for path in paths})
-    if len(inputs) == 1 and Path(inputs[0]).is_dir() and len(machines) > 1:
-        if machine not in machines:
-            raise ConfigError(f"{inputs[0]}: holds the machines {', '.join(machines)}; name one with --machine")
+    if len(inputs) == 1 and Path(inputs[0]).is_dir() and machines != [DEFAULT_MACHINE]:
+        if machine not in (None, *machines) or (len(machines) > 1 and not machine):
+            raise ConfigError(
+                f"{inputs[0]}: holds the machine{'s' * (len(machines) > 1)} {', '.join(machines)}"
+                f"{f', not {machine}' if machine else ''}; name one of them with --machine"
+            )
+        machine = machine or machines[0]
         paths = [path for path in paths if machine_of(path) == machine]
     elif not machine and len(named := [name for name in machines if name != DEFAULT_MACHINE]) > 1:
         raise ConfigError(f"the recordings are of the machines {', '.join(named)}; name the one with --machine")
+    if clips and len(paths) < clips:
+        raise ConfigError(f"--clips {clips}: there are only {len(paths)} recordings of {machine or machines[0]}")
     return sorted(paths, key=lambda path: path.name)[:clips], machine or machines[0]
 
 
@@ -65,8 +72,9 @@ def listen(detector: Detector, device: str, duration: float, channel: Channel) -
                 bar.update(int(stream.t) - bar.pos)
         if came:
             raise KeyboardInterrupt
-    with contextlib.suppress(AudioError):  # what follows a gap may be too short
-        recordings[-1] += stream.flush()
+    if stream.full or not any(recordings):
+        with contextlib.suppress(AudioError):  # what follows a gap may be too short
+            recordings[-1] += stream.flush()
     return [windows for windows in recordings if windows]
 
 
@@ -77,7 +85,7 @@ def listen(detector: Detector, device: str, duration: float, channel: Channel) -
 @click.option("--clips", type=click.IntRange(min=1), help="Use the first N recordings by name.")
 @click.option("--machine", help="Machine id: chooses its recordings in a data set, and names the result.")
 @click.option("--false-alarms", help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]")
-@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
+@click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The new artifact.  [default: machine.onnx]")
 @click.option("--in-place", is_flag=True, help="Replace MODEL, atomically.")
@@ -88,7 +96,7 @@ def calibrate(
     clips: int | None,
     machine: str | None,
     false_alarms: str | None,
-    channel: str,
+    channel: str | None,
     skip_bad: bool,
     output: Path | None,
     in_place: bool,
@@ -108,8 +116,12 @@ def calibrate(
     target = model if in_place else output or Path("machine.onnx")
     if target.resolve() == model.resolve() and not in_place:
         raise ConfigError(f"{target}: would overwrite the artifact; give another -o, or --in-place")
-    detector, wanted = Detector.load(model), parse_channel(channel)
-    check(detector)
+    check_target(target)
+    detector = load_checked(model)
+    probability_of(false_alarms or detector.threshold.false_alarms, detector.window)  # before a minute is spent
+    wanted = parse_channel(channel) if channel else 0 if device else detector.channel
+    if device and clips:
+        raise ConfigError("--clips chooses among files; with --device give --duration")
     if device:
         windows = listen(detector, device, duration, wanted)
         if not windows:
@@ -132,7 +144,10 @@ def calibrate(
 
 def _tell(detector: Detector, target: Path) -> None:
     threshold, head = detector.threshold, detector.head
-    click.echo(f"machine {detector.machine}: {head.windows} windows of {detector.window:g} s or less", err=True)
+    count = f"{head.windows} window{'s' * (head.windows != 1)}"
+    click.echo(f"machine {detector.machine}: learned from {count} of up to {detector.window:.3g} s", err=True)
+    if head.windows < FEWEST_CALIBRATION:
+        click.echo(f"edgeae: only {count}: alarms will be unreliable; give at least {FEWEST_CALIBRATION}", err=True)
     click.echo(f"threshold {threshold.value:.3f} for {threshold.false_alarms}: {threshold.support()}", err=True)
     click.echo(f"next: edgeae run {target} --device hw:1", err=True)
     click.echo(target)

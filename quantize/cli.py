@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edgeae.runtime.modelfile import NEWEST
+from edgeae.runtime.modelfile import NEWEST, check_target
 
 
 @click.command()
@@ -38,6 +38,8 @@ def export(
     from .export import export as make
 
     home = run or NEWEST
+    if output:
+        check_target(output)
     made = make(
         home,
         int8=int8,

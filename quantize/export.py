@@ -79,8 +79,8 @@ def export(
     """The artifacts of the best checkpoint of ``run``, or of a checkpoint file.
 
     data: the training data set, by default the one the run was trained on. window: seconds, by
-    default as configured. Raises ConfigError for a missing run or data, ArtifactError where ONNX
-    does not compute what torch does.
+    default as configured, and no longer than the recordings. Raises ConfigError for a missing run
+    or data, ArtifactError where ONNX does not compute what torch does.
     """
     checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
     network, config = load_network(checkpoint)
@@ -92,7 +92,11 @@ def export(
     patches = sound.patches(config.model.patch_frames)
     check_parity(network, model, config, patches[0])
     origin = provenance(home, checkpoint, config, licence)
-    fit = partial(fit_artifact, sound=sound, origin=origin, window=window, false_alarms=false_alarms)
+    asked = window or config.scoring.window
+    held = sound.window(asked, config)
+    if held < asked:
+        report(f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s")
+    fit = partial(fit_artifact, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
     float_artifact = fit(model, config)
     if not int8:
         return Export(float_artifact, None, sound)
@@ -168,7 +172,7 @@ def fit_artifact(
     *,
     sound: Sound,
     origin: dict[str, Any],
-    window: float | None,
+    window: float,
     false_alarms: str,
     quantization: dict[str, Any] | None = None,
 ) -> Artifact:
@@ -180,6 +184,6 @@ def fit_artifact(
         provenance=origin,
         quantization=quantization,
     )
-    pipeline = Pipeline(config.mel, Network(artifact), window or config.scoring.window)
+    pipeline = Pipeline(config.mel, Network(artifact), window)
     fitted = artifact.with_sections(**sound.fit(pipeline, config.scoring.head, false_alarms))
     return fitted.with_sections(selftest=measure(Detector(fitted)))

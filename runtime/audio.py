@@ -16,6 +16,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
 BLOCK_SECONDS = 10.0
+STREAMED = 0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
 LOUDEST = 1e6  # of full scale; what is beyond is no sound
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
@@ -71,6 +72,7 @@ class AudioFile:
                 f"{path}: not a readable WAV, FLAC or OGG file ({reason}); convert or record it again"
             ) from error
         self.samplerate: int = self._file.samplerate
+        self._missing = _missing_bytes(self.path)
         self.channels: int = self._file.channels
         self.frames: int = self._file.frames
         try:
@@ -85,6 +87,8 @@ class AudioFile:
             raise AudioError(f"{self.path}: the sample rate is {self.samplerate} Hz; allowed is {low} to {high} Hz")
         if self.frames == 0:
             raise AudioError(f"{self.path}: the file has a header but no samples; record it again")
+        if self._missing:
+            raise AudioError(f"{self.path}: cut short, {self._missing} bytes are missing; copy or record it again")
         if self.channel != "mix" and not 0 <= self.channel < self.channels:
             raise AudioError(
                 f"{self.path}: channel {self.channel} was asked for but the file has {self.channels}, "
@@ -115,6 +119,16 @@ class AudioFile:
                 raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} of full scale; record it again")
             done += len(raw)
             yield select_channel(raw, self.channel)
+
+
+def _missing_bytes(path: Path) -> int:
+    """How many bytes a WAV file is shorter than its header says; a recorder that was killed says 0 or 2 GiB."""
+    with path.open("rb") as file:
+        header = file.read(8)
+    promised = int.from_bytes(header[4:], "little") + 8
+    if header[:4] != b"RIFF" or promised > STREAMED:
+        return 0
+    return max(0, promised - path.stat().st_size)
 
 
 def _wav_rate(path: Path) -> int | None:
@@ -178,6 +192,8 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
         array = np.lib.format.open_memmap(path, mode="r")  # takes no memory for what the header promises
     except (ValueError, OSError, OverflowError, TokenError) as error:
         raise AudioError(f"{path}: not a readable NumPy array ({_reason(error)}); compute it again") from error
+    if spec != MelSpec():
+        raise AudioError(f"{path}: log-mel arrays are of the default features; this model has others, give audio")
     if array.ndim != 2 or array.shape[1] != spec.n_mels or array.dtype.kind != "f" or not len(array):
         raise AudioError(
             f"{path}: holds {array.dtype} of shape {array.shape}; "

@@ -17,7 +17,7 @@ COMMANDS = {
     "inspect": ("edgeae.train.inspect", "inspect", "Report on a data set before training."),
     "train": ("edgeae.train.cli", "train", "Train an autoencoder on normal sound."),
     "export": ("edgeae.quantize.cli", "export", "Write a trained network as one float or int8 artifact."),
-    "evaluate": ("edgeae.train.evaluate", "evaluate", "AUC and pAUC on labelled recordings."),
+    "evaluate": ("edgeae.train.cli", "evaluate", "AUC and pAUC on labelled recordings."),
     "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
     "run": ("edgeae.runtime.run", "run", "Score recordings, a stream or a microphone."),
     "devices": ("edgeae.runtime.devices", "devices", "List capture devices."),
@@ -25,7 +25,6 @@ COMMANDS = {
     "info": ("edgeae.runtime.info", "info", "Show and self-test an artifact."),
     "bench": ("edgeae.runtime.bench", "bench", "Measure what an artifact costs on this computer."),
 }
-EXTRA_OF = {"edgeae.train": "train", "edgeae.quantize": "train"}
 
 
 class LazyGroup(click.Group):
@@ -38,10 +37,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
-        try:
-            command = getattr(import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            raise _missing_extra(cmd_name, module, error) from error
+        command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
@@ -55,13 +51,6 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
-
-
-def _missing_extra(command: str, module: str, error: ModuleNotFoundError) -> EdgeaeError:
-    extra = EXTRA_OF.get(module.rpartition(".")[0], "train")
-    return EdgeaeError(
-        f"edgeae {command} needs {error.name}, which is not installed; run: pip install 'edgeae[{extra}]'"
-    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -86,13 +75,21 @@ def run_command(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"edgeae: {place}{error.strerror or error}; give another place, or mend this one", err=True)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)
         return EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("edgeae"):
             raise
-        click.echo(f"edgeae: {error.name} is not installed; run: pip install 'edgeae[train]'", err=True)
+        command = arguments[0] if arguments else ""
+        message = f"edgeae {command} needs {error.name}, which is not installed; run: pip install 'edgeae[train]'"
+        click.echo(f"edgeae: {message}", err=True)
         return 2
     return code if isinstance(code, int) else 0
 

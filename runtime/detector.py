@@ -7,8 +7,8 @@
                            [========= window ==================]
 
 At the end of a recording the frames that fill no patch are seen by the network in a last patch that
-overlaps the one before, and one last window ends with them. A recording shorter than the window is
-one window.
+overlaps the one before, and one last window of full length ends with them. A recording shorter than
+the window is one window.
 """
 
 from collections import deque
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .artifact import Artifact
-from .audio import LOUDEST, AudioFile, Channel, level_dbfs, read_log_mel, resampled
+from .audio import LOUDEST, AudioFile, Channel, level_dbfs, parse_channel, read_log_mel, resampled
 from .errors import ArtifactError, AudioError
 from .head import Float64, Head, Kind, coordinates, size_of
 from .mel import Float32, MelSpec, MelStream
@@ -45,6 +46,7 @@ class Window:
     end: float  # seconds from the start of the recording
     coordinates: Float64  # (size,), see `edgeae.runtime.head`
     level: float | None  # dBFS of the sound since the window before; None for precomputed features
+    full: bool = True  # as long as the decision window, to a tenth; one of less sound strays more
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,7 @@ class Listener:
         self._levels: deque[float] = deque()
 
     def push(self, block: Float32) -> list[Window]:
-        """A block (n,) of samples at ``spec.sample_rate``; AudioError if one is not a number."""
-        if not np.abs(block).max(initial=0) <= LOUDEST:
-            raise AudioError(
-                f"the sound holds samples that are not numbers or beyond {LOUDEST:g} of full scale; "
-                f"check where it comes from"
-            )
+        """A block (n,) of samples at ``spec.sample_rate``, full scale 1."""
         sound, step = np.concatenate([self._sound, block]), self.patch * self.spec.hop
         whole = len(sound) // step * step
         self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
@@ -102,8 +99,13 @@ class Listener:
         self._patches.append((x, residual))
         self._frames += len(x)
         level = self._levels.popleft() if self._levels else None
-        if len(self._patches) == self._patches.maxlen:
-            yield self._window(self._frames, level)
+        if self.full:
+            yield self._window(self._patches, self._frames, level)
+
+    @property
+    def full(self) -> bool:
+        """A whole decision window was heard since the start or the last gap."""
+        return len(self._patches) == self._patches.maxlen
 
     def flush(self) -> list[Window]:
         """The last window of a recording; AudioError if it is shorter than one patch."""
@@ -112,13 +114,14 @@ class Listener:
             raise AudioError(
                 f"only {self._seconds(rest):.2f} s of sound; at least {self._seconds(self.patch):.2f} s is needed"
             )
-        if rest:
-            last = np.concatenate([self._patches[-1][0], self._pending])[-self.patch :]
-            self._patches.append((self._pending, self._network(last[None])[0, -rest:]))
-        elif len(self._patches) == self._patches.maxlen:
+        if self.full and not rest:
             return []
+        pairs = list(self._patches)
+        if rest:
+            last = np.concatenate([pairs[-1][0], self._pending])[-self.patch :]
+            pairs.append((self._pending, self._network(last[None])[0, -rest:]))
         level = level_dbfs(self._sound) if len(self._sound) else None
-        return [self._window(self._frames + rest, self._levels.popleft() if self._levels else level)]
+        return [self._window(pairs, self._frames + rest, self._levels.popleft() if self._levels else level)]
 
     def reset(self, samples: int) -> None:
         """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
@@ -131,9 +134,25 @@ class Listener:
     def _seconds(self, frames: int) -> float:
         return frames * self.spec.hop / self.spec.sample_rate
 
-    def _window(self, frames: int, level: float | None) -> Window:
-        x, residual = (np.concatenate(views) for views in zip(*self._patches, strict=True))
-        return Window(round(self._seconds(frames), 3), coordinates(x, residual), level)
+    def _window(self, pairs: Iterable[tuple[Float32, Float32]], end: int, level: float | None) -> Window:
+        length = self.windows_apart * self.patch
+        x, residual = (np.concatenate(views)[-length:] for views in zip(*pairs, strict=True))
+        return Window(round(self._seconds(end), 3), coordinates(x, residual), level, len(x) >= 0.9 * length)
+
+
+def checked(block: NDArray[Any]) -> Float32:
+    """``block`` as (n,) float32; AudioError unless it is mono sound with full scale 1."""
+    if block.ndim != 1 or block.dtype.kind != "f":
+        raise AudioError(
+            f"samples are {block.dtype} of shape {block.shape}; they have to be float with full scale 1 and of one "
+            f"channel, (n,)"
+        )
+    if not np.abs(block).max(initial=0) <= LOUDEST:
+        raise AudioError(
+            f"the sound holds samples that are not numbers or beyond {LOUDEST:g} of full scale; "
+            f"check where it comes from"
+        )
+    return block.astype(np.float32, copy=False)
 
 
 def _window_seconds(value: Any) -> float:
@@ -149,6 +168,11 @@ class Pipeline:
         self.spec, self.network = spec, network
         self.window = window  # seconds
 
+    @property
+    def window_frames(self) -> int:
+        """Frames of a decision window."""
+        return self.listener().windows_apart * self.network.patch_frames
+
     def listener(self) -> Listener:
         """A new source of sound."""
         return Listener(self.spec, self.network, self.window)
@@ -156,7 +180,7 @@ class Pipeline:
     def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
         """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
         listener = self.listener()
-        for block in resampled(blocks, samplerate, self.spec.sample_rate):
+        for block in resampled(map(checked, blocks), samplerate, self.spec.sample_rate):
             yield from listener.push(block)
         yield from listener.flush()
 
@@ -179,8 +203,12 @@ class Pipeline:
 
     def independent(self, windows: Iterable[Window]) -> Float64:
         """(n, size): coordinates of the windows of one recording that do not overlap."""
-        step = self.listener().windows_apart
-        return np.array([window.coordinates for k, window in enumerate(windows) if k % step == 0])
+        length, free, kept = self.window_frames / self.spec.frames_per_second, 0.0, []
+        for window in windows:
+            if window.end >= free:
+                kept.append(window.coordinates)
+                free = window.end + length - 1e-3  # ends are rounded to milliseconds
+        return np.array(kept)
 
 
 class Detector(Pipeline):
@@ -203,6 +231,15 @@ class Detector(Pipeline):
             )
         self.threshold = Threshold.from_dict(threshold)
         self.machine: str | None = section.get("machine")  # None before calibration
+
+    @property
+    def channel(self) -> Channel:
+        """The channel of the training recordings, which recordings to score have too."""
+        origin = self.artifact.sections.get("provenance") or {}
+        try:
+            return parse_channel(str(origin["config"]["data"]["channel"]))
+        except (KeyError, TypeError, AudioError):
+            return 0
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -232,7 +269,7 @@ class Detector(Pipeline):
 
     def score(self, samples: Float32, samplerate: int) -> float:
         """The score of a whole recording (n,) at ``samplerate`` Hz: the mean over its windows."""
-        return self.mean_score(list(self.windows([np.asarray(samples, np.float32)], samplerate)))
+        return self.mean_score(list(self.windows([samples], samplerate)))
 
     def mean_score(self, windows: Sequence[Window]) -> float:
         """The score of a recording from its windows."""

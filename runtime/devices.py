@@ -49,7 +49,7 @@ def devices(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--device", default="default", show_default=True, help="ALSA name; see `edgeae devices`.")
+@click.option("--device", "-D", default="default", show_default=True, help="ALSA name; see `edgeae devices`.")
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),

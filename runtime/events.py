@@ -48,7 +48,7 @@ class Alarm:
         if self._began is None:
             return self._start(result)
         self._peak = max(self._peak, result.score)
-        if not any(self._above):
+        if len(self._above) == self._rule.of_windows and not any(self._above):
             return self._end(result)
         if result.t - self._told >= UPDATE_SECONDS:
             return self._event("update", result, self._began)

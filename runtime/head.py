@@ -90,7 +90,7 @@ class Fleet:
 
     deviation: Float64  # (size,) standard deviation of each coordinate within a machine
     correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
-    windows: int
+    windows: int  # behind the correlations, less one for the mean of each machine
 
     @classmethod
     def fit(cls, machines: Sequence[Float64]) -> Self:
@@ -103,7 +103,7 @@ class Fleet:
         scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
         views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
         correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
-        return cls(deviation, np.array(correlations), sum(map(len, centred)))
+        return cls(deviation, np.array(correlations), sum(len(windows) - 1 for windows in centred))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .audio import Resampler
 from .capture import Gap
-from .detector import Listener, Window
+from .detector import Listener, Window, checked
 from .mel import Float32
 
 
@@ -29,7 +29,7 @@ class Stream:
 
     def push(self, block: Float32) -> list[Window]:
         self._frames += len(block)
-        return self._listener.push(self._resampler.push(block))
+        return self._listener.push(self._resampler.push(checked(block)))
 
     def gap(self, frames: int) -> None:
         """Nothing heard before the gap is mixed with what comes after it."""
@@ -37,7 +37,13 @@ class Stream:
         self._listener.reset(int(self._frames * self._listener.spec.sample_rate / self._samplerate))
         self._resampler = Resampler(self._samplerate, self._listener.spec.sample_rate)
 
+    @property
+    def full(self) -> bool:
+        """A whole decision window was heard since the start or the last gap."""
+        return self._listener.full
+
     def flush(self) -> list[Window]:
+        """The windows that the end of the sound completes; AudioError for less than a patch since the last gap."""
         return self._listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self._listener.flush()
 
 

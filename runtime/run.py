@@ -18,7 +18,7 @@ from .modelfile import split_model
 from .output import Line, event_line, gap_line, score_line, status_line, write
 from .pcm import FORMATS, decode
 from .recordings import audio_files
-from .selftest import check
+from .selftest import load_checked
 
 PIPE_SECONDS = 0.1  # read from a pipe at once
 EXIT_ANOMALY, EXIT_INTERRUPTED = 1, 130
@@ -82,11 +82,12 @@ def score_stream(
         for line in report.lines(stream.push(item)):
             emit(line)
     too_short: AudioError | None = None
-    try:
-        for line in report.lines(stream.flush()):
-            emit(line)
-    except AudioError as error:  # nothing since the start or a gap fills a patch
-        too_short = error
+    if stream.full or not report.windows:  # less since a gap strays too much to be judged beside full windows
+        try:
+            for line in report.lines(stream.flush()):
+                emit(line)
+        except AudioError as error:
+            too_short = error
     emit(status_line(source, stream.t, "stopped", windows=report.windows))
     if too_short and not report.windows:
         raise AudioError(f"{source}: {too_short}")
@@ -118,7 +119,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | -]")
 @click.option("--device", "-D", help="ALSA capture device, such as hw:1 or plughw:CARD=Device,DEV=0.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
-@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
+@click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold.")
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
@@ -129,7 +130,7 @@ def run(
     arguments: tuple[str, ...],
     device: str | None,
     duration: float | None,
-    channel: str,
+    channel: str | None,
     as_json: bool,
     fail_on_anomaly: bool,
     skip_bad: bool,
@@ -149,9 +150,10 @@ def run(
     model, inputs = split_model(arguments)
     if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
         raise ConfigError("edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them")
-    wanted = parse_channel(channel)
-    detector = Detector.load(model)
-    check(detector)
+    if inputs and inputs != ["-"] and duration is not None:
+        raise ConfigError("--duration limits a microphone or a pipe; files are scored whole")
+    detector = load_checked(model)
+    wanted = parse_channel(channel) if channel else 0 if device or inputs == ["-"] else detector.channel
     _warn_uncalibrated(detector)
 
     def emit(line: Line) -> None:
@@ -165,7 +167,9 @@ def run(
         blocks = limited(pipe_blocks(encoding, input_channels, rate, wanted), frames)
         anomalous = score_stream(detector, "-", blocks, rate, emit)
     else:
-        anomalous, bad = score_files(detector, expand(inputs), wanted, emit)
+        paths = expand(inputs)
+        anomalous, bad = score_files(detector, paths, wanted, emit)
+        skip_bad &= bad < len(paths)
     if bad and not skip_bad:
         raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
     if signal.SIGINT in came:

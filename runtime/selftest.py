@@ -1,5 +1,6 @@
 """The self-test an artifact carries: does this computer compute what the workstation computed?"""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,16 @@ def renewed(detector: Detector) -> Detector:
         return detector
     score = measure(detector, int(expected["seed"]))["score"]
     return detector.with_sections(selftest={**expected, "score": score})
+
+
+def load_checked(path: Path) -> Detector:
+    """The detector of an artifact that passes its self-test; ArtifactError names the file if it does not."""
+    detector = Detector.load(path)
+    try:
+        check(detector)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    return detector
 
 
 def check(detector: Detector) -> str:

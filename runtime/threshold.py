@@ -9,8 +9,9 @@ the **reference** for n calibration windows. The threshold of a new machine is
     quantile of the reference at 1 - p  +  (how far this machine's windows stray from each other
                                             - how far those of the fleet do, calibrated alike)
 
-where the straying is the mean leave-one-out score of the calibration windows. Beyond what the
-reference can show, an exponential tail is fitted to its upper tenth, and that is said.
+where the straying is the mean leave-one-out score of the calibration windows (from three on; one pair
+cannot show it). Rare rates are read off an exponential tail fitted to the upper tenth of the
+reference; that a rate is rarer than the reference can show is said.
 """
 
 import math
@@ -23,11 +24,12 @@ import numpy as np
 from .errors import ArtifactError, ConfigError
 from .head import Fleet, Float64, Head, Kind
 
-CALIBRATION_SIZES = (1, 2, 5, 10, 20, 50)  # windows for which a reference is kept
+CALIBRATION_SIZES = (1, 2, 3, 4, 5, 10, 20, 50)  # windows for which a reference is kept
 BLOCK = 12  # windows held out at once, at least
 LEFT_OUT_FOLDS = 5
 LEFT_OUT_BLOCKS = 8  # blocks of a machine whose leave-one-out score is computed
 TAIL = 0.1  # share of the reference that the tail is fitted to
+FEWEST_CALIBRATION, FEWEST_REFERENCE = 5, 30  # windows below which a threshold is little more than a guess
 PERIODS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}  # seconds
 
 
@@ -68,11 +70,13 @@ class Threshold:
             raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
 
     def support(self) -> str:
-        """One sentence: what the data behind the threshold can promise."""
-        promise = f"{self.reference_windows} normal windows can promise 1 false window in {self.reference_windows}"
+        """One sentence: what the normal sound of the training machines can promise."""
+        n = self.reference_windows
+        promise = f"{n} windows of the training machines can promise 1 false window in {n}"
         if not self.extrapolated:
             return f"{promise}; {self.false_alarms} is within that"
-        return f"{promise}; {self.false_alarms} is 1 in {round(1 / self.probability)} and extrapolated by a fitted tail"
+        rare = f"{self.false_alarms} is 1 in {round(1 / self.probability)}, extrapolated by a fitted tail"
+        return f"{promise}; {rare}{' and little more than a guess' if n < FEWEST_REFERENCE else ''}"
 
 
 def probability_of(false_alarms: str, window: float) -> float:
@@ -110,7 +114,7 @@ def _calibrated_reference(machines: Sequence[Float64], n: int, size: int, kind: 
     scores, left_out = list[Float64](), list[float]()
     for fleet, block in _blocks(machines, size):
         scores.append(Head.calibrated(fleet, block[:n], kind).score(block[n:]))
-        if n > 1 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
+        if n > 2 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
             left_out.append(float(left_out_scores(fleet, block[:n], kind).mean()))
     if not scores:
         return None
@@ -151,9 +155,9 @@ def fit_references(machines: Sequence[Float64], kind: Kind) -> list[Reference]:
 def _quantile(reference: Float64, probability: float) -> float:
     """The score that a normal window exceeds with ``probability``."""
     tail = max(2, round(TAIL * len(reference)))
-    if probability * len(reference) >= tail / 2:
+    if probability * len(reference) >= tail / 2 or tail >= len(reference):
         return float(np.quantile(reference, 1 - probability))
-    start = reference[-tail]
+    start = reference[-tail - 1]
     scale = max(float(np.mean(reference[-tail:] - start)), 1e-3)
     return float(start + scale * np.log(tail / len(reference) / probability))
 
@@ -168,7 +172,7 @@ def fit_threshold(
     probability = probability_of(false_alarms, window)
     reference = max((r for r in references if r.windows <= len(windows)), key=lambda r: r.windows)
     shift = 0.0
-    if len(windows) > 1 and reference.windows > 1:
+    if len(windows) > 2 and reference.windows > 2:
         shift = float(left_out_scores(head.fleet, windows, head.kind).mean()) - reference.left_out
     n = len(reference.scores)
     value = _quantile(reference.scores, probability) + shift

@@ -4,11 +4,14 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from edgeae.runtime.audio import parse_channel
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.head import Kind
+from edgeae.runtime.modelfile import default_model
 
 
 @click.command()
@@ -81,8 +84,70 @@ def _data_of(run: Path) -> Path:
 
 def _report(run: Path, seconds: float) -> None:
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    words = f"""{run}: validation loss {metrics["val_loss"]:.4f} at epoch {metrics["epoch"]} of {metrics["epochs"]}, \
-{seconds:.0f} s
-next: edgeae export{"" if run.parent == Path("runs") else f" {run}"} --int8"""
+    best, epochs, loss = metrics["epoch"] + 1, metrics["epochs"], metrics["val_loss"]
+    words = f"{run}: validation loss {loss:.4f} at epoch {best} of {epochs}, {seconds:.0f} s"
+    words += f"\nnext: edgeae export {run} --int8"
     print(words, file=sys.stderr)
     print(run)
+
+
+def _is_model(argument: str) -> bool:
+    path = Path(argument)
+    return path.suffix in (".onnx", ".ckpt") or (path / "checkpoints").is_dir()
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, metavar="[MODEL] [DATA]")
+@click.option("--calibration-clips", type=click.IntRange(min=1), help="Calibrate each machine on its first N clips.")
+@click.option("--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results.  [default: beside MODEL]")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: as in training]")
+@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+def evaluate(
+    arguments: tuple[str, ...],
+    calibration_clips: int | None,
+    kind: Kind | None,
+    output: Path | None,
+    json_: bool,
+    channel: str | None,
+    skip_bad: bool,
+) -> None:
+    """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
+
+    MODEL is an artifact, a run folder or a checkpoint (.ckpt).
+
+    \b
+    edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
+    """
+    models = [argument for argument in arguments if _is_model(argument)]
+    rest = [argument for argument in arguments if argument not in models]
+    if len(models) > 1 or len(rest) > 1:
+        raise ConfigError("edgeae evaluate takes one MODEL and one DATA folder")
+    model, data = Path(models[0]) if models else default_model(), Path(rest[0] if rest else "data")
+
+    def report(text: str) -> None:
+        click.echo(f"edgeae: {text}", err=True)
+
+    from .evaluate import as_json, evaluate_all, load_detector, table, write_tables
+
+    detector = load_detector(model, report)
+    scores, head = evaluate_all(
+        detector,
+        data,
+        calibration_clips=calibration_clips,
+        kind=kind,
+        channel=parse_channel(channel) if channel else detector.channel,
+        skip_bad=skip_bad,
+        report=report,
+    )
+    from .report import write_report
+
+    summary = as_json(str(model), head, scores)
+    folder = output or (model if model.is_dir() else model.parent) / "evaluation"
+    write_tables(folder, scores, summary)
+    write_report(folder / "report.html", scores, summary, detector, calibration_clips)
+    click.echo(table(summary), err=True)
+    click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
+    if json_:
+        click.echo(json.dumps(summary))

@@ -51,7 +51,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the weights are found: AdamW, a warm-up of one epoch, then a cosine down to zero."""
+    """How the weights are found: AdamW, a warm-up of one epoch, then a cosine down to a hundredth."""
 
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     epochs: Count = 25

@@ -9,6 +9,8 @@ import click
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import ConfigError
 
+from .config import load_config
+
 FLEET = (0, 1, 2)  # machines that are trained on
 NEW = 3  # the machine that is calibrated and watched
 SECONDS = 10.0  # a recording
@@ -87,6 +89,7 @@ def summary(folder: Path, seconds: float) -> str:
             f"The one file a device needs: {folder / 'machine.onnx'}",
             "",
             "Next, with your own machine:",
+            "  mkdir -p data/train",
             "  edgeae record --device hw:1 --duration 600 -o data/train/normal_00.wav",
             "  edgeae train && edgeae export --int8",
             "  edgeae calibrate --device hw:1 --duration 60",
@@ -111,6 +114,7 @@ def demo(output: Path, config: str, seed: int) -> int:
     """
     if output.exists() and any(output.iterdir()):
         raise ConfigError(f"{output}: exists already; remove it, or give another folder with -o")
+    load_config(config)  # before minutes are spent
     began = time.monotonic()
     click.secho(f"Synthesize {len(FLEET)} machines for training and one to watch", bold=True, err=True)
     write_sound(output, seed)

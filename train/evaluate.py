@@ -1,22 +1,19 @@
-"""`edgeae evaluate`: how well normal and anomalous recordings of each machine are told apart."""
+"""Evaluation: how well normal and anomalous recordings of each machine are told apart."""
 
 import csv
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import click
 import numpy as np
 
 from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.audio import Channel, parse_channel, read_each
+from edgeae.runtime.audio import Channel, read_each
 from edgeae.runtime.detector import Detector, Pipeline
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.fitting import calibrated
+from edgeae.runtime.fitting import CALIBRATABLE, calibrated
 from edgeae.runtime.head import Float64, Kind
-from edgeae.runtime.modelfile import default_model
 from edgeae.runtime.recordings import Recording, by_machine, scan
 
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
@@ -33,8 +30,8 @@ class Score:
     label: str
     score: float
     no_network: float
-    threshold: float
-    anomaly: bool
+    threshold: float | None  # None for a head that has none
+    anomaly: bool | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Result:
     pauc: float | None
     n_normal: int
     n_anomaly: int
-    false_alarm_rate: float | None  # share of normal recordings above the threshold
+    false_alarm_rate: float | None  # share of normal recordings above the threshold; None without one
     detection_rate: float | None  # share of anomalous recordings above it
 
 
@@ -60,18 +57,17 @@ def auc_of(scores: Iterable[float], labels: Iterable[str]) -> tuple[float | None
 
 
 def evaluate_machine(
-    detector: Detector, test: list[Recording], channel: Channel, report: Report, *, skip_bad: bool
+    detector: Detector, limit: float | None, test: list[Recording], channel: Channel, report: Report, *, skip_bad: bool
 ) -> list[Score]:
     """Every test recording of one machine, scored by ``detector`` and by its head without the network."""
     read = read_each(test, lambda recording: list(detector.read(recording.path, channel)), report, skip_bad=skip_bad)
     bare = detector.head.with_kind("no_network")
     scores = []
     for recording, windows in read:
-        score, limit = detector.mean_score(windows), detector.threshold.value
+        score = detector.mean_score(windows)
+        above = None if limit is None else score > limit
         baseline = float(np.mean(bare.score(np.array([window.coordinates for window in windows]))))
-        scores.append(
-            Score(recording.path.name, recording.machine, recording.label, score, baseline, limit, score > limit)
-        )
+        scores.append(Score(recording.path.name, recording.machine, recording.label, score, baseline, limit, above))
     return scores
 
 
@@ -90,7 +86,7 @@ def summarise(scores: list[Score]) -> Result:
     """The figures of one machine."""
     auc, pauc = auc_of((score.score for score in scores), (score.label for score in scores))
     flags = {label: [score.anomaly for score in scores if score.label == label] for label in ("normal", "anomaly")}
-    rates = {label: float(np.mean(found)) if found else None for label, found in flags.items()}
+    rates = {label: _mean(found) for label, found in flags.items()}
     return Result(auc, pauc, len(flags["normal"]), len(flags["anomaly"]), rates["normal"], rates["anomaly"])
 
 
@@ -114,8 +110,10 @@ def evaluate_all(
     With ``calibration_clips`` each machine is first calibrated on so many of its training
     recordings; without, the artifact's own head is used as it is.
     """
+    fitted = detector.head.kind  # the head that the threshold belongs to
     if kind:
         detector = detector.with_kind(kind)
+        fitted = kind if calibration_clips and kind in CALIBRATABLE else fitted
     train = by_machine(scan(data, "train")) if calibration_clips else {}
     found = {}
     for machine, test in by_machine(scan(data, "test")).items():
@@ -129,7 +127,8 @@ def evaluate_all(
                 )
             windows = calibration_windows(detector, clips, calibration_clips, channel, report, skip_bad=skip_bad)
             own = calibrated(detector, windows, machine=machine)
-        found[machine] = evaluate_machine(own, test, channel, report, skip_bad=skip_bad)
+        limit = own.threshold.value if own.head.kind == fitted else None
+        found[machine] = evaluate_machine(own, limit, test, channel, report, skip_bad=skip_bad)
     return found, detector.head.kind
 
 
@@ -194,66 +193,7 @@ def load_detector(model: Path, report: Report) -> Detector:
     trained, config = load_network(checkpoint)
     network = TorchNetwork(trained, config.model.patch_frames)
     sound = read_sound(data_of(checkpoint.parent.parent), config, report, skip_bad=config.data.skip_bad)
-    pipeline = Pipeline(config.mel, network, config.scoring.window)
-    artifact = Artifact.build(b"", config.mel, **sound.fit(pipeline, config.scoring.head, "1/day"))
+    pipeline = Pipeline(config.mel, network, sound.window(config.scoring.window, config))
+    fitted = sound.fit(pipeline, config.scoring.head, "1/day")
+    artifact = Artifact.build(b"", config.mel, provenance={"config": config.to_dict()}, **fitted)
     return Detector(artifact, network)
-
-
-def _is_model(argument: str) -> bool:
-    path = Path(argument)
-    return path.suffix in (".onnx", ".ckpt") or (path / "checkpoints").is_dir()
-
-
-@click.command()
-@click.argument("arguments", nargs=-1, metavar="[MODEL] [DATA]")
-@click.option("--calibration-clips", type=click.IntRange(min=1), help="Calibrate each machine on its first N clips.")
-@click.option("--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results.  [default: beside MODEL]")
-@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
-@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
-@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
-def evaluate(
-    arguments: tuple[str, ...],
-    calibration_clips: int | None,
-    kind: Kind | None,
-    output: Path | None,
-    json_: bool,
-    channel: str,
-    skip_bad: bool,
-) -> None:
-    """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
-
-    MODEL is an artifact, a run folder or a checkpoint (.ckpt).
-
-    \b
-    edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
-    """
-    models = [argument for argument in arguments if _is_model(argument)]
-    rest = [argument for argument in arguments if argument not in models]
-    if len(models) > 1 or len(rest) > 1:
-        raise ConfigError("edgeae evaluate takes one MODEL and one DATA folder")
-    model, data = Path(models[0]) if models else default_model(), Path(rest[0] if rest else "data")
-
-    def report(text: str) -> None:
-        click.echo(f"edgeae: {text}", err=True)
-
-    detector = load_detector(model, report)
-    scores, head = evaluate_all(
-        detector,
-        data,
-        calibration_clips=calibration_clips,
-        kind=kind,
-        channel=parse_channel(channel),
-        skip_bad=skip_bad,
-        report=report,
-    )
-    from .report import write_report
-
-    summary = as_json(str(model), head, scores)
-    folder = output or (model if model.is_dir() else model.parent) / "evaluation"
-    write_tables(folder, scores, summary)
-    write_report(folder / "report.html", scores, summary, detector, calibration_clips)
-    click.echo(table(summary), err=True)
-    click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
-    if json_:
-        click.echo(json.dumps(summary))

@@ -30,6 +30,13 @@ class Sound:
         """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
         return [_cut(frames, patch) for frames in self.frames]
 
+    def window(self, asked: float, config: Config) -> float:
+        """The decision window in seconds: as asked, or what most of the recordings can fill."""
+        patch = config.model.patch_frames
+        seconds = patch / config.mel.frames_per_second
+        held = round(float(np.median([len(frames) for frames in self.frames])) / patch)
+        return min(asked, max(1, held) * seconds)
+
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
         """The head and threshold of an artifact, see `edgeae.runtime.fitting.fit_fleet`."""
         return fit_fleet(self.machines(pipeline), kind, pipeline.window, false_alarms)

@@ -83,7 +83,15 @@ def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ConfigError(f"{checkpoint}: no such checkpoint; train one with edgeae train") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ConfigError(f"{checkpoint}: damaged, or not a checkpoint; {_AGAIN}") from error
     own = state.get(CHECKPOINT_KEY) if isinstance(state, dict) else None
     if not isinstance(own, dict) or own.get("format") != CHECKPOINT_FORMAT:

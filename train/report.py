@@ -56,7 +56,8 @@ def _plots(scores: "dict[str, list[Score]]") -> str:
         values, truth = np.array([s.score for s in found]), np.array([s.label == "anomaly" for s in found])
         bins = np.linspace(values.min(), values.max() + 1e-9, 40).tolist()
         right.hist([values[~truth], values[truth]], bins, label=["normal", "anomaly"], stacked=True)
-        right.axvline(found[0].threshold, color="black", linestyle="--", label="threshold")
+        if found[0].threshold is not None:
+            right.axvline(found[0].threshold, color="black", linestyle="--", label="threshold")
         right.set(xlabel="score (ln)", ylabel="recordings", title=f"{machine}: scores")
         right.legend()
         if truth.any() and not truth.all():

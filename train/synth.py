@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import ConfigError
+from edgeae.runtime.errors import ConfigError
 
 Array = NDArray[np.float64]
 Samples = NDArray[np.float32]

@@ -75,8 +75,8 @@ def test_files_give_what_the_function_gives(command: Command, model: Path, clips
 def test_the_new_file_is_told_on_stdout_and_the_promise_on_stderr(command: Command, clips: list[Path]) -> None:
     code, out, err = command(*clips)
     assert (code, out) == (0, "machine.onnx\n")
-    assert "machine id_03: 6 windows" in err
-    assert "normal windows can promise" in err
+    assert "machine id_03: learned from 6 windows" in err
+    assert "of the training machines can promise" in err
 
 
 def test_a_folder_of_recordings_is_all_of_them(command: Command, trained: Any, clips: list[Path]) -> None:
@@ -172,7 +172,7 @@ def test_a_gap_at_the_end_does_not_waste_the_sound_before_it(
 ) -> None:
     device_gives(sound / np.float32(2**15), Gap(1000, "overrun"), np.zeros(100, np.float32))
     assert command("--device", "hw:1", "--duration", 60)[0] == 0
-    assert Detector.load("machine.onnx").head.windows == 2
+    assert Detector.load("machine.onnx").head.windows == 5  # 24 s in windows of 4.1 s
 
 
 def test_a_device_of_gaps_alone_is_a_device_error(command: Command, device_gives: Callable[..., None]) -> None:
@@ -277,7 +277,8 @@ def test_a_recording_that_is_called_an_anomaly_is_refused(command: Command, trai
 def test_a_data_set_of_several_machines_asks_which(command: Command, trained: Any, options: list[str]) -> None:
     code, _, err = command(trained.data, *options)
     assert code == 2
-    assert "holds the machines id_00, id_01, id_02; name one with --machine" in err
+    assert "holds the machines id_00, id_01, id_02" in err
+    assert "name one of them with --machine" in err
 
 
 def test_files_of_several_machines_ask_which(command: Command, trained: Any) -> None:
@@ -324,3 +325,20 @@ def test_a_wrong_budget_is_refused(command: Command, clips: list[Path]) -> None:
     code, _, err = command(*clips, "--false-alarms", "1/fortnight")
     assert code == 2
     assert "1/fortnight" in err
+
+
+def test_a_machine_that_the_data_set_does_not_hold_is_refused(command: Command, trained: Any) -> None:
+    code, _, err = command(trained.new, "--machine", "id_99")
+    assert code == 2
+    assert "holds the machine id_03, not id_99" in err
+
+
+def test_a_budget_or_name_that_cannot_be_used_is_refused_before_listening(command: Command) -> None:
+    assert command("--device", "hw:1", "--false-alarms", "never")[0] == 2
+    assert command("--device", "hw:1", "-o", "machine.wav")[0] == 2
+    assert command("--device", "hw:1", "-o", "nowhere/machine.onnx")[0] == 2
+
+
+def test_few_windows_are_warned_of(command: Command, clips: list[Path]) -> None:
+    _, _, err = command(clips[0])
+    assert "only 1 window: alarms will be unreliable" in err

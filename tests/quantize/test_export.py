@@ -99,3 +99,7 @@ def test_provenance_names_data_configuration_and_versions(trained):
     assert len(origin["data"]["fingerprint"]) == 64
     assert origin["data"]["recordings"] == 48
     assert set(export.PACKAGES) <= set(origin["versions"])
+
+
+def test_window_is_no_longer_than_the_training_recordings(trained):
+    assert Detector.load(trained.int8).window == pytest.approx(4 * 1.024)  # clips of 4 s, 10 s as configured

@@ -344,3 +344,21 @@ def test_nothing_that_can_be_read_is_an_error(items: list[int]) -> None:
 def test_other_errors_are_not_taken_for_bad_recordings() -> None:
     with pytest.raises(ZeroDivisionError):
         read_each([0], lambda number: 1 // number, lambda _: None, skip_bad=True)
+
+
+def test_a_wav_shorter_than_its_header_says_is_refused(tmp_path):
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.zeros(16000), 16000)
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(AudioError, match="cut short, 12044 bytes are missing"):
+        AudioFile(path)
+
+
+def test_a_wav_of_a_recorder_that_was_killed_is_read(tmp_path):
+    path = tmp_path / "killed.wav"
+    soundfile.write(path, np.zeros(16000), 16000)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = (0x7FFFFFFF).to_bytes(4, "little")
+    path.write_bytes(content)
+    with AudioFile(path) as audio:
+        assert sum(map(len, audio.blocks())) == 16000

@@ -79,7 +79,9 @@ def test_a_command_that_needs_more_while_it_runs_names_the_extra(
     command = click.Command("train", callback=lacking("lightning"))
     monkeypatch.setattr(cli, "import_module", lambda _: SimpleNamespace(train=command))
     assert run_command(["train"]) == 2
-    assert capsys.readouterr().err == "edgeae: lightning is not installed; run: pip install 'edgeae[train]'\n"
+    assert capsys.readouterr().err == (
+        "edgeae: edgeae train needs lightning, which is not installed; run: pip install 'edgeae[train]'\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "export"])

@@ -89,14 +89,14 @@ def test_a_window_ends_with_every_patch_and_with_the_recording(
 
 @pytest.mark.parametrize("frames", [50, 96, 128, 175])
 def test_the_last_window_is_computed_from_the_last_frames(detectors: Detectors, frames: int) -> None:
-    """Its frames are those of the last three patches, the last one short; its residual that of an overlapping patch."""
+    """Its frames are as many as fill three patches; the residual of the last ones is that of an overlapping patch."""
     detector, sound = detectors["int8"], SOUND[16000][: samples_of(frames)]
     x = log_mel(sound)
     whole = frames // PATCH
     residual = detector.network(x[: whole * PATCH].reshape(-1, PATCH, 128)).reshape(-1, 128)
     if rest := frames % PATCH:
         residual = np.concatenate([residual, detector.network(x[None, -PATCH:])[0, -rest:]])
-    first = max(0, -(-frames // PATCH) - 3) * PATCH
+    first = max(0, frames - 3 * PATCH)
     last = list(detector.stream([sound]))[-1]
     np.testing.assert_array_equal(last.window.coordinates, coordinates(x[first:], residual[first:]))
 
@@ -253,3 +253,19 @@ def test_references_that_are_missing_or_damaged_are_an_artifact_error(detectors:
     section = {**detectors["int8"].artifact.sections["head"], "references": references}
     with pytest.raises(ArtifactError, match="no reference scores for gaussian"):
         detectors["int8"].with_sections(head=section).references("gaussian")
+
+
+@pytest.mark.parametrize("sound", [np.zeros(32000, np.int16), np.zeros((32000, 2), np.float32)])
+def test_integer_or_stereo_samples_are_refused(detectors: Detectors, sound: Any) -> None:
+    with pytest.raises(AudioError, match="float with full scale 1 and of one channel"):
+        detectors["int8"].score(sound, 16000)
+
+
+def test_windows_taken_as_independent_do_not_overlap(detectors: Detectors) -> None:
+    detector = detectors["int8"]
+    windows = list(detector.windows([np.tile(SOUND[16000], 3)], 16000))
+    length = detector.window_frames / detector.spec.frames_per_second
+    kept = detector.independent(windows)
+    ends = [window.end for window in windows if any(np.array_equal(window.coordinates, row) for row in kept)]
+    assert len(ends) == len(kept) >= 2
+    assert np.diff(ends).min() >= length - 2e-3

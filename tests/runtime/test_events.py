@@ -94,6 +94,14 @@ def test_an_alarm_outlasts_a_gap(detector: Any) -> None:
     assert play(alarm, [HIGH] * 3, start=10) == []
 
 
+def test_one_low_window_after_a_gap_does_not_end_an_alarm(detector: Any) -> None:
+    alarm = Alarm(detector)
+    play(alarm, [HIGH] * 3)
+    alarm.reset()
+    assert play(alarm, [LOW] * 4, start=10) == []
+    assert [event.phase for event in play(alarm, [LOW], start=14)] == ["end"]
+
+
 def window_with(**bands: tuple[int, int, float]) -> Window:
     """A window whose mean input differs by (first band, last band, dB)."""
     coordinates = np.zeros(SIZE)

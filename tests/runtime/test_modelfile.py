@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.modelfile import default_model, split_model
 
 LATEST = Path("runs/latest")
@@ -75,5 +75,5 @@ def test_a_named_artifact_needs_no_default() -> None:
 
 
 def test_two_artifacts_are_refused_by_name() -> None:
-    with pytest.raises(ArtifactError, match=r"two artifacts were named, a\.onnx and b\.onnx"):
+    with pytest.raises(ConfigError, match=r"two artifacts were named, a\.onnx and b\.onnx"):
         split_model(("a.onnx", "b.onnx"))

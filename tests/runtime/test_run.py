@@ -104,7 +104,7 @@ def test_a_score_line_has_the_agreed_keys(run: Run, wav: Path) -> None:
     code, lines, _ = run(wav)
     assert code == 0
     found = [line for line in lines if line["type"] == "score"]
-    assert len(found) == 7
+    assert len(found) == 13  # 16 s, windows of 4.096 s
     for line in found:
         assert list(line) == SCORE_KEYS
         assert (line["source"], line["anomaly"]) == (str(wav), line["score"] > line["threshold"])
@@ -299,7 +299,7 @@ def test_a_gap_is_told_and_the_time_goes_on(
     [gap] = [line for line in lines if line["type"] == "gap"]
     assert (gap["t"], gap["frames"], gap["reason"], gap["source"]) == (13.0, 32000, "overrun", "hw:1")
     after = lines[lines.index(gap) + 1 :]
-    assert after[0]["t"] == pytest.approx(13 + 10.24, abs=0.032)  # a whole new window
+    assert after[0]["t"] == pytest.approx(13 + 4.096, abs=0.032)  # a whole new window
     assert after[-1]["t"] == 25.0
     times = [line["t"] for line in lines]
     assert times == sorted(times)
@@ -497,3 +497,32 @@ def test_an_artifact_that_knows_no_machine_is_said(run: Run, trained: Any, norma
     code, _, err = run(normal, model=trained.int8)
     assert code == 0
     assert "not calibrated" in err
+
+
+def test_a_second_of_sound_after_a_gap_is_not_judged(
+    run: Run, sound: NDArray[np.int16], device_gives: Callable[..., None]
+) -> None:
+    samples = sound / np.float32(2**15)
+    device_gives(samples[: 11 * RATE], Gap(RATE, "overrun"), samples[: 2 * RATE])
+    _, lines, _ = run("--device", "hw:1")
+    assert max(line["t"] for line in lines if line["type"] == "score") <= 11.0
+
+
+def test_a_place_that_cannot_be_read_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "sound.wav")
+
+    monkeypatch.setattr("edgeae.runtime.run.expand", refuse)
+    code, _, err = run(wav)
+    assert (code, err.splitlines()[-1]) == (
+        2,
+        "edgeae: sound.wav: Permission denied; give another place, or mend this one",
+    )
+
+
+def test_a_duration_of_files_is_refused(run: Run, wav: Path) -> None:
+    assert run(wav, "--duration", 2)[0] == 2
+
+
+def test_nothing_but_bad_files_fails_even_when_they_are_skipped(run: Run, tmp_path: Path) -> None:
+    assert run(tmp_path / "missing.wav", "--skip-bad")[0] == 2

@@ -121,3 +121,20 @@ def test_report_is_one_file_without_references_to_others(calibrated, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "AUC" in page and "<svg" in page
     assert "src=" not in page and "<link" not in page and "@import" not in page
+
+
+@pytest.mark.parametrize("arguments", [("--head", "mse"), ("--head", "no_network", "--calibration-clips", 5)])
+def test_a_head_without_a_threshold_of_its_own_has_no_rates(capsys, trained, tmp_path, arguments):
+    found = _evaluate(capsys, trained.int8, trained.new, *arguments, "-o", tmp_path)["machines"]["id_03"]
+    assert found["auc"] is not None
+    assert found["false_alarm_rate"] is found["detection_rate"] is None
+    assert _rows(tmp_path)[0]["threshold"] == ""
+
+
+def test_the_channel_of_training_is_read_again(trained):
+    from edgeae.runtime import Detector
+
+    detector = Detector.load(trained.int8)
+    config = {"data": {"channel": "mix"}}
+    assert detector.channel == 0
+    assert detector.with_sections(provenance={"config": config}).channel == "mix"
