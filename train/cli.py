@@ -78,8 +78,9 @@ def _existing(run: Path | None) -> Path:
 
 def _data_of(run: Path) -> Path:
     """The data a run began with, else ``data``."""
-    described = run / "data.json"
-    return Path(json.loads(described.read_text(encoding="utf-8"))["folder"]) if described.is_file() else Path("data")
+    from .fleet import data_of
+
+    return data_of(run) if (run / "data.json").is_file() else Path("data")
 
 
 def _report(run: Path, seconds: float) -> None:

@@ -123,7 +123,7 @@ def _describe_data(data: Path, found: Sequence[Features], parts: Split, run: Pat
     lines = sorted(f"{name} {item.sha256}" for name, item in zip(names, found, strict=True))
     fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     target = run / "data.json"
-    if target.exists() and json.loads(target.read_text(encoding="utf-8"))["fingerprint"] != fingerprint:
+    if target.exists() and _fingerprint_of(target) != fingerprint:
         raise ConfigError(f"{data}: not the recordings that {run} began with; start a new run for them")
     recordings = [
         {
@@ -135,6 +135,14 @@ def _describe_data(data: Path, found: Sequence[Features], parts: Split, run: Pat
         for i, (name, item) in enumerate(zip(names, found, strict=True))
     ]
     _write_json(target, {"folder": str(data.resolve()), "fingerprint": fingerprint, "recordings": recordings})
+
+
+def _fingerprint_of(described: Path) -> str | None:
+    """The fingerprint that data.json holds; None where it is damaged."""
+    try:
+        return str(json.loads(described.read_text(encoding="utf-8"))["fingerprint"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _metrics(outcome: Outcome, module: AutoencoderModule, config: Config) -> dict[str, Any]:
