@@ -225,7 +225,7 @@ def test_the_command_prints_the_run_alone_and_what_comes_next(make_data: Maker) 
     assert run.name.startswith("tiny-")
     assert "2 of 2 epochs" in result.stderr
     assert "validation loss" in result.stderr
-    assert result.stderr.endswith("next: edgeae export --int8\n")
+    assert result.stderr.endswith(f"next: edgeae export {run} --int8\n")
     assert "warn" not in result.stderr.lower()
     assert "tip" not in result.stderr.lower()
 
