@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from .errors import EdgeaeError
-
-EXIT_INTERRUPTED = 130
+from .errors import EXIT_INTERRUPTED, EdgeaeError
 
 # command: (module, attribute, one line of help), in the order of the work
 COMMANDS = {

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from .audio import Resampler, parse_channel
 from .capture import Capture, Gap, list_devices
 from .errors import ConfigError
+from .live import stopping
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -82,7 +82,7 @@ def record(*, device: str, duration: float, output: Path, channel: str, rate: st
     recording = Recording()
     with (
         Capture(device, channel=picked, samplerate=wanted or DEFAULT_RATE) as capture,
-        _stop_on_signal(capture) as signals,
+        stopping(capture.stop) as signals,
     ):
         try:
             with _sound_file(part, output.suffix, wanted or capture.samplerate) as file:
@@ -191,23 +191,6 @@ def _parse_rate(rate: str) -> int | None:
     if not rate.isdecimal() or not 4000 <= int(rate) <= 384_000:
         raise ConfigError(f"--rate {rate}: give 4000 to 384000 (Hz), or native")
     return int(rate)
-
-
-@contextlib.contextmanager
-def _stop_on_signal(capture: Capture) -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM end the recording in order; gives the list of those that came."""
-    came: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        came.append(number)
-        capture.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

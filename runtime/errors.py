@@ -4,6 +4,8 @@ Every message is one sentence that names the file or device, what was found, wha
 and what to do.
 """
 
+EXIT_INTERRUPTED = 130
+
 
 class EdgeaeError(Exception):
     """Base of every error that edgeae raises on purpose."""

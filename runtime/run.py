@@ -10,7 +10,7 @@ import click
 from .audio import SUFFIXES, Channel, parse_channel, select_channel
 from .capture import Capture, Gap
 from .detector import Detector, Result, Window
-from .errors import AudioError, ConfigError
+from .errors import EXIT_INTERRUPTED, AudioError, ConfigError
 from .events import Alarm
 from .live import Stream, limited, stopping
 from .mel import Float32
@@ -21,7 +21,7 @@ from .recordings import audio_files
 from .selftest import load_checked
 
 PIPE_SECONDS = 0.1  # read from a pipe at once
-EXIT_ANOMALY, EXIT_INTERRUPTED = 1, 130
+EXIT_ANOMALY = 1
 
 
 class Report:
