@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test emulated lint benchmarks clean
 
 demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, run
 	rm -rf demo
@@ -14,6 +14,10 @@ demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, cal
 
 test: $(VENV)/.installed
 	$(BIN)/pytest
+
+emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
+	scripts/install-emulator
+	$(BIN)/pytest -m emulated tests/emulated
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -30,4 +34,4 @@ $(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .emulated build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -39,7 +39,7 @@ def compare(float_: Artifact, int8: Artifact, sound: Sound) -> list[Row]:
     for n in PATCHES:
         times = [_microseconds(detector, np.resize(patches, (n, *patches.shape[1:]))) for detector in detectors]
         rows.append(Row(f"time of {n} patch{'es' * (n > 1)}", times[0], times[1], "us, one thread"))
-    residuals = [detector.network(patches) for detector in detectors]
+    residuals = [detector.network.residual(patches) for detector in detectors]
     energies = [float(np.mean(np.square(residual))) for residual in residuals]
     rows.append(Row("mean squared residual", energies[0], energies[1], "squared standard deviations"))
     noise = float(np.mean(np.square(residuals[1] - residuals[0])))

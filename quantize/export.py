@@ -34,7 +34,8 @@ from edgeae.train.module import load_network
 from edgeae.train.training import best_checkpoint
 
 from .rewrite import rewrite
-from .static import quantize
+from .static import input_range, quantize
+from .statistics import with_statistics
 from .verify import assert_integer, assert_same
 
 OPSET = 17
@@ -96,14 +97,16 @@ def export(
     held = sound.window(asked, config)
     if held < asked:
         report(f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s")
-    fit = partial(fit_artifact, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
-    float_artifact = fit(model, config)
+    explain = explain_section(config.mel, network.std.numpy())
+    fit = partial(fit_artifact, explain=explain, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
+    float_artifact = fit(with_statistics(model), config)
     if not int8:
         return Export(float_artifact, None, sound)
     quantized = quantize(model, patches, headroom=HEADROOM, reduce_range=reduce_range)
     assert_integer(quantized.SerializeToString())
     how = {"weights": "int8 per channel", "activations": "uint8", "ranges": "min-max", "headroom": HEADROOM}
     how |= {"clips": len(patches), "reduce_range": reduce_range}
+    how["input_low_db"], how["input_high_db"] = input_range(quantized)
     return Export(float_artifact, fit(quantized, config, quantization=how), sound)
 
 
@@ -135,7 +138,7 @@ def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, p
 
     with torch.inference_mode():
         expected = network(torch.from_numpy(patches)).numpy()
-    found = Network(Artifact.build(model.SerializeToString(), config.mel))(patches)
+    found = Network(Artifact.build(with_statistics(model).SerializeToString(), config.mel)).residual(patches)
     worst = float(np.abs(found - expected).max())
     if not worst <= PARITY:
         raise ArtifactError(
@@ -170,6 +173,7 @@ def fit_artifact(
     model: onnx.ModelProto,
     config: Config,
     *,
+    explain: dict[str, Any],
     sound: Sound,
     origin: dict[str, Any],
     window: float,
@@ -180,7 +184,7 @@ def fit_artifact(
     artifact = Artifact.build(
         model.SerializeToString(),
         config.mel,
-        explain=explain_section(config.mel),
+        explain=explain,
         provenance=origin,
         quantization=quantization,
     )

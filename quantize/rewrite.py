@@ -54,14 +54,10 @@ SPLIT_BELOW = 0.9  # one convolution a phase if they have fewer than this share 
 SPLIT_FROM = 8  # and if each gives so many channels: narrower ones take longer apart than together
 
 
-def rewrite(model: ModelProto) -> ModelProto:
-    """A copy of `model` without ConvTranspose and BatchNormalization that computes the same.
+def fold(model: ModelProto) -> ModelProto:
+    """A copy of `model` whose every BatchNormalization is folded into the convolution before it.
 
-    Every ConvTranspose (1-D or 2-D, any stride, kernel, padding and output padding; no groups, no
-    dilation) becomes Conv and shuffle; every BatchNormalization is folded into the convolution
-    before it. The data type of the weights is kept.
-
-    Raises ArtifactError, naming the layer, for what cannot be written so.
+    The data type of the weights is kept. Raises ArtifactError, naming the layer, for what cannot be folded.
     """
     import onnx
 
@@ -71,11 +67,25 @@ def rewrite(model: ModelProto) -> ModelProto:
         node.name = node.name or node.output[0]
     _constants_to_initializers(copy.graph)
     _fold_batchnorms(copy.graph)
+    _drop_unused_initializers(copy.graph)
+    del copy.graph.value_info[:]
+    return copy
+
+
+def rewrite(model: ModelProto) -> ModelProto:
+    """A folded copy of `model` without ConvTranspose that computes the same.
+
+    Every ConvTranspose (1-D or 2-D, any stride, kernel, padding and output padding; no groups, no
+    dilation) becomes Conv and shuffle. The data type of the weights is kept, and the name of the tensor
+    that a layer with its BatchNormalization and Relu gives.
+
+    Raises ArtifactError, naming the layer, for what cannot be written so.
+    """
+    copy = fold(model)
     shapes = _shapes(copy)
     for node in [n for n in copy.graph.node if n.op_type == "ConvTranspose"]:
         _replace(copy.graph, node, shapes)
     _drop_unused_initializers(copy.graph)
-    del copy.graph.value_info[:]
     return copy
 
 

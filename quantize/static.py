@@ -2,11 +2,15 @@
 
 Activations are unsigned 8-bit with one scale a tensor, weights signed 8-bit with one scale a
 channel, biases 32-bit. The ranges of the activations are the extremes over all patches given,
-widened: what costs accuracy is saturation, the resolution of 8 bits does not.
+widened: what costs accuracy first is saturation, then the step of the output, which is therefore
+chosen for each band (`edgeae.quantize.even`).
 
-    input -(x - mean) / std-> z ---------------------------------------> Sub -> residual
-                              |                                           |
-                              +-> Quantize -> all integer -> Dequantize --+
+    input -(x - mean) / std-> Round -> z -------------------------------> Sub -> residual, statistics
+                                       |                                   |
+                                       +-> Quantize -> all integer -> Dequantize -> Mul
+
+z is rounded to a whole number of units, and a step of each band of the output is a few of
+them. So their difference and its sums are whole numbers, and exact (`edgeae.quantize.statistics`).
 
 Made by onnxruntime's QDQQuantizer (the part of `quantize_static` behind calibration; tried with
 onnxruntime 1.20 and 1.32) from ranges measured here. `quantize_static` itself offers no way to
@@ -15,23 +19,25 @@ widen the ranges that it measures, and says on stderr what the user of edgeae ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ArtifactError, ConfigError
+from edgeae.runtime.mel import Float32
+
+from .even import UNIT
+from .ranges import MOVES, measure_ranges
+from .statistics import with_statistics
 
 if TYPE_CHECKING:
-    import onnxruntime
     from onnx import GraphProto, ModelProto, NodeProto
 
-Ranges = dict[str, tuple[float, float]]  # tensor name -> least and greatest value
+Limits = dict[str, tuple[float, float]]  # tensor name -> least and greatest value
 
-MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")  # only place elements elsewhere
 NETWORK = ("Conv", "Relu", *MOVES)  # what becomes integer
-BATCH = 64  # patches held at once while the ranges are measured
 
 
 def quantize(
@@ -53,12 +59,24 @@ def quantize(
     if not headroom >= 1.0 or not np.isfinite(headroom):
         raise ConfigError(f"headroom must be a finite number of at least 1, not {headroom}")
     _check_layers(model.graph)
-    ranges = _shared(model.graph, measure_ranges(model, patches))
-    widened = {name: (low * headroom, high * headroom) for name, (low, high) in ranges.items()}
-    quantized = _insert_qdq(model, widened, reduce_range)
+    ranges = measure_ranges(model, patches)
+    limits = {name: (low.min() * headroom, high.max() * headroom) for name, (low, high) in ranges.items()}
+    _widen_output(model.graph, limits)
+    quantized = _insert_qdq(model, _shared(model.graph, limits), reduce_range)
     _keep_float_input(quantized.graph)
     _move_integers(quantized.graph)
-    return _tidied(quantized, model)
+    unit = _count_units(quantized.graph)
+    return with_statistics(_tidied(quantized, model), unit)
+
+
+def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:
+    """The least and greatest level (n_mels,) dB that the 8 bits of the network's input can express."""
+    graph = quantized.graph
+    quantize = next(node for node in graph.node if node.op_type == "QuantizeLinear")
+    scale, zero = (_value(graph, name).item() for name in quantize.input[1:])
+    factor, shift = _value(graph, "units.factor"), _value(graph, "units.shift")
+    low, high = (((level - zero) * scale - shift) / factor for level in (0, 255))
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def _check_layers(graph: GraphProto) -> None:
@@ -69,21 +87,21 @@ def _check_layers(graph: GraphProto) -> None:
         raise ArtifactError("the network has no convolution: nothing to quantize")
 
 
-def measure_ranges(model: ModelProto, patches: Iterable[NDArray[np.float32]]) -> Ranges:
-    """The extremes over all patches (n, n_frames, n_mels) dB of each tensor that the network passes on."""
-    session, names = _observer(model)
-    lows = np.full(len(names), np.inf)
-    highs = np.full(len(names), -np.inf)
-    for batch in _batches(patches):
-        values = session.run(names, {session.get_inputs()[0].name: batch})
-        lows = np.minimum(lows, [value.min() for value in values])
-        highs = np.maximum(highs, [value.max() for value in values])
-    if not np.isfinite([lows, highs]).all():
-        raise ConfigError("no patches to measure the ranges on: at least one is needed")
-    return {name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)}
+def _widen_output(graph: GraphProto, limits: Limits) -> None:
+    """Make a step of the network's output at least the least unit: finer ones would only cost exactness."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    output = [made_by[graph.output[0].name].input[0]]
+    for name in output:
+        if name in made_by and made_by[name].op_type in ("Mul", *MOVES):
+            output += made_by[name].input
+    output = [name for name in output if name in limits]
+    low, high = min(limits[name][0] for name in output), max(limits[name][1] for name in output)
+    finer = UNIT * 255 / max(max(high, 0) - min(low, 0), 1e-12)
+    if finer > 1:
+        limits.update(dict.fromkeys(output, (min(low, 0) * finer, max(high, 0) * finer)))
 
 
-def _shared(graph: GraphProto, ranges: Ranges) -> Ranges:
+def _shared(graph: GraphProto, ranges: Limits) -> Limits:
     """The same ranges, but one for all that a Concat joins: then it joins 8-bit integers as they are."""
     shared = dict(ranges)
     for node in graph.node:
@@ -94,34 +112,7 @@ def _shared(graph: GraphProto, ranges: Ranges) -> Ranges:
     return shared
 
 
-def _batches(patches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    for block in patches:
-        if block.ndim != 3 or not np.isfinite(block).all():
-            raise ConfigError(f"patches must be finite arrays (n, n_frames, n_mels), got shape {block.shape}")
-        for start in range(0, len(block), BATCH):
-            yield np.ascontiguousarray(block[start : start + BATCH], dtype=np.float32)
-
-
-def _observer(model: ModelProto) -> tuple[onnxruntime.InferenceSession, list[str]]:
-    """A session that also gives each tensor that a layer of the network reads or writes, and their names."""
-    import onnx
-    import onnxruntime
-
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    known = {tensor.name for tensor in model.graph.initializer}
-    layers = [node for node in model.graph.node if node.op_type in NETWORK]
-    tensors = dict.fromkeys(name for node in layers for name in (node.input[0], *node.output))
-    names = [name for name in tensors if name not in known]
-    given = {output.name for output in model.graph.output}
-    observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    content = observed.SerializeToString()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]), names
-
-
-def _insert_qdq(model: ModelProto, ranges: Ranges, reduce_range: bool) -> ModelProto:
+def _insert_qdq(model: ModelProto, ranges: Limits, reduce_range: bool) -> ModelProto:
     """Let onnxruntime quantize weights and biases and put Quantize and Dequantize behind each layer."""
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType
@@ -186,6 +177,52 @@ def _move_integers(graph: GraphProto) -> None:
     _sort(graph)
 
 
+def _count_units(graph: GraphProto) -> float:
+    """Count z and the network's output in whole units; what a unit is in standard deviations."""
+    from onnx import helper, numpy_helper
+
+    def constant(name: str, value: Any) -> str:
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), f"units.{name}"))
+        return f"units.{name}"
+
+    made_by = {name: node for node in graph.node for name in node.output}
+    residual = made_by[graph.output[0].name]
+    undo, divide = (made_by[name] for name in residual.input)
+    bands = undo if undo.op_type == "Mul" else helper.make_node("Mul", [undo.output[0], ""], ["bands"], "bands")
+    undo, subtract = made_by[bands.input[0]], made_by[divide.input[0]]
+    if [undo.op_type, divide.op_type, subtract.op_type] != ["DequantizeLinear", "Div", "Sub"]:
+        raise ArtifactError("the network must give its reconstruction minus (input - mean) / std")
+    step = _value(graph, undo.input[1]).item()
+    steps = _whole(_value(graph, bands.input[1])) if bands.input[1] else np.array(max(int(step / UNIT), 1))
+    unit = step / steps.max()
+    mean, std = (_value(graph, node.input[1]).astype(np.float64) for node in (subtract, divide))
+    factor, shift = constant("factor", 1 / (std * unit)), constant("shift", -mean / (std * unit))
+    subtract.CopyFrom(helper.make_node("Mul", [subtract.input[0], factor], ["units.scaled"]))
+    divide.CopyFrom(helper.make_node("Add", ["units.scaled", shift], ["units.shifted"]))
+    rounded = helper.make_node("Round", ["units.shifted"], [residual.input[1]])
+    graph.node.insert(list(graph.node).index(divide) + 1, rounded)
+    undo.input[1], bands.input[1] = constant("one", 1), constant("steps", steps)
+    if residual.input[0] != bands.output[0]:
+        residual.input[0] = bands.output[0]
+        graph.node.insert(list(graph.node).index(residual), bands)
+    for node in graph.node:
+        if node.op_type == "QuantizeLinear" and node.input[0] == residual.input[1]:
+            node.input[1] = constant("of_input", _value(graph, node.input[1]) / unit)
+    return float(unit)
+
+
+def _whole(factors: NDArray[Any]) -> NDArray[np.int64]:
+    """Factors, the greatest of which is 1, in the largest unit of which all are whole multiples."""
+    units = next(n for n in range(1, 256) if np.allclose(factors * n, np.round(factors * n), atol=1e-3))
+    return np.asarray(np.round(factors * units).astype(np.int64))
+
+
+def _value(graph: GraphProto, name: str) -> NDArray[Any]:
+    from onnx import numpy_helper
+
+    return numpy_helper.to_array(next(tensor for tensor in graph.initializer if tensor.name == name))
+
+
 def _sort(graph: GraphProto) -> None:
     """Put the nodes that the output needs, and no others, in topological order."""
     made_by = {name: node for node in graph.node for name in node.output}
@@ -211,4 +248,7 @@ def _tidied(quantized: ModelProto, model: ModelProto) -> ModelProto:
     del quantized.metadata_props[:]
     quantized.metadata_props.extend(model.metadata_props)
     del quantized.graph.value_info[:]
+    used = {name for node in quantized.graph.node for name in node.input}
+    for tensor in [t for t in quantized.graph.initializer if t.name not in used]:
+        quantized.graph.initializer.remove(tensor)
     return quantized

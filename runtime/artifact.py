@@ -1,18 +1,19 @@
 """The artifact: one ONNX file that carries everything the device needs.
 
-An edgeae artifact is an ordinary ONNX model (input ``(n_patches, frames, n_mels)`` float32 log-mel
-in dB, output the residual of the same shape) with these entries in its ``metadata_props``:
+An edgeae artifact is an ordinary ONNX model with these entries in its ``metadata_props``
+(docs/artifact.md is the specification):
 
     edgeae.format        integer version of this list; readers refuse what they do not know
+    edgeae.sha256        of the model without the entries of edgeae, followed by the text of the sections
     edgeae.mel           MelSpec
     edgeae.head          how a window of residuals becomes a score (`edgeae.runtime.head`)
     edgeae.threshold     the alarm threshold and the data behind it
-    edgeae.explain       the edges of the mel bands in Hz
+    edgeae.explain       the edges of the mel bands in Hz, what a change in them is in dB
     edgeae.selftest      a seeded input and what must come out
     edgeae.provenance    configuration, data, versions, metrics, licence of the data
     edgeae.quantization  how the integers were chosen, or null
 
-Each value but the version is JSON. An array in it is an object
+Each value but the first two is JSON. An array in it is an object
 ``{"shape": [..], "float32": base64 of the little-endian values}``.
 
 A file is judged (`edgeae.runtime.onnx_file`) before a session is made of it.
@@ -20,6 +21,7 @@ A file is judged (`edgeae.runtime.onnx_file`) before a session is made of it.
 
 import base64
 import binascii
+import hashlib
 import json
 import math
 import os
@@ -35,7 +37,7 @@ from .errors import ArtifactError, ConfigError
 from .mel import MelSpec
 from .onnx_file import check_model, read_metadata, with_metadata
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 256 << 20
 SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
 
@@ -100,9 +102,12 @@ class Artifact:
                 raise ArtifactError("it has no edgeae metadata")
             if metadata["edgeae.format"] != str(FORMAT):
                 raise ArtifactError(
-                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}; update edgeae"
+                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}; "
+                    f"use the edgeae that wrote it"
                 )
             check_model(model)
+            if metadata["edgeae.sha256"] != digest(model, metadata):
+                raise ArtifactError("its content is not what was written (SHA-256); copy it again")
             sections = {name: _unpack(json.loads(metadata[f"edgeae.{name}"])) for name in SECTIONS}
             mel = MelSpec.from_dict(sections.pop("mel"))
         except (
@@ -130,9 +135,10 @@ class Artifact:
 
     def to_bytes(self) -> bytes:
         """The file."""
-        sections = {"format": FORMAT, "mel": self.mel.to_dict(), **_pack(self.sections)}
+        sections = {"mel": self.mel.to_dict(), **_pack(self.sections)}
         text = {f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()}
-        return with_metadata(self.model, "edgeae.", text)
+        first = {"edgeae.format": str(FORMAT), "edgeae.sha256": digest(self.model, text)}
+        return with_metadata(self.model, "edgeae.", first | text)
 
     def network_bytes(self) -> bytes:
         """The ONNX model without edgeae's metadata."""
@@ -148,6 +154,14 @@ class Artifact:
             _replace(path, content)
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def digest(model: bytes, metadata: dict[str, str]) -> str:
+    """SHA-256 in hexadecimal: any damaged bit of the network or of a section changes it."""
+    found = hashlib.sha256(with_metadata(model, "edgeae.", {}))
+    for name in SECTIONS:
+        found.update(metadata[f"edgeae.{name}"].encode())
+    return found.hexdigest()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -6,9 +6,8 @@
     windows  [========= window: about 10 s ==========]                   one score a patch (1.02 s)
                            [========= window ==================]
 
-At the end of a recording the frames that fill no patch are seen by the network in a last patch that
-overlaps the one before, and one last window of full length ends with them. A recording shorter than
-the window is one window.
+At the end of a recording the frames that fill no patch are seen in a last patch that overlaps the
+one before, and one last window ends with it. A recording shorter than the window is one window.
 """
 
 from collections import deque
@@ -31,12 +30,16 @@ from .threshold import Reference, Threshold
 MOST_WINDOW = 3600.0  # seconds
 
 
-class Residuals(Protocol):
-    """What scores a patch: the artifact's network, or a trained torch network in its place."""
+class PatchNetwork(Protocol):
+    """What sees a patch: the artifact's `Network`, or a trained torch network in its place."""
 
     patch_frames: int
 
     def __call__(self, patches: Float32) -> Float32: ...
+
+    def residual(self, patches: Float32) -> Float32: ...
+
+    def out_of_range(self, patches: Float32) -> Float32: ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Window:
     coordinates: Float64  # (size,), see `edgeae.runtime.head`
     level: float | None  # dBFS of the sound since the window before; None for precomputed features
     full: bool = True  # as long as the decision window, to a tenth; one of less sound strays more
+    out_of_range: float = 0.0  # share of the last patch beyond the range of the int8 network's input
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,25 @@ class Result:
     threshold: float
     anomaly: bool
     level_dbfs: float | None
+    out_of_range: float  # share of the last second's input that the int8 network saw as its limit
     window: Window
 
 
 class Listener:
     """The state of one source of sound: push blocks, get the windows they complete."""
 
-    def __init__(self, spec: MelSpec, network: Residuals, window: float) -> None:
+    def __init__(self, spec: MelSpec, network: PatchNetwork, window: float) -> None:
         self.spec, self._network = spec, network
         self.patch = network.patch_frames
         patches = max(1, round(window * spec.frames_per_second / self.patch))
         self._mel = MelStream(spec)
         self._pending = np.empty((0, spec.n_mels), np.float32)
-        self._patches: deque[tuple[Float32, Float32]] = deque(maxlen=patches)
+        self._last = self._pending  # the patch before it
+        self._statistics: deque[Float32] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
-        self._frames = 0  # in complete patches so far
+        self._frames = 0  # seen so far
+        self._heard = 0  # of them, since the start or the last gap
+        self._out_of_range = 0.0  # of the last patch
         self._sound = np.empty(0, np.float32)
         self._levels: deque[float] = deque()
 
@@ -92,52 +100,58 @@ class Listener:
         if not n:
             return []
         patches = pending[: n * self.patch].reshape(n, self.patch, -1)
-        pairs = zip(patches, self._network(patches), strict=True)
-        return [window for x, residual in pairs for window in self._add(x, residual)]
+        self._last = patches[-1]
+        return [window for _ in self._see(patches, self.patch) if (window := self._next())]
 
-    def _add(self, x: Float32, residual: Float32) -> Iterator[Window]:
-        self._patches.append((x, residual))
-        self._frames += len(x)
+    def _see(self, patches: Float32, new: int) -> Iterator[None]:
+        """Take in patches one by one, each with ``new`` frames that were not seen before."""
+        seen = zip(self._network(patches), self._network.out_of_range(patches), strict=True)
+        for statistics, out_of_range in seen:
+            self._statistics.append(statistics)
+            self._out_of_range = float(out_of_range)
+            self._frames += new
+            self._heard += new
+            yield
+
+    def _next(self) -> Window | None:
         level = self._levels.popleft() if self._levels else None
-        if self.full:
-            yield self._window(self._patches, self._frames, level)
+        return self._window(level) if self.full else None
 
     @property
     def full(self) -> bool:
         """A whole decision window was heard since the start or the last gap."""
-        return len(self._patches) == self._patches.maxlen
+        return len(self._statistics) == self._statistics.maxlen
 
     def flush(self) -> list[Window]:
         """The last window of a recording; AudioError if it is shorter than one patch."""
         rest = len(self._pending)
-        if not self._patches:
+        if not self._statistics:
             raise AudioError(
                 f"only {self._seconds(rest):.2f} s of sound; at least {self._seconds(self.patch):.2f} s is needed"
             )
         if self.full and not rest:
             return []
-        pairs = list(self._patches)
         if rest:
-            last = np.concatenate([pairs[-1][0], self._pending])[-self.patch :]
-            pairs.append((self._pending, self._network(last[None])[0, -rest:]))
+            last = np.concatenate([self._last, self._pending])[None, -self.patch :]
+            list(self._see(last, rest))
         level = level_dbfs(self._sound) if len(self._sound) else None
-        return [self._window(pairs, self._frames + rest, self._levels.popleft() if self._levels else level)]
+        return [self._window(self._levels.popleft() if self._levels else level)]
 
     def reset(self, samples: int) -> None:
         """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
         self._mel.reset()
         self._pending, self._sound = self._pending[:0], self._sound[:0]
-        self._patches.clear()
+        self._statistics.clear()
         self._levels.clear()
-        self._frames = samples // self.spec.hop
+        self._frames, self._heard = samples // self.spec.hop, 0
 
     def _seconds(self, frames: int) -> float:
         return frames * self.spec.hop / self.spec.sample_rate
 
-    def _window(self, pairs: Iterable[tuple[Float32, Float32]], end: int, level: float | None) -> Window:
-        length = self.windows_apart * self.patch
-        x, residual = (np.concatenate(views)[-length:] for views in zip(*pairs, strict=True))
-        return Window(round(self._seconds(end), 3), coordinates(x, residual), level, len(x) >= 0.9 * length)
+    def _window(self, level: float | None) -> Window:
+        found = coordinates(np.array(self._statistics), self.patch)
+        full = self._heard >= 0.9 * self.windows_apart * self.patch
+        return Window(round(self._seconds(self._frames), 3), found, level, full, round(self._out_of_range, 4))
 
 
 def checked(block: NDArray[Any]) -> Float32:
@@ -164,7 +178,7 @@ def _window_seconds(value: Any) -> float:
 class Pipeline:
     """Sound -> windows, before any head: what training machines and the watched machine have in common."""
 
-    def __init__(self, spec: MelSpec, network: Residuals, window: float) -> None:
+    def __init__(self, spec: MelSpec, network: PatchNetwork, window: float) -> None:
         self.spec, self.network = spec, network
         self.window = window  # seconds
 
@@ -218,7 +232,7 @@ class Detector(Pipeline):
     >>> detector.score(samples, samplerate=44100) > detector.threshold.value   # doctest: +SKIP
     """
 
-    def __init__(self, artifact: Artifact, network: Residuals | None = None) -> None:
+    def __init__(self, artifact: Artifact, network: PatchNetwork | None = None) -> None:
         section, threshold = artifact.sections["head"], artifact.sections["threshold"]
         if not isinstance(section, dict) or not isinstance(threshold, dict):
             raise ArtifactError("the artifact has no scoring head; export it again")
@@ -241,6 +255,14 @@ class Detector(Pipeline):
         except (KeyError, TypeError, AudioError):
             return 0
 
+    @property
+    def band_std(self) -> Float64:
+        """(n_mels,) dB that one unit of the mean of a band stands for; ArtifactError if the artifact does not say."""
+        std = (self.artifact.sections["explain"] or {}).get("band_std_db")
+        if not isinstance(std, np.ndarray) or std.shape != (self.spec.n_mels,):
+            raise ArtifactError("the artifact does not say how its bands vary; export it again")
+        return std.astype(np.float64)
+
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read an artifact; ArtifactError if it is refused."""
@@ -258,7 +280,7 @@ class Detector(Pipeline):
     def result(self, window: Window) -> Result:
         score = round(float(self.head.score(window.coordinates)), 6)
         limit = self.threshold.value
-        return Result(window.end, score, limit, score > limit, window.level, window)
+        return Result(window.end, score, limit, score > limit, window.level, window.out_of_range, window)
 
     def stream(self, blocks: Iterable[Float32], samplerate: int | None = None) -> Iterator[Result]:
         """Score live sound: mono blocks (n,) of any size at ``samplerate`` Hz (default: the artifact's).

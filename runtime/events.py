@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .detector import Detector, Result, Window
-from .mel import MelSpec, band_edges
+from .mel import Float32, MelSpec, band_edges
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm that lasts
 MOVED = 3.0  # within-machine standard deviations from which a band has moved
@@ -80,8 +80,9 @@ def moved_bands(detector: Detector, window: Window) -> list[dict[str, float]]:
     Neighbouring mel bands that moved the same way by over 3 within-machine standard deviations are one range.
     """
     n_mels, head = detector.spec.n_mels, detector.head
-    change = (window.coordinates - head.mean)[1 : 1 + n_mels]
-    moved = change / head.fleet.deviation[1 : 1 + n_mels]
+    bands = slice(1, 1 + n_mels)  # of the coordinates: the means of the input
+    change = (window.coordinates - head.mean)[bands] * detector.band_std
+    moved = (window.coordinates - head.mean)[bands] / head.fleet.deviation[bands]
     side = np.where(np.abs(moved) > MOVED, np.sign(moved), 0)
     borders = np.flatnonzero(np.diff(side, prepend=0, append=0))
     edges = band_edges(detector.spec)
@@ -95,6 +96,9 @@ def moved_bands(detector: Detector, window: Window) -> list[dict[str, float]]:
     ]
 
 
-def explain_section(spec: MelSpec) -> dict[str, Any]:
-    """The metadata section ``explain``: what a reader needs to name bands in Hz."""
-    return {"band_edges_hz": band_edges(spec)}
+def explain_section(spec: MelSpec, std: Float32) -> dict[str, Any]:
+    """The metadata section ``explain``: what a reader needs to name bands in Hz and changes in dB.
+
+    std: (n_mels,) dB, by which the network standardises its input.
+    """
+    return {"band_edges_hz": band_edges(spec), "band_std_db": std}

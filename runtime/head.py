@@ -1,15 +1,18 @@
 """From the log-mel input and the residual of a window to one anomaly score.
 
-A window is described by its coordinates, pooled over all of its frames, the same for two views of
-it, the log-mel input (dB) and the residual of the network (standard deviations):
+A window is described by its coordinates, pooled over all of its patches, the same for two views of
+it, the log-mel input and the residual of the network, both in standard deviations of the training
+sound:
 
     energy   ln of the mean squared residual                         1
     mean     mean over time                                          n_mels        }
     spread   ln of the standard deviation over time                  n_mels / 4    } of each view
-    change   ln of the standard deviation of x[t+1] - x[t]           n_mels / 4    }
+    change   ln of the root mean square of x[t+1] - x[t]             n_mels / 4    }
 
 Spread and change are smoothed over the bands: the first quarter of their cosine coefficients is
-kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse.
+kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse. All of it
+follows from three sums over the time of each patch, which the network itself gives
+(`edgeae.runtime.network`); no frame has to be kept.
 
 A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The heads:
 
@@ -30,14 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ArtifactError
-from .mel import Float32
 
 Float64 = NDArray[np.float64]
 Kind = Literal["gaussian", "mse", "no_network"]
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
-EPSILON = 1e-3  # dB: spread of digital silence
+EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
 
 def smooth_basis(n_mels: int) -> Float64:
@@ -53,17 +55,21 @@ def size_of(n_mels: int) -> int:
     return 1 + 2 * (n_mels + 2 * (n_mels // 4))
 
 
-def coordinates(x: Float32, residual: Float32) -> Float64:
+def coordinates(statistics: NDArray[np.floating[Any]], frames: int) -> Float64:
     """(size,) coordinates of one window: energy, the input's view, the residual's.
 
-    x: (n_frames, n_mels), dB. residual: the same shape, standard deviations.
+    statistics: (n_patches, 3, 2 * n_mels) of its patches of ``frames`` frames, see `edgeae.runtime.network`.
     """
-    basis = smooth_basis(x.shape[1])
-    parts = [np.log(np.mean(np.square(residual, dtype=np.float64), keepdims=True)[0] + 1e-12)]
-    for view in (x, residual):
-        parts.append(view.mean(axis=0, dtype=np.float64))
-        spreads = (over_time.std(axis=0, dtype=np.float64) for over_time in (view, np.diff(view, axis=0)))
-        parts.extend(np.log(spread + EPSILON) @ basis for spread in spreads)
+    patches, n_mels = len(statistics), statistics.shape[2] // 2
+    total, squares, changes = statistics.sum(axis=0, dtype=np.float64)
+    mean = total / (patches * frames)
+    spread = np.sqrt(np.maximum(squares / (patches * frames) - mean**2, 0))
+    change = np.sqrt(changes / (patches * (frames - 1)))
+    energy = np.log(squares[n_mels:].mean(keepdims=True) / (patches * frames) + 1e-12)
+    basis = smooth_basis(n_mels)
+    parts = [energy]
+    for view in (slice(n_mels), slice(n_mels, None)):
+        parts += [mean[view], *(np.log(over_time[view] + EPSILON) @ basis for over_time in (spread, change))]
     return np.concatenate(parts)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from .detector import Detector
 from .modelfile import default_model
@@ -18,7 +19,7 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": path.stat().st_size,
         "network_bytes": len(detector.artifact.network_bytes()),
-        "quantization": sections["quantization"],
+        "quantization": _plain(sections["quantization"]),
         "mel": detector.spec.to_dict(),
         "head": detector.head.kind,
         "window_s": detector.window,
@@ -29,6 +30,10 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
         "support": threshold.support(),
         "provenance": sections["provenance"],
     }
+
+
+def _plain(section: dict[str, Any] | None) -> dict[str, Any] | None:
+    return section and {key: value for key, value in section.items() if not isinstance(value, np.ndarray)}
 
 
 @click.command()

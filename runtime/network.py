@@ -9,13 +9,18 @@ from .errors import ArtifactError
 from .mel import Float32
 
 BATCH = 64  # patches computed at once when many are there
+RESIDUAL, STATISTICS = "residual", "statistics"  # the outputs of an artifact's network
 
 
 class Network:
-    """Log-mel patches -> residuals, in standard deviations of the training sound.
+    """Log-mel patches -> what the head reads: sums over the time of each patch.
 
-    Any callable with this signature and the attribute ``patch_frames`` can stand in for it, as the
-    trained torch network does in `edgeae evaluate`.
+    The rows are the sum, the sum of squares and the sum of squared changes from frame to frame; the
+    columns are the bands of the standardised input z, then those of the residual, both in standard
+    deviations of the training sound. In an int8 artifact they are exact, and the same on every processor.
+
+    Any callable with this signature and the other public members can stand in for it, as the trained
+    torch network does in `edgeae evaluate`.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -33,27 +38,69 @@ class Network:
                 enable_fallback=0,  # which prints to stdout
             )
             inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
-            outputs = [node.name for node in self._session.get_outputs()]
+            outputs = {node.name for node in self._session.get_outputs()}
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
             raise ArtifactError(f"onnxruntime refuses the network ({_reason(error)}); export it again") from error
-        shape = inputs[0][1] if len(inputs) == 1 and outputs else []
-        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 1:
+        shape = inputs[0][1] if len(inputs) == 1 else []
+        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 2:
             raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
+        if not outputs >= {RESIDUAL, STATISTICS}:
+            raise ArtifactError(f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}")
         self.patch_frames: int = shape[1]
-        self._input, self._output = inputs[0][0], outputs[0]
+        self._input, self._n_mels = inputs[0][0], artifact.mel.n_mels
+        self._range = _range_of(artifact)
 
     def __call__(self, patches: Float32) -> Float32:
-        """(n_patches, patch_frames, n_mels) dB -> residual of the same shape."""
-        return np.concatenate([self._run(patches[k : k + BATCH]) for k in range(0, len(patches), BATCH)])
+        """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels), see the class."""
+        return self._run(patches, STATISTICS, (3, 2 * self._n_mels))
 
-    def _run(self, patches: Float32) -> Float32:
+    def residual(self, patches: Float32) -> Float32:
+        """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
+        return self._run(patches, RESIDUAL, patches.shape[1:])
+
+    def out_of_range(self, patches: Float32) -> Float32:
+        """(n_patches,) share of each patch beyond what the 8 bits of the network's input can express."""
+        if self._range is None:
+            return np.zeros(len(patches), np.float32)
+        low, high = self._range
+        return np.asarray(((patches < low) | (patches > high)).mean(axis=(1, 2), dtype=np.float32))
+
+    def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
+        parts = [self._batch(patches[k : k + BATCH], output) for k in range(0, len(patches), BATCH)]
+        found = np.concatenate(parts)
+        if found.shape[1:] != shape or found.dtype != np.float32:
+            raise ArtifactError(f"the network gives {found.dtype} {found.shape} as {output}; export it again")
+        return found
+
+    def _batch(self, patches: Float32, output: str) -> Float32:
         try:
-            output: Any = self._session.run([self._output], {self._input: patches})[0]
+            found: Any = self._session.run([output], {self._input: patches})[0]
         except Exception as error:  # see above
             raise ArtifactError(f"the network cannot be run ({_reason(error)}); export it again") from error
-        if output.shape != patches.shape or output.dtype != np.float32:
-            raise ArtifactError(f"the network gives {output.dtype} {output.shape} for {patches.shape}; export it again")
-        return np.asarray(output)
+        return np.asarray(found)
+
+
+def _range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:
+    """The least and greatest level (n_mels,) dB that an int8 network tells from its neighbours."""
+    if not artifact.sections["quantization"]:
+        return None
+    try:
+        low, high = (artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db"))
+        if low.shape != (artifact.mel.n_mels,) or high.shape != low.shape:
+            raise ValueError(f"its shape is {low.shape}")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ArtifactError(f"the input range of the int8 network is missing ({error}); export it again") from error
+    return low, high
+
+
+def statistics_of(z: Float32, residual: Float32) -> Float32:
+    """What `Network` gives, by NumPy: (n_patches, frames, n_mels) of both, standard deviations.
+
+    -> (n_patches, 3, 2 * n_mels)
+    """
+    both = np.concatenate([z, residual], axis=2)
+    rows = [both.sum(axis=1), np.square(both).sum(axis=1), np.square(np.diff(both, axis=1)).sum(axis=1)]
+    return np.stack(rows, axis=1)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,8 @@ MAX_ELEMENTS = 32 << 20  # of one tensor
 MAX_ATTRIBUTE = 4096  # of strides, pads and kernel sizes
 OPERATORS = frozenset(
     "Add BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DequantizeLinear Div Flatten Gemm Identity "
-    "MatMul Mul QuantizeLinear ReduceSum Relu Reshape Round Shape Slice Squeeze Sub Transpose Unsqueeze".split()
+    "MatMul Mul QuantizeLinear ReduceSum Relu Reshape Round Shape Slice Split Squeeze Sub Sum Transpose "
+    "Unsqueeze".split()
 )
 
 # Protocol Buffers field numbers of onnx.proto that are looked at.

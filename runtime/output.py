@@ -20,7 +20,7 @@ def _stamped(kind: str, source: str, t: float, **values: Any) -> Line:
 
 def score_line(source: str, result: Result) -> Line:
     values = {"score": result.score, "threshold": result.threshold, "anomaly": result.anomaly}
-    return _stamped("score", source, result.t, **values, level_dbfs=result.level_dbfs)
+    return _stamped("score", source, result.t, **values, level_dbfs=result.level_dbfs, out_of_range=result.out_of_range)
 
 
 def event_line(source: str, event: Event) -> Line:
@@ -48,7 +48,8 @@ def words(line: Line) -> str:
     if line["type"] == "score":
         verdict = "ANOMALY" if line["anomaly"] else "normal"
         level = "" if line["level_dbfs"] is None else f"  {line['level_dbfs']:6.1f} dBFS"
-        return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}"
+        beyond = f"  {line['out_of_range']:.0%} beyond int8" if line["out_of_range"] >= 0.01 else ""
+        return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}{beyond}"
     if line["type"] == "event":
         return f"{place}  ALARM {line['event']} after {line['duration']:.0f} s: {describe_bands(line['bands'])}"
     if line["type"] == "gap":

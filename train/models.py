@@ -40,8 +40,12 @@ class Autoencoder(nn.Module):
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) dB -> reconstruction minus input, (N, T, n_mels) standard deviations."""
-        z = (patches - self.mean) / self.std
+        z = self.standardised(patches)
         return self.reconstruct(z) - z
+
+    def standardised(self, patches: torch.Tensor) -> torch.Tensor:
+        """z (N, T, n_mels), standard deviations."""
+        return (patches - self.mean) / self.std
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) -> (N, T, n_mels): bands are the channels of a convolution over time."""

@@ -62,7 +62,11 @@ def refusal(content: bytes) -> str:
 
 
 def with_entry(content: bytes, name: str, text: str) -> bytes:
-    return with_metadata(content, "edgeae.", {**read_metadata(content, "edgeae."), f"edgeae.{name}": text})
+    """The file with another text as one of its entries, and the checksum of that."""
+    entries = {**read_metadata(content, "edgeae."), f"edgeae.{name}": text}
+    if name in SECTIONS:
+        entries["edgeae.sha256"] = module.digest(content, entries)
+    return with_metadata(content, "edgeae.", entries)
 
 
 def edited(content: bytes, change: Callable[[onnx.ModelProto], object]) -> bytes:
@@ -96,7 +100,7 @@ def test_onnxruntime_reads_the_same_metadata(artifact: Artifact) -> None:
     session = onnxruntime.InferenceSession(written, providers=["CPUExecutionProvider"])
     found = session.get_modelmeta().custom_metadata_map
     assert found == read_metadata(written, "edgeae.")
-    assert set(found) == {f"edgeae.{name}" for name in ("format", *SECTIONS)}
+    assert set(found) == {f"edgeae.{name}" for name in ("format", "sha256", *SECTIONS)}
     assert json.loads(found["edgeae.mel"]) == artifact.mel.to_dict()
 
 
@@ -427,9 +431,18 @@ def test_a_refused_network_says_nothing_on_stdout(content: bytes, capfd: pytest.
 def test_a_refused_network_cannot_write_to_the_terminal(content: bytes) -> None:
     hostile = edited(content, lambda model: model.graph.node[0].input.__setitem__(0, "\x1b[31m\nred"))
     with pytest.raises(ArtifactError) as caught:
-        Detector(Artifact.from_bytes(hostile))
+        Detector(Artifact.from_bytes(with_entry(hostile, "provenance", "null")))
     assert "red" in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_one_damaged_bit_is_found_wherever_it_is(content: bytes, part: int) -> None:
+    rng = np.random.default_rng(part)
+    for at in rng.integers(part * len(content) // 8, (part + 1) * len(content) // 8, 25):
+        damaged = bytearray(content)
+        damaged[at] ^= 1 << int(rng.integers(8))
+        refusal(bytes(damaged))
 
 
 def reshaped(*dims: int | str) -> onnx.ModelProto:
@@ -445,9 +458,22 @@ def test_a_network_of_another_shape_is_refused(artifact: Artifact, dims: tuple[i
         Detector(replace(artifact, model=reshaped(*dims).SerializeToString()))
 
 
-def test_a_network_whose_output_is_no_residual_is_refused(artifact: Artifact) -> None:
+def test_a_network_without_statistics_is_refused(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match="needed are residual and statistics"):
+        Detector(replace(artifact, model=reshaped("n", 32, 128).SerializeToString()))
+
+
+def test_statistics_of_another_shape_are_refused(artifact: Artifact) -> None:
     model = reshaped("n", 32, 128)
-    model.graph.node[0].CopyFrom(helper.make_node("Transpose", ["x"], ["y"], perm=[0, 2, 1]))
-    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 128, 32]))
+    for name in ("residual", "statistics"):
+        model.graph.node.append(helper.make_node("Identity", ["x"], [name]))
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 32, 128]))
     with pytest.raises(ArtifactError, match="the network gives float32"):
         Detector(replace(artifact, model=model.SerializeToString())).score(SOUND, 16000)
+
+
+@pytest.mark.parametrize("change", [{"input_low_db": None}, {"input_high_db": np.zeros(3)}, {"input_low_db": "quiet"}])
+def test_an_int8_network_without_its_range_is_refused(artifact: Artifact, change: dict[str, Any]) -> None:
+    how = {**artifact.sections["quantization"], **change}
+    with pytest.raises(ArtifactError, match="the input range of the int8 network is missing"):
+        Detector(artifact.with_sections(quantization=how))

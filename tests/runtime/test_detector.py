@@ -18,6 +18,7 @@ from edgeae.runtime.detector import Detector, Listener, Result
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.head import coordinates
 from edgeae.runtime.mel import Float32, log_mel
+from edgeae.runtime.network import statistics_of
 
 PATCH, HOP = 32, 512  # frames, samples
 STEP = PATCH * HOP  # samples from one window to the next
@@ -87,18 +88,44 @@ def test_a_window_ends_with_every_patch_and_with_the_recording(
     assert [result.t for result in results] == [round(end * HOP / 16000, 3) for end in ends]
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("frames", [50, 96, 128, 175])
-def test_the_last_window_is_computed_from_the_last_frames(detectors: Detectors, frames: int) -> None:
-    """Its frames are as many as fill three patches; the residual of the last ones is that of an overlapping patch."""
-    detector, sound = detectors["int8"], SOUND[16000][: samples_of(frames)]
+def test_the_last_window_ends_with_a_patch_that_may_overlap(detectors: Detectors, precision: str, frames: int) -> None:
+    detector, sound = detectors[precision], SOUND[16000][: samples_of(frames)]
     x = log_mel(sound)
-    whole = frames // PATCH
-    residual = detector.network(x[: whole * PATCH].reshape(-1, PATCH, 128)).reshape(-1, 128)
-    if rest := frames % PATCH:
-        residual = np.concatenate([residual, detector.network(x[None, -PATCH:])[0, -rest:]])
-    first = max(0, frames - 3 * PATCH)
+    whole = frames // PATCH * PATCH
+    patches = [*x[:whole].reshape(-1, PATCH, 128), *([x[-PATCH:]] if frames > whole else [])]
+    statistics = detector.network(np.array(patches[-3:]))
     last = list(detector.stream([sound]))[-1]
-    np.testing.assert_array_equal(last.window.coordinates, coordinates(x[first:], residual[first:]))
+    np.testing.assert_array_equal(last.window.coordinates, coordinates(statistics, PATCH))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_network_sums_its_input_and_its_residual(detectors: Detectors, precision: str) -> None:
+    detector = detectors[precision]
+    patches = log_mel(SOUND[16000])[: 5 * PATCH].reshape(5, PATCH, 128)
+    std, quantization = detector.band_std, detector.artifact.sections["quantization"]
+    found = detector.network(patches)
+    residual = statistics_of(np.zeros_like(patches), detector.network.residual(patches))
+    np.testing.assert_allclose(found[..., 128:], residual[..., 128:], rtol=1e-5, atol=1e-5)
+    expected = np.stack([np.square(np.diff(part / std, axis=0)).sum(axis=0) for part in patches])
+    rounding = 0 if quantization is None else 1 / 64  # z is a whole number of at most 1/32
+    np.testing.assert_allclose(np.sqrt(found[:, 2, :128]), np.sqrt(expected), atol=1e-3 + 2 * rounding * np.sqrt(31))
+
+
+def test_what_int8_cannot_express_is_told(detectors: Detectors) -> None:
+    network, quantization = detectors["int8"].network, detectors["int8"].artifact.sections["quantization"]
+    low, high = quantization["input_low_db"], quantization["input_high_db"]
+    patches = np.broadcast_to((low + high) / 2, (2, PATCH, 128)).astype(np.float32)
+    patches[1, :8] = high + 0.1
+    patches[1, 8:16] = low - 0.1
+    np.testing.assert_allclose(network.out_of_range(patches), [0, 0.5])
+    assert not detectors["float"].network.out_of_range(patches).any()
+
+
+def test_a_louder_sound_is_reported_as_out_of_range(detectors: Detectors) -> None:
+    quiet, loud = (list(detectors["int8"].stream([SOUND[16000] * gain])) for gain in (0.1, 9.0))
+    assert loud[-1].out_of_range > 0.2 > quiet[-1].out_of_range
 
 
 @pytest.mark.parametrize(("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.45 s"), (1.0, "0.96 s")])

@@ -21,10 +21,10 @@ LIMIT = 2.0
 @pytest.fixture(scope="module")
 def detector() -> Any:
     """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
-    fleet = Fleet(np.full(SIZE, 0.5), np.array([np.eye(SIZE // 2)] * 2), 100)
+    fleet = Fleet(np.full(SIZE, 0.25), np.array([np.eye(SIZE // 2)] * 2), 100)
     head = Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
     rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
-    return SimpleNamespace(spec=SPEC, head=head, threshold=rule)
+    return SimpleNamespace(spec=SPEC, head=head, threshold=rule, band_std=np.full(SPEC.n_mels, 2.0))
 
 
 def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[Event]:
@@ -32,7 +32,7 @@ def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[Event]:
     events = []
     for k, score in enumerate(scores):
         window = Window(start + k, np.zeros(SIZE), -20.0)
-        events.append(alarm.update(Result(start + k, score, LIMIT, score > LIMIT, -20.0, window)))
+        events.append(alarm.update(Result(start + k, score, LIMIT, score > LIMIT, -20.0, 0.0, window)))
     return [event for event in events if event]
 
 
@@ -103,10 +103,10 @@ def test_one_low_window_after_a_gap_does_not_end_an_alarm(detector: Any) -> None
 
 
 def window_with(**bands: tuple[int, int, float]) -> Window:
-    """A window whose mean input differs by (first band, last band, dB)."""
+    """A window whose mean input differs by (first band, last band, dB), at 2 dB a standard deviation."""
     coordinates = np.zeros(SIZE)
     for first, last, decibel in bands.values():
-        coordinates[1 + first : 2 + last] = decibel
+        coordinates[1 + first : 2 + last] = decibel / 2
     return Window(1.0, coordinates, None)
 
 

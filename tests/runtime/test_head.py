@@ -14,6 +14,7 @@ from sklearn.covariance import OAS
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.head import Fleet, Float64, Head, coordinates, oas_shrinkage, size_of
 from edgeae.runtime.mel import Float32
+from edgeae.runtime.network import statistics_of
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
 VIEWS = (slice(1, 13), slice(13, 25))  # input, residual
@@ -32,17 +33,21 @@ def fleet(machines: list[Float64]) -> Fleet:
     return Fleet.fit(machines[:3])
 
 
-def plain_view(view: Float32) -> list[float]:
-    """Mean, spread and change of (n_frames, N_MELS), one number at a time."""
-    values: list[list[float]] = view.astype(float).tolist()
-    frames, bands = len(values), range(N_MELS)
+def plain_view(patches: Float32) -> list[float]:
+    """Mean, spread and change of (n_patches, n_frames, N_MELS), one number at a time."""
+    values: list[list[float]] = patches.reshape(-1, N_MELS).astype(float).tolist()
+    frames, bands, patch = len(values), range(N_MELS), patches.shape[1]
 
     def mean(series: list[float]) -> float:
         return math.fsum(series) / len(series)
 
     def log_spread(series: list[float]) -> float:
         centre = mean(series)
-        return math.log(math.sqrt(mean([(v - centre) ** 2 for v in series])) + 1e-3)
+        return math.log(math.sqrt(mean([(v - centre) ** 2 for v in series])) + 0.02)
+
+    def log_change(series: list[float]) -> float:
+        changes = [series[t + 1] - series[t] for t in range(frames - 1) if (t + 1) % patch]  # within a patch
+        return math.log(math.sqrt(mean([change**2 for change in changes])) + 0.02)
 
     def smooth(logs: list[float], order: int) -> float:
         norm = math.sqrt((1 if order == 0 else 2) / N_MELS)
@@ -50,7 +55,7 @@ def plain_view(view: Float32) -> list[float]:
 
     means = [mean([frame[b] for frame in values]) for b in bands]
     spread = [log_spread([frame[b] for frame in values]) for b in bands]
-    change = [log_spread([values[t + 1][b] - values[t][b] for t in range(frames - 1)]) for b in bands]
+    change = [log_change([frame[b] for frame in values]) for b in bands]
     return means + [smooth(logs, order) for logs in (spread, change) for order in range(N_MELS // 4)]
 
 
@@ -69,17 +74,17 @@ def plain_distances(head: Head, window: Float64) -> list[float]:
 
 def test_coordinates_are_what_the_formula_says() -> None:
     rng = np.random.default_rng(1)
-    x = rng.normal(-60, 5, (23, N_MELS)).astype(np.float32)
-    residual = rng.standard_normal((23, N_MELS)).astype(np.float32)
+    z, residual = rng.normal((([[[-3.0]]], [[[0.5]]])), 1.5, (2, 4, 23, N_MELS)).astype(np.float32)
     energy = math.log(math.fsum(float(r) ** 2 for r in residual.flat) / residual.size)
-    expected = [energy, *plain_view(x), *plain_view(residual)]
+    expected = [energy, *plain_view(z), *plain_view(residual)]
     assert size_of(N_MELS) == SIZE
-    np.testing.assert_allclose(coordinates(x, residual), expected, rtol=1e-6, atol=1e-6)  # differences are float32
+    found = coordinates(statistics_of(z, residual), 23)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)  # the sums are float32
 
 
 def test_coordinates_of_digital_silence_are_finite() -> None:
-    silence = np.full((10, N_MELS), -100, np.float32)
-    assert np.isfinite(coordinates(silence, np.zeros_like(silence))).all()
+    silence = np.full((2, 10, N_MELS), -7.3, np.float32)
+    assert np.isfinite(coordinates(statistics_of(silence, np.zeros_like(silence)), 10)).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 80])

@@ -30,7 +30,7 @@ from edgeae.runtime.pcm import FORMATS
 from edgeae.runtime.recordings import audio_files
 
 RATE = 16000
-SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]
+SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs", "out_of_range"]
 MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 
 Line = dict[str, Any]

@@ -30,7 +30,8 @@ def refusal(detector: Detector) -> str:
 
 
 def test_passes_where_the_artifact_was_made(artifact: Artifact) -> None:
-    assert selftest.check(Detector(artifact)).startswith("self-test passed (off by 0.0e+00")
+    exact = "int8 outputs exact, " if artifact.sections["quantization"] else ""
+    assert selftest.check(Detector(artifact)).startswith(f"self-test passed ({exact}score off by 0.0e+00")
 
 
 def test_passes_after_another_head_was_chosen_and_measured(artifact: Artifact) -> None:
@@ -52,7 +53,18 @@ def test_refuses_changed_weights(artifact: Artifact) -> None:
     values = numpy_helper.to_array(largest).copy()
     values.flat[: values.size // 4] = values.flat[0]
     largest.CopyFrom(numpy_helper.from_array(values, largest.name))
-    assert "damaged" in refusal(Detector(replace(artifact, model=model.SerializeToString())))
+    assert "computes" in refusal(Detector(replace(artifact, model=model.SerializeToString())))
+
+
+@pytest.mark.parametrize("layer", range(9))
+def test_rounding_the_weights_of_one_layer_otherwise_is_found(trained: Any, layer: int) -> None:
+    artifact = Artifact.read(trained.int8)
+    model = onnx.load_from_string(artifact.model)
+    weights = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1]
+    values = numpy_helper.to_array(weights[layer]).copy()
+    values -= np.sign(values)  # each one step nearer to zero
+    weights[layer].CopyFrom(numpy_helper.from_array(values, weights[layer].name))
+    assert "--reduce-range" in refusal(Detector(replace(artifact, model=model.SerializeToString())))
 
 
 class Otherwise:
@@ -60,20 +72,28 @@ class Otherwise:
 
     def __init__(self, network: Any, factor: float) -> None:
         self._network, self._factor, self.patch_frames = network, np.float32(factor), network.patch_frames
+        self.out_of_range = network.out_of_range
 
     def __call__(self, patches: Float32) -> Float32:
         return np.asarray(self._network(patches) * self._factor)
+
+    def residual(self, patches: Float32) -> Float32:
+        return np.asarray(self._network.residual(patches) * self._factor)
 
 
 @pytest.mark.parametrize("factor", [0.99, 1.01, 0.0, np.nan])
 def test_refuses_a_processor_that_computes_otherwise(artifact: Artifact, factor: float) -> None:
     network = Otherwise(Detector(artifact).network, factor)
-    assert "--reduce-range" in refusal(Detector(artifact, network))
+    what_to_do = "--reduce-range" if artifact.sections["quantization"] else "install other versions"
+    assert what_to_do in refusal(Detector(artifact, network))
 
 
-def test_allows_the_last_digit(artifact: Artifact) -> None:
-    network = Otherwise(Detector(artifact).network, 1 + 1e-6)
-    assert "passed" in selftest.check(Detector(artifact, network))
+def test_allows_a_float_network_the_last_digit_and_an_int8_one_nothing(trained: Any) -> None:
+    float_, int8 = (Artifact.read(path) for path in (trained.float_, trained.int8))
+    network = Otherwise(Detector(float_).network, 1 + 1e-6)
+    assert "passed" in selftest.check(Detector(float_, network))
+    network = Otherwise(Detector(int8).network, 1 + 1e-6)
+    assert "computes the int8 network otherwise" in refusal(Detector(int8, network))
 
 
 @pytest.mark.parametrize(
@@ -84,11 +104,13 @@ def test_allows_the_last_digit(artifact: Artifact) -> None:
         [],
         "passed",
         {"seed": 1},
-        {"seed": "one", "energy": 0.0, "score": 0.0, "tolerance": 1.0},
-        {"seed": 1, "energy": None, "score": 0.0, "tolerance": 1.0},
-        {"seed": 1, "energy": 10**400, "score": 0.0, "tolerance": 1.0},
-        {"seed": 1, "energy": 0.0, "score": 0.0, "tolerance": "wide"},
-        {"seed": 1, "energy": [0.0], "score": 0.0, "tolerance": 1.0},
+        {"seed": "one", "sha256": None, "energy": 0.0, "score": 0.0, "tolerance": 1.0},
+        {"seed": 1, "sha256": None, "energy": None, "score": 0.0, "tolerance": 1.0},
+        {"seed": 1, "sha256": None, "energy": 10**400, "score": 0.0, "tolerance": 1.0},
+        {"seed": 1, "sha256": None, "energy": 0.0, "score": 0.0, "tolerance": "wide"},
+        {"seed": 1, "sha256": None, "energy": [0.0], "score": 0.0, "tolerance": 1.0},
+        {"seed": 1, "energy": 0.0, "score": 0.0, "tolerance": 1.0},
+        {"seed": -1, "sha256": None, "energy": 0.0, "score": 0.0, "tolerance": 1.0},
     ],
 )
 def test_refuses_an_artifact_without_a_usable_self_test(trained: Any, section: Any) -> None:

@@ -1,0 +1,182 @@
+"""int8 computes the same on the processors of a Raspberry Pi, and one that computes otherwise is found.
+
+They are emulated by qemu: `make emulated`. Results are exact there, times mean nothing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeae.quantize.export import export
+from edgeae.runtime.detector import Detector
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = Path(os.environ.get("EDGEAE_EMULATED", REPOSITORY / ".emulated")) / "bin"
+MAIN = ("-c", "from edgeae.runtime.cli import main; main()")
+OUTPUTS = Path(__file__).with_name("outputs.py")
+TOLERANCE = 1e-4  # of scores, which are natural logarithms: relative to the distance they stand for
+
+Outputs = dict[str, NDArray[Any]]
+
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="scripts/install-emulator has not been run"),
+]
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A Python on some processor."""
+
+    python: Path
+    folder: Path  # for what it writes
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [str(self.python), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    def edgeae(self, *arguments: object) -> str:
+        """What a command that must not fail writes to stdout."""
+        done = self.run(*MAIN, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def outputs(self, model: Path, patches: Path) -> Outputs:
+        """Each output of the network."""
+        target = self.folder / "outputs.npz"
+        done = self.run(OUTPUTS, model, patches, target)
+        assert done.returncode == 0, done.stderr
+        with np.load(target) as found:
+            return dict(found)
+
+    def calibrated(self, model: Path, recordings: list[Path]) -> Path:
+        target = self.folder / "machine.onnx"
+        self.edgeae("calibrate", model, *recordings, "-o", target)
+        return target
+
+    def scores(self, model: Path, recordings: list[Path]) -> list[float]:
+        lines = map(json.loads, self.edgeae("run", model, *recordings, "--json").splitlines())
+        return [line["score"] for line in lines if line["type"] == "score"]
+
+
+@pytest.fixture(scope="module")
+def processor(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Processor]:
+    """A processor by its name; ``host`` is this computer's."""
+
+    def make(name: str) -> Processor:
+        return Processor(Path(sys.executable) if name == "host" else FOLDER / name, tmp_path_factory.mktemp(name))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def host(processor: Callable[[str], Processor]) -> Processor:
+    return processor("host")
+
+
+@pytest.fixture(scope="module", params=["cortex-a72", "cortex-a76"])
+def pi(request: pytest.FixtureRequest, processor: Callable[[str], Processor]) -> Processor:
+    """The processors of Raspberry Pi 4 and 5: without and with dot products of bytes."""
+    return processor(request.param)
+
+
+@pytest.fixture(scope="module")
+def haswell(processor: Callable[[str], Processor]) -> Processor:
+    """x86-64 with AVX2 and without VNNI: its sums of two products saturate at 16 bits."""
+    return processor("haswell")
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """(12, 32, 128) dB: sound that hardly varies, sound, and from digital silence to full scale at once."""
+    rng = np.random.default_rng(1)
+    parts = [rng.normal(-40, deviation, (4, 32, 128)) for deviation in (5, 15, 80)]
+    path = tmp_path_factory.mktemp("patches") / "patches.npy"
+    np.save(path, np.concatenate(parts).clip(-100, 30).astype(np.float32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def normals(trained: Any) -> list[Path]:
+    return sorted((trained.new / "train").glob("normal_*.wav"))
+
+
+@pytest.fixture(scope="module")
+def recordings(trained: Any) -> list[Path]:
+    """A normal one and an anomaly of the new machine."""
+    return [min((trained.new / "test").glob(f"{label}_*.wav")) for label in ("normal", "anomaly")]
+
+
+@pytest.fixture(scope="module")
+def machine(host: Processor, trained: Any, normals: list[Path]) -> Path:
+    """The int8 artifact calibrated on this computer."""
+    return host.calibrated(trained.int8, normals)
+
+
+@pytest.fixture(scope="module")
+def reduced(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact with weights of 7 bits, as `edgeae export --int8 --reduce-range` writes it."""
+    path = tmp_path_factory.mktemp("reduced") / "reduced.int8.onnx"
+    return export(trained.run, int8=True, reduce_range=True, report=print).write(trained.run, path)
+
+
+def different(one: Outputs, other: Outputs) -> list[str]:
+    """Names of the outputs that are not the same to the last bit."""
+    assert one.keys() == other.keys()
+    return [name for name in one if one[name].tobytes() != other[name].tobytes()]
+
+
+def test_a_pi_computes_every_output_of_the_network_to_the_last_bit(
+    pi: Processor, host: Processor, trained: Any, patches: Path
+) -> None:
+    assert different(pi.outputs(trained.int8, patches), host.outputs(trained.int8, patches)) == []
+
+
+def test_the_self_test_passes_on_a_pi(pi: Processor, trained: Any) -> None:
+    assert "self-test passed" in pi.edgeae("info", trained.int8)
+
+
+def test_a_pi_scores_recordings_as_this_computer_does(
+    pi: Processor, host: Processor, machine: Path, recordings: list[Path]
+) -> None:
+    found = pi.scores(machine, recordings)
+    assert len(found) == len(recordings)
+    np.testing.assert_allclose(found, host.scores(machine, recordings), rtol=0, atol=TOLERANCE)
+
+
+def test_a_pi_calibrates_as_this_computer_does(
+    pi: Processor, machine: Path, trained: Any, normals: list[Path], recordings: list[Path]
+) -> None:
+    found, expected = Detector.load(pi.calibrated(trained.int8, normals)), Detector.load(machine)
+    assert found.machine == expected.machine == "id_03"
+    assert found.threshold.value == pytest.approx(expected.threshold.value, abs=TOLERANCE)
+    off = (found.head.mean - expected.head.mean) / expected.head.fleet.deviation
+    assert np.abs(off).max() < 1e-3  # an input that is rounded to the next step moves it by a little less
+    windows = [window.coordinates for path in recordings for window in expected.read(path, 0)]
+    one, other = ([detector.head.score(window) for window in windows] for detector in (found, expected))
+    np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE)
+
+
+def test_a_processor_that_saturates_is_found_by_the_self_test(
+    haswell: Processor, host: Processor, trained: Any, patches: Path
+) -> None:
+    assert different(haswell.outputs(trained.int8, patches), host.outputs(trained.int8, patches))
+    done = haswell.run(*MAIN, "info", trained.int8)
+    assert done.returncode == 3
+    assert "--reduce-range" in done.stderr
+
+
+def test_with_reduced_range_it_computes_every_output_to_the_last_bit(
+    haswell: Processor, host: Processor, reduced: Path, patches: Path
+) -> None:
+    assert different(haswell.outputs(reduced, patches), host.outputs(reduced, patches)) == []
+    assert "self-test passed" in haswell.edgeae("info", reduced)
