@@ -1,10 +1,20 @@
 """`edgeae export`: a trained run -> the float artifact, or the int8 one."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeae.runtime.modelfile import NEWEST, check_target
+
+if TYPE_CHECKING:
+    from edgeae.runtime.artifact import Artifact
+
+    from .export import Export
+
+MAX_DRIFT = 0.05  # sound runs have .005 to .025; ranges half as wide give .08 to .25, far too wide ones .17 to .35
 
 
 @click.command()
@@ -16,6 +26,13 @@ from edgeae.runtime.modelfile import NEWEST, check_target
 @click.option("--false-alarms", default="1/day", show_default=True, help="1/hour, 1/day, 1/week, 1/month or 1%.")
 @click.option("--data-licence", default="not stated", help="Licence of the recordings, for the artifact's provenance.")
 @click.option("--reduce-range", is_flag=True, help="7-bit weights, for x86 processors with AVX2 but no VNNI.")
+@click.option(
+    "--max-drift",
+    type=click.FloatRange(min=0),
+    default=MAX_DRIFT,
+    show_default=True,
+    help="Write no int8 file that moves scores by more: rms, in standard deviations of the float scores.",
+)
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 def export(
     run: Path | None,
@@ -26,6 +43,7 @@ def export(
     false_alarms: str,
     data_licence: str,
     reduce_range: bool,
+    max_drift: float,
     skip_bad: bool,
 ) -> None:
     """Write the best network of RUN (default: runs/latest) as one file that carries everything.
@@ -34,7 +52,6 @@ def export(
     edgeae export --int8
     edgeae export runs/pump --int8 -o pump.int8.onnx --window 5
     """
-    from .drift import compare, table
     from .export import export as make
 
     home = run or NEWEST
@@ -52,7 +69,22 @@ def export(
         report=lambda text: click.echo(f"edgeae: {text}", err=True),
     )
     if made.int8:
-        click.echo(table(compare(made.float_, made.int8, made.sound)), err=True)
+        _check(made, made.int8, max_drift)
     target = made.write(home, output)
     click.echo(f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True)
     click.echo(target)
+
+
+def _check(made: Export, int8: Artifact, max_drift: float) -> None:
+    """Say what int8 costs, in all and by layers; ArtifactError if that is too much."""
+    import onnx
+
+    from .drift import compare, spread
+    from .layers import CLIPS, analyse, check_drift, table
+
+    compared = compare(made.float_, int8, made.sound)
+    clips = made.unheard or spread(made.sound.frames, CLIPS)
+    which = "normal test clips" if made.unheard else "training clips, which set the ranges"
+    layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
+    click.echo(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}", err=True)
+    check_drift(compared.drift, max_drift, layers)

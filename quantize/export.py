@@ -2,7 +2,7 @@
 
 checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
                                    |
-                                   +-> quantize (ranges from all training clips) -> model.int8.onnx
+                                   +-> even channels -> quantize (ranges of all training clips) -> model.int8.onnx
 """
 
 import io
@@ -21,11 +21,13 @@ import numpy as np
 import onnx
 
 from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.audio import read_each, read_log_mel
 from edgeae.runtime.detector import Detector, Pipeline
-from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.events import explain_section
 from edgeae.runtime.mel import Float32
 from edgeae.runtime.network import Network
+from edgeae.runtime.recordings import scan
 from edgeae.runtime.selftest import measure
 from edgeae.train.config import Config
 from edgeae.train.fleet import Sound, data_of, read_sound
@@ -33,7 +35,11 @@ from edgeae.train.models import Autoencoder
 from edgeae.train.module import load_network
 from edgeae.train.training import best_checkpoint
 
-from .rewrite import rewrite
+from .drift import spread
+from .even import even
+from .layers import CLIPS
+from .ranges import measure_ranges
+from .rewrite import fold, rewrite
 from .static import input_range, quantize
 from .statistics import with_statistics
 from .verify import assert_integer, assert_same
@@ -51,6 +57,8 @@ class Export:
     float_: Artifact
     int8: Artifact | None
     sound: Sound
+    model: onnx.ModelProto  # the float network that became the int8 one
+    unheard: list[Float32]  # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `unheard`
 
     def write(self, run: Path, output: Path | None) -> Path:
         """Write the artifact asked for to ``output``, or model.onnx and model.int8.onnx into the run's folder."""
@@ -86,7 +94,8 @@ def export(
     checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
     network, config = load_network(checkpoint)
     home = checkpoint.parent.parent
-    sound = read_sound(data or data_of(home), config, report, skip_bad=skip_bad or config.data.skip_bad)
+    folder = data or data_of(home)
+    sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
     exported = to_onnx(network, config)
     model = rewrite(exported)
     assert_same(exported, model)
@@ -101,13 +110,31 @@ def export(
     fit = partial(fit_artifact, explain=explain, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
     float_artifact = fit(with_statistics(model), config)
     if not int8:
-        return Export(float_artifact, None, sound)
-    quantized = quantize(model, patches, headroom=HEADROOM, reduce_range=reduce_range)
+        return Export(float_artifact, None, sound, model, [])
+    folded = fold(exported)
+    evened = rewrite(even(folded, measure_ranges(folded, patches), HEADROOM))
+    assert_same(model, evened, inside=False)
+    quantized = quantize(evened, patches, headroom=HEADROOM, reduce_range=reduce_range)
     assert_integer(quantized.SerializeToString())
     how = {"weights": "int8 per channel", "activations": "uint8", "ranges": "min-max", "headroom": HEADROOM}
     how |= {"clips": len(patches), "reduce_range": reduce_range}
     how["input_low_db"], how["input_high_db"] = input_range(quantized)
-    return Export(float_artifact, fit(quantized, config, quantization=how), sound)
+    int8_artifact = fit(quantized, config, quantization=how)
+    return Export(float_artifact, int8_artifact, sound, evened, unheard(folder, config, report))
+
+
+def unheard(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
+    """Log-mel (n_frames, n_mels) dB of at most 40 normal test recordings, evenly spread: what set no range.
+
+    Empty for a data set that is only there to train on.
+    """
+    try:
+        normal = [recording for recording in scan(data, "test") if recording.label == "normal"]
+        read = partial(read_log_mel, spec=config.mel, channel=config.data.channel)
+        found = read_each([recording.path for recording in spread(normal, CLIPS)], read, report, skip_bad=True)
+    except (ConfigError, AudioError):
+        return []
+    return [frames for _, frames in found if len(frames) >= config.model.patch_frames]
 
 
 def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
@@ -129,7 +156,17 @@ def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
             output_names=["residual"],
             dynamic_axes={"log_mel": {0: "n_patches"}, "residual": {0: "n_patches"}},
         )
-    return onnx.load_from_string(buffer.getvalue())
+    model = onnx.load_from_string(buffer.getvalue())
+    for node in model.graph.node:
+        node.name = _module(node.name)
+        for names in (node.input, node.output):
+            names[:] = [_module(name) for name in names]
+    return model
+
+
+def _module(name: str) -> str:
+    """What torch calls a layer or what it gives, by the name of its module: /body/body.3/Conv_output_0 -> body.3."""
+    return name.split("/")[2] if name.startswith("/body/body.") else name
 
 
 def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, patches: Float32) -> float:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
 
-if TYPE_CHECKING:
-    import onnxruntime
-    from onnx import ModelProto
+from .verify import MOVES, observe
 
-MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")  # only place elements elsewhere
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
 LAYERS = ("Conv", "ConvTranspose")
 BATCH = 64  # patches held at once
 
@@ -23,7 +23,8 @@ Ranges = dict[str, NDArray[np.float64]]  # tensor name -> (2, channels) least an
 
 def measure_ranges(model: ModelProto, patches: Iterable[NDArray[np.float32]]) -> Ranges:
     """The extremes over all patches (n, n_frames, n_mels) dB of each channel that the network passes on."""
-    session, names = _observer(model)
+    names = _passed_on(model.graph)
+    session = observe(model, names)
     ranges: Ranges = {}
     for batch in _batches(patches):
         for name, values in zip(names, session.run(names, {session.get_inputs()[0].name: batch}), strict=True):
@@ -44,20 +45,9 @@ def _batches(patches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.floa
             yield np.ascontiguousarray(block[start : start + BATCH], dtype=np.float32)
 
 
-def _observer(model: ModelProto) -> tuple[onnxruntime.InferenceSession, list[str]]:
-    """A session that also gives each tensor that a layer of the network reads or writes, and their names."""
-    import onnx
-    import onnxruntime
-
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    known = {tensor.name for tensor in model.graph.initializer}
-    layers = [node for node in model.graph.node if node.op_type in (*LAYERS, "Relu", *MOVES)]
+def _passed_on(graph: GraphProto) -> list[str]:
+    """Each tensor that a layer of the network reads or gives."""
+    constants = {tensor.name for tensor in graph.initializer}
+    layers = [node for node in graph.node if node.op_type in (*LAYERS, "Relu", *MOVES)]
     tensors = dict.fromkeys(name for node in layers for name in (node.input[0], *node.output))
-    names = [name for name in tensors if name not in known]
-    given = {output.name for output in model.graph.output}
-    observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    content = observed.SerializeToString()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]), names
+    return [name for name in tensors if name not in constants]

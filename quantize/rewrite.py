@@ -290,7 +290,7 @@ def _fold(graph: GraphProto, layer: NodeProto, norm: NodeProto) -> None:
     bias = _initializer(graph, layer, 2) if len(layer.input) > 2 else np.zeros_like(scale)
     moved = ((bias - mean) * scale + beta).astype(weight.dtype)
     name = layer.name
-    layer.input[1:] = [_add(graph, f"{name}.weight", folded), _add(graph, f"{name}.bias", moved)]
+    layer.input[1:] = [_add(graph, f"{name}.w", folded), _add(graph, f"{name}.b", moved)]
     layer.output[0] = norm.output[0]
     graph.node.remove(norm)
 

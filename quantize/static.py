@@ -29,15 +29,27 @@ from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.mel import Float32
 
 from .even import UNIT
-from .ranges import MOVES, measure_ranges
+from .ranges import measure_ranges
 from .statistics import with_statistics
+from .verify import MOVES, NETWORK, check_layers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-Limits = dict[str, tuple[float, float]]  # tensor name -> least and greatest value
+LONG_NAMES = {  # what the quantizer appends, and what is kept of it
+    "_DequantizeLinear_Output": ".f",
+    "_QuantizeLinear_Output": ".q",
+    "_zero_point": ".z",
+    "_quantized": ".i",
+    "_scale": ".s",
+}
 
-NETWORK = ("Conv", "Relu", *MOVES)  # what becomes integer
+DEFAULTS: tuple[tuple[str, int, set[int]], ...] = (
+    ("group", 1, set()),
+    ("dilations", 0, {1}),
+)  # attributes of a convolution
+
+Limits = dict[str, tuple[float, float]]  # tensor name -> least and greatest value
 
 
 def quantize(
@@ -58,7 +70,7 @@ def quantize(
     """
     if not headroom >= 1.0 or not np.isfinite(headroom):
         raise ConfigError(f"headroom must be a finite number of at least 1, not {headroom}")
-    _check_layers(model.graph)
+    check_layers(model.graph)
     ranges = measure_ranges(model, patches)
     limits = {name: (low.min() * headroom, high.max() * headroom) for name, (low, high) in ranges.items()}
     _widen_output(model.graph, limits)
@@ -77,14 +89,6 @@ def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:
     factor, shift = _value(graph, "units.factor"), _value(graph, "units.shift")
     low, high = (((level - zero) * scale - shift) / factor for level in (0, 255))
     return low.astype(np.float32), high.astype(np.float32)
-
-
-def _check_layers(graph: GraphProto) -> None:
-    for node in graph.node:
-        if node.op_type in ("ConvTranspose", "BatchNormalization", "Gemm", "MatMul"):
-            raise ArtifactError(f"{node.name}: {node.op_type} stays in float; `rewrite` the network first")
-    if not any(node.op_type == "Conv" for node in graph.node):
-        raise ArtifactError("the network has no convolution: nothing to quantize")
 
 
 def _widen_output(graph: GraphProto, limits: Limits) -> None:
@@ -244,11 +248,33 @@ def _sort(graph: GraphProto) -> None:
 
 
 def _tidied(quantized: ModelProto, model: ModelProto) -> ModelProto:
-    """The metadata of the float model in place of the quantizer's, and no shapes of inner tensors."""
+    """The metadata of the float model in place of the quantizer's, and nothing in the file that says nothing."""
     del quantized.metadata_props[:]
     quantized.metadata_props.extend(model.metadata_props)
-    del quantized.graph.value_info[:]
-    used = {name for node in quantized.graph.node for name in node.input}
-    for tensor in [t for t in quantized.graph.initializer if t.name not in used]:
-        quantized.graph.initializer.remove(tensor)
+    graph = quantized.graph
+    del graph.value_info[:]
+    zero = {tensor.name for tensor in graph.initializer if not _value(graph, tensor.name).any()}
+    constant = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in constant and node.input[2] in zero:
+            del node.input[2:]  # zero is what it is without
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            node.name = ""
+        for attribute in [a for a in node.attribute if (a.name, a.i, set(a.ints)) in DEFAULTS]:
+            node.attribute.remove(attribute)
+        for names in (node.input, node.output):
+            names[:] = [_short(name) for name in names]
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if _short(tensor.name) in used]
+    del graph.initializer[:]
+    for tensor in kept:
+        graph.initializer.add().CopyFrom(tensor)
+        graph.initializer[-1].name = _short(tensor.name)
     return quantized
+
+
+def _short(name: str) -> str:
+    """A tensor's name without the length that the quantizer gives it: names are a tenth of a small file."""
+    for long, short in LONG_NAMES.items():
+        name = name.replace(long, short)
+    return name

@@ -46,7 +46,7 @@ def residual(model: onnx.ModelProto) -> np.ndarray:
 def test_an_even_network_computes_the_same(folded: onnx.ModelProto) -> None:
     made = even(folded, measure_ranges(folded, [PATCHES]), HEADROOM)
     onnx.checker.check_model(made, full_check=True)
-    assert_same(folded, made)
+    assert_same(folded, made, inside=False)
 
 
 def test_its_channels_move_about_equally_far(folded: onnx.ModelProto) -> None:

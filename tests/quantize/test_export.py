@@ -1,12 +1,16 @@
 """Export: what ships computes what was trained, and is whole."""
 
+import re
+
 import numpy as np
 import pytest
 
 from edgeae.quantize import drift, export
+from edgeae.quantize.cli import MAX_DRIFT
 from edgeae.quantize.verify import assert_integer, optimized_ops
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.artifact import SECTIONS
+from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.selftest import check
 from edgeae.train.config import load_config
@@ -41,15 +45,25 @@ def _random_network(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_float_network_equals_torch_and_int8_is_integer_throughout(name, sound):
+def test_float_network_equals_torch(name, sound):
     network, config = _random_network(name)
     model = export.rewrite(export.to_onnx(network, config))
     patches = sound.patches(config.model.patch_frames)
     assert export.check_parity(network, model, config, np.concatenate(patches[:4])) <= export.PARITY
-    quantized = export.quantize(model, patches[:4], headroom=export.HEADROOM).SerializeToString()
-    assert_integer(quantized)
-    ops = optimized_ops(quantized)
-    assert not {"Conv", "FusedConv", "ConvTranspose", "MatMul", "Gemm"} & set(ops)
+
+
+@pytest.mark.parametrize(("name", "convolutions", "transposes"), [("edge", 9, 0), ("dense", 10, 0), ("cnn2d", 19, 6)])
+def test_int8_network_runs_in_integers_with_no_more_moves_than_needed(name, convolutions, transposes, sound):
+    """What onnxruntime makes of it. Twice as many rows and columns take a Transpose in the image network."""
+    network, config = _random_network(name)
+    model = export.rewrite(export.to_onnx(network, config))
+    quantized = export.quantize(model, sound.patches(config.model.patch_frames)[:4], headroom=export.HEADROOM)
+    assert_integer(quantized.SerializeToString())
+    ops = optimized_ops(quantized.SerializeToString())
+    assert (ops["QuantizeLinear"], ops["DequantizeLinear"]) == (1, 1)
+    assert ops["QLinearConv"] == convolutions == [node.op_type for node in model.graph.node].count("Conv")
+    assert (ops["Transpose"], ops["DepthToSpace"]) == (transposes, 0)
+    assert not {"Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm"} & set(ops)
 
 
 def test_parity_is_refused_when_onnx_computes_otherwise(trained, sound):
@@ -75,10 +89,58 @@ def test_int8_network_is_under_a_third_of_float_and_under_220_kib(trained):
 
 
 def test_scores_of_int8_rank_as_those_of_float(trained, sound):
-    rows = {row.name: row for row in drift.compare(Artifact.read(trained.float_), Artifact.read(trained.int8), sound)}
+    compared = drift.compare(Artifact.read(trained.float_), Artifact.read(trained.int8), sound)
+    rows = {row.name: row for row in compared.rows}
     assert rows["rank correlation of the scores"].int8 > 0.99
     assert rows["mean squared residual"].int8 == pytest.approx(rows["mean squared residual"].float_, rel=0.02)
-    assert "ratio" in drift.table(list(rows.values()))
+    assert rows["score drift, rms without its mean"].int8 == compared.drift < MAX_DRIFT
+    assert "ratio" in str(compared)
+
+
+def test_drift_is_what_moves_scores_against_each_other():
+    scores = np.array([0.0, 2.0, 4.0, 6.0])
+    moved = np.array([0.1, -0.1, 0.1, -0.1])
+    assert drift.score_drift(scores, scores + 5) == pytest.approx(0)
+    assert drift.score_drift(scores, scores + moved + 5) == pytest.approx(0.1 / np.std(scores))
+    assert drift.score_drift(scores, 3 * scores) == pytest.approx(2)
+    assert drift.score_drift(scores[:1], scores[:1] + 1) == 0
+
+
+def test_few_clips_that_score_alike_do_not_make_a_drift_of_noise():
+    scores = np.array([1.0, 1.001, 0.999])
+    assert drift.score_drift(scores, scores + np.array([0.001, 0, 0])) < 0.01
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, [0]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])])
+def test_clips_are_evenly_spread(most, expected):
+    assert drift.spread(range(5), most) == expected
+
+
+def test_an_int8_network_that_drifts_too_far_is_not_written(trained, tmp_path, capsys):
+    target = tmp_path / "model.onnx"
+    before = {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")}
+    assert run_command(["export", str(trained.run), "--int8", "--max-drift", "1e-6", "-o", str(target)]) == 3
+    assert run_command(["export", str(trained.run), "--int8", "--max-drift", "1e-6"]) == 3
+    assert not target.exists()
+    assert before == {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")}
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    message = printed.err.splitlines()[-1]
+    assert re.search(r"scores by 0\.0\d\d .*% by (input|body\.\d+)\), allowed is 1e-06", message)
+    assert "--max-drift" in message
+
+
+def test_export_prints_the_layers_and_writes_a_network_that_drifts_little(trained, tmp_path, capsys):
+    target = tmp_path / "model.onnx"
+    assert run_command(["export", str(trained.run), "--int8", "-o", str(target)]) == 0
+    assert "share of drift  on 18 normal test clips" in capsys.readouterr().err
+    assert target.exists()
+
+
+def test_normal_test_recordings_are_unheard(trained, tmp_path):
+    config = load_config("tiny")
+    assert len(export.unheard(trained.data, config, print)) == 18
+    assert export.unheard(tmp_path, config, print) == []
 
 
 def test_patches_cover_every_frame(sound):
