@@ -56,7 +56,7 @@ def quantize(
     model: ModelProto,
     patches: Iterable[NDArray[np.float32]],
     *,
-    headroom: float = 1.25,
+    headroom: float = 1.5,
     reduce_range: bool = False,
 ) -> ModelProto:
     """The int8 form of `model`, a float network as `rewrite` leaves it.

@@ -14,7 +14,7 @@ from edgeae.quantize.verify import assert_same
 from edgeae.train.config import load_config
 from edgeae.train.models import build
 
-HEADROOM = 1.25
+HEADROOM = 1.5
 PATCHES = np.random.default_rng(0).normal(-50, 10, (60, 32, 128)).astype(np.float32)
 
 

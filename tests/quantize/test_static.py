@@ -226,7 +226,7 @@ def test_a_band_of_small_range_has_small_steps():
         network.layers[-1].weight[:, :64] /= 4  # of a ConvTranspose: (in, out, kernel)
         network.layers[-1].bias[:64] /= 4
     folded, patches = fold(exported(network)), [sound(50, 1)]
-    int8 = quantize(rewrite(even(folded, measure_ranges(folded, patches), 1.25)), patches)
+    int8 = quantize(rewrite(even(folded, measure_ranges(folded, patches), 1.5)), patches)
     steps = parameter(int8, "units.steps")
     np.testing.assert_array_equal(steps, np.round(steps))
     assert steps[:64].max() < steps[64:].mean()
