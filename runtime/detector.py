@@ -301,9 +301,16 @@ class Detector(Pipeline):
         """What the artifact knows of normal scores; see `edgeae.runtime.threshold`."""
         try:
             found = self.artifact.sections["head"]["references"][kind]
-            known = [Reference(int(r["windows"]), r["scores"].astype(float), float(r["left_out"])) for r in found]
-            if not known or known[0].windows or any(not len(reference.scores) for reference in known):
+            known = [Reference(int(r["windows"]), r["parts"].astype(float), r["left_out"].astype(float)) for r in found]
+            n_parts = len(self.head.with_kind(kind).weights)
+            shapes = {(r.parts.shape[1:], r.left_out.shape) for r in known}
+            if (
+                not known
+                or known[0].windows
+                or shapes != {((n_parts,), (n_parts,))}
+                or not all(len(r.parts) for r in known)
+            ):
                 raise ValueError("scores are missing")
             return known
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise ArtifactError(f"the artifact has no reference scores for {kind}; export it again") from error

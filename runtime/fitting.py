@@ -19,16 +19,18 @@ from .threshold import fit_references, fit_threshold
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
 
 
-def fit_fleet(machines: Sequence[Float64], kind: Kind, window: float, false_alarms: str) -> dict[str, Any]:
+def fit_fleet(
+    machines: Sequence[Float64], gain: Float64, kind: Kind, window: float, false_alarms: str
+) -> dict[str, Any]:
     """The sections ``head`` and ``threshold`` of an artifact that knows no machine yet.
 
-    machines: coordinates (n_windows, size) of each training machine; window: seconds.
-    Raises ConfigError if there is too little sound to fit anything.
+    machines: coordinates (n_windows, size) of each training machine; gain: (size,), see `Fleet.fit`;
+    window: seconds. Raises ConfigError if there is too little sound to fit anything.
     """
-    references = {kind: fit_references(machines, kind) for kind in CALIBRATABLE}
-    head = Head.of_fleet(Fleet.fit(machines), machines, kind)
+    references = {kind: fit_references(machines, gain, kind) for kind in CALIBRATABLE}
+    head = Head.of_fleet(Fleet.fit(machines, gain), machines, kind)
     stored = {
-        name: [{"windows": r.windows, "left_out": r.left_out, "scores": r.scores} for r in found]
+        name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in found]
         for name, found in references.items()
     }
     threshold = fit_threshold(references[kind], head, np.empty((0, len(head.mean))), false_alarms, window)

@@ -16,13 +16,19 @@ follows from three sums over the time of each patch, which the network itself gi
 
 A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The heads:
 
-    gaussian    mean of ln distance of both views
+    gaussian    ln distance of both views, the residual's weighing as much as the network knows the machine
     no_network  ln distance of the input alone: the baseline that the network has to beat
     mse         the energy, as in the DCASE baselines and MLPerf Tiny
 
 A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
 **fleet** (how windows vary within the machines of the training set), to which the machine's own
-covariance is added as far as its few windows can be trusted. All scores are natural logarithms.
+covariance is added as far as its few windows can be trusted. A change of the microphone's gain is no
+fault: its direction is added to C, too.
+
+The residual of a machine that the network was trained on tells more than the input, that of a
+stranger less. How strange a machine is shows without hearing a fault: it is the mean square, in
+deviations of the fleet, of what the network leaves of its mean sound. The residual's weight against
+the input's is exp(-strangeness). All scores are natural logarithms.
 """
 
 from collections.abc import Sequence
@@ -39,6 +45,7 @@ Kind = Literal["gaussian", "mse", "no_network"]
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
+GAIN = 3.0  # dB that the gain of a microphone may change and mean nothing
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
 
@@ -53,6 +60,11 @@ def smooth_basis(n_mels: int) -> Float64:
 def size_of(n_mels: int) -> int:
     """Coordinates of a window."""
     return 1 + 2 * (n_mels + 2 * (n_mels // 4))
+
+
+def n_mels_of(size: int) -> int:
+    """Mel bands of a window of so many coordinates."""
+    return next(n for n in range(size) if size_of(n) >= size)
 
 
 def coordinates(statistics: NDArray[np.floating[Any]], frames: int) -> Float64:
@@ -94,13 +106,18 @@ def oas_shrinkage(correlation: Float64, n: int) -> float:
 class Fleet:
     """How windows vary within machines of this kind."""
 
+    mean: Float64  # (size,) of all machines
     deviation: Float64  # (size,) standard deviation of each coordinate within a machine
+    gain: Float64  # (size,) by which the coordinates change with 1 dB
     correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
     windows: int  # behind the correlations, less one for the mean of each machine
 
     @classmethod
-    def fit(cls, machines: Sequence[Float64]) -> Self:
-        """From the coordinates (n_windows, size) of each training machine, each machine weighing the same."""
+    def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
+        """From the coordinates (n_windows, size) of each training machine, each machine weighing the same.
+
+        gain: (size,) by which the coordinates change where the sound is 1 dB louder.
+        """
         centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
         if not centred:
             raise ValueError("no machine has two windows")
@@ -109,7 +126,18 @@ class Fleet:
         scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
         views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
         correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
-        return cls(deviation, np.array(correlations), sum(len(windows) - 1 for windows in centred))
+        mean = np.mean([windows.mean(axis=0) for windows in machines], axis=0)
+        return cls(mean, deviation, gain, np.array(correlations), sum(len(windows) - 1 for windows in centred))
+
+    def strangeness(self, mean: Float64, windows: int) -> float:
+        """How little the network knows a machine, from the mean (size,) of so many of its windows.
+
+        About 0 for a machine of the fleet; the chance of a mean of few windows is taken off.
+        """
+        first = _views(len(mean))[1].start
+        bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
+        square = np.mean(np.square((mean - self.mean)[bands] / self.deviation[bands]))
+        return max(0.0, float(square) - 1 / windows)
 
 
 @dataclass(frozen=True)
@@ -155,9 +183,19 @@ class Head:
         fleet, own = self.fleet.correlations[view], self.own[:, used]
         blend = (1 - self.own_weight) * fleet + self.own_weight * (own.T @ own)
         ridge = oas_shrinkage(fleet, self.fleet.windows)
-        variance, directions = np.linalg.eigh((1 - ridge) * blend + ridge * np.eye(len(blend)))
+        gain = GAIN * self.fleet.gain[used] / self.fleet.deviation[used]
+        covariance = (1 - ridge) * blend + ridge * np.eye(len(blend)) + np.outer(gain, gain)
+        variance, directions = np.linalg.eigh(covariance)
         factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
         return np.asarray(factor / self.fleet.deviation[used, None])
+
+    @property
+    def weights(self) -> Float64:
+        """(n_parts,) of `parts` in the score; they add up to 1."""
+        if self.kind != "gaussian":
+            return np.ones(1)
+        residual = np.exp(-self.fleet.strangeness(self.mean, max(1, self.windows)))
+        return np.array([1, residual]) / (1 + residual)
 
     def distances(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
@@ -166,16 +204,20 @@ class Head:
         squares = [np.square(deviations[..., used] @ self._factor(k)).mean(axis=-1) for k, used in views]
         return np.log(np.stack(squares, axis=-1) + 1e-12)
 
+    def parts(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
+        if self.kind == "mse":
+            return windows[..., :1]
+        distances = self.distances(windows)
+        return distances[..., :1] if self.kind == "no_network" else distances
+
     def score(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> scores (...), natural logarithm."""
-        if self.kind == "mse":
-            return np.asarray(windows[..., 0])
-        distances = self.distances(windows)
-        return np.asarray(distances[..., 0] if self.kind == "no_network" else distances.mean(axis=-1))
+        return np.asarray(self.parts(windows) @ self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         upper = np.triu_indices(self.fleet.correlations.shape[1])
-        fleet = {"deviation": self.fleet.deviation, "windows": self.fleet.windows}
+        fleet = {key: getattr(self.fleet, key) for key in ("mean", "deviation", "gain", "windows")}
         fleet["correlations_upper"] = np.array([view[upper] for view in self.fleet.correlations])
         return {
             "kind": self.kind,
@@ -201,11 +243,13 @@ class Head:
             correlations = np.zeros((2, n, n))
             correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)
-            deviation = fleet["deviation"].astype(np.float64)
-            if deviation.shape != (size,) or not (deviation > 0).all() or values["own"].shape[1:] != (size,):
+            vectors = [fleet[key].astype(np.float64) for key in ("mean", "deviation", "gain")]
+            if any(v.shape != (size,) for v in vectors) or not (vectors[1] > 0).all():
                 raise ValueError("its arrays do not fit together")
             own = values["own"].astype(np.float64)
-            fitted = Fleet(deviation, correlations, int(fleet["windows"]))
+            if own.shape[1:] != (size,):
+                raise ValueError("its arrays do not fit together")
+            fitted = Fleet(*vectors, correlations, int(fleet["windows"]))
             return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

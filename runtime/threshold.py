@@ -35,11 +35,14 @@ PERIODS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}
 
 @dataclass(frozen=True)
 class Reference:
-    """Scores of normal windows of training machines that were calibrated on ``windows`` windows."""
+    """Scores of normal windows of training machines that were calibrated on ``windows`` windows.
+
+    In parts (`edgeae.runtime.head`), which the machine to be judged weighs as its own.
+    """
 
     windows: int  # 0: not calibrated
-    scores: Float64  # (n,), ascending
-    left_out: float  # mean leave-one-out score of the calibration windows
+    parts: Float64  # (n, n_parts)
+    left_out: Float64  # (n_parts,) mean leave-one-out score of the calibration windows
 
 
 @dataclass(frozen=True)
@@ -94,49 +97,55 @@ def probability_of(false_alarms: str, window: float) -> float:
     raise ConfigError(f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month or 1%")
 
 
-def left_out_scores(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
-    """Each of ``windows`` (n, size) scored by a head calibrated on the others; empty for one window."""
-    folds = [fold for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS) if 0 < len(fold) < len(windows)]
-    scores = [Head.calibrated(fleet, np.delete(windows, fold, 0), kind).score(windows[fold]) for fold in folds]
-    return np.concatenate(scores) if scores else np.empty(0)
+def left_out_parts(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
+    """(n, n_parts): each of ``windows`` (n, size), two or more, scored by a head calibrated on the others."""
+    folds = [fold for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS) if len(fold)]
+    return np.concatenate(
+        [Head.calibrated(fleet, np.delete(windows, fold, 0), kind).parts(windows[fold]) for fold in folds]
+    )
 
 
-def _blocks(machines: Sequence[Float64], size: int) -> Iterator[tuple[Fleet, Float64]]:
+def _blocks(machines: Sequence[Float64], gain: Float64, size: int) -> Iterator[tuple[Fleet, Float64]]:
     """Every block of ``size`` windows of one machine, with the fleet fitted on all the rest."""
     for m, windows in enumerate(machines):
         for start in range(0, len(windows) - size + 1, size):
             rest = [*machines[:m], np.delete(windows, np.s_[start : start + size], 0), *machines[m + 1 :]]
             if any(len(other) > 1 for other in rest):
-                yield Fleet.fit(rest), windows[start : start + size]
+                yield Fleet.fit(rest, gain), windows[start : start + size]
 
 
-def _calibrated_reference(machines: Sequence[Float64], n: int, size: int, kind: Kind) -> Reference | None:
-    scores, left_out = list[Float64](), list[float]()
-    for fleet, block in _blocks(machines, size):
-        scores.append(Head.calibrated(fleet, block[:n], kind).score(block[n:]))
+def _calibrated_reference(
+    machines: Sequence[Float64], gain: Float64, n: int, size: int, kind: Kind
+) -> Reference | None:
+    parts, left_out = list[Float64](), list[Float64]()
+    for fleet, block in _blocks(machines, gain, size):
+        parts.append(Head.calibrated(fleet, block[:n], kind).parts(block[n:]))
         if n > 2 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
-            left_out.append(float(left_out_scores(fleet, block[:n], kind).mean()))
-    if not scores:
+            left_out.append(left_out_parts(fleet, block[:n], kind).mean(axis=0))
+    if not parts:
         return None
-    return Reference(n, np.sort(np.concatenate(scores)), float(np.mean(left_out)) if left_out else 0.0)
+    found = np.concatenate(parts)
+    return Reference(n, found, np.mean(left_out, axis=0) if left_out else np.zeros(found.shape[1]))
 
 
-def _fleet_reference(machines: Sequence[Float64], kind: Kind) -> Reference:
+def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> Reference:
     """The windows of every machine, scored by a head that did not hear them."""
-    scores = []
+    parts = []
     for k in range(LEFT_OUT_FOLDS):
         held = [windows[k::LEFT_OUT_FOLDS] for windows in machines]
         rest = [np.delete(windows, np.s_[k::LEFT_OUT_FOLDS], 0) for windows in machines]
         rest = [windows for windows in rest if len(windows)]
         if any(len(windows) > 1 for windows in rest):
-            scores.append(Head.of_fleet(Fleet.fit(rest), rest, kind).score(np.concatenate(held)))
-    return Reference(0, np.sort(np.concatenate(scores)), 0.0)
+            parts.append(Head.of_fleet(Fleet.fit(rest, gain), rest, kind).parts(np.concatenate(held)))
+    found = np.concatenate(parts)
+    return Reference(0, found, np.zeros(found.shape[1]))
 
 
-def fit_references(machines: Sequence[Float64], kind: Kind) -> list[Reference]:
+def fit_references(machines: Sequence[Float64], gain: Float64, kind: Kind) -> list[Reference]:
     """References for no calibration and for every size the training windows (n, size) of each machine allow.
 
-    Raises ConfigError if no machine has three windows, the fewest that can act out anything.
+    gain: (size,), see `Fleet.fit`. Raises ConfigError if no machine has three windows, the fewest that
+    can act out anything.
     """
     longest = max(len(windows) for windows in machines)
     if longest < 3:
@@ -144,10 +153,10 @@ def fit_references(machines: Sequence[Float64], kind: Kind) -> list[Reference]:
             f"the training set holds at most {longest} windows of one machine; a threshold needs 3, better 100 "
             f"(record longer, or choose a shorter --window)"
         )
-    references = [_fleet_reference(machines, kind)]
+    references = [_fleet_reference(machines, gain, kind)]
     for n in CALIBRATION_SIZES:
         size = max(BLOCK, 2 * n) if longest >= 2 * max(BLOCK, 2 * n) else max(2, longest // 2)
-        found = _calibrated_reference(machines, n, size, kind) if size > n else None
+        found = _calibrated_reference(machines, gain, n, size, kind) if size > n else None
         references += [found] if found else []
     return references
 
@@ -171,9 +180,10 @@ def fit_threshold(
     """
     probability = probability_of(false_alarms, window)
     reference = max((r for r in references if r.windows <= len(windows)), key=lambda r: r.windows)
-    shift = 0.0
+    shift, weights = 0.0, head.weights
     if len(windows) > 2 and reference.windows > 2:
-        shift = float(left_out_scores(head.fleet, windows, head.kind).mean()) - reference.left_out
-    n = len(reference.scores)
-    value = _quantile(reference.scores, probability) + shift
+        own = left_out_parts(head.fleet, windows, head.kind).mean(axis=0)
+        shift = float((own - reference.left_out) @ weights)
+    n = len(reference.parts)
+    value = _quantile(np.sort(reference.parts @ weights), probability) + shift
     return Threshold(round(value, 6), false_alarms, probability, n, probability * n < 1)

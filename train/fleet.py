@@ -18,6 +18,9 @@ from edgeae.runtime.recordings import Recording, scan
 
 from .config import Config
 
+GAIN_CLIPS = 40  # recordings that are made louder and softer, at most
+GAIN_STEP = np.float32(3.0)  # dB
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -39,7 +42,7 @@ class Sound:
 
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
         """The head and threshold of an artifact, see `edgeae.runtime.fitting.fit_fleet`."""
-        return fit_fleet(self.machines(pipeline), kind, pipeline.window, false_alarms)
+        return fit_fleet(self.machines(pipeline), self.gain(pipeline), kind, pipeline.window, false_alarms)
 
     def machines(self, pipeline: Pipeline) -> list[Float64]:
         """Coordinates (n_windows, size) of each machine's windows that do not overlap."""
@@ -48,6 +51,17 @@ class Sound:
             windows = pipeline.independent(pipeline.windows_of_frames(frames))
             found.setdefault(recording.machine, []).append(windows)
         return [np.concatenate(windows) for windows in found.values()]
+
+    def gain(self, pipeline: Pipeline) -> Float64:
+        """(size,) by which the coordinates of a window change where the sound is 1 dB louder."""
+        few = [self.frames[i] for i in np.linspace(0, len(self.frames) - 1, GAIN_CLIPS).astype(int)]
+        changed = [
+            np.mean(
+                [pipeline.independent(pipeline.windows_of_frames(frames + step)).mean(axis=0) for frames in few], axis=0
+            )
+            for step in (GAIN_STEP, -GAIN_STEP)
+        ]
+        return np.asarray((changed[0] - changed[1]) / (2 * GAIN_STEP))
 
 
 def _cut(frames: Float32, patch: int) -> Float32:

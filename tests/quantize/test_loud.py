@@ -63,9 +63,12 @@ def test_saturation_hides_nothing(scores: dict[str, dict[str, float]]) -> None:
 
 def test_int8_ranks_loud_sounds_as_float_does(scores: dict[str, dict[str, float]]) -> None:
     """But for broadband sounds, which float follows far out of what it was trained on, and int8 does not."""
-    float_, int8 = ({k: v for k, v in found.items() if "noise" not in k} for found in scores.values())
+    float_, int8 = (
+        {name: score for name, score in found.items() if not name.startswith(("noise", "square"))}
+        for found in scores.values()
+    )
     clear = [(a, b) for a, b in combinations(float_, 2) if abs(float_[a] - float_[b]) > CLEAR]
-    assert len(clear) > 50
+    assert len(clear) > 40
     assert [pair for pair in clear if (float_[pair[0]] > float_[pair[1]]) != (int8[pair[0]] > int8[pair[1]])] == []
 
 

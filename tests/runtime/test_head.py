@@ -12,12 +12,13 @@ from scipy.linalg import fractional_matrix_power
 from sklearn.covariance import OAS
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.head import Fleet, Float64, Head, coordinates, oas_shrinkage, size_of
+from edgeae.runtime.head import Fleet, Float64, Head, coordinates, n_mels_of, oas_shrinkage, size_of
 from edgeae.runtime.mel import Float32
 from edgeae.runtime.network import statistics_of
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
 VIEWS = (slice(1, 13), slice(13, 25))  # input, residual
+NO_GAIN = np.zeros(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def machines() -> list[Float64]:
 
 @pytest.fixture(scope="module")
 def fleet(machines: list[Float64]) -> Fleet:
-    return Fleet.fit(machines[:3])
+    return Fleet.fit(machines[:3], NO_GAIN)
 
 
 def plain_view(patches: Float32) -> list[float]:
@@ -66,7 +67,8 @@ def plain_distances(head: Head, window: Float64) -> list[float]:
         own = head.own[:, view]
         blend = (1 - head.own_weight) * fleet + head.own_weight * own.T @ own
         ridge = oas_shrinkage(fleet, head.fleet.windows)
-        inverse = fractional_matrix_power((1 - ridge) * blend + ridge * np.eye(12), -1.2)
+        gain = 3 * head.fleet.gain[view] / head.fleet.deviation[view]
+        inverse = fractional_matrix_power((1 - ridge) * blend + ridge * np.eye(12) + np.outer(gain, gain), -1.2)
         f = ((window - head.mean) / head.fleet.deviation)[view]
         found.append(math.log(f @ inverse @ f / 12))
     return found
@@ -88,10 +90,40 @@ def test_coordinates_of_digital_silence_are_finite() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 80])
-def test_gaussian_is_the_mean_of_both_log_distances(fleet: Fleet, machines: list[Float64], n: int) -> None:
-    head = Head.calibrated(fleet, machines[3][:n])
-    for window in machines[3][-3:] + 1:
-        assert head.score(window) == pytest.approx(np.mean(plain_distances(head, window)), abs=1e-9)
+@pytest.mark.parametrize("gain", [0.0, 1.0])
+def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_machine(
+    machines: list[Float64], n: int, gain: float
+) -> None:
+    fleet = Fleet.fit(machines[:3], gain * np.linspace(0, 1, SIZE))
+    windows = machines[3][:n] - machines[3].mean(axis=0) + fleet.mean + 0.5 * fleet.deviation
+    head = Head.calibrated(fleet, windows)
+    strangeness = np.mean(((head.mean - fleet.mean) / fleet.deviation)[13:21] ** 2) - 1 / n
+    weight = math.exp(-max(0, strangeness))
+    for window in windows[-3:] + 1:
+        of_input, of_residual = plain_distances(head, window)
+        assert head.score(window) == pytest.approx((of_input + weight * of_residual) / (1 + weight), abs=1e-9)
+
+
+def test_the_residual_of_a_strange_machine_hardly_counts(fleet: Fleet) -> None:
+    known, strange = fleet.mean.copy(), fleet.mean.copy()
+    strange[13:21] += 3 * fleet.deviation[13:21]
+    weights = [Head.calibrated(fleet, np.array([mean] * 20)).weights for mean in (known, strange)]
+    np.testing.assert_allclose(weights[0], [0.5, 0.5])
+    assert weights[1][1] < 1e-3
+    assert weights[1].sum() == pytest.approx(1)
+
+
+def test_a_change_of_gain_is_no_fault(machines: list[Float64]) -> None:
+    louder = np.random.default_rng(4).uniform(0.5, 1.5, SIZE)
+    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, louder))
+    for decibel in (-6, 6):
+        assert plain.score(plain.mean + decibel * louder) > plain.score(machines[3][20:]).max()
+        assert wise.score(wise.mean + decibel * louder) < wise.score(machines[3][20:]).mean()
+
+
+@pytest.mark.parametrize("n_mels", [4, 5, 8, 10, 63, 64, 128])
+def test_bands_follow_from_the_number_of_coordinates(n_mels: int) -> None:
+    assert n_mels_of(size_of(n_mels)) == n_mels
 
 
 def test_no_network_is_the_distance_of_the_input_alone(fleet: Fleet, machines: list[Float64]) -> None:
@@ -114,7 +146,7 @@ def test_many_windows_score_as_each_alone(fleet: Fleet, machines: list[Float64])
 
 
 def test_fleet_weighs_every_machine_the_same(machines: list[Float64]) -> None:
-    pair = Fleet.fit(machines[:2])
+    pair = Fleet.fit(machines[:2], NO_GAIN)
     variances = [windows.var(axis=0, ddof=1) for windows in machines[:2]]
     np.testing.assert_allclose(pair.deviation**2, np.mean(variances, axis=0))
     for view, correlation in zip(VIEWS, pair.correlations, strict=True):
@@ -123,13 +155,13 @@ def test_fleet_weighs_every_machine_the_same(machines: list[Float64]) -> None:
 
 
 def test_fleet_does_not_depend_on_the_means_of_its_machines(machines: list[Float64]) -> None:
-    moved = Fleet.fit([windows + 7 * k for k, windows in enumerate(machines)])
-    np.testing.assert_allclose(moved.correlations, Fleet.fit(machines).correlations, atol=1e-10)
+    moved = Fleet.fit([windows + 7 * k for k, windows in enumerate(machines)], NO_GAIN)
+    np.testing.assert_allclose(moved.correlations, Fleet.fit(machines, NO_GAIN).correlations, atol=1e-10)
 
 
 def test_fleet_needs_one_machine_with_two_windows(machines: list[Float64]) -> None:
     with pytest.raises(ValueError, match="two windows"):
-        Fleet.fit([windows[:1] for windows in machines])
+        Fleet.fit([windows[:1] for windows in machines], NO_GAIN)
 
 
 def test_oas_by_hand() -> None:
@@ -169,7 +201,7 @@ def test_a_change_against_the_correlation_scores_higher_than_one_along_it() -> N
     rng = np.random.default_rng(2)
     windows = rng.standard_normal((200, SIZE))
     windows[:, 2] = windows[:, 1] + 0.1 * windows[:, 2]  # two bands that go up and down together
-    head = Head.calibrated(Fleet.fit([windows]), windows[:10])
+    head = Head.calibrated(Fleet.fit([windows], NO_GAIN), windows[:10])
     along, against = np.zeros(SIZE), np.zeros(SIZE)
     along[1:3], against[1:3] = (2, 2), (2, -2)
     assert head.score(head.mean + against) > head.score(head.mean + along) + 1
@@ -197,7 +229,7 @@ def test_own_holds_the_machine_s_covariance(fleet: Fleet, machines: list[Float64
 
 
 def test_the_head_before_calibration_expects_any_machine_of_the_fleet(machines: list[Float64]) -> None:
-    head = Head.of_fleet(Fleet.fit(machines), machines)
+    head = Head.of_fleet(Fleet.fit(machines, NO_GAIN), machines)
     known = np.mean([head.score(windows).mean() for windows in machines])
     stranger = head.score(machines[0] + 1000).mean()
     assert stranger > known + 5
@@ -238,6 +270,8 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
         _with("windows", None),
         _with("fleet", None),
         _with_fleet("deviation", np.zeros(SIZE)),
+        _with_fleet("mean", np.zeros(SIZE - 1)),
+        _with_fleet("gain", None),
         _with_fleet("deviation", np.ones(SIZE - 1)),
         _with_fleet("correlations_upper", np.zeros((2, 77))),
         _with_fleet("correlations_upper", np.zeros(1)),

@@ -10,12 +10,13 @@ from edgeae.runtime.threshold import (
     Threshold,
     fit_references,
     fit_threshold,
-    left_out_scores,
+    left_out_parts,
     probability_of,
 )
 
 SIZE = 13  # four mel bands
 WINDOW = 10.0
+NO_GAIN = np.zeros(SIZE)
 
 
 def simulate(machines: int, windows: int, seed: int) -> list[Float64]:
@@ -35,12 +36,12 @@ def training() -> list[Float64]:
 
 @pytest.fixture(scope="module")
 def fleet(training: list[Float64]) -> Fleet:
-    return Fleet.fit(training)
+    return Fleet.fit(training, NO_GAIN)
 
 
 @pytest.fixture(scope="module")
 def references(training: list[Float64]) -> list[Reference]:
-    return fit_references(training, "gaussian")
+    return fit_references(training, NO_GAIN, "gaussian")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
     rates = []
     for seed in (1, 21, 31):
         training = simulate(8, 48, seed)
-        fleet, references = Fleet.fit(training), fit_references(training, "gaussian")
+        fleet, references = Fleet.fit(training, NO_GAIN), fit_references(training, NO_GAIN, "gaussian")
         for windows in simulate(100, 105, seed + 1):
             head = Head.calibrated(fleet, windows[:5])
             threshold = fit_threshold(references, head, windows[:5], "5%", WINDOW)
@@ -110,7 +111,7 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
 
 
 def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(fleet: Fleet) -> None:
-    references, rates = fit_references(simulate(6, 200, seed=3), "gaussian"), []
+    references, rates = fit_references(simulate(6, 200, seed=3), NO_GAIN, "gaussian"), []
     assert references[-1].windows == 50
     for windows in simulate(60, 150, seed=4):
         head = Head.calibrated(fleet, windows[:50])
@@ -139,7 +140,7 @@ def test_a_machine_that_strays_more_gets_a_higher_threshold(references: list[Ref
 
 def test_references_are_kept_for_every_size_the_training_windows_allow(references: list[Reference]) -> None:
     assert [reference.windows for reference in references] == [0, 1, 2, 3, 4, 5, 10, 20]
-    assert all((np.diff(reference.scores) >= 0).all() and len(reference.scores) for reference in references)
+    assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (2,) for r in references)
 
 
 def test_the_reference_for_five_windows_is_scored_by_heads_that_did_not_hear_them(
@@ -150,25 +151,29 @@ def test_the_reference_for_five_windows_is_scored_by_heads_that_did_not_hear_the
         for block in range(4):
             mine = np.arange(48) // 12 == block
             rest = [windows[~mine] if other == m else training[other] for other in range(len(training))]
-            head = Head.calibrated(Fleet.fit(rest), windows[mine][:5])
-            expected += head.score(windows[mine][5:]).tolist()
-    np.testing.assert_allclose(references[5].scores, np.sort(expected), rtol=1e-9)
+            head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[mine][:5])
+            expected += head.parts(windows[mine][5:]).tolist()
+    np.testing.assert_allclose(references[5].parts, expected, rtol=1e-9)
 
 
-def test_left_out_scores_come_from_heads_without_the_window(fleet: Fleet) -> None:
+def test_left_out_parts_come_from_heads_without_the_window(fleet: Fleet) -> None:
     windows = simulate(1, 4, seed=7)[0]
     expected = [
-        Head.calibrated(fleet, np.delete(windows, k, 0)).score(windows[k]) for k in range(4)
+        Head.calibrated(fleet, np.delete(windows, k, 0)).parts(windows[k]) for k in range(4)
     ]  # four windows are four folds
-    np.testing.assert_allclose(left_out_scores(fleet, windows, "gaussian"), expected, rtol=1e-9)
+    np.testing.assert_allclose(left_out_parts(fleet, windows, "gaussian"), expected, rtol=1e-9)
 
 
-def test_left_out_scores_of_many_windows_are_one_each(fleet: Fleet) -> None:
-    assert left_out_scores(fleet, simulate(1, 23, seed=8)[0], "gaussian").shape == (23,)
+def test_left_out_parts_of_many_windows_are_one_each(fleet: Fleet) -> None:
+    assert left_out_parts(fleet, simulate(1, 23, seed=8)[0], "gaussian").shape == (23, 2)
 
 
-def test_one_window_has_no_left_out_score(fleet: Fleet) -> None:
-    assert left_out_scores(fleet, simulate(1, 1, seed=9)[0], "gaussian").shape == (0,)
+def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fleet) -> None:
+    """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a strange machine."""
+    parts = np.stack([np.linspace(1, 2, 101), np.linspace(50, 60, 101)], axis=1)
+    strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.deviation)
+    threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, strange.mean[None], "50%", WINDOW)
+    assert threshold.value == pytest.approx(1.5, abs=1e-3)
 
 
 @pytest.mark.parametrize(("budget", "extrapolated"), [("5%", False), ("1%", False), ("1/day", True)])
@@ -177,7 +182,7 @@ def test_a_budget_rarer_than_the_reference_shows_is_marked(
 ) -> None:
     windows = simulate(1, 5, seed=10)[0]
     threshold = fit_threshold(references, Head.calibrated(fleet, windows), windows, budget, WINDOW)
-    assert threshold.reference_windows == len(references[5].scores) == 8 * 4 * 7
+    assert threshold.reference_windows == len(references[5].parts) == 8 * 4 * 7
     assert threshold.extrapolated is extrapolated
 
 
@@ -198,13 +203,13 @@ def test_support_says_that_a_rare_budget_is_extrapolated() -> None:
 
 def test_too_little_training_sound_is_refused_with_what_would_do() -> None:
     with pytest.raises(ConfigError, match=r"at most 2 windows of one machine; a threshold needs 3"):
-        fit_references(simulate(5, 2, seed=11), "gaussian")
+        fit_references(simulate(5, 2, seed=11), NO_GAIN, "gaussian")
 
 
 def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
     machines = simulate(1, 3, seed=12)
-    references = fit_references(machines, "gaussian")
-    head = Head.of_fleet(Fleet.fit(machines), machines)
+    references = fit_references(machines, NO_GAIN, "gaussian")
+    head = Head.of_fleet(Fleet.fit(machines, NO_GAIN), machines)
     assert np.isfinite(fit_threshold(references, head, np.empty((0, SIZE)), "1/day", WINDOW).value)
 
 
