@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.modelfile import NEWEST, check_target
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from .export import Export
 
-MAX_DRIFT = 0.05  # sound runs have .005 to .025; ranges half as wide give .08 to .25, far too wide ones .17 to .35
+MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ranges give .2 to .5
 
 
 @click.command()
@@ -54,6 +55,8 @@ def export(
     """
     from .export import export as make
 
+    if reduce_range and not int8:
+        raise ConfigError("--reduce-range limits the weights of an int8 file; give --int8, too")
     home = run or NEWEST
     if output:
         check_target(output)

@@ -61,7 +61,7 @@ def compare(float_: Artifact, int8: Artifact, sound: Sound) -> Comparison:
         times = [_microseconds(detector, np.resize(patches, (n, *patches.shape[1:]))) for detector in detectors]
         rows.append(Row(f"time of {n} patch{'es' * (n > 1)}", times[0], times[1], "us, one thread"))
     rows += _residual_rows(*(Network(artifact).residual(patches) for artifact in artifacts))
-    scores = clip_scores(detectors[0], clips), clip_scores(detectors[1], clips)
+    scores = window_scores(detectors[0], clips), window_scores(detectors[1], clips)
     drift = score_drift(*scores)
     return Comparison([*rows, *_score_rows(*scores, drift)], drift)
 
@@ -71,18 +71,27 @@ def spread(items: Sequence[T], most: int) -> list[T]:
     return [items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
-def clip_scores(detector: Detector, clips: Sequence[Float32]) -> Float64:
-    """(n_clips,) scores of recordings given as log-mel (n_frames, n_mels) dB."""
-    return np.array([detector.mean_score(detector.windows_of_frames(frames)) for frames in clips])
+def window_scores(detector: Detector, clips: Sequence[Float32]) -> Float64:
+    """(n,) scores of the windows, which do not overlap, of recordings given as log-mel (n_frames, n_mels) dB."""
+    windows = [detector.independent(detector.windows_of_frames(frames)) for frames in clips]
+    return detector.head.score(np.concatenate(windows))
 
 
 def score_drift(float_: Float64, int8: Float64) -> float:
-    """By how much int8 moves scores (n_clips,) against each other, in standard deviations of the float scores.
+    """By how much int8 moves scores (n,) of windows against each other, in standard deviations of the float scores.
 
-    A change that all clips share counts for nothing: head and threshold are fitted on the int8 network's own outputs.
-    The standard deviation of a few clips that happen to score alike is taken as 0.1.
+    The standard deviation of a few windows that happen to score alike is taken as 0.1.
     """
-    return float(np.std(int8 - float_)) / max(float(np.std(float_)), LEAST_SPREAD)
+    return movement(float_, int8) / max(float(np.std(float_)), LEAST_SPREAD)
+
+
+def movement(before: Float64, after: Float64) -> float:
+    """Root mean square of what moves scores (n,) against each other.
+
+    A change that all windows share counts for nothing, since head and threshold are fitted on the int8 network's own
+    outputs; of one window alone all of it counts.
+    """
+    return float(np.std(after - before) if len(before) > 1 else np.abs(after - before).max())
 
 
 def _residual_rows(float_: Float32, int8: Float32) -> list[Row]:

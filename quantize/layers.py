@@ -29,7 +29,7 @@ from edgeae.runtime.mel import Float32
 from edgeae.runtime.network import Network
 from edgeae.train.fleet import Sound
 
-from .drift import clip_scores
+from .drift import movement, window_scores
 from .statistics import with_statistics
 from .verify import observe
 
@@ -75,11 +75,11 @@ def analyse(model: ModelProto, quantized: ModelProto, float_: Artifact, clips: S
     heard = [frames[: round(SECONDS * float_.mel.frames_per_second)] for frames in clips]
     patches = np.concatenate(Sound([], heard).patches(detector.network.patch_frames))
     powers = _powers(model, quantized, layers, patches)
-    exact, drifts = clip_scores(detector, heard), list[float]()
+    exact, drifts = window_scores(detector, heard), list[float]()
     for tensors in layers.values():
         alone = with_statistics(quantize_only(model, tensors)).SerializeToString()
         network = Network(Artifact.build(alone, float_.mel))
-        drifts.append(float(np.var(clip_scores(Detector(float_, network), heard) - exact)))
+        drifts.append(movement(exact, window_scores(Detector(float_, network), heard)) ** 2)
     found = [
         Layer(name, _decibels(signal / max(noise, TINY)), beyond / count, drift / max(sum(drifts), TINY))
         for name, (signal, noise, beyond, count), drift in zip(layers, powers.tolist(), drifts, strict=True)

@@ -197,7 +197,8 @@ def _count_units(graph: GraphProto) -> float:
     if [undo.op_type, divide.op_type, subtract.op_type] != ["DequantizeLinear", "Div", "Sub"]:
         raise ArtifactError("the network must give its reconstruction minus (input - mean) / std")
     step = _value(graph, undo.input[1]).item()
-    steps = _whole(_value(graph, bands.input[1])) if bands.input[1] else np.array(max(int(step / UNIT), 1))
+    steps = _whole(_value(graph, bands.input[1])) if bands.input[1] else np.array(1)
+    steps = steps * max(int(step / steps.max() / UNIT), 1)
     unit = step / steps.max()
     mean, std = (_value(graph, node.input[1]).astype(np.float64) for node in (subtract, divide))
     factor, shift = constant("factor", 1 / (std * unit)), constant("shift", -mean / (std * unit))
@@ -217,7 +218,7 @@ def _count_units(graph: GraphProto) -> float:
 
 def _whole(factors: NDArray[Any]) -> NDArray[np.int64]:
     """Factors, the greatest of which is 1, in the largest unit of which all are whole multiples."""
-    units = next(n for n in range(1, 256) if np.allclose(factors * n, np.round(factors * n), atol=1e-3))
+    units = next(n for n in range(1, 1024) if np.allclose(factors * n, np.round(factors * n), atol=1e-3))
     return np.asarray(np.round(factors * units).astype(np.int64))
 
 

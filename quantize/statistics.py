@@ -8,8 +8,9 @@
 
 In an int8 network z and the residual are whole numbers of a small unit, held in float32. Sums of
 such numbers are exact, and so the same on every processor, up to 2^24. Squares come near it: they
-are summed over 8 frames at a time, which keeps values up to 1448 units exact (22 standard deviations
-or more), and these sums are added in a fixed order. The unit is multiplied to them last.
+are summed over 8 frames at a time, which is exact for values and changes up to 1448 units (22
+standard deviations or more), and these sums are added in a fixed order, which rounds everywhere
+alike. The unit is multiplied to them last.
 MatMul with ones is how onnxruntime adds fastest.
 """
 

@@ -6,7 +6,7 @@ An edgeae artifact is an ordinary ONNX model with these entries in its ``metadat
     edgeae.format        integer version of this list; readers refuse what they do not know
     edgeae.sha256        of the model without the entries of edgeae, followed by the text of the sections
     edgeae.mel           MelSpec
-    edgeae.head          how a window of residuals becomes a score (`edgeae.runtime.head`)
+    edgeae.head          how the sums over a window become a score (`edgeae.runtime.head`)
     edgeae.threshold     the alarm threshold and the data behind it
     edgeae.explain       the edges of the mel bands in Hz, what a change in them is in dB
     edgeae.selftest      a seeded input and what must come out

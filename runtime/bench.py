@@ -16,7 +16,7 @@ from .detector import Detector
 from .errors import ArtifactError
 from .mel import log_mel
 from .modelfile import default_model
-from .selftest import test_sound
+from .selftest import load_checked, test_sound
 
 SECONDS = 20
 REPEATS = 15
@@ -55,7 +55,8 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
         )
         elapsed = time.perf_counter() - began
     if process.returncode:
-        raise ArtifactError(f"{model} cannot be run: {process.stderr.strip().splitlines()[0]}")
+        said = [line for line in process.stderr.splitlines() if line.startswith("edgeae: ")]
+        raise ArtifactError(f"{model} cannot be run: {said[-1] if said else process.returncode}")
     peak = next(line for line in process.stderr.splitlines() if line.startswith("VmHWM:"))
     return elapsed, int(peak.split()[1]) / 1024
 
@@ -95,7 +96,7 @@ def bench(model: Path | None, as_json: bool) -> None:
     edgeae bench machine.onnx
     """
     path = model or default_model()
-    values = measure(Detector.load(path), path)
+    values = measure(load_checked(path), path)
     if as_json:
         click.echo(json.dumps(values))
         return

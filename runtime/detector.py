@@ -62,7 +62,7 @@ class Result:
     threshold: float
     anomaly: bool
     level_dbfs: float | None
-    out_of_range: float  # share of the last second's input that the int8 network saw as its limit
+    out_of_range: float  # share of the last patch that the int8 network saw as its limit
     window: Window
 
 
@@ -175,6 +175,15 @@ def _window_seconds(value: Any) -> float:
     return float(value)
 
 
+def _band_std(artifact: Artifact) -> Float64:
+    """(n_mels,) dB that one unit of the mean of a band stands for."""
+    explain = artifact.sections["explain"]
+    std = explain.get("band_std_db") if isinstance(explain, dict) else None
+    if not isinstance(std, np.ndarray) or std.shape != (artifact.mel.n_mels,):
+        raise ArtifactError("the artifact does not say how its bands vary; export it again")
+    return std.astype(np.float64)
+
+
 class Pipeline:
     """Sound -> windows, before any head: what training machines and the watched machine have in common."""
 
@@ -245,6 +254,7 @@ class Detector(Pipeline):
             )
         self.threshold = Threshold.from_dict(threshold)
         self.machine: str | None = section.get("machine")  # None before calibration
+        self.band_std = _band_std(artifact)
 
     @property
     def channel(self) -> Channel:
@@ -254,14 +264,6 @@ class Detector(Pipeline):
             return parse_channel(str(origin["config"]["data"]["channel"]))
         except (KeyError, TypeError, AudioError):
             return 0
-
-    @property
-    def band_std(self) -> Float64:
-        """(n_mels,) dB that one unit of the mean of a band stands for; ArtifactError if the artifact does not say."""
-        std = (self.artifact.sections["explain"] or {}).get("band_std_db")
-        if not isinstance(std, np.ndarray) or std.shape != (self.spec.n_mels,):
-            raise ArtifactError("the artifact does not say how its bands vary; export it again")
-        return std.astype(np.float64)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

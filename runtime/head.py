@@ -45,6 +45,7 @@ Kind = Literal["gaussian", "mse", "no_network"]
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
+LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
 GAIN = 3.0  # dB that the gain of a microphone may change and mean nothing
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
@@ -122,7 +123,7 @@ class Fleet:
         if not centred:
             raise ValueError("no machine has two windows")
         variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
-        deviation = np.sqrt(np.maximum(variance, 1e-6))
+        deviation = np.maximum(np.sqrt(variance), LEAST_DEVIATION)
         scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
         views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
         correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
@@ -195,7 +196,7 @@ class Head:
         if self.kind != "gaussian":
             return np.ones(1)
         residual = np.exp(-self.fleet.strangeness(self.mean, max(1, self.windows)))
-        return np.array([1, residual]) / (1 + residual)
+        return np.array([1.0, residual]) / (1 + float(residual))
 
     def distances(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
@@ -206,10 +207,8 @@ class Head:
 
     def parts(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
-        if self.kind == "mse":
-            return windows[..., :1]
-        distances = self.distances(windows)
-        return distances[..., :1] if self.kind == "no_network" else distances
+        parts = windows if self.kind == "mse" else self.distances(windows)
+        return np.asarray(parts if self.kind == "gaussian" else parts[..., :1])
 
     def score(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> scores (...), natural logarithm."""
@@ -244,12 +243,13 @@ class Head:
             correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)
             vectors = [fleet[key].astype(np.float64) for key in ("mean", "deviation", "gain")]
-            if any(v.shape != (size,) for v in vectors) or not (vectors[1] > 0).all():
+            if any(vector.shape != (size,) for vector in vectors) or not (vectors[1] > 0).all():
                 raise ValueError("its arrays do not fit together")
             own = values["own"].astype(np.float64)
             if own.shape[1:] != (size,):
                 raise ValueError("its arrays do not fit together")
-            fitted = Fleet(*vectors, correlations, int(fleet["windows"]))
+            average, deviation, gain = vectors
+            fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
             return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

@@ -28,12 +28,17 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
         "calibration_windows": detector.head.windows if detector.machine else 0,
         "threshold": threshold.to_dict(),
         "support": threshold.support(),
-        "provenance": sections["provenance"],
+        "provenance": _plain(sections["provenance"]),
     }
 
 
-def _plain(section: dict[str, Any] | None) -> dict[str, Any] | None:
-    return section and {key: value for key, value in section.items() if not isinstance(value, np.ndarray)}
+def _plain(value: Any) -> Any:
+    """Without arrays, all the way down."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
+    if isinstance(value, list):
+        return [_plain(item) for item in value if not isinstance(item, np.ndarray)]
+    return value
 
 
 @click.command()

@@ -8,6 +8,7 @@ from .artifact import Artifact
 from .errors import ArtifactError
 from .mel import Float32
 
+MOST_FRAMES = 1024  # of a patch
 BATCH = 64  # patches computed at once when many are there
 RESIDUAL, STATISTICS = "residual", "statistics"  # the outputs of an artifact's network
 
@@ -17,7 +18,7 @@ class Network:
 
     The rows are the sum, the sum of squares and the sum of squared changes from frame to frame; the
     columns are the bands of the standardised input z, then those of the residual, both in standard
-    deviations of the training sound. In an int8 artifact they are exact, and the same on every processor.
+    deviations of the training sound. In an int8 artifact they have the same bits on every processor.
 
     Any callable with this signature and the other public members can stand in for it, as the trained
     torch network does in `edgeae evaluate`.
@@ -42,7 +43,7 @@ class Network:
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
             raise ArtifactError(f"onnxruntime refuses the network ({_reason(error)}); export it again") from error
         shape = inputs[0][1] if len(inputs) == 1 else []
-        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not isinstance(shape[1], int) or shape[1] < 2:
+        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not _is_length(shape[1]):
             raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
         if not outputs >= {RESIDUAL, STATISTICS}:
             raise ArtifactError(f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}")
@@ -66,18 +67,22 @@ class Network:
         return np.asarray(((patches < low) | (patches > high)).mean(axis=(1, 2), dtype=np.float32))
 
     def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
-        parts = [self._batch(patches[k : k + BATCH], output) for k in range(0, len(patches), BATCH)]
-        found = np.concatenate(parts)
-        if found.shape[1:] != shape or found.dtype != np.float32:
-            raise ArtifactError(f"the network gives {found.dtype} {found.shape} as {output}; export it again")
-        return found
+        return np.concatenate(
+            [self._batch(patches[k : k + BATCH], output, shape) for k in range(0, len(patches), BATCH)]
+        )
 
-    def _batch(self, patches: Float32, output: str) -> Float32:
+    def _batch(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
         try:
             found: Any = self._session.run([output], {self._input: patches})[0]
         except Exception as error:  # see above
             raise ArtifactError(f"the network cannot be run ({_reason(error)}); export it again") from error
+        if found.shape != (len(patches), *shape) or found.dtype != np.float32:
+            raise ArtifactError(f"the network gives {found.dtype} {found.shape} as {output}; export it again")
         return np.asarray(found)
+
+
+def _is_length(frames: object) -> bool:
+    return isinstance(frames, int) and 2 <= frames <= MOST_FRAMES
 
 
 def _range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:

@@ -69,7 +69,7 @@ class Threshold:
             if not all(math.isfinite(v) for k, v in values.items() if k != "false_alarms"):
                 raise ValueError("a value is not a finite number")
             return threshold
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
 
     def support(self) -> str:

@@ -12,9 +12,11 @@ from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.audio import Channel, read_each
 from edgeae.runtime.detector import Detector, Pipeline
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.events import explain_section
 from edgeae.runtime.fitting import CALIBRATABLE, calibrated
 from edgeae.runtime.head import Float64, Kind
 from edgeae.runtime.recordings import Recording, by_machine, scan
+from edgeae.runtime.selftest import load_checked
 
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
 
@@ -183,7 +185,7 @@ def table(summary: dict[str, Any]) -> str:
 def load_detector(model: Path, report: Report) -> Detector:
     """An artifact; or the float network of a run or checkpoint, its head fitted as an export would."""
     if model.suffix == ".onnx":
-        return Detector.load(model)
+        return load_checked(model)
     from .fleet import data_of, read_sound
     from .module import load_network
     from .torch_network import TorchNetwork
@@ -195,5 +197,6 @@ def load_detector(model: Path, report: Report) -> Detector:
     sound = read_sound(data_of(checkpoint.parent.parent), config, report, skip_bad=config.data.skip_bad)
     pipeline = Pipeline(config.mel, network, sound.window(config.scoring.window, config))
     fitted = sound.fit(pipeline, config.scoring.head, "1/day")
-    artifact = Artifact.build(b"", config.mel, provenance={"config": config.to_dict()}, **fitted)
+    explain = explain_section(config.mel, trained.std.numpy())
+    artifact = Artifact.build(b"", config.mel, explain=explain, provenance={"config": config.to_dict()}, **fitted)
     return Detector(artifact, network)
