@@ -10,8 +10,10 @@ the **reference** for n calibration windows. The threshold of a new machine is
                                             - how far those of the fleet do, calibrated alike)
 
 where the straying is the mean leave-one-out score of the calibration windows (from three on; one pair
-cannot show it). Rare rates are read off an exponential tail fitted to the upper tenth of the
-reference; that a rate is rarer than the reference can show is said.
+cannot show it). A machine counts as no calmer than the calmest tenth of the reference: windows that
+the fleet itself was fitted on seem calmer than any sound to come. Rare rates are read off an
+exponential tail fitted to the upper tenth of the reference; that a rate is rarer than the reference
+can show is said.
 """
 
 import math
@@ -181,9 +183,11 @@ def fit_threshold(
     probability = probability_of(false_alarms, window)
     reference = max((r for r in references if r.windows <= len(windows)), key=lambda r: r.windows)
     shift, weights = 0.0, head.weights
+    scores = np.sort(reference.parts @ weights)
     if len(windows) > 2 and reference.windows > 2:
         own = left_out_parts(head.fleet, windows, head.kind).mean(axis=0)
-        shift = float((own - reference.left_out) @ weights)
-    n = len(reference.parts)
-    value = _quantile(np.sort(reference.parts @ weights), probability) + shift
+        calmest = float(np.quantile(scores, 0.1) - np.median(scores))
+        shift = max(float((own - reference.left_out) @ weights), calmest)
+    n = len(scores)
+    value = _quantile(scores, probability) + shift
     return Threshold(round(value, 6), false_alarms, probability, n, probability * n < 1)

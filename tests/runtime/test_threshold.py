@@ -186,6 +186,21 @@ def test_a_budget_rarer_than_the_reference_shows_is_marked(
     assert threshold.extrapolated is extrapolated
 
 
+def test_windows_of_the_training_set_do_not_make_the_machine_seem_calm() -> None:
+    """One machine is the whole fleet and calibrates on the windows that the fleet was fitted on."""
+    rates = []
+    for seed in range(20, 30):
+        machine = simulate(1, 124, seed)[0]
+        heard, unheard = machine[:24], machine[24:]
+        fleet, references = Fleet.fit([heard], NO_GAIN), fit_references([heard], NO_GAIN, "gaussian")
+        head = Head.calibrated(fleet, heard)
+        value = fit_threshold(references, head, heard, "5%", WINDOW).value
+        reference = max(references, key=lambda r: r.windows).parts @ head.weights
+        assert value >= np.quantile(reference, 0.95) + np.quantile(reference, 0.1) - np.median(reference) - 1e-6
+        rates.append(np.mean(head.score(unheard) > value))
+    assert np.mean(rates) < 0.3
+
+
 def test_support_says_what_the_data_can_promise() -> None:
     threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False)
     assert threshold.support() == (
