@@ -126,14 +126,15 @@ def calibrate(
         windows = listen(detector, device, duration, wanted)
         if not windows:
             raise DeviceError(f"{device} gave no uninterrupted second of sound; check it with `edgeae record`")
-        result = calibrate_windows(detector, windows, machine=machine or "default", false_alarms=false_alarms)
+        name = machine or detector.machine or DEFAULT_MACHINE
+        result = calibrate_windows(detector, windows, machine=name, false_alarms=false_alarms)
     else:
         paths, name = choose_recordings(inputs, machine, clips)
         result = calibrate_files(
             detector,
             paths,
             channel=wanted,
-            machine=name,
+            machine=name if machine or name != DEFAULT_MACHINE else detector.machine or name,
             false_alarms=false_alarms,
             skip_bad=skip_bad,
             report=lambda text: click.echo(f"edgeae: {text}", err=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,8 @@ MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ra
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0),
-    default=MAX_DRIFT,
-    show_default=True,
-    help="Write no int8 file that moves scores by more: rms, in standard deviations of the float scores.",
+    help="Write no int8 file that moves scores by more: rms, in standard deviations of the float scores."
+    f"  [default: {MAX_DRIFT}]",
 )
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 def export(
@@ -44,7 +44,7 @@ def export(
     false_alarms: str,
     data_licence: str,
     reduce_range: bool,
-    max_drift: float,
+    max_drift: float | None,
     skip_bad: bool,
 ) -> None:
     """Write the best network of RUN (default: runs/latest) as one file that carries everything.
@@ -55,8 +55,8 @@ def export(
     """
     from .export import export as make
 
-    if reduce_range and not int8:
-        raise ConfigError("--reduce-range limits the weights of an int8 file; give --int8, too")
+    if not int8 and (reduce_range or max_drift is not None):
+        raise ConfigError("--reduce-range and --max-drift are about an int8 file; give --int8, too")
     home = run or NEWEST
     if output:
         check_target(output)
@@ -72,14 +72,14 @@ def export(
         report=lambda text: click.echo(f"edgeae: {text}", err=True),
     )
     if made.int8:
-        _check(made, made.int8, max_drift)
+        made = _checked(made, made.int8, MAX_DRIFT if max_drift is None else max_drift)
     target = made.write(home, output)
     click.echo(f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True)
     click.echo(target)
 
 
-def _check(made: Export, int8: Artifact, max_drift: float) -> None:
-    """Say what int8 costs, in all and by layers; ArtifactError if that is too much."""
+def _checked(made: Export, int8: Artifact, max_drift: float) -> Export:
+    """Say what int8 costs, in all and by layers, and note it in the artifact; ArtifactError if that is too much."""
     import onnx
 
     from .drift import compare, spread
@@ -89,5 +89,9 @@ def _check(made: Export, int8: Artifact, max_drift: float) -> None:
     clips = made.unheard or spread(made.sound.frames, CLIPS)
     which = "normal test clips" if made.unheard else "training clips, which set the ranges"
     layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
-    click.echo(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}", err=True)
+    click.echo(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n", err=True)
     check_drift(compared.drift, max_drift, layers)
+    moved = f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
+    click.echo(f"{moved}; allowed is {max_drift:g}", err=True)
+    noted = {**int8.sections["quantization"], "drift": round(compared.drift, 6), "max_drift": max_drift}
+    return replace(made, int8=int8.with_sections(quantization=noted))

@@ -95,8 +95,8 @@ def check_drift(drift: float, allowed: float, layers: Sequence[Layer]) -> None:
     if not drift <= allowed:
         raise ArtifactError(
             f"int8 moves the scores by {drift:.3f} of their standard deviation ({layers[0].drift_share:.0%} by "
-            f"{layers[0].name}), allowed is {allowed:g}, so nothing is written; give more or other training "
-            f"recordings, which set the ranges, a greater --max-drift, or export without --int8"
+            f"{layers[0].name}), allowed is {allowed:g}, so nothing is written and an older file stays; "
+            f"train on more recordings, which set the ranges, allow more by --max-drift, or export without --int8"
         )
 
 

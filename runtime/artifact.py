@@ -91,7 +91,7 @@ class Artifact:
                 f"{path}: cannot be read ({error.strerror}); give an artifact of `edgeae export`"
             ) from error
         except ArtifactError as error:
-            raise ArtifactError(f"{path}: not a usable edgeae artifact: {error}; export it again") from error
+            raise ArtifactError(f"{path}: not a usable edgeae artifact: {error}; copy or export it again") from error
 
     @classmethod
     def from_bytes(cls, model: bytes) -> "Artifact":
@@ -102,12 +102,12 @@ class Artifact:
                 raise ArtifactError("it has no edgeae metadata")
             if metadata["edgeae.format"] != str(FORMAT):
                 raise ArtifactError(
-                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}; "
-                    f"use the edgeae that wrote it"
+                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}: "
+                    f"one of the two is older and has to be made anew"
                 )
             check_model(model)
             if metadata["edgeae.sha256"] != digest(model, metadata):
-                raise ArtifactError("its content is not what was written (SHA-256); copy it again")
+                raise ArtifactError("its content is not what was written (SHA-256)")
             sections = {name: _unpack(json.loads(metadata[f"edgeae.{name}"])) for name in SECTIONS}
             mel = MelSpec.from_dict(sections.pop("mel"))
         except (
@@ -120,7 +120,7 @@ class Artifact:
             binascii.Error,
             ConfigError,
         ) as error:
-            raise ArtifactError(f"it is damaged ({type(error).__name__}: {str(error)[:120]})") from error
+            raise ArtifactError(f"it is damaged, or no ONNX file ({str(error)[:120]})") from error
         return cls(model, mel, sections)
 
     @classmethod

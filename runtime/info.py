@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from .detector import Detector
+from .errors import ArtifactError
 from .modelfile import default_model
 from .selftest import check
 
@@ -52,9 +53,15 @@ def info(model: Path | None, as_json: bool) -> None:
     """
     path = model or default_model()
     detector = Detector.load(path)
-    values = {**summary(detector, path), "selftest": check(detector)}
+    try:
+        failure, verdict = None, check(detector)
+    except ArtifactError as error:
+        failure, verdict = ArtifactError(f"{path}: {error}"), str(error)
+    values = {**summary(detector, path), "selftest": verdict}
     if as_json:
         click.echo(json.dumps(values))
-        return
-    for key, value in values.items():
-        click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict) else value}")
+    else:
+        for key, value in values.items():
+            click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict) else value}")
+    if failure:
+        raise failure

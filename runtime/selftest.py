@@ -107,8 +107,8 @@ def check(detector: Detector) -> str:
         raise ArtifactError("the artifact carries no usable self-test; export it again") from error
     if not same:
         raise ArtifactError(
-            "self-test failed: this processor computes the int8 network otherwise than the one that exported it; "
-            "export with --reduce-range (x86 without VNNI needs it) or use the float artifact"
+            "self-test failed: this processor or its onnxruntime computes the int8 network otherwise than the computer "
+            "that exported it; export with --reduce-range (x86 without VNNI needs it) or use the float artifact"
         )
     if not off <= limit:
         raise ArtifactError(

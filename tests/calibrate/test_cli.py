@@ -342,3 +342,11 @@ def test_a_budget_or_name_that_cannot_be_used_is_refused_before_listening(comman
 def test_few_windows_are_warned_of(command: Command, clips: list[Path]) -> None:
     _, _, err = command(clips[0])
     assert "only 1 window: alarms will be unreliable" in err
+
+
+def test_a_machine_keeps_its_name_when_it_is_calibrated_again(command: Command, clips: list[Path]) -> None:
+    command(*clips, "--machine", "pump-3", "--in-place")
+    nameless = [shutil.copy(clip, f"{k}.wav") for k, clip in enumerate(clips)]
+    code, _, err = command(*nameless, "--in-place")
+    assert code == 0
+    assert "machine pump-3: learned from" in err

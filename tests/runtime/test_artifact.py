@@ -226,7 +226,7 @@ def test_a_refused_file_is_named_in_one_sentence(tmp_path: Path) -> None:
         Artifact.read(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: not a usable edgeae artifact: it ")
-    assert message.endswith("; export it again")
+    assert message.endswith("; copy or export it again")
     assert "\n" not in message
 
 
