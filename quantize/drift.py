@@ -11,7 +11,6 @@ from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.head import Float64
 from edgeae.runtime.mel import Float32
-from edgeae.runtime.network import Network
 from edgeae.train.fleet import Sound
 
 T = TypeVar("T")
@@ -51,16 +50,15 @@ class Comparison:
 
 def compare(float_: Artifact, int8: Artifact, sound: Sound) -> Comparison:
     """Both artifacts on at most 200 training clips, evenly spread, and on this computer."""
-    artifacts = float_, int8
     detectors = Detector(float_), Detector(int8)
-    sizes = [(len(a.network_bytes()) / 1024, len(a.to_bytes()) / 1024) for a in artifacts]
+    sizes = [(len(a.network_bytes()) / 1024, len(a.to_bytes()) / 1024) for a in (float_, int8)]
     rows = [Row("network", sizes[0][0], sizes[1][0], "KiB"), Row("file", sizes[0][1], sizes[1][1], "KiB")]
     clips = spread(sound.frames, CLIPS)
     patches = np.concatenate(Sound([], clips).patches(detectors[0].network.patch_frames))
     for n in PATCHES:
         times = [_microseconds(detector, np.resize(patches, (n, *patches.shape[1:]))) for detector in detectors]
         rows.append(Row(f"time of {n} patch{'es' * (n > 1)}", times[0], times[1], "us, one thread"))
-    rows += _residual_rows(*(Network(artifact).residual(patches) for artifact in artifacts))
+    rows += _residual_rows(*(detector.network.residual(patches) for detector in detectors))
     scores = window_scores(detectors[0], clips), window_scores(detectors[1], clips)
     drift = score_drift(*scores)
     return Comparison([*rows, *_score_rows(*scores, drift)], drift)
