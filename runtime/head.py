@@ -33,6 +33,7 @@ the input's is exp(-strangeness). All scores are natural logarithms.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -190,7 +191,7 @@ class Head:
         factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
         return np.asarray(factor / self.fleet.deviation[used, None])
 
-    @property
+    @cached_property
     def weights(self) -> Float64:
         """(n_parts,) of `parts` in the score; they add up to 1."""
         if self.kind != "gaussian":
