@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from edgeae.runtime import Detector
-from edgeae.train.evaluate import as_json, evaluate_all
+from edgeae.train.evaluate import evaluate_all
+from edgeae.train.summary import as_json
 
 
 def _summary(model: Path, data: Path, clips: int):

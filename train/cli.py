@@ -116,7 +116,9 @@ def evaluate(
 ) -> None:
     """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
 
-    MODEL is an artifact, a run folder or a checkpoint (.ckpt).
+    With them, what the threshold makes of the recordings: false alarms, faults found, and how soon. Every figure
+    has its 95 % interval where the recordings can give one. MODEL is an artifact, a run folder or a
+    checkpoint (.ckpt).
 
     \b
     edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
@@ -130,10 +132,12 @@ def evaluate(
     def report(text: str) -> None:
         click.echo(f"edgeae: {text}", err=True)
 
-    from .evaluate import as_json, evaluate_all, load_detector, table, write_tables
+    from .evaluate import evaluate_all, load_detector
+    from .summary import as_json
+    from .tables import table, write_tables
 
     detector = load_detector(model, report)
-    scores, head = evaluate_all(
+    tested, head = evaluate_all(
         detector,
         data,
         calibration_clips=calibration_clips,
@@ -144,10 +148,10 @@ def evaluate(
     )
     from .report import write_report
 
-    summary = as_json(str(model), head, scores)
+    summary = as_json(str(model), head, tested)
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
-    write_tables(folder, scores, summary)
-    write_report(folder / "report.html", scores, summary, detector, calibration_clips)
+    write_tables(folder, tested, summary)
+    write_report(folder / "report.html", tested, summary, detector, calibration_clips)
     click.echo(table(summary), err=True)
     click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
     if json_:

@@ -63,7 +63,7 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
 
 def summary(folder: Path, seconds: float) -> str:
     """What was seen, and what to type next."""
-    from .evaluate import auc_of
+    from .figures import auc_of
 
     rows = _read_csv(folder / "report" / "anomaly_scores.csv")
     faults = {Path(row["file"]).name: row["fault"] for row in _read_csv(folder / "new-machine" / "faults.csv")}

@@ -1,10 +1,8 @@
 """Evaluation: how well normal and anomalous recordings of each machine are told apart."""
 
-import csv
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,60 +15,53 @@ from edgeae.runtime.fitting import CALIBRATABLE, calibrated
 from edgeae.runtime.head import Float64, Kind
 from edgeae.runtime.recordings import Recording, by_machine, scan
 from edgeae.runtime.selftest import load_checked
+from edgeae.runtime.threshold import Threshold, fit_threshold
 
-MAX_FPR = 0.1  # of the partial AUC, as in DCASE
+from .listening import listen
+from .summary import Score, Tested
 
 Report = Callable[[str], None]
+ONE_PER_DAY = "1/day"
 
 
-@dataclass(frozen=True)
-class Score:
-    """One test recording."""
+def with_budget(detector: Detector, false_alarms: str) -> Threshold:
+    """The threshold that the same calibration gives for another budget of false alarms.
 
-    file: str
-    machine: str
-    label: str
-    score: float
-    no_network: float
-    threshold: float | None  # None for a head that has none
-    anomaly: bool | None
-
-
-@dataclass(frozen=True)
-class Result:
-    """One machine. AUCs are None where the test holds only one label."""
-
-    auc: float | None
-    pauc: float | None
-    n_normal: int
-    n_anomaly: int
-    false_alarm_rate: float | None  # share of normal recordings above the threshold; None without one
-    detection_rate: float | None  # share of anomalous recordings above it
-
-
-def auc_of(scores: Iterable[float], labels: Iterable[str]) -> tuple[float | None, float | None]:
-    """AUC and standardised partial AUC up to a false positive rate of 0.1; None for one label only."""
-    from sklearn.metrics import roc_auc_score
-
-    truth, values = [label == "anomaly" for label in labels], list(scores)
-    if len(set(truth)) < 2:
-        return None, None
-    return float(roc_auc_score(truth, values)), float(roc_auc_score(truth, values, max_fpr=MAX_FPR))
+    It moves along the very reference that the detector's own was read off, so that neither the calibration
+    recordings nor a test recording is needed.
+    """
+    n, own = detector.head.windows if detector.machine is not None else 0, detector.threshold
+    behind = max((r for r in detector.references(detector.head.kind) if r.windows <= n), key=lambda r: r.windows)
+    unshifted, nothing = [replace(behind, windows=0)], np.empty((0, len(detector.head.mean)))
+    there, here = (
+        fit_threshold(unshifted, detector.head, nothing, budget, detector.window)
+        for budget in (false_alarms, own.false_alarms)
+    )
+    return replace(there, value=own.value + there.value - here.value)
 
 
 def evaluate_machine(
-    detector: Detector, limit: float | None, test: list[Recording], channel: Channel, report: Report, *, skip_bad: bool
-) -> list[Score]:
-    """Every test recording of one machine, scored by ``detector`` and by its head without the network."""
+    detector: Detector, test: list[Recording], channel: Channel, report: Report, *, judged: bool, skip_bad: bool
+) -> Tested:
+    """Every test recording of one machine, scored by ``detector`` and by its head without the network.
+
+    judged: the threshold is one of this head.
+    """
     read = read_each(test, lambda recording: list(detector.read(recording.path, channel)), report, skip_bad=skip_bad)
     bare = detector.head.with_kind("no_network")
+    one_per_day = with_budget(detector, ONE_PER_DAY) if judged else None
+    limits = (detector.threshold.value, one_per_day.value) if one_per_day else (None, None)
     scores = []
     for recording, windows in read:
         score = detector.mean_score(windows)
-        above = None if limit is None else score > limit
         baseline = float(np.mean(bare.score(np.array([window.coordinates for window in windows]))))
-        scores.append(Score(recording.path.name, recording.machine, recording.label, score, baseline, limit, above))
-    return scores
+        above, above_that = (None if limit is None else score > limit for limit in limits)
+        named = (recording.path.name, recording.machine, recording.label)
+        scores.append(Score(*named, score, baseline, limits[0], above, above_that))
+    normals, anomalies = (
+        [recording.path for recording, _ in read if recording.label == label] for label in ("normal", "anomaly")
+    )
+    return Tested(scores, one_per_day, listen(detector, normals, anomalies, channel) if judged else None)
 
 
 def calibration_windows(
@@ -84,19 +75,6 @@ def calibration_windows(
     return np.concatenate([windows for _, windows in read])
 
 
-def summarise(scores: list[Score]) -> Result:
-    """The figures of one machine."""
-    auc, pauc = auc_of((score.score for score in scores), (score.label for score in scores))
-    flags = {label: [score.anomaly for score in scores if score.label == label] for label in ("normal", "anomaly")}
-    rates = {label: _mean(found) for label, found in flags.items()}
-    return Result(auc, pauc, len(flags["normal"]), len(flags["anomaly"]), rates["normal"], rates["anomaly"])
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
 def evaluate_all(
     detector: Detector,
     data: Path,
@@ -106,8 +84,8 @@ def evaluate_all(
     channel: Channel,
     skip_bad: bool,
     report: Report,
-) -> tuple[dict[str, list[Score]], str]:
-    """The scores of each machine of ``data``/test, and the head that gave them.
+) -> tuple[dict[str, Tested], str]:
+    """What the test of each machine of ``data``/test gave, and the head that gave it.
 
     With ``calibration_clips`` each machine is first calibrated on so many of its training
     recordings; without, the artifact's own head is used as it is.
@@ -129,57 +107,9 @@ def evaluate_all(
                 )
             windows = calibration_windows(detector, clips, calibration_clips, channel, report, skip_bad=skip_bad)
             own = calibrated(detector, windows, machine=machine)
-        limit = own.threshold.value if own.head.kind == fitted else None
-        found[machine] = evaluate_machine(own, limit, test, channel, report, skip_bad=skip_bad)
+        judged = own.head.kind == fitted
+        found[machine] = evaluate_machine(own, test, channel, report, judged=judged, skip_bad=skip_bad)
     return found, detector.head.kind
-
-
-def as_json(model: str, head: str, scores: dict[str, list[Score]]) -> dict[str, Any]:
-    """The object that ``--json`` prints."""
-    results = {machine: summarise(found) for machine, found in scores.items()}
-    bare = [auc_of((s.no_network for s in found), (s.label for s in found)) for found in scores.values()]
-    known = {machine: result.auc for machine, result in results.items() if result.auc is not None}
-    worst = min(known, key=lambda machine: known[machine]) if known else None
-    return {
-        "model": model,
-        "head": head,
-        "machines": {machine: asdict(result) for machine, result in results.items()},
-        "mean": {"auc": _mean(r.auc for r in results.values()), "pauc": _mean(r.pauc for r in results.values())},
-        "worst": {"machine": worst, "auc": known.get(worst) if worst else None},
-        "no_network": {"auc": _mean(auc for auc, _ in bare), "pauc": _mean(pauc for _, pauc in bare)},
-    }
-
-
-def write_tables(folder: Path, scores: dict[str, list[Score]], summary: dict[str, Any]) -> None:
-    """``anomaly_scores.csv``, a row a recording, and ``test_results.csv``, a row a machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(score) for found in scores.values() for score in found]
-    _write_csv(folder / "anomaly_scores.csv", rows)
-    _write_csv(folder / "test_results.csv", [{"machine": m, **r} for m, r in summary["machines"].items()])
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def table(summary: dict[str, Any]) -> str:
-    """The summary in words and columns."""
-
-    def figure(value: float | None) -> str:
-        return "     -" if value is None else f"{value:6.3f}"
-
-    lines = [f"{'machine':14}{'AUC':>6}{'pAUC':>9}{'normal':>9}{'anomaly':>9}{'false alarms':>14}{'found':>8}"]
-    lines += [
-        f"{machine:14}{figure(r['auc'])}   {figure(r['pauc'])}{r['n_normal']:9}{r['n_anomaly']:9}"
-        f"{figure(r['false_alarm_rate']):>14}  {figure(r['detection_rate'])}"
-        for machine, r in summary["machines"].items()
-    ]
-    for name, key in (("mean", "mean"), ("no network", "no_network")):
-        lines.append(f"{name:14}{figure(summary[key]['auc'])}   {figure(summary[key]['pauc'])}")
-    return "\n".join(lines)
 
 
 def load_detector(model: Path, report: Report) -> Detector:

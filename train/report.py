@@ -10,10 +10,12 @@ import numpy as np
 
 from edgeae.runtime.detector import Detector
 
+from .tables import remarks, tables
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .evaluate import Score
+    from .summary import Tested
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de }
@@ -45,12 +47,12 @@ def _svg(figure: "Figure") -> str:
     return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.S)
 
 
-def _plots(scores: "dict[str, list[Score]]") -> str:
+def _plots(tested: "dict[str, Tested]") -> str:
     from matplotlib.figure import Figure
     from sklearn.metrics import roc_curve
 
     parts = []
-    for machine, found in scores.items():
+    for machine, found in ((machine, found.scores) for machine, found in tested.items()):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         values, truth = np.array([s.score for s in found]), np.array([s.label == "anomaly" for s in found])
@@ -68,20 +70,15 @@ def _plots(scores: "dict[str, list[Score]]") -> str:
     return "".join(parts)
 
 
-def _table(summary: dict[str, Any]) -> str:
-    columns = ("auc", "pauc", "n_normal", "n_anomaly", "false_alarm_rate", "detection_rate")
-    head = "".join(f"<th>{name.replace('_', ' ')}" for name in ("machine", *columns))
-    rows = []
-    for machine, result in summary["machines"].items():
-        cells = [result[column] for column in columns]
-        shown = ["-" if c is None else f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells]
-        rows.append(f"<tr><td>{html.escape(machine)}" + "".join(f"<td>{text}" for text in shown))
-    return f"<table><tr>{head}{''.join(rows)}</table>"
+def _table(rows: list[list[str]]) -> str:
+    head, *body = ([html.escape(cell) for cell in row] for row in rows)
+    lines = ["<tr><th>" + "<th>".join(head), *("<tr><td>" + "<td>".join(row) for row in body)]
+    return f"<div class=wide><table>{''.join(lines)}</table></div>"
 
 
 def write_report(
     path: Path,
-    scores: "dict[str, list[Score]]",
+    tested: "dict[str, Tested]",
     summary: dict[str, Any],
     detector: Detector,
     calibration_clips: int | None,
@@ -92,6 +89,7 @@ def write_report(
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>edgeae evaluation</title><style>{STYLE}</style><h1>Evaluation</h1><p>{verdict(summary)}"
-        f"<p>{html.escape(facts)}<div class=wide>{_table(summary)}</div>{_plots(scores)}</html>\n"
+        f"<p>{' '.join(remarks(summary))}<p>{html.escape(facts)}{'<br>'.join(map(_table, tables(summary)))}"
+        f"{_plots(tested)}</html>\n"
     )
     path.write_text(page, encoding="utf-8")

@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from edgeae.runtime.cli import run_command
+from edgeae.runtime.recordings import by_machine, scan
 
-KEYS = {"model", "head", "machines", "mean", "worst", "no_network"}
+KEYS = {"model", "head", "machines", "mean", "harmonic_mean", "worst", "no_network", "all"}
 
 
 def _rows(folder, name="anomaly_scores"):
@@ -98,6 +99,11 @@ def test_machine_without_anomalies_has_no_auc(capsys, trained, tmp_path):
     found = _evaluate(capsys, trained.int8, data, "--calibration-clips", 5, "-o", tmp_path)
     assert found["machines"]["id_03"]["auc"] is None
     assert found["worst"] == {"machine": None, "auc": None}
+    assert found["harmonic_mean"] == {"auc": None, "pauc": None}
+    machine = found["machines"]["id_03"]
+    assert machine["splices"] == 0 and machine["false_alarms"] is not None
+    for key in ("auc_low", "auc_difference", "precision", "recall", "f1", "recall_1_per_day", "never_detected"):
+        assert machine[key] is None
 
 
 def test_too_few_calibration_clips_are_named(capsys, trained):
@@ -117,9 +123,63 @@ def test_bad_recording_fails_the_evaluation_unless_skipped(capsys, trained, tmp_
     assert found["machines"]["id_03"]["n_anomaly"] == 8
 
 
+def test_rates_are_those_of_scikit_learn(calibrated, tmp_path):
+    rows, machine = _rows(tmp_path), calibrated["machines"]["id_03"]
+    truth, flags = [row["label"] == "anomaly" for row in rows], [row["anomaly"] == "True" for row in rows]
+    assert any(flags)
+    assert machine["precision"] == precision_score(truth, flags)
+    assert machine["recall"] == machine["detection_rate"] == recall_score(truth, flags)
+    assert machine["f1"] == f1_score(truth, flags)
+    assert {key: calibrated["all"][key] for key in machine.keys() & calibrated["all"].keys()}.items() <= machine.items()
+
+
+def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(capsys, trained, calibrated, tmp_path):
+    machine = tmp_path / "machine.onnx"
+    arguments = ["calibrate", trained.int8, trained.new, "--clips", 5, "--false-alarms", "20%", "-o", machine]
+    assert run_command(list(map(str, arguments))) == 0
+    capsys.readouterr()
+    found, asked = (_evaluate(capsys, machine, trained.new)["machines"]["id_03"], calibrated["machines"]["id_03"])
+    assert found["recall"] >= found["recall_1_per_day"] == asked["recall_1_per_day"] == asked["recall"]
+
+
+@pytest.mark.parametrize("clips", [0, 2, 5])
+def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, clips):
+    from edgeae.runtime import Detector
+    from edgeae.runtime.fitting import calibrated
+    from edgeae.train.evaluate import calibration_windows, with_budget
+
+    detector = Detector.load(trained.int8)
+    train = by_machine(scan(trained.new, "train"))["id_03"]
+    if not clips:
+        assert with_budget(detector, detector.threshold.false_alarms) == detector.threshold
+        return
+    windows = calibration_windows(detector, train, clips, 0, print, skip_bad=False)
+    week, day = (calibrated(detector, windows, false_alarms=budget) for budget in ("1/week", "1/day"))
+    assert with_budget(week, "1/day").value == pytest.approx(day.threshold.value, abs=1e-5)
+    assert week.threshold.value > day.threshold.value
+
+
+def test_the_network_is_compared_with_none_on_the_same_recordings(calibrated):
+    machine, bare = calibrated["machines"]["id_03"], calibrated["no_network"]
+    assert bare["auc"] == machine["no_network_auc"]
+    assert bare["auc_difference"] == pytest.approx(calibrated["mean"]["auc"] - bare["auc"])
+    low, high = bare["auc_difference_low"], bare["auc_difference_high"]
+    assert low is None or low <= bare["auc_difference"] <= high
+
+
+def test_the_printed_tables_fit_a_terminal(capsys, trained, tmp_path):
+    arguments = ["evaluate", trained.int8, trained.data, "--calibration-clips", 5, "-o", tmp_path]
+    assert run_command(list(map(str, arguments))) == 0
+    shown = [line for line in capsys.readouterr().err.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, shown)) <= 100
+    assert all(
+        any(word in line for line in shown) for word in ("harmonic mean", "recall at 1/day", "never", "extrapolated")
+    )
+
+
 def test_report_is_one_file_without_references_to_others(calibrated, tmp_path):
     page = (tmp_path / "report.html").read_text()
-    assert "AUC" in page and "<svg" in page
+    assert "AUC" in page and "<svg" in page and "never" in page
     assert "src=" not in page and "<link" not in page and "@import" not in page
 
 
@@ -128,6 +188,7 @@ def test_a_head_without_a_threshold_of_its_own_has_no_rates(capsys, trained, tmp
     found = _evaluate(capsys, trained.int8, trained.new, *arguments, "-o", tmp_path)["machines"]["id_03"]
     assert found["auc"] is not None
     assert found["false_alarm_rate"] is found["detection_rate"] is None
+    assert found["recall"] is found["f1"] is found["recall_1_per_day"] is found["false_alarms"] is None
     assert _rows(tmp_path)[0]["threshold"] == ""
 
 
