@@ -151,7 +151,7 @@ class Artifact:
         """
         path, content = Path(path), self.to_bytes()
         try:
-            _replace(path, content)
+            replace_file(path, content)
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
@@ -164,7 +164,8 @@ def digest(model: bytes, metadata: dict[str, str]) -> str:
     return found.hexdigest()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

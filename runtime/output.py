@@ -54,7 +54,7 @@ def words(line: Line) -> str:
         return f"{place}  ALARM {line['event']} after {line['duration']:.0f} s: {describe_bands(line['bands'])}"
     if line["type"] == "gap":
         return f"{place}  GAP {line['frames']} frames lost ({line['reason']})"
-    return f"{place}  {line['state']}"
+    return f"{place}  {line.get('message', line['state'])}"
 
 
 def write(line: Line, *, as_json: bool) -> None:

@@ -19,6 +19,8 @@ from .output import Line, event_line, gap_line, score_line, status_line, write
 from .pcm import FORMATS, decode
 from .recordings import audio_files
 from .selftest import load_checked
+from .tracker import DAYS
+from .trackfile import TrackFile
 
 PIPE_SECONDS = 0.1  # read from a pipe at once
 EXIT_ANOMALY = 1
@@ -27,19 +29,28 @@ EXIT_ANOMALY = 1
 class Report:
     """Turns the results of one source into lines, and remembers whether any was anomalous."""
 
-    def __init__(self, detector: Detector, source: str) -> None:
+    def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
         self._detector, self._alarm, self._source = detector, Alarm(detector), source
+        self._track, self._t = track, 0.0
         self.anomalous = False
         self.windows = 0
 
     def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
         for window in windows:
-            result: Result = self._detector.result(window)
+            drifted = self._track.tracker.compensated(window) if self._track else window
+            result: Result = self._detector.result(drifted)
             self.windows += 1
             self.anomalous |= result.anomaly
             yield score_line(self._source, result)
             if event := self._alarm.update(result):
                 yield event_line(self._source, event)
+            yield from self._learn(window, result)
+
+    def _learn(self, window: Window, result: Result) -> Iterator[Line]:
+        """Let the tracker hear; sound that a gap lost does not count."""
+        seconds, self._t = min(result.t - self._t, self._detector.window), result.t
+        if self._track and (status := self._track.hear(window, result, seconds, alarm=self._alarm.active)):
+            yield status_line(self._source, result.t, **status)
 
     def gap(self, t: float, gap: Gap) -> Line:
         self._alarm.reset()
@@ -47,12 +58,16 @@ class Report:
 
 
 def score_files(
-    detector: Detector, paths: Iterable[Path], channel: Channel, emit: Callable[[Line], None]
+    detector: Detector,
+    paths: Iterable[Path],
+    channel: Channel,
+    emit: Callable[[Line], None],
+    track: TrackFile | None = None,
 ) -> tuple[bool, int]:
     """Score each file as a whole; (was any anomalous, how many could not be read)."""
     anomalous, bad = False, 0
     for path in paths:
-        report = Report(detector, str(path))
+        report = Report(detector, str(path), track)
         try:
             lines = list(report.lines(detector.read(path, channel)))  # all or nothing: a bad file gets no score
         except AudioError as error:
@@ -71,9 +86,10 @@ def score_stream(
     items: Iterable[Float32 | Gap],
     samplerate: int,
     emit: Callable[[Line], None],
+    track: TrackFile | None = None,
 ) -> bool:
     """Score live sound until it ends; True if any window was anomalous. AudioError if it gives no score."""
-    report, stream = Report(detector, source), Stream(detector.listener(), samplerate)
+    report, stream = Report(detector, source, track), Stream(detector.listener(), samplerate)
     for item in items:
         if isinstance(item, Gap):
             stream.gap(item.frames)
@@ -123,6 +139,14 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold.")
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
+@click.option("--track", type=click.Path(path_type=Path), help="Follow slow, harmless change; FILE.json keeps it.")
+@click.option(
+    "--track-days",
+    default=DAYS,
+    show_default=True,
+    type=click.FloatRange(0.1, 365),
+    help="Time constant of --track, days of sound.",
+)
 @click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
 @click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
 @click.option("--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
@@ -134,6 +158,8 @@ def run(
     as_json: bool,
     fail_on_anomaly: bool,
     skip_bad: bool,
+    track: Path | None,
+    track_days: float,
     rate: int,
     encoding: str,
     input_channels: int,
@@ -144,6 +170,7 @@ def run(
 
     \b
     edgeae run machine.onnx --device hw:1 --json
+    edgeae run machine.onnx --device hw:1 --json --track machine-track.json
     edgeae run machine.onnx recordings/*.wav --fail-on-anomaly
     arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
     """
@@ -159,16 +186,18 @@ def run(
     def emit(line: Line) -> None:
         write(line, as_json=as_json)
 
+    context = click.get_current_context()  # saves what was tracked when the command ends, however it does
+    tracked = context.with_resource(TrackFile(track, detector, track_days)) if track else None
     bad, came = 0, list[int]()
     if device:
-        anomalous, came = _run_device(detector, device, wanted, duration, emit)
+        anomalous, came = _run_device(detector, device, wanted, duration, emit, tracked)
     elif inputs == ["-"]:
         frames = None if duration is None else round(duration * rate)
         blocks = limited(pipe_blocks(encoding, input_channels, rate, wanted), frames)
-        anomalous = score_stream(detector, "-", blocks, rate, emit)
+        anomalous = score_stream(detector, "-", blocks, rate, emit, tracked)
     else:
         paths = expand(inputs)
-        anomalous, bad = score_files(detector, paths, wanted, emit)
+        anomalous, bad = score_files(detector, paths, wanted, emit, tracked)
         skip_bad &= bad < len(paths)
     if bad and not skip_bad:
         raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
@@ -178,7 +207,12 @@ def run(
 
 
 def _run_device(
-    detector: Detector, device: str, channel: Channel, duration: float | None, emit: Callable[[Line], None]
+    detector: Detector,
+    device: str,
+    channel: Channel,
+    duration: float | None,
+    emit: Callable[[Line], None],
+    track: TrackFile | None,
 ) -> tuple[bool, list[int]]:
     with (
         Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture,
@@ -188,7 +222,8 @@ def _run_device(
         emit(status_line(device, 0.0, "listening", **setup))
         frames = None if duration is None else round(duration * capture.samplerate)
         try:
-            return score_stream(detector, device, limited(capture.blocks(), frames), capture.samplerate, emit), came
+            blocks = limited(capture.blocks(), frames)
+            return score_stream(detector, device, blocks, capture.samplerate, emit, track), came
         except AudioError:
             if not came:
                 raise
