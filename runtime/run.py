@@ -37,8 +37,8 @@ class Report:
 
     def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
         for window in windows:
-            drifted = self._track.tracker.compensated(window) if self._track else window
-            result: Result = self._detector.result(drifted)
+            heard = self._track.tracker.compensated(window) if self._track else window
+            result: Result = self._detector.result(heard)
             self.windows += 1
             self.anomalous |= result.anomaly
             yield score_line(self._source, result)

@@ -14,7 +14,8 @@ A fault that grows slowly looks like a drift. What tells them apart is how far t
 bounded: seen from the calibrated mean, it stays within a share of the radius of the threshold. Distances
 are norms, so whatever was learned, a window still is an anomaly when it lies beyond 1 + SHARE radii, that
 is, when the calibrated score exceeds the threshold by 2 ln(1 + SHARE); between the two, a slow fault is
-heard later than without a tracker or not at all. (Exact for one view; near enough for both.)
+heard later than without a tracker or not at all. (Exact where one view counts; where both do, and their
+logarithms are averaged, a rule of thumb.)
 """
 
 from collections import deque
