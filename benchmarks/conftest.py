@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from robustness import Results, as_json, markdown
 
 RESULTS: dict[str, str] = {}
+ROBUSTNESS: Results = {}
 
 
 @pytest.fixture
@@ -15,15 +17,28 @@ def record() -> Callable[[str, str], None]:
     return RESULTS.__setitem__
 
 
+@pytest.fixture(scope="session")
+def robustness() -> Results:
+    """Where a data set's rows go for the table."""
+    return ROBUSTNESS
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not RESULTS:
-        return
-    terminalreporter.section("figures of this run")
-    for name, figure in RESULTS.items():
-        terminalreporter.write_line(f"{name:56} {figure}")
-    path = Path(config.rootpath, "build", "benchmarks.json")
+    build = Path(config.rootpath, "build")
+    if RESULTS:
+        terminalreporter.section("figures of this run")
+        for name, figure in RESULTS.items():
+            terminalreporter.write_line(f"{name:56} {figure}")
+        _write(terminalreporter, build / "benchmarks.json", json.dumps(RESULTS, indent=2) + "\n")
+    if ROBUSTNESS:
+        terminalreporter.section("robustness: after a disturbance / calibrated again with it")
+        terminalreporter.write_line(markdown(ROBUSTNESS))
+        _write(terminalreporter, build / "robustness.json", as_json(ROBUSTNESS))
+
+
+def _write(terminalreporter: pytest.TerminalReporter, path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(RESULTS, indent=2) + "\n")
+    path.write_text(text)
     terminalreporter.write_line(f"written: {path}")
 
 
