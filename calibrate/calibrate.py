@@ -1,6 +1,7 @@
 """Fit an artifact to the one machine in front of the microphone. Runs on the device."""
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio import Channel, read_each
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.errors import AudioError
-from edgeae.runtime.fitting import calibrated
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.fitting import calibrated, extended
+from edgeae.runtime.recordings import DEFAULT_MACHINE
 
-SILENCE = -90.0  # dBFS, mean level below which nothing can be learned
+from .checks import findings, too_narrow
+from .sound import Sound
+from .stability import stability
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
 
 
 def calibrate(
@@ -20,19 +28,30 @@ def calibrate(
     recordings: Iterable[NDArray[np.floating[Any]]],
     samplerate: int | None = None,
     *,
-    machine: str = "default",
+    machine: str | None = None,
     false_alarms: str | None = None,
+    add: bool = False,
+    force: bool = False,
+    report: Callable[[str], None] = _warn,
 ) -> Detector:
     """The detector of one machine from recordings (n,) of its normal sound.
 
-    samplerate: Hz, default the artifact's. Raises AudioError for silence or a recording that is too short.
+    samplerate: Hz, default the artifact's; machine: default the name it has; add: to what it has learned
+    before. Raises AudioError for a recording that is too short and for sound that is not fit to learn
+    from (`edgeae.calibrate.checks`); with ``force`` the latter is only told to ``report``, by default a
+    warning. Raises ConfigError for ``add`` without an earlier calibration, or to another machine.
 
     >>> machine = calibrate(Detector.load("model.int8.onnx"), [samples])   # doctest: +SKIP
     >>> machine.artifact.write("machine.onnx")                             # doctest: +SKIP
     """
+    machine = name_of(detector, machine, add=add)
     rate = samplerate or detector.spec.sample_rate
-    windows = [list(detector.windows([samples], rate)) for samples in recordings]
-    return calibrate_windows(detector, windows, machine=machine, false_alarms=false_alarms)
+    sounds = []
+    for number, samples in enumerate(recordings, 1):
+        sound = Sound(f"recording {number}")
+        sound.windows = list(detector.windows(sound.samples.watch([samples], rate), rate))
+        sounds.append(sound)
+    return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
 
 
 def calibrate_files(
@@ -40,27 +59,70 @@ def calibrate_files(
     paths: Iterable[Path],
     *,
     channel: Channel = 0,
-    machine: str = "default",
+    machine: str | None = None,
     false_alarms: str | None = None,
+    add: bool = False,
+    force: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
 ) -> Detector:
     """The same from files; what is wrong with one goes to ``report``."""
-    read = read_each(paths, lambda path: list(detector.read(path, channel)), report, skip_bad=skip_bad)
-    return calibrate_windows(detector, [windows for _, windows in read], machine=machine, false_alarms=false_alarms)
+
+    def read(path: Path) -> Sound:
+        sound = Sound(str(path))
+        sound.windows = list(detector.read(path, channel, sound.samples.watch))
+        return sound
+
+    machine = name_of(detector, machine, add=add)
+    sounds = [sound for _, sound in read_each(paths, read, report, skip_bad=skip_bad)]
+    return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
 
 
-def calibrate_windows(
-    detector: Detector, recordings: list[list[Window]], *, machine: str, false_alarms: str | None
-) -> Detector:
-    """The same from the windows of each recording."""
-    levels = [window.level for windows in recordings for window in windows if window.level is not None]
-    if levels and np.mean(levels) < SILENCE:
-        raise AudioError(
-            f"the sound is silent ({np.mean(levels):.0f} dBFS, at least {SILENCE:.0f} is needed); "
-            f"check the microphone with `edgeae record`"
+def name_of(detector: Detector, machine: str | None, *, add: bool) -> str:
+    """The name of the machine; ConfigError where there is nothing to add to, or it is another's."""
+    if add and detector.machine is None:
+        raise ConfigError("--add: the artifact is not calibrated yet; calibrate it once without --add")
+    if add and machine not in (None, detector.machine):
+        raise ConfigError(
+            f"--add: the artifact is of the machine {detector.machine}, not of {machine}; "
+            f"calibrate {machine} without --add"
         )
-    if any(window.full for windows in recordings for window in windows):  # shorter ones stray more
-        recordings = [[window for window in windows if window.full] for windows in recordings]
-    windows = np.concatenate([detector.independent(windows) for windows in recordings if windows])
-    return calibrated(detector, windows, machine=machine, false_alarms=false_alarms)
+    return machine or detector.machine or DEFAULT_MACHINE
+
+
+def learn(
+    detector: Detector,
+    sounds: Sequence[Sound],
+    *,
+    machine: str,
+    false_alarms: str | None,
+    add: bool,
+    force: bool,
+    report: Callable[[str], None],
+) -> Detector:
+    """The same from what was heard."""
+    sounds = _full(sounds)
+    for warning in filter(None, (too_narrow(detector, sound) for sound in sounds)):
+        report(warning)
+    for finding in findings(detector, sounds, add=add):
+        if not force:
+            raise AudioError(f"{finding} (or --force)")
+        report(finding)
+    windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
+    seconds = round(sum(sound.seconds for sound in sounds), 1)
+    if add:
+        result = extended(detector, windows, false_alarms=false_alarms, seconds=seconds)
+    else:
+        result = calibrated(detector, windows, false_alarms=false_alarms, machine=machine, seconds=seconds)
+    head = {**result.artifact.sections["head"], "stability": stability(result)}
+    return result.with_sections(head=head)
+
+
+def _full(sounds: Sequence[Sound]) -> list[Sound]:
+    """Without windows shorter than the decision window, which stray more, if there are others."""
+    if any(window.full for sound in sounds for window in sound.windows):
+        for sound in sounds:
+            sound.windows = [window for window in sound.windows if window.full]
+    if not any(sound.windows for sound in sounds):
+        raise ConfigError("calibration needs at least one window of normal sound")
+    return [sound for sound in sounds if sound.windows]

@@ -1,22 +1,22 @@
 """`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
 
-import contextlib
-import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from edgeae.runtime.audio import Channel, parse_channel
-from edgeae.runtime.capture import Capture, Gap
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
-from edgeae.runtime.live import Stream, limited, stopping
+from edgeae.runtime.audio import parse_channel
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import ConfigError, DeviceError
+from edgeae.runtime.fitting import history
 from edgeae.runtime.modelfile import check_target, split_model
 from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
 from edgeae.runtime.selftest import load_checked
 from edgeae.runtime.threshold import FEWEST_CALIBRATION, probability_of
 
-from .calibrate import calibrate_files, calibrate_windows
+from .calibrate import calibrate_files, learn, name_of
+from .listening import listen
+from .stability import words
 
 
 def choose_recordings(inputs: list[str], machine: str | None, clips: int | None) -> tuple[list[Path], str]:
@@ -56,28 +56,6 @@ def _recordings(path: Path) -> list[Path]:
     return found
 
 
-def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[list[Window]]:
-    """Windows of ``duration`` seconds of live sound; a gap begins a new recording."""
-    recordings: list[list[Window]] = [[]]
-    with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
-        stream = Stream(detector.listener(), capture.samplerate)
-        progress = click.progressbar(length=round(duration), label="listening", file=sys.stderr)
-        with stopping(capture.stop) as came, progress as bar:
-            for item in limited(capture.blocks(), round(duration * capture.samplerate)):
-                if isinstance(item, Gap):
-                    stream.gap(item.frames)
-                    recordings.append([])
-                    continue
-                recordings[-1] += stream.push(item)
-                bar.update(int(stream.t) - bar.pos)
-        if came:
-            raise KeyboardInterrupt
-    if stream.full or not any(recordings):
-        with contextlib.suppress(AudioError):  # what follows a gap may be too short
-            recordings[-1] += stream.flush()
-    return [windows for windows in recordings if windows]
-
-
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | DIR]")
 @click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
@@ -86,6 +64,8 @@ def listen(detector: Detector, device: str, duration: float, channel: Channel) -
 @click.option("--machine", help="Machine id: chooses its recordings in a data set, and names the result.")
 @click.option("--false-alarms", help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
+@click.option("--add", is_flag=True, help="Add to what the artifact has learned of this machine before.")
+@click.option("--force", is_flag=True, help="Calibrate on sound that seems unfit, with a warning.")
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The new artifact.  [default: machine.onnx]")
 @click.option("--in-place", is_flag=True, help="Replace MODEL, atomically.")
@@ -97,6 +77,8 @@ def calibrate(
     machine: str | None,
     false_alarms: str | None,
     channel: str | None,
+    add: bool,
+    force: bool,
     skip_bad: bool,
     output: Path | None,
     in_place: bool,
@@ -107,6 +89,7 @@ def calibrate(
     edgeae calibrate model.int8.onnx --device hw:1 --duration 60 -o machine.onnx
     edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
     edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
+    edgeae calibrate machine.onnx --add --device hw:1 --in-place
     """
     model, inputs = split_model(arguments)
     if bool(device) == bool(inputs):
@@ -122,33 +105,34 @@ def calibrate(
     wanted = parse_channel(channel) if channel else 0 if device else detector.channel
     if device and clips:
         raise ConfigError("--clips chooses among files; with --device give --duration")
+    how: Any = {"false_alarms": false_alarms, "add": add, "force": force, "report": _report}
     if device:
-        windows = listen(detector, device, duration, wanted)
-        if not windows:
+        name = name_of(detector, machine, add=add)
+        sounds = listen(detector, device, duration, wanted)
+        if not sounds:
             raise DeviceError(f"{device} gave no uninterrupted second of sound; check it with `edgeae record`")
-        name = machine or detector.machine or DEFAULT_MACHINE
-        result = calibrate_windows(detector, windows, machine=name, false_alarms=false_alarms)
+        result = learn(detector, sounds, machine=name, **how)
     else:
-        paths, name = choose_recordings(inputs, machine, clips)
-        result = calibrate_files(
-            detector,
-            paths,
-            channel=wanted,
-            machine=name if machine or name != DEFAULT_MACHINE else detector.machine or name,
-            false_alarms=false_alarms,
-            skip_bad=skip_bad,
-            report=lambda text: click.echo(f"edgeae: {text}", err=True),
-        )
+        paths, found = choose_recordings(inputs, machine, clips)
+        named = machine or (found if found != DEFAULT_MACHINE else None)
+        result = calibrate_files(detector, paths, channel=wanted, machine=named, skip_bad=skip_bad, **how)
     result.artifact.write(target)
     _tell(result, target)
+
+
+def _report(text: str) -> None:
+    click.echo(f"edgeae: {text}", err=True)
 
 
 def _tell(detector: Detector, target: Path) -> None:
     threshold, head = detector.threshold, detector.head
     count = f"{head.windows} window{'s' * (head.windows != 1)}"
-    click.echo(f"machine {detector.machine}: learned from {count} of up to {detector.window:.3g} s", err=True)
+    sessions = len(history(detector))
+    over = f", heard in {sessions} sessions" if sessions > 1 else ""
+    click.echo(f"machine {detector.machine}: learned from {count} of up to {detector.window:.3g} s{over}", err=True)
     if head.windows < FEWEST_CALIBRATION:
-        click.echo(f"edgeae: only {count}: alarms will be unreliable; give at least {FEWEST_CALIBRATION}", err=True)
+        _report(f"only {count}: alarms will be unreliable; give at least {FEWEST_CALIBRATION}")
     click.echo(f"threshold {threshold.value:.3f} for {threshold.false_alarms}: {threshold.support()}", err=True)
+    click.echo(words(detector), err=True)
     click.echo(f"next: edgeae run {target} --device hw:1", err=True)
     click.echo(target)

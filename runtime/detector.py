@@ -11,7 +11,7 @@ one before, and one last window ends with it. A recording shorter than the windo
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -169,6 +169,10 @@ def checked(block: NDArray[Any]) -> Float32:
     return block.astype(np.float32, copy=False)
 
 
+def _all(blocks: Iterable[Float32], samplerate: int) -> Iterable[Float32]:
+    return blocks
+
+
 def _window_seconds(value: Any) -> float:
     if not isinstance(value, int | float) or not 0 < value <= MOST_WINDOW:
         raise ArtifactError(f"the decision window is {value!r}; allowed is up to {MOST_WINDOW:g} s; export again")
@@ -212,26 +216,38 @@ class Pipeline:
         listener = self.listener()
         return listener.push_frames(frames) + listener.flush()
 
-    def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
-        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
+    def read(
+        self,
+        path: str | Path,
+        channel: Channel = 0,
+        watch: Callable[[Iterable[Float32], int], Iterable[Float32]] = _all,
+    ) -> Iterator[Window]:
+        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused.
+
+        watch: hands on the blocks (n,) as they are in the file, with their sample rate in Hz.
+        """
         try:
             if Path(path).suffix.lower() == ".npy":
                 yield from self.windows_of_frames(read_log_mel(path, self.spec))
                 return
             with AudioFile(path, channel) as audio:
-                yield from self.windows(audio.blocks(), audio.samplerate)
+                yield from self.windows(watch(audio.blocks(), audio.samplerate), audio.samplerate)
         except AudioError as error:
             named = str(error).startswith(str(path))
             raise error if named else AudioError(f"{path}: {error}") from error
 
-    def independent(self, windows: Iterable[Window]) -> Float64:
-        """(n, size): coordinates of the windows of one recording that do not overlap."""
-        length, free, kept = self.window_frames / self.spec.frames_per_second, 0.0, []
+    def apart(self, windows: Iterable[Window]) -> list[Window]:
+        """The windows of one recording that do not overlap."""
+        length, free, kept = self.window_frames / self.spec.frames_per_second, 0.0, list[Window]()
         for window in windows:
             if window.end >= free:
-                kept.append(window.coordinates)
+                kept.append(window)
                 free = window.end + length - 1e-3  # ends are rounded to milliseconds
-        return np.array(kept)
+        return kept
+
+    def independent(self, windows: Iterable[Window]) -> Float64:
+        """(n, size): coordinates of the windows of one recording that do not overlap."""
+        return np.array([window.coordinates for window in self.apart(windows)])
 
 
 class Detector(Pipeline):

@@ -5,16 +5,17 @@ has produced.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from .detector import Detector
-from .errors import ConfigError
+from .errors import ArtifactError, ConfigError
 from .head import Fleet, Float64, Head, Kind
 from .selftest import renewed
-from .threshold import fit_references, fit_threshold
+from .threshold import Threshold, fit_references, fit_threshold, left_out_parts, reference_for
 
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
 
@@ -45,19 +46,92 @@ def calibrated(
     false_alarms: str | None = None,
     machine: str = "default",
     kind: Kind | None = None,
+    seconds: float | None = None,
 ) -> Detector:
     """The detector of one machine from the coordinates (n, size) of windows of its normal sound.
 
-    false_alarms and kind default to what the artifact says.
+    false_alarms and kind default to what the artifact says; seconds: of sound, for the record.
     """
     if not len(windows):
         raise ConfigError("calibration needs at least one window of normal sound")
-    kind = kind or detector.head.kind
-    head = Head.calibrated(detector.head.fleet, windows, kind)
-    threshold = detector.threshold
-    if kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
-        budget = false_alarms or threshold.false_alarms
-        threshold = fit_threshold(detector.references(kind), head, windows, budget, detector.window)
+    head = Head.calibrated(detector.head.fleet, windows, kind or detector.head.kind)
+    threshold, beyond = detector.threshold, None
+    if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
+        references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
+        straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if len(windows) > 2 else None
+        threshold = fit_threshold(references, head, windows, budget, detector.window, straying)
+        expected = reference_for(references, len(windows))
+        if straying is not None and expected.windows > 2:
+            beyond = straying - expected.left_out
+    session = _session(detector, len(windows), seconds, beyond)
+    return _fitted(detector, head, threshold, machine, [session])
+
+
+def extended(
+    detector: Detector, windows: Float64, *, false_alarms: str | None = None, seconds: float | None = None
+) -> Detector:
+    """The detector of the same machine that has learned from these windows (n, size), too.
+
+    How far they stray is told by the calibration that has not heard them: that they are of another
+    session, perhaps of another day, is in it. ConfigError unless ``detector`` is calibrated.
+    """
+    if detector.machine is None:
+        raise ConfigError("the artifact is not calibrated yet: there is nothing to add to; calibrate without --add")
+    if not len(windows):
+        raise ConfigError("calibration needs at least one window of normal sound")
+    old, head = detector.head, detector.head.extended(windows)
+    expected = reference_for(detector.references(head.kind), old.windows)
+    beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if expected.windows else None
+    sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
+    result = _fitted(detector, head, detector.threshold, detector.machine, sessions)
+    threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
+    return result.with_sections(threshold=threshold.to_dict())
+
+
+def threshold_for(detector: Detector, false_alarms: str, windows: int | None = None) -> Threshold:
+    """The threshold of a calibrated machine for another budget, or with more windows of the same kind.
+
+    From what its sessions have told; no sound is needed.
+    """
+    head = replace(detector.head, windows=windows or detector.head.windows)
+    references = detector.references(head.kind)
+    straying = reference_for(references, head.windows).left_out + _beyond(history(detector), len(head.weights))
+    nothing = np.empty((0, len(head.mean)))
+    return fit_threshold(references, head, nothing, false_alarms, detector.window, straying)
+
+
+def history(detector: Detector) -> list[dict[str, Any]]:
+    """The sessions that a machine was calibrated in: ``date``, ``windows``, ``seconds`` and ``beyond``.
+
+    beyond: (n_parts,) by how much its windows stray more than those of the fleet, or None.
+    """
+    section = detector.artifact.sections["head"]
+    if detector.machine is None:
+        return []
+    first = {"date": section.get("calibrated"), "windows": detector.head.windows, "seconds": None, "beyond": None}
+    sessions = section.get("history") or [first]
+    if not isinstance(sessions, list) or not all(isinstance(s, dict) and s.keys() == first.keys() for s in sessions):
+        raise ArtifactError("the sessions of the calibration are damaged; calibrate the machine anew without --add")
+    return list(sessions)
+
+
+def _session(detector: Detector, windows: int, seconds: float | None, beyond: Float64 | None) -> dict[str, Any]:
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"date": date, "windows": windows, "seconds": seconds or windows * detector.window, "beyond": beyond}
+
+
+def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64:
+    """(n_parts,) by how much a machine strays more than the fleet: the mean of its sessions by windows."""
+    told = [(s["beyond"], s["windows"]) for s in sessions if np.shape(s["beyond"]) == (n_parts,)]
+    if not told:
+        return np.zeros(n_parts)
+    beyond, weights = zip(*told, strict=True)
+    return np.asarray(np.average(np.array(beyond), axis=0, weights=weights))
+
+
+def _fitted(
+    detector: Detector, head: Head, threshold: Threshold, machine: str, sessions: list[dict[str, Any]]
+) -> Detector:
     section = {**detector.artifact.sections["head"], **head.to_dict(), "machine": machine}
-    section["calibrated"] = datetime.now(UTC).isoformat(timespec="seconds")
+    section |= {"calibrated": sessions[-1]["date"], "history": sessions, "stability": None}
     return renewed(detector.with_sections(head=section, threshold=threshold.to_dict()))

@@ -164,6 +164,20 @@ class Head:
         weight = min(n / (n + 100), OWN_WEIGHT) if n > 1 else 0.0
         return cls(fleet, mean, own, weight, n, kind)
 
+    def extended(self, windows: Float64) -> Self:
+        """The head of the same machine, calibrated on these windows (n, size), too.
+
+        Mean and covariance are those of all windows at once: scatter matrices add up, and the step
+        between the two means is one more row (Chan, Golub and LeVeque 1983).
+        """
+        old, new = self.windows, len(windows)
+        mean, n = windows.mean(axis=0), old + new
+        within = [self.own * np.sqrt(old - 1), (windows - mean) / self.fleet.deviation]
+        step = np.sqrt(old * new / n) * (mean - self.mean) / self.fleet.deviation
+        own = np.linalg.qr(np.vstack([*within, step]), mode="r") / np.sqrt(n - 1)
+        total = self.mean + (mean - self.mean) * new / n
+        return replace(self, mean=total, own=own, own_weight=min(n / (n + 100), OWN_WEIGHT), windows=n)
+
     @classmethod
     def of_fleet(cls, fleet: Fleet, machines: Sequence[Float64], kind: Kind = "gaussian") -> Self:
         """The head before calibration: any machine of the training set is normal."""

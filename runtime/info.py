@@ -9,6 +9,7 @@ import numpy as np
 
 from .detector import Detector
 from .errors import ArtifactError
+from .fitting import history
 from .modelfile import default_model
 from .selftest import check
 
@@ -27,6 +28,8 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
         "machine": detector.machine,
         "calibrated": sections["head"].get("calibrated"),
         "calibration_windows": detector.head.windows if detector.machine else 0,
+        "sessions": _plain(history(detector)),
+        "stability": sections["head"].get("stability"),
         "threshold": threshold.to_dict(),
         "support": threshold.support(),
         "provenance": _plain(sections["provenance"]),
@@ -62,6 +65,6 @@ def info(model: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(values))
     else:
         for key, value in values.items():
-            click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict) else value}")
+            click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict | list) else value}")
     if failure:
         raise failure

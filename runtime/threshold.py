@@ -174,20 +174,32 @@ def _quantile(reference: Float64, probability: float) -> float:
 
 
 def fit_threshold(
-    references: Sequence[Reference], head: Head, windows: Float64, false_alarms: str, window: float
+    references: Sequence[Reference],
+    head: Head,
+    windows: Float64,
+    false_alarms: str,
+    window: float,
+    straying: Float64 | None = None,
 ) -> Threshold:
     """The threshold of ``head`` calibrated on ``windows`` (n, size); n = 0 before calibration.
 
-    window: seconds of sound in one window.
+    window: seconds of sound in one window; straying: (n_parts,) mean leave-one-out score of
+    ``head.windows`` windows that are no longer at hand, in the place of ``windows``.
     """
     probability = probability_of(false_alarms, window)
-    reference = max((r for r in references if r.windows <= len(windows)), key=lambda r: r.windows)
+    heard = len(windows) if straying is None else head.windows
+    reference = reference_for(references, heard)
     shift, weights = 0.0, head.weights
     scores = np.sort(reference.parts @ weights)
-    if len(windows) > 2 and reference.windows > 2:
-        own = left_out_parts(head.fleet, windows, head.kind).mean(axis=0)
+    if heard > 2 and reference.windows > 2:
+        own = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if straying is None else straying
         calmest = float(np.quantile(scores, 0.1) - np.median(scores))
         shift = max(float((own - reference.left_out) @ weights), calmest)
     n = len(scores)
     value = _quantile(scores, probability) + shift
     return Threshold(round(value, 6), false_alarms, probability, n, probability * n < 1)
+
+
+def reference_for(references: Sequence[Reference], windows: int) -> Reference:
+    """The reference of the most calibration windows that are no more than ``windows``."""
+    return max((r for r in references if r.windows <= windows), key=lambda r: r.windows)

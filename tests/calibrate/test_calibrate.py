@@ -31,7 +31,7 @@ def clips(trained: Any) -> list[Float32]:
 
 def untimed(detector: Detector) -> bytes:
     """The artifact without the time of its calibration."""
-    section = {**detector.artifact.sections["head"], "calibrated": None}
+    section = {**detector.artifact.sections["head"], "calibrated": None, "history": None}
     return detector.artifact.with_sections(head=section).to_bytes()
 
 

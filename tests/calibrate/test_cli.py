@@ -1,7 +1,12 @@
 """`edgeae calibrate`: what it takes, what it refuses, and what it writes."""
 
+import contextlib
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +65,7 @@ def sound(clips: list[Path]) -> NDArray[np.int16]:
 def untimed(path: Path, machine: str | None = None) -> bytes:
     """An artifact without the time of its calibration, and with another machine's name if one is given."""
     artifact = Artifact.read(path)
-    head = {**artifact.sections["head"], "calibrated": None}
+    head = {**artifact.sections["head"], "calibrated": None, "history": None}
     return artifact.with_sections(head=head | ({"machine": machine} if machine else {})).to_bytes()
 
 
@@ -120,8 +125,8 @@ def test_a_device_at_another_rate_calibrates_as_the_file(command: Command, alsa_
     noise = (np.random.default_rng(1).standard_normal(48000 * 12) * 3000).astype(np.int16)
     alsa_device(noise, 48000)
     soundfile.write("sound.flac", noise, 48000, "PCM_16")
-    command("--device", "hw:1", "--duration", 12, "-o", "live.onnx")
-    command("sound.flac", "-o", "file.onnx")
+    command("--device", "hw:1", "--duration", 12, "--force", "-o", "live.onnx")  # noise is no machine
+    command("sound.flac", "--force", "-o", "file.onnx")
     assert untimed(Path("live.onnx")) == untimed(Path("file.onnx"))
 
 
@@ -150,7 +155,7 @@ class FakeCapture:
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.calibrate.cli.Capture", FakeCapture)
+        monkeypatch.setattr("edgeae.calibrate.listening.Capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install
@@ -160,10 +165,10 @@ def test_no_window_spans_a_gap(command: Command, sound: NDArray[np.int16], devic
     samples = sound / np.float32(2**15)
     step = 512 * 32 * 10 + 512  # what one window needs
     device_gives(samples[:step], Gap(1000, "overrun"), samples[step:])
-    assert command("--device", "hw:1", "--duration", 60, "-o", "live.onnx")[0] == 0
+    assert command("--device", "hw:1", "--duration", 60, "--force", "-o", "live.onnx")[0] == 0
     for name, part in (("a.wav", sound[:step]), ("b.wav", sound[step:])):
         soundfile.write(name, part, RATE, "PCM_16")
-    command("a.wav", "b.wav", "-o", "files.onnx")
+    command("a.wav", "b.wav", "--force", "-o", "files.onnx")
     assert untimed(Path("live.onnx")) == untimed(Path("files.onnx"))
 
 
@@ -192,6 +197,62 @@ def test_a_silent_device_is_refused_and_nothing_is_written(command: Command, als
     assert (code, out) == (2, "")
     assert "the sound is silent" in err
     assert not Path("machine.onnx").exists()
+
+
+def test_a_clipped_device_is_refused_unless_forced(
+    command: Command, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
+    alsa_device((sound.astype(int) * 40).clip(-(2**15), 2**15 - 1).astype(np.int16))
+    listening = ("--device", "hw:1", "--duration", 12)
+    code, out, err = command(*listening)
+    assert (code, out) == (2, "")
+    assert "edgeae: hw:1: " in err
+    assert "at full scale, allowed is 0.01%" in err
+    assert not Path("machine.onnx").exists()
+    code, out, err = command(*listening, "--force")
+    assert (code, out) == (0, "machine.onnx\n")
+    assert "at full scale, allowed is 0.01%" in err
+
+
+def test_the_seconds_that_stick_out_at_a_device_are_named(
+    command: Command, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
+    changed = sound.copy()
+    changed[13 * RATE : 13 * RATE + 4000] = np.random.default_rng(0).integers(-8000, 8000, 4000)
+    alsa_device(changed)
+    code, _, err = command("--device", "hw:1", "--duration", 24)
+    assert code == 2
+    assert "hw:1: seconds 12 to 16 differ from the rest" in err
+
+
+def test_a_log_sees_a_line_every_ten_seconds(
+    command: Command, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
+    alsa_device(sound)
+    _, out, err = command("--device", "hw:1", "--duration", 22)
+    assert out == "machine.onnx\n"
+    assert [line[:22] for line in err.splitlines()[:2]] == ["listening: 10 of 22 s ", "listening: 20 of 22 s "]
+
+
+def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
+    model: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
+    alsa_device(sound)
+    mine, theirs = pty.openpty()
+    arguments = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()", "calibrate", str(model)]
+    with subprocess.Popen(
+        [*arguments, "--device", "hw:1", "--duration", "12"], stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while part := os.read(mine, 4096):
+                seen += part
+        assert process.stdout is not None
+        assert process.stdout.read() == b"machine.onnx\n"
+    os.close(mine)
+    assert b"\r\x1b[K12 of 12 s  [#" in seen
+    assert b"dBFS, peak -" in seen
 
 
 def test_the_artifact_is_not_overwritten_by_default(command: Command, model: Path, clips: list[Path]) -> None:

@@ -243,6 +243,21 @@ def test_a_head_survives_its_dictionary(fleet: Fleet, machines: list[Float64], n
     np.testing.assert_array_equal(again.score(machines[3]), head.score(machines[3]))
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 79), min_size=1, max_size=4, unique=True))
+def test_sessions_that_are_added_give_the_head_of_all_windows_at_once(
+    fleet: Fleet, machines: list[Float64], cuts: list[int]
+) -> None:
+    first, *others = np.split(machines[3], sorted(cuts))
+    head, once = Head.calibrated(fleet, first), Head.calibrated(fleet, machines[3])
+    for windows in others:
+        head = head.extended(windows)
+    assert (head.windows, head.own_weight) == (once.windows, once.own_weight)
+    np.testing.assert_allclose(head.mean, once.mean, rtol=1e-10)
+    np.testing.assert_allclose(head.own.T @ head.own, once.own.T @ once.own, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(head.score(machines[2]), once.score(machines[2]), rtol=1e-8)
+
+
 def _without(key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda values: {k: v for k, v in values.items() if k != key}
 

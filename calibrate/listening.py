@@ -1,0 +1,34 @@
+"""Live sound to calibrate on."""
+
+import contextlib
+
+from edgeae.runtime.audio import Channel
+from edgeae.runtime.capture import Capture, Gap
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import AudioError
+from edgeae.runtime.live import Stream, limited, stopping
+
+from .meter import Meter
+from .sound import Sound
+
+
+def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[Sound]:
+    """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window."""
+    sounds = [Sound(device)]
+    with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
+        stream = Stream(detector.listener(), capture.samplerate)
+        with stopping(capture.stop) as came, Meter(duration) as meter:
+            for item in limited(capture.blocks(), round(duration * capture.samplerate)):
+                if isinstance(item, Gap):
+                    stream.gap(item.frames)
+                    sounds.append(Sound(device))
+                    continue
+                sounds[-1].samples(item, capture.samplerate)
+                sounds[-1].windows += stream.push(item)
+                meter.show(item, stream.t)
+        if came:
+            raise KeyboardInterrupt
+    if stream.full or not any(sound.windows for sound in sounds):
+        with contextlib.suppress(AudioError):  # what follows a gap may be too short
+            sounds[-1].windows += stream.flush()
+    return [sound for sound in sounds if sound.windows]

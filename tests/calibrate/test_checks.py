@@ -1,0 +1,159 @@
+"""What calibration refuses to learn from, in which words, and what it lets pass."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgeae.calibrate import calibrate
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import AudioError
+from edgeae.runtime.mel import Float32
+from edgeae.runtime.recordings import audio_files
+from edgeae.train.synth import Machine, render
+
+RATE = 16000
+Change = Callable[[Float32], Float32]
+
+
+@pytest.fixture(scope="module")
+def fresh(trained: Any) -> Detector:
+    return Detector.load(trained.int8)
+
+
+@pytest.fixture(scope="module")
+def minute() -> Float32:
+    """(n,) half a minute of the new machine without a break: seven windows."""
+    return render(Machine.draw(3, 1), np.random.default_rng(5), 30.0)
+
+
+def refusal(detector: Detector, *recordings: Float32, **how: Any) -> str:
+    with pytest.raises(AudioError) as error:
+        calibrate(detector, recordings, **how)
+    return str(error.value)
+
+
+def noise(n: int, amplitude: float, seed: int = 0) -> Float32:
+    return (amplitude * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def with_noise(sound: Float32, seconds: tuple[float, float], amplitude: float) -> Float32:
+    changed, part = sound.copy(), slice(*(int(s * RATE) for s in seconds))
+    changed[part] += noise(len(changed[part]), amplitude)
+    return changed
+
+
+def silenced(sound: Float32, seconds: tuple[float, float], amplitude: float = 0.0) -> Float32:
+    changed, part = sound.copy(), slice(*(int(s * RATE) for s in seconds))
+    changed[part] = noise(len(changed[part]), amplitude)
+    return changed
+
+
+def test_a_steady_minute_is_accepted(fresh: Detector, minute: Float32) -> None:
+    assert calibrate(fresh, [minute]).head.windows == 7
+
+
+def test_the_training_machines_and_a_new_one_are_accepted(fresh: Detector, trained: Any) -> None:
+    for folder in (trained.data, trained.new):
+        for machine in ("id_00", "id_01", "id_02", "id_03"):
+            paths = [path for path in audio_files(folder / "train") if machine in path.name]
+            for first in range(0, len(paths) - 4, 5):
+                calibrate_files(fresh, paths[first : first + 5], report=pytest.fail)
+
+
+def test_the_seconds_that_stick_out_are_named(fresh: Detector, minute: Float32) -> None:
+    text = refusal(fresh, with_noise(minute, (17.0, 17.5), 0.2))
+    assert text.startswith("recording 1: seconds 16 to 20 differ from the rest (score ")
+    assert "the others at most " in text
+    assert text.endswith("(or --force)")
+
+
+def test_seconds_side_by_side_are_one_span(fresh: Detector, minute: Float32) -> None:
+    assert ": seconds 16 to 25 differ" in refusal(fresh, with_noise(minute, (20.0, 21.0), 0.3))
+
+
+def test_the_recording_that_sticks_out_is_named(fresh: Detector, trained: Any, tmp_path: Path) -> None:
+    paths = audio_files(trained.new / "train")
+    samples = soundfile.read(paths[2], dtype="float32")[0]
+    soundfile.write(tmp_path / "door.wav", with_noise(samples, (1.0, 2.0), 0.2), RATE)
+    with pytest.raises(AudioError, match=r"door\.wav differs from the rest \(score"):
+        calibrate_files(fresh, [*paths[:2], tmp_path / "door.wav", *paths[3:]], report=pytest.fail)
+
+
+def test_a_machine_that_is_switched_on_half_way_is_refused(fresh: Detector, minute: Float32) -> None:
+    assert "seconds 0 to 16 do not sound like the machines of the training" in refusal(
+        fresh, silenced(minute, (0, 15.5), 1e-3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda sound: np.clip(40 * sound, -1, 1), "of the samples are at full scale, allowed is 0.01%"),
+        (lambda sound: silenced(sound, (10, 11.5)), "digital silence for 1.5 s from second 10.0 on"),
+        (lambda sound: 1e-5 * sound, "the sound is silent (-1"),
+        (lambda sound: noise(len(sound), 0.05), "this does not sound like the machines of the training"),
+    ],
+)
+def test_sound_that_is_unfit_is_refused_in_one_sentence(
+    fresh: Detector, minute: Float32, change: Change, words: str
+) -> None:
+    text = refusal(fresh, change(minute).astype(np.float32))
+    assert words in text
+    assert "\n" not in text
+
+
+def test_a_few_samples_at_full_scale_are_no_clipping(fresh: Detector, minute: Float32) -> None:
+    sound = minute.copy()
+    sound[:: RATE * 2] = 1.0
+    told: list[str] = []
+    calibrate(fresh, [sound], force=True, report=told.append)
+    assert not any("full scale" in text for text in told)
+
+
+def test_the_zeros_of_a_recorder_that_starts_are_no_digital_silence(fresh: Detector, minute: Float32) -> None:
+    told: list[str] = []
+    calibrate(fresh, [silenced(minute, (0, 0.2))], force=True, report=told.append)
+    assert not any("digital silence" in text for text in told)
+
+
+def test_clipping_is_counted_before_resampling(fresh: Detector, minute: Float32) -> None:
+    import soxr
+
+    loud = np.clip(40 * soxr.resample(minute, RATE, 44100), -1, 1).astype(np.float32)
+    assert "full scale" in refusal(fresh, loud, samplerate=44100)
+
+
+def test_force_turns_a_refusal_into_a_warning(fresh: Detector, minute: Float32) -> None:
+    with pytest.warns(UserWarning, match="seconds 16 to 20 differ from the rest"):
+        own = calibrate(fresh, [with_noise(minute, (17.0, 17.5), 0.2)], force=True)
+    assert own.head.windows == 7
+
+
+def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(fresh: Detector, minute: Float32) -> None:
+    import soxr
+
+    low = soxr.resample(minute, RATE, 8000)
+    told: list[str] = []
+    text = refusal(fresh, low, samplerate=8000, report=told.append)
+    assert "sampled at 8000 Hz, so it holds nothing above 4000 Hz" in told[0]
+    assert "-8000 Hz -" in text  # the bands that are missing
+
+
+def test_upsampled_sound_is_refused(fresh: Detector, minute: Float32) -> None:
+    import soxr
+
+    upsampled = soxr.resample(soxr.resample(minute, RATE, 8000), 8000, RATE)
+    assert "this does not sound like the machines of the training" in refusal(fresh, upsampled)
+
+
+def test_log_mel_arrays_have_no_samples_to_judge(fresh: Detector, minute: Float32, tmp_path: Path) -> None:
+    from edgeae.runtime.mel import log_mel
+
+    np.save(tmp_path / "minute.npy", log_mel(minute))
+    own = calibrate_files(fresh, [tmp_path / "minute.npy"], report=pytest.fail)
+    np.testing.assert_allclose(own.head.mean, calibrate(fresh, [minute]).head.mean, atol=1e-3)

@@ -1,0 +1,63 @@
+"""The level meter on stderr."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from edgeae.calibrate.meter import Meter
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, amplitude: float, seconds: int = 30) -> str:
+    """What a tone of so many seconds draws, block by block of a tenth of a second."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    tone = (amplitude * np.sin(np.arange(1600) * 2 * np.pi / 16)).astype(np.float32)
+    with Meter(60.0) as meter:
+        for k in range(10 * seconds):
+            meter.show(tone, (k + 1) / 10)
+    return stream.getvalue()
+
+
+def test_a_terminal_sees_one_line_that_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, Terminal(), 0.1)
+    lines = text.split("\r\x1b[K")[1:-1]
+    assert "\n" not in text
+    assert text.endswith("\r\x1b[K")
+    assert len(lines) == 30 * 4
+    assert lines[-1].startswith("30 of 60 s  [####")
+    assert lines[-1].endswith("-23.0 dBFS, peak -20.0")
+    assert "|" in lines[-1]
+    assert max(map(len, lines)) < 80
+
+
+def test_elsewhere_there_is_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(monkeypatch, io.StringIO(), 0.1).splitlines()
+    assert lines == [f"listening: {s} of 60 s  -23.0 dBFS, peak -20.0" for s in (10, 20, 30)]
+
+
+@pytest.mark.parametrize(("amplitude", "word"), [(1.2, "clips"), (1e-6, "silent"), (0.0, "silent"), (0.5, "")])
+def test_words_say_what_is_wrong(monkeypatch: pytest.MonkeyPatch, amplitude: float, word: str) -> None:
+    line = shown(monkeypatch, io.StringIO(), amplitude, seconds=10).strip()
+    assert ("clips" in line, "silent" in line) == (word == "clips", word == "silent")
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_colour_is_left_out_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch, no_colour: str) -> None:
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    text = shown(monkeypatch, Terminal(), 1.2)
+    assert ("\x1b[31mclips" in text) == (not no_colour)
+
+
+def test_the_peak_mark_falls_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    meter = Meter(60.0)
+    meter.show(np.full(16000, 0.5, np.float32), 10.0)
+    meter.show(np.full(16000, 0.05, np.float32), 20.0)
+    assert [line.split("peak ")[1] for line in stream.getvalue().splitlines()] == ["-6.0", "-7.5"]
