@@ -36,12 +36,6 @@ def status_line(source: str, t: float, state: str, **values: Any) -> Line:
     return _stamped("status", source, t, state=state, **values)
 
 
-def describe_bands(bands: list[dict[str, float]]) -> str:
-    """``1200-1800 Hz +4.1 dB, ...`` or what it means that no band moved."""
-    moved = [f"{band['low_hz']:.0f}-{band['high_hz']:.0f} Hz {band['change_db']:+.1f} dB" for band in bands]
-    return ", ".join(moved) or "no band moved by itself: the sound varies otherwise than normal"
-
-
 def words(line: Line) -> str:
     """A line for people."""
     place = f"{line['source']}  {line['t']:8.1f} s"
@@ -51,7 +45,7 @@ def words(line: Line) -> str:
         beyond = f"  {line['out_of_range']:.0%} beyond int8" if line["out_of_range"] >= 0.01 else ""
         return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}{beyond}"
     if line["type"] == "event":
-        return f"{place}  ALARM {line['event']} after {line['duration']:.0f} s: {describe_bands(line['bands'])}"
+        return f"{place}  ALARM {line['event']}: {line['sentence']}"
     if line["type"] == "gap":
         return f"{place}  GAP {line['frames']} frames lost ({line['reason']})"
     return f"{place}  {line.get('message', line['state'])}"

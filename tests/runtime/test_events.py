@@ -1,4 +1,4 @@
-"""Alarms from made-up scores, and the bands that a made-up change has moved."""
+"""Alarms from made-up scores."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.detector import Result, Window
-from edgeae.runtime.events import Alarm, Event, moved_bands
+from edgeae.runtime.events import Alarm, Event
 from edgeae.runtime.head import Fleet, Head, size_of
 from edgeae.runtime.mel import MelSpec, band_edges
-from edgeae.runtime.output import describe_bands
 from edgeae.runtime.threshold import Threshold
 
 SPEC = MelSpec()
@@ -102,46 +101,22 @@ def test_one_low_window_after_a_gap_does_not_end_an_alarm(detector: Any) -> None
     assert [event.phase for event in play(alarm, [LOW], start=14)] == ["end"]
 
 
-def window_with(**bands: tuple[int, int, float]) -> Window:
-    """A window whose mean input differs by (first band, last band, dB), at 2 dB a standard deviation."""
+def test_an_event_tells_what_moved_and_since_when(detector: Any) -> None:
     coordinates = np.zeros(SIZE)
-    for first, last, decibel in bands.values():
-        coordinates[1 + first : 2 + last] = decibel / 2
-    return Window(1.0, coordinates, None)
-
-
-def test_moved_bands_names_the_range_of_a_change(detector: Any) -> None:
-    edges = band_edges(SPEC)
-    [band] = moved_bands(detector, window_with(a=(40, 49, 6.0)))
-    assert band == {"low_hz": round(edges[40]), "high_hz": round(edges[51]), "change_db": 6.0}
-
-
-def test_a_single_band_has_a_width(detector: Any) -> None:
-    [band] = moved_bands(detector, window_with(a=(30, 30, -4.0)))
-    assert band["low_hz"] < band_edges(SPEC)[31] < band["high_hz"]
-    assert band["change_db"] == -4.0
-
-
-@pytest.mark.parametrize("edge", [0, 127])
-def test_the_first_and_the_last_band_can_move(detector: Any, edge: int) -> None:
-    assert len(moved_bands(detector, window_with(a=(edge, edge, 5.0)))) == 1
-
-
-def test_louder_and_quieter_neighbours_are_two_ranges(detector: Any) -> None:
-    found = moved_bands(detector, window_with(a=(40, 44, 9.0), b=(45, 49, -5.0)))
-    assert [band["change_db"] for band in found] == [9.0, -5.0]  # the larger first
-
-
-def test_three_ranges_are_told_at_most(detector: Any) -> None:
-    changes = {str(k): (10 * k, 10 * k + 2, 3.0 + k) for k in range(6)}
-    assert [band["change_db"] for band in moved_bands(detector, window_with(**changes))] == [8.0, 7.0, 6.0]
-
-
-def test_changes_below_three_deviations_are_no_move(detector: Any) -> None:
-    assert moved_bands(detector, window_with(a=(40, 49, 1.4))) == []
-
-
-def test_moved_bands_in_words() -> None:
-    bands = [{"low_hz": 1200.0, "high_hz": 1800.0, "change_db": 4.1}]
-    assert describe_bands(bands) == "1200-1800 Hz +4.1 dB"
-    assert "no band moved" in describe_bands([])
+    coordinates[41:51] = 3.0  # bands 40 to 49, 6 dB
+    alarm, edges = Alarm(detector), band_edges(SPEC)
+    start, update, end = [
+        event
+        for t, score in enumerate([LOW, LOW, HIGH, LOW, HIGH, HIGH] + [HIGH] * 60 + [LOW] * 5)
+        if (event := alarm.update(Result(t, score, LIMIT, score > LIMIT, -20.0, 0.0, Window(t, coordinates, -20.0))))
+    ]
+    band = start.bands[0]
+    assert edges[39] < band["low_hz"] < edges[42]
+    assert edges[49] < band["high_hz"] < edges[53]
+    assert (band["change_db"], band["kind"]) == (pytest.approx(6, abs=1), "steady")
+    assert [(event.phase, event.t) for event in (start, update, end)] == [("start", 5), ("update", 65), ("end", 70)]
+    assert "dB louder, steady" in start.sentence
+    assert "since 3 s" in start.sentence
+    assert "since 63 s" in update.sentence
+    assert end.sentence.startswith("normal again; before, ")
+    assert end.bands == update.bands

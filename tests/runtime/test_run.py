@@ -386,11 +386,13 @@ def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
     soundfile.write(tmp_path / "tone.wav", sound / 2**15 + tone, RATE)
     _, lines, _ = run(tmp_path / "tone.wav")
     [event] = [line for line in lines if line["type"] == "event"]
-    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands"]
+    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands", "sentence"]
     assert event["event"] == "start"
     loudest = event["bands"][0]
     assert loudest["low_hz"] < 3000 < loudest["high_hz"]
     assert loudest["change_db"] > 3
+    assert loudest["kind"] == "steady"
+    assert "dB louder, steady" in event["sentence"]
 
 
 def test_without_json_the_lines_are_words(machine: Path, broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
