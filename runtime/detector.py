@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifact import Artifact
-from .audio import LOUDEST, AudioFile, Channel, level_dbfs, parse_channel, read_log_mel, resampled
+from .audio import LOUDEST, AudioFile, Channel, Resampler, level_dbfs, parse_channel, read_log_mel
 from .errors import ArtifactError, AudioError
 from .head import Float64, Head, Kind, coordinates, size_of
 from .mel import Float32, MelSpec, MelStream
 from .network import Network
+from .sound import Meter, Sound, pooled
 from .threshold import Reference, Threshold
 
 MOST_WINDOW = 3600.0  # seconds
@@ -51,6 +52,8 @@ class Window:
     level: float | None  # dBFS of the sound since the window before; None for precomputed features
     full: bool = True  # as long as the decision window, to a tenth; one of less sound strays more
     out_of_range: float = 0.0  # share of the last patch beyond the range of the int8 network's input
+    bands: Float64 | None = None  # (n_mels,) dB, mean over the window
+    sound: Sound | None = None  # of its raw samples; None for precomputed features
 
 
 @dataclass(frozen=True)
@@ -64,25 +67,34 @@ class Result:
     level_dbfs: float | None
     out_of_range: float  # share of the last patch that the int8 network saw as its limit
     window: Window
+    health: str = "ok"  # or the condition of the sound, see `edgeae.runtime.health`
 
 
 class Listener:
     """The state of one source of sound: push blocks, get the windows they complete."""
 
-    def __init__(self, spec: MelSpec, network: PatchNetwork, window: float) -> None:
+    def __init__(self, spec: MelSpec, network: PatchNetwork, window: float, samplerate: int | None = None) -> None:
+        """samplerate: Hz, of what is given to `measure`, before resampling."""
         self.spec, self._network = spec, network
         self.patch = network.patch_frames
+        self._meter = Meter(samplerate or spec.sample_rate, self._seconds(self.patch))
         patches = max(1, round(window * spec.frames_per_second / self.patch))
         self._mel = MelStream(spec)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last = self._pending  # the patch before it
         self._statistics: deque[Float32] = deque(maxlen=patches)
+        self._bands: deque[Float32] = deque(maxlen=patches)
+        self._measured: deque[Sound] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
         self._frames = 0  # seen so far
         self._heard = 0  # of them, since the start or the last gap
         self._out_of_range = 0.0  # of the last patch
         self._sound = np.empty(0, np.float32)
         self._levels: deque[float] = deque()
+
+    def measure(self, raw: Float32) -> None:
+        """The same sound as the next block, (n,) before resampling: what tells the state of the microphone."""
+        self._meter.push(raw)
 
     def push(self, block: Float32) -> list[Window]:
         """A block (n,) of samples at ``spec.sample_rate``, full scale 1."""
@@ -105,9 +117,11 @@ class Listener:
 
     def _see(self, patches: Float32, new: int) -> Iterator[None]:
         """Take in patches one by one, each with ``new`` frames that were not seen before."""
-        seen = zip(self._network(patches), self._network.out_of_range(patches), strict=True)
-        for statistics, out_of_range in seen:
+        seen = zip(self._network(patches), patches.mean(axis=1), self._network.out_of_range(patches), strict=True)
+        for statistics, bands, out_of_range in seen:
             self._statistics.append(statistics)
+            self._bands.append(bands)
+            self._measured.extend(self._meter.take())
             self._out_of_range = float(out_of_range)
             self._frames += new
             self._heard += new
@@ -134,15 +148,17 @@ class Listener:
         if rest:
             last = np.concatenate([self._last, self._pending])[None, -self.patch :]
             list(self._see(last, rest))
+        self._measured.extend(self._meter.rest())
         level = level_dbfs(self._sound) if len(self._sound) else None
         return [self._window(self._levels.popleft() if self._levels else level)]
 
     def reset(self, samples: int) -> None:
         """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
         self._mel.reset()
+        self._meter.reset()
         self._pending, self._sound = self._pending[:0], self._sound[:0]
-        self._statistics.clear()
-        self._levels.clear()
+        for heard in (self._statistics, self._bands, self._measured, self._levels):
+            heard.clear()
         self._frames, self._heard = samples // self.spec.hop, 0
 
     def _seconds(self, frames: int) -> float:
@@ -151,7 +167,10 @@ class Listener:
     def _window(self, level: float | None) -> Window:
         found = coordinates(np.array(self._statistics), self.patch)
         full = self._heard >= 0.9 * self.windows_apart * self.patch
-        return Window(round(self._seconds(self._frames), 3), found, level, full, round(self._out_of_range, 4))
+        bands = np.asarray(np.mean(self._bands, axis=0), np.float64)
+        sound = pooled(self._measured) if self._measured else None
+        end, beyond = round(self._seconds(self._frames), 3), round(self._out_of_range, 4)
+        return Window(end, found, level, full, beyond, bands, sound)
 
 
 def checked(block: NDArray[Any]) -> Float32:
@@ -200,15 +219,17 @@ class Pipeline:
         """Frames of a decision window."""
         return self.listener().windows_apart * self.network.patch_frames
 
-    def listener(self) -> Listener:
-        """A new source of sound."""
-        return Listener(self.spec, self.network, self.window)
+    def listener(self, samplerate: int | None = None) -> Listener:
+        """A new source of sound, which comes at ``samplerate`` Hz before resampling."""
+        return Listener(self.spec, self.network, self.window, samplerate)
 
     def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
         """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
-        listener = self.listener()
-        for block in resampled(map(checked, blocks), samplerate, self.spec.sample_rate):
-            yield from listener.push(block)
+        listener, resampler = self.listener(samplerate), Resampler(samplerate, self.spec.sample_rate)
+        for block in map(checked, blocks):
+            listener.measure(block)
+            yield from listener.push(resampler.push(block))
+        yield from listener.push(resampler.push(np.empty(0, np.float32), last=True))
         yield from listener.flush()
 
     def windows_of_frames(self, frames: Float32) -> list[Window]:

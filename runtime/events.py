@@ -24,6 +24,7 @@ class Event:
     peak: float  # highest score so far
     bands: list[dict[str, Any]]  # what moved, the largest first, see `edgeae.runtime.explain.Moved`
     sentence: str  # the same for a mechanic
+    cause: Literal["machine", "microphone"] = "machine"  # see `edgeae.runtime.health`
 
 
 class Alarm:

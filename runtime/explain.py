@@ -104,7 +104,7 @@ class Explainer:
                 break
             named.append(best)
             columns = np.concatenate(self._columns[named])  # (3 * n_named, n)
-            amounts = np.linalg.lstsq(columns.T, deviation, rcond=None)[0]
+            amounts: Float64 = np.asarray(np.linalg.lstsq(columns.T, deviation, rcond=None)[0], np.float64)
             left = deviation - amounts @ columns
         if not named:
             return Explanation([], rest_is_normal=False)

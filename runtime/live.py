@@ -29,7 +29,9 @@ class Stream:
 
     def push(self, block: Float32) -> list[Window]:
         self._frames += len(block)
-        return self._listener.push(self._resampler.push(checked(block)))
+        samples = checked(block)
+        self._listener.measure(samples)
+        return self._listener.push(self._resampler.push(samples))
 
     def gap(self, frames: int) -> None:
         """Nothing heard before the gap is mixed with what comes after it."""

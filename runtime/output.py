@@ -9,6 +9,7 @@ import click
 
 from .detector import Result
 from .events import Event
+from .health import Condition
 
 Line = dict[str, Any]
 
@@ -20,7 +21,15 @@ def _stamped(kind: str, source: str, t: float, **values: Any) -> Line:
 
 def score_line(source: str, result: Result) -> Line:
     values = {"score": result.score, "threshold": result.threshold, "anomaly": result.anomaly}
-    return _stamped("score", source, result.t, **values, level_dbfs=result.level_dbfs, out_of_range=result.out_of_range)
+    return _stamped(
+        "score",
+        source,
+        result.t,
+        **values,
+        level_dbfs=result.level_dbfs,
+        out_of_range=result.out_of_range,
+        health=result.health,
+    )
 
 
 def event_line(source: str, event: Event) -> Line:
@@ -36,6 +45,11 @@ def status_line(source: str, t: float, state: str, **values: Any) -> Line:
     return _stamped("status", source, t, state=state, **values)
 
 
+def health_line(source: str, t: float, condition: Condition) -> Line:
+    """A condition of the sound that begins, or ``ok``."""
+    return status_line(source, t, condition.state, **condition.numbers, sentence=condition.sentence)
+
+
 def words(line: Line) -> str:
     """A line for people."""
     place = f"{line['source']}  {line['t']:8.1f} s"
@@ -48,7 +62,8 @@ def words(line: Line) -> str:
         return f"{place}  ALARM {line['event']}: {line['sentence']}"
     if line["type"] == "gap":
         return f"{place}  GAP {line['frames']} frames lost ({line['reason']})"
-    return f"{place}  {line.get('message', line['state'])}"
+    sentence = line.get("sentence")
+    return f"{place}  {line['state']}{f': {sentence}' if sentence else ''}"
 
 
 def write(line: Line, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,10 +13,11 @@ from .capture import Capture, Gap
 from .detector import Detector, Result, Window
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError
 from .events import Alarm
+from .health import NO_SOUND, Health
 from .live import Stream, limited, stopping
 from .mel import Float32
 from .modelfile import split_model
-from .output import Line, event_line, gap_line, score_line, status_line, write
+from .output import Line, event_line, gap_line, health_line, score_line, status_line, write
 from .pcm import FORMATS, decode
 from .recordings import audio_files
 from .selftest import load_checked
@@ -30,20 +32,26 @@ class Report:
     """Turns the results of one source into lines, and remembers whether any was anomalous."""
 
     def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
-        self._detector, self._alarm, self._source = detector, Alarm(detector), source
-        self._track, self._t = track, 0.0
+        self._detector, self._alarm, self._health = detector, Alarm(detector), Health(detector)
+        self._source, self._track, self._t = source, track, 0.0
         self.anomalous = False
         self.windows = 0
 
     def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
         for window in windows:
+            before, condition = self._health.condition, self._health.update(window)
+            if condition.state != before.state:
+                yield health_line(self._source, window.end, condition)
             heard = self._track.tracker.compensated(window) if self._track else window
-            result: Result = self._detector.result(heard)
+            result: Result = replace(self._detector.result(heard), health=condition.state)
+            if condition.state in NO_SOUND:
+                result = replace(result, anomaly=False)
+                self._alarm.reset()
             self.windows += 1
             self.anomalous |= result.anomaly
             yield score_line(self._source, result)
-            if event := self._alarm.update(result):
-                yield event_line(self._source, event)
+            if condition.state not in NO_SOUND and (event := self._alarm.update(result)):
+                yield event_line(self._source, self._health.explained(event, window))
             yield from self._learn(window, result)
 
     def _learn(self, window: Window, result: Result) -> Iterator[Line]:
@@ -89,7 +97,7 @@ def score_stream(
     track: TrackFile | None = None,
 ) -> bool:
     """Score live sound until it ends; True if any window was anomalous. AudioError if it gives no score."""
-    report, stream = Report(detector, source, track), Stream(detector.listener(), samplerate)
+    report, stream = Report(detector, source, track), Stream(detector.listener(samplerate), samplerate)
     for item in items:
         if isinstance(item, Gap):
             stream.gap(item.frames)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
@@ -30,7 +31,7 @@ from edgeae.runtime.pcm import FORMATS
 from edgeae.runtime.recordings import audio_files
 
 RATE = 16000
-SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs", "out_of_range"]
+SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs", "out_of_range", "health"]
 MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 
 Line = dict[str, Any]
@@ -386,13 +387,51 @@ def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
     soundfile.write(tmp_path / "tone.wav", sound / 2**15 + tone, RATE)
     _, lines, _ = run(tmp_path / "tone.wav")
     [event] = [line for line in lines if line["type"] == "event"]
-    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands", "sentence"]
+    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands", "sentence", "cause"]
     assert event["event"] == "start"
     loudest = event["bands"][0]
     assert loudest["low_hz"] < 3000 < loudest["high_hz"]
     assert loudest["change_db"] > 3
     assert loudest["kind"] == "steady"
     assert "dB louder, steady" in event["sentence"]
+
+
+def test_silence_is_told_and_starts_no_alarm(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "off.wav", np.concatenate([np.zeros_like(sound), sound]), RATE, "PCM_16")
+    code, lines, _ = run(tmp_path / "off.wav", "--fail-on-anomaly")
+    assert [line["type"] for line in lines[:2]] == ["status", "score"]
+    statuses = [line for line in lines if line["type"] == "status"]
+    assert [line["state"] for line in statuses] == ["silence", "ok"]
+    assert "check the microphone" in statuses[0]["sentence"]
+    assert statuses[0]["share"] == 1
+    silent = [line for line in lines if line["type"] == "score" and line["health"] == "silence"]
+    assert max(line["score"] - line["threshold"] for line in silent) > 0
+    assert not any(line["anomaly"] for line in silent)
+    assert all(line["t"] > silent[-1]["t"] for line in lines if line["type"] == "event")
+    after = [line for line in lines if line["type"] == "score"][len(silent) :]
+    assert {line["health"] for line in after} == {"ok"}
+    assert code == int(any(line["anomaly"] for line in after))
+
+
+def test_an_alarm_outlasts_a_microphone_that_falls_silent(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
+    tone = sound / 2**15 + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    soundfile.write(tmp_path / "off.wav", np.concatenate([tone, np.zeros(20 * RATE)]), RATE)
+    _, lines, _ = run(tmp_path / "off.wav")
+    assert [line["event"] for line in lines if line["type"] == "event"] == ["start"]
+
+
+def test_a_microphone_of_another_rate_is_the_cause_of_its_alarm(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
+    narrow = soxr.resample(sound / 2**15, RATE, 8000)
+    soundfile.write(tmp_path / "narrow.wav", np.tile(narrow, 2), 8000, "PCM_16")
+    _, lines, _ = run(tmp_path / "narrow.wav")
+    assert lines[0]["state"] == "bandwidth"
+    assert {line["health"] for line in lines if line["type"] == "score"} == {"bandwidth"}
+    assert all(line["anomaly"] for line in lines if line["type"] == "score")
+    [event] = [line for line in lines if line["type"] == "event"]
+    assert event["cause"] == "microphone"
+    assert "the microphone or its rate changed" in event["sentence"]
 
 
 def test_without_json_the_lines_are_words(machine: Path, broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
