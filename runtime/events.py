@@ -33,7 +33,6 @@ class Alarm:
     def __init__(self, detector: Detector) -> None:
         self._detector, self._rule = detector, detector.threshold
         self._above: deque[bool] = deque(maxlen=self._rule.of_windows)
-        self._times: deque[float] = deque(maxlen=self._rule.of_windows)  # seconds, of the windows in `_above`
         self._heard = 0.0  # seconds, when the first window above the threshold came
         self._began: float | None = None
         self._ended = -np.inf
@@ -48,8 +47,9 @@ class Alarm:
     def update(self, result: Result) -> Event | None:
         """The event that ``result`` causes, if it causes one."""
         limit = self._rule.value - (self._rule.hysteresis if self.active else 0.0)
+        if result.score > limit and not any(self._above) and not self.active:
+            self._heard = result.t
         self._above.append(result.score > limit)
-        self._times.append(result.t)
         if self._began is None:
             return self._start(result)
         self._peak = max(self._peak, result.score)
@@ -62,13 +62,11 @@ class Alarm:
     def reset(self) -> None:
         """Forget the windows before a gap; an alarm that is on stays on."""
         self._above.clear()
-        self._times.clear()
 
     def _start(self, result: Result) -> Event | None:
         if sum(self._above) < self._rule.alarm_windows or result.t - self._ended < self._rule.cooldown:
             return None
         self._began, self._peak = result.t, result.score
-        self._heard = next(t for t, above in zip(self._times, self._above, strict=True) if above)
         return self._event("start", result, result.t)
 
     def _end(self, result: Result) -> Event:
@@ -77,11 +75,12 @@ class Alarm:
 
     def _event(self, phase: Literal["start", "update", "end"], result: Result, began: float) -> Event:
         self._told = result.t
+        heard = f"{result.t - self._heard:.0f} s"
         if phase == "end":  # tells what it was
-            sentence = f"normal again; before, {self._found.sentence(result.t - self._heard)}"
+            sentence = f"normal again; it was: {self._found.sentence(f'for {heard}')}"
         else:
             self._found = self._explainer.explain(result.window.coordinates)
-            sentence = self._found.sentence(result.t - self._heard)
+            sentence = self._found.sentence(f"since {heard}")
         bands = [asdict(moved) for moved in self._found.moved]
         return Event(phase, result.t, round(result.t - began, 3), self._peak, bands, sentence)
 

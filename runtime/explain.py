@@ -68,13 +68,12 @@ class Explanation:
     moved: list[Moved]
     rest_is_normal: bool
 
-    def sentence(self, seconds: float) -> str:
-        """For a mechanic; ``seconds`` is how long it has been heard."""
-        since = f"since {seconds:.0f} s"
+    def sentence(self, when: str) -> str:
+        """For a mechanic; ``when`` is such as ``since 12 s``."""
         if not self.moved:
-            return f"no range of frequencies stands out, {since}: the sound as a whole is not as normal"
+            return f"no range of frequencies stands out, {when}: the sound as a whole is not as normal"
         rest = "the rest is as normal" if self.rest_is_normal else "the rest differs less"
-        return f"{'; '.join(range_.sentence() for range_ in self.moved)}, {since}; {rest}"
+        return f"{'; '.join(range_.sentence() for range_ in self.moved)}, {when}; {rest}"
 
 
 class Explainer:

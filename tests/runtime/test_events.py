@@ -118,5 +118,5 @@ def test_an_event_tells_what_moved_and_since_when(detector: Any) -> None:
     assert "dB louder, steady" in start.sentence
     assert "since 3 s" in start.sentence
     assert "since 63 s" in update.sentence
-    assert end.sentence.startswith("normal again; before, ")
+    assert end.sentence.startswith("normal again; it was: ")
     assert end.bands == update.bands

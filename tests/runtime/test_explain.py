@@ -83,7 +83,7 @@ def test_named_ranges_do_not_overlap(explainer: Explainer) -> None:
 def test_nothing_stands_out_of_a_small_change(explainer: Explainer, change: Float64) -> None:
     found = explainer.explain(change)
     assert found.moved == []
-    assert "no range of frequencies stands out" in found.sentence(3)
+    assert "no range of frequencies stands out" in found.sentence("since 3 s")
 
 
 def test_gain_is_not_named() -> None:
@@ -97,7 +97,7 @@ def test_gain_is_not_named() -> None:
 
 def test_a_mechanic_s_sentence() -> None:
     moved = Moved(2094, 4307, 3.21, "impulsive", 1.5, 1.84)
-    assert Explanation([moved], rest_is_normal=True).sentence(12.3) == (
+    assert Explanation([moved], rest_is_normal=True).sentence("since 12 s") == (
         "2.1 to 4.3 kHz: 3.2 dB louder, impulsive (knocks, rubbing or a beat; jumps 1.8 times as much as normal), "
         "since 12 s; the rest is as normal"
     )
