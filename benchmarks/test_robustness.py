@@ -46,7 +46,6 @@ def test_gain_is_no_fault_to_the_statistics_of_the_input(synthetic):
         assert row.after.no_network_auc == pytest.approx(row.before.no_network_auc, abs=0.003)
 
 
-@pytest.mark.xfail(reason="the residual follows gain only near the level of calibration")
 @pytest.mark.parametrize("name", GAINS)
 def test_gain_is_no_fault(synthetic, name):
     row = mean(synthetic, name)
@@ -54,7 +53,6 @@ def test_gain_is_no_fault(synthetic, name):
     assert row.after.false_alarm_rate <= row.before.false_alarm_rate + 0.02
 
 
-@pytest.mark.xfail(reason="resampling to 16 kHz takes the bands above 7.3 kHz away")
 @pytest.mark.parametrize("name", HIGH_RATES)
 def test_a_higher_sample_rate_is_no_fault(synthetic, name):
     row = mean(synthetic, name)

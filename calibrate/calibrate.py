@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import Channel, read_each
+from edgeae.runtime.audio import Channel, read_each, samplerate_of
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.fitting import calibrated, extended
@@ -48,9 +48,7 @@ def calibrate(
     rate = samplerate or detector.spec.sample_rate
     sounds = []
     for number, samples in enumerate(recordings, 1):
-        sound = Sound(f"recording {number}")
-        sound.windows = list(detector.windows(sound.samples.watch([samples], rate), rate))
-        sounds.append(sound)
+        sounds.append(Sound(f"recording {number}", list(detector.windows([samples], rate)), rate))
     return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
 
 
@@ -69,9 +67,7 @@ def calibrate_files(
     """The same from files; what is wrong with one goes to ``report``."""
 
     def read(path: Path) -> Sound:
-        sound = Sound(str(path))
-        sound.windows = list(detector.read(path, channel, sound.samples.watch))
-        return sound
+        return Sound(str(path), list(detector.read(path, channel)), samplerate_of(path))
 
     machine = name_of(detector, machine, add=add)
     sounds = [sound for _, sound in read_each(paths, read, report, skip_bad=skip_bad)]

@@ -11,18 +11,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.events import moved_bands
+from edgeae.runtime.explain import Explainer
 from edgeae.runtime.fitting import threshold_for
 from edgeae.runtime.head import Float64
-from edgeae.runtime.output import describe_bands
+from edgeae.runtime.health import INTERRUPTED, silent_share
+from edgeae.runtime.sound import SILENCE
 
 from .sound import Sound, names, places
 from .steadiness import unsteady
 
-SILENCE = -90.0  # dBFS, mean level below which nothing can be learned
-STUCK = 0.5  # seconds of equal samples; a recorder that starts gives 0.2, sound through a microphone none
-CLIPPED = 1e-4  # share of samples at full scale
-STRANGEST = 5.0  # deviations of the fleet, root mean square of the bands, by which the network may miss the mean
+# What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.health`), by the same measures. Stuck samples
+# have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and calibration may learn
+# from. Clipping that run would still judge is not to be learned as normal.
+SILENT = 0.25  # share of a second
+CLIPPED = 1e-4  # share of a window
+STRANGEST = 3.0  # deviations of the fleet, root mean square of the bands, by which the network may miss the mean
 OTHER = "1%"  # of normal windows score above what an added session may score on the mean
 
 
@@ -31,10 +34,10 @@ def findings(detector: Detector, sounds: Sequence[Sound], *, add: bool = False) 
 
     add: to a machine that is calibrated already.
     """
-    if silent := _silent(sounds):
+    if silent := _silent(detector, sounds):
         yield silent
         return
-    yield from filter(None, (check(sound) for check in (_stuck, _clipped) for sound in sounds))
+    yield from filter(None, (check(detector, sounds) for check in (_muted, _stuck, _clipped)))
     windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
     alien = _other_machine(detector, windows) if add else _strange(detector, sounds, windows)
     yield from filter(None, (alien, unsteady(detector, sounds, windows)))
@@ -42,7 +45,7 @@ def findings(detector: Detector, sounds: Sequence[Sound], *, add: bool = False) 
 
 def too_narrow(detector: Detector, sound: Sound) -> str | None:
     """A warning where the sample rate leaves out a part of what the artifact listens to."""
-    rate, highest = sound.samples.samplerate, detector.spec.f_max
+    rate, highest = sound.samplerate, detector.spec.f_max
     if not 0 < rate < 2 * highest:
         return None
     return (
@@ -51,35 +54,53 @@ def too_narrow(detector: Detector, sound: Sound) -> str | None:
     )
 
 
-def _silent(sounds: Sequence[Sound]) -> str | None:
-    levels = [window.level for sound in sounds for window in sound.windows if window.level is not None]
-    if not levels or np.mean(levels) >= SILENCE:
+def _silent(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+    windows, least = _windows(detector, sounds), 10 * math.log10(SILENCE)
+    levels = [window.level for window in windows if window.level is not None]
+    if _silence(detector, windows).min() < 1 or (levels and np.mean(levels) >= least):
+        return None
+    level = f" ({np.mean(levels):.0f} dBFS, at least {least:.0f} is needed)" if levels else ""
+    return f"{names(sounds)}: the sound is silent{level}; check the microphone with `edgeae record`"
+
+
+def _muted(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+    shares = _silence(detector, _windows(detector, sounds))
+    if shares.max() < SILENT:
         return None
     return (
-        f"{names(sounds)}: the sound is silent ({np.mean(levels):.0f} dBFS, at least {SILENCE:.0f} is needed); "
-        f"check the microphone with `edgeae record`"
+        f"{places(detector, sounds, shares >= SILENT)}: silence for {shares.max():.0%} of a second, allowed is less "
+        f"than {SILENT:.0%}; see why the microphone was muted or gated, and record again"
     )
 
 
-def _stuck(sound: Sound) -> str | None:
-    samples = sound.samples
-    if samples.stuck < STUCK * samples.samplerate or not samples.samplerate:
+def _stuck(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+    shares = np.array([window.sound.stuck if window.sound else 0.0 for window in _windows(detector, sounds)])
+    if shares.max() < INTERRUPTED:
         return None
-    began, lasted = samples.stuck_from / samples.samplerate, samples.stuck / samples.samplerate
     return (
-        f"{sound.name}: digital silence for {lasted:.1f} s from second {began:.1f} on, allowed are {STUCK:g} s of "
-        f"equal samples; see why the microphone was muted or gated, and record again"
+        f"{places(detector, sounds, shares >= INTERRUPTED)}: for {shares.max():.0%} of a second the samples stand "
+        f"still or repeat themselves, allowed is less than {INTERRUPTED:.0%}; reconnect the microphone, record again"
     )
 
 
-def _clipped(sound: Sound) -> str | None:
-    share = sound.samples.clipped / max(1, sound.samples.count)
-    if share <= CLIPPED:
+def _clipped(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+    shares = np.array([window.sound.clipped if window.sound else 0.0 for window in _windows(detector, sounds)])
+    if shares.max() < CLIPPED:
         return None
     return (
-        f"{sound.name}: {share:.2%} of the samples are at full scale, allowed is {CLIPPED:.2%}: the sound is clipped; "
-        f"turn the gain down or move the microphone away, and record again"
+        f"{places(detector, sounds, shares >= CLIPPED)}: {shares.max():.2%} of the samples are clipped, allowed is "
+        f"less than {CLIPPED:.2%}; turn the gain down or move the microphone away, and record again"
     )
+
+
+def _windows(detector: Detector, sounds: Sequence[Sound]) -> list[Window]:
+    """Those that are learned from."""
+    return [window for sound in sounds for window in detector.apart(sound.windows)]
+
+
+def _silence(detector: Detector, windows: Sequence[Window]) -> Float64:
+    """(n,) share of the worst second of each window."""
+    return np.array([silent_share(window, detector.spec.floor_db) for window in windows])
 
 
 def _strange(detector: Detector, sounds: Sequence[Sound], windows: Float64) -> str | None:
@@ -110,4 +131,5 @@ def _other_machine(detector: Detector, windows: Float64) -> str | None:
 
 
 def _bands(detector: Detector, mean: Float64) -> str:
-    return describe_bands(moved_bands(detector, Window(0.0, mean, None)))
+    moved = Explainer(detector.spec, detector.head, detector.band_std).explain(mean).moved
+    return "; ".join(range_.sentence() for range_ in moved) or "no range of frequencies stands out"

@@ -14,16 +14,15 @@ from .sound import Sound
 
 def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[Sound]:
     """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window."""
-    sounds = [Sound(device)]
     with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
-        stream = Stream(detector.listener(), capture.samplerate)
+        sounds = [Sound(device, samplerate=capture.samplerate)]
+        stream = Stream(detector.listener(capture.samplerate), capture.samplerate)
         with stopping(capture.stop) as came, Meter(duration) as meter:
             for item in limited(capture.blocks(), round(duration * capture.samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)
-                    sounds.append(Sound(device))
+                    sounds.append(Sound(device, samplerate=capture.samplerate, start=stream.t))
                     continue
-                sounds[-1].samples(item, capture.samplerate)
                 sounds[-1].windows += stream.push(item)
                 meter.show(item, stream.t)
         if came:

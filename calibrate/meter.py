@@ -11,10 +11,9 @@ import click
 import numpy as np
 
 from edgeae.runtime.mel import Float32
+from edgeae.runtime.sound import SILENCE
 
-from .checks import SILENCE
-from .sound import FULL_SCALE
-
+FULL_SCALE = 0.999  # a peak that soon clips, or does
 TERMINAL_SECONDS, LOG_SECONDS = 0.25, 10.0  # of sound, between two lines
 QUIETEST = -60.0  # dBFS, where the bar begins
 WIDEST = 30  # characters of the bar
@@ -62,7 +61,7 @@ class Meter:
         level, peak = 10 * _log10(self._squares / self._count), 20 * _log10(self._peak)
         self._mark = max(peak, self._mark - FALL)
         word, colour = ("clips", "red") if self._peak >= FULL_SCALE else ("silent", "yellow")
-        told = word if self._peak >= FULL_SCALE or level < SILENCE else ""
+        told = word if self._peak >= FULL_SCALE or level < 10 * _log10(SILENCE) else ""
         if told and self._colour:
             told = click.style(told, fg=colour)
         bar = f"[{self._bar(level)}]  " if self._terminal else ""

@@ -1,48 +1,14 @@
-"""What calibration hears of one recording: its windows, and what its raw samples tell before any filter."""
+"""What calibration hears of one recording, and how a sentence names it or its seconds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.mel import Float32
 
-FULL_SCALE = 0.999  # from here on a sample counts as clipped
 MOST_PLACES = 3  # that a sentence names
-
-
-@dataclass
-class Samples:
-    """Counts of the samples as they came from the file or the device."""
-
-    samplerate: int = 0  # Hz; 0 for precomputed features
-    count: int = 0
-    clipped: int = 0
-    stuck: int = 0  # longest run of samples that are all the same
-    stuck_from: int = 0
-    _began: int = 0  # the run that may go on
-    _last: float = float("nan")
-
-    def __call__(self, block: Float32, samplerate: int) -> None:
-        """Count a block (n,), full scale 1."""
-        if not len(block):
-            return
-        changes = self.count + np.flatnonzero(np.diff(block, prepend=np.float32(self._last)))
-        edges = np.concatenate([[self._began], changes, [self.count + len(block)]])
-        longest = int(np.argmax(np.diff(edges)))
-        if (length := int(edges[longest + 1] - edges[longest])) > self.stuck:
-            self.stuck, self.stuck_from = length, int(edges[longest])
-        self.samplerate, self.count = samplerate, self.count + len(block)
-        self.clipped += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
-        self._began, self._last = int(edges[-2]), float(block[-1])
-
-    def watch(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Float32]:
-        """``blocks``, each of them counted before it goes on."""
-        for block in blocks:
-            self(block, samplerate)
-            yield block
 
 
 @dataclass
@@ -51,13 +17,13 @@ class Sound:
 
     name: str  # of the file or the device
     windows: list[Window] = field(default_factory=list)
-    samples: Samples = field(default_factory=Samples)
+    samplerate: int = 0  # Hz, as it was recorded; 0 for precomputed features
+    start: float = 0.0  # seconds, where the ends of its windows count from
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
-        samples = self.samples
-        return samples.count / samples.samplerate if samples.samplerate else self.windows[-1].end
+        """How much of it the windows hear."""
+        return self.windows[-1].end - self.start
 
 
 def names(sounds: Sequence[Sound]) -> str:

@@ -70,6 +70,6 @@ def _highest(detector: Detector, head: Head, windows: Float64) -> float:
     alike = [replace(reference, windows=0)]
 
     def reached(refused: float) -> float:
-        return fit_threshold(alike, head, windows[:0], f"{refused / n:.9%}", detector.window).value
+        return fit_threshold(alike, head, f"{refused / n:.9%}", detector.window, windows=0).value
 
     return min(reached(REFUSED) + shift, reached(REFUSED_BY_FLEET))

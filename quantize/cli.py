@@ -82,7 +82,9 @@ def _checked(made: Export, int8: Artifact, max_drift: float) -> Export:
     """Say what int8 costs, in all and by layers, and note it in the artifact; ArtifactError if that is too much."""
     import onnx
 
-    from .drift import compare, spread
+    from edgeae.train.fleet import spread
+
+    from .drift import compare
     from .layers import CLIPS, analyse, check_drift, table
 
     compared = compare(made.float_, int8, made.sound)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -11,9 +10,7 @@ from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.head import Float64
 from edgeae.runtime.mel import Float32
-from edgeae.train.fleet import Sound
-
-T = TypeVar("T")
+from edgeae.train.fleet import Sound, spread
 
 CLIPS = 200  # training clips that are compared at most
 LEAST_SPREAD = 0.1  # ln: scores of 50 to 500 clips have standard deviations of .14 to .29, of 3 to 6 clips down to .016
@@ -62,11 +59,6 @@ def compare(float_: Artifact, int8: Artifact, sound: Sound) -> Comparison:
     scores = window_scores(detectors[0], clips), window_scores(detectors[1], clips)
     drift = score_drift(*scores)
     return Comparison([*rows, *_score_rows(*scores, drift)], drift)
-
-
-def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most ``most`` of ``items``, evenly spread."""
-    return [items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def window_scores(detector: Detector, clips: Sequence[Float32]) -> Float64:

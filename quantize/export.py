@@ -10,7 +10,7 @@ import json
 import platform
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -30,12 +30,11 @@ from edgeae.runtime.network import Network
 from edgeae.runtime.recordings import scan
 from edgeae.runtime.selftest import measure
 from edgeae.train.config import Config
-from edgeae.train.fleet import Sound, data_of, read_sound
+from edgeae.train.fleet import Sound, data_of, read_sound, spread, validated
 from edgeae.train.models import Autoencoder
 from edgeae.train.module import load_network
 from edgeae.train.training import best_checkpoint
 
-from .drift import spread
 from .even import even
 from .layers import CLIPS
 from .ranges import measure_ranges
@@ -96,6 +95,7 @@ def export(
     home = checkpoint.parent.parent
     folder = data or data_of(home)
     sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
+    sound = replace(sound, unheard=validated(home))
     exported = to_onnx(network, config)
     model = rewrite(exported)
     assert_same(exported, model)

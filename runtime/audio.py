@@ -17,6 +17,7 @@ SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
 BLOCK_SECONDS = 10.0
 STREAMED = 0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
+PASSBAND = 0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
 LOUDEST = 1e6  # of full scale; what is beyond is no sound
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
@@ -141,6 +142,14 @@ def _wav_rate(path: Path) -> int | None:
 def _reason(error: Exception) -> str:
     lines = str(getattr(error, "error_string", error)).strip(" .").splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def samplerate_of(path: str | Path) -> int:
+    """Hz of a recording; 0 for a ``.npy`` log-mel array."""
+    if Path(path).suffix.lower() == ".npy":
+        return 0
+    with AudioFile(path, "mix") as audio:
+        return audio.samplerate
 
 
 class Resampler:

@@ -11,7 +11,7 @@ one before, and one last window ends with it. A recording shorter than the windo
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -29,6 +29,7 @@ from .sound import Meter, Sound, pooled
 from .threshold import Reference, Threshold
 
 MOST_WINDOW = 3600.0  # seconds
+LEAST_DEAF = 1e3  # dB; a band with such a deviation is one that training makes the network deaf to
 
 
 class PatchNetwork(Protocol):
@@ -188,10 +189,6 @@ def checked(block: NDArray[Any]) -> Float32:
     return block.astype(np.float32, copy=False)
 
 
-def _all(blocks: Iterable[Float32], samplerate: int) -> Iterable[Float32]:
-    return blocks
-
-
 def _window_seconds(value: Any) -> float:
     if not isinstance(value, int | float) or not 0 < value <= MOST_WINDOW:
         raise ArtifactError(f"the decision window is {value!r}; allowed is up to {MOST_WINDOW:g} s; export again")
@@ -237,22 +234,14 @@ class Pipeline:
         listener = self.listener()
         return listener.push_frames(frames) + listener.flush()
 
-    def read(
-        self,
-        path: str | Path,
-        channel: Channel = 0,
-        watch: Callable[[Iterable[Float32], int], Iterable[Float32]] = _all,
-    ) -> Iterator[Window]:
-        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused.
-
-        watch: hands on the blocks (n,) as they are in the file, with their sample rate in Hz.
-        """
+    def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
+        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
         try:
             if Path(path).suffix.lower() == ".npy":
                 yield from self.windows_of_frames(read_log_mel(path, self.spec))
                 return
             with AudioFile(path, channel) as audio:
-                yield from self.windows(watch(audio.blocks(), audio.samplerate), audio.samplerate)
+                yield from self.windows(audio.blocks(), audio.samplerate)
         except AudioError as error:
             named = str(error).startswith(str(path))
             raise error if named else AudioError(f"{path}: {error}") from error

@@ -24,11 +24,10 @@ from typing import Literal
 
 import numpy as np
 
-from .head import Float64, Head, oas_shrinkage, smooth_basis
+from .head import Float64, Head, smooth_basis
 from .mel import MelSpec, band_edges
 
 OCTAVES = (1 / 3, 1 / 2, 3 / 4, 1, 3 / 2, 2)  # widths of the ranges that are tried; narrower ones the smoothing blurs
-GAIN = 10.0  # dB by which all bands may move together and explain nothing
 STANDS_OUT = 6.0  # normal deviations, in root mean square, from which a range has moved
 SHARE = 0.25  # of what the first range explains, for another to be named
 MOST_RANGES = 3
@@ -157,13 +156,9 @@ def _columns(inside: Float64, band_std: Float64) -> Float64:
 
 def _whitening(head: Head, n: int) -> Float64:
     """(n, n): projects the input's deviations so that those of normal windows have the covariance 1."""
-    used, fleet = slice(1, 1 + n), head.fleet
-    own, ridge = head.own[:, used], oas_shrinkage(fleet.correlations[0], fleet.windows)
-    blend = (1 - head.own_weight) * fleet.correlations[0] + head.own_weight * (own.T @ own)
-    gain = GAIN * fleet.gain[used] / fleet.deviation[used]
     learned = 1 + 1 / max(1, head.windows)  # the machine's mean itself is only as good as its windows
-    covariance = learned * ((1 - ridge) * blend + ridge * np.eye(n)) + np.outer(gain, gain)
-    return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)).T / fleet.deviation[used, None])
+    factor = np.linalg.cholesky(learned * head.covariance(0))
+    return np.asarray(np.linalg.inv(factor).T / head.fleet.deviation[1 : 1 + n, None])
 
 
 def _hertz(low: float, high: float) -> str:

@@ -5,11 +5,11 @@ has produced.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .detector import Detector
 from .errors import ArtifactError, ConfigError
@@ -18,24 +18,35 @@ from .selftest import renewed
 from .threshold import Threshold, fit_references, fit_threshold, left_out_parts, reference_for
 
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
+REMEMBERED = 4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
+SAME = 2e-3  # by which the coordinates of the same sound differ at most, whichever computer heard it
 
 
 def fit_fleet(
-    machines: Sequence[Float64], gain: Float64, kind: Kind, window: float, false_alarms: str
+    machines: Sequence[Float64],
+    gain: Float64,
+    kind: Kind,
+    window: float,
+    false_alarms: str,
+    *,
+    unheard: Sequence[NDArray[np.bool]] | None = None,
 ) -> dict[str, Any]:
     """The sections ``head`` and ``threshold`` of an artifact that knows no machine yet.
 
-    machines: coordinates (n_windows, size) of each training machine; gain: (size,), see `Fleet.fit`;
-    window: seconds. Raises ConfigError if there is too little sound to fit anything.
+    machines: coordinates (n_windows, size) of each training machine; gain: (n, size), see `Fleet.fit`;
+    window: seconds; unheard: (n_windows,) of each machine, windows that the network was not fitted on.
+    Raises ConfigError if there is too little sound to fit anything.
     """
-    references = {kind: fit_references(machines, gain, kind) for kind in CALIBRATABLE}
-    head = Head.of_fleet(Fleet.fit(machines, gain), machines, kind)
+    fleet = Fleet.fit(machines, gain)
+    references = {kind: fit_references(machines, fleet.gain, kind, unheard) for kind in CALIBRATABLE}
+    head = Head.of_fleet(fleet, machines, kind)
     stored = {
         name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in found]
         for name, found in references.items()
     }
-    threshold = fit_threshold(references[kind], head, np.empty((0, len(head.mean))), false_alarms, window)
+    threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
     section = {**head.to_dict(), "window": window, "references": stored, "machine": None, "calibrated": None}
+    section["heard"] = _signatures(np.concatenate(machines))[:REMEMBERED]
     return {"head": section, "threshold": threshold.to_dict()}
 
 
@@ -58,8 +69,9 @@ def calibrated(
     threshold, beyond = detector.threshold, None
     if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
         references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
-        straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if len(windows) > 2 else None
-        threshold = fit_threshold(references, head, windows, budget, detector.window, straying)
+        tells = len(windows) > 2 and not _heard(detector, windows)
+        straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if tells else None
+        threshold = fit_threshold(references, head, budget, detector.window, windows=len(windows), straying=straying)
         expected = reference_for(references, len(windows))
         if straying is not None and expected.windows > 2:
             beyond = straying - expected.left_out
@@ -81,7 +93,8 @@ def extended(
         raise ConfigError("calibration needs at least one window of normal sound")
     old, head = detector.head, detector.head.extended(windows)
     expected = reference_for(detector.references(head.kind), old.windows)
-    beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if expected.windows else None
+    tells = expected.windows and not _heard(detector, windows)
+    beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
     sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
     result = _fitted(detector, head, detector.threshold, detector.machine, sessions)
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
@@ -89,15 +102,28 @@ def extended(
 
 
 def threshold_for(detector: Detector, false_alarms: str, windows: int | None = None) -> Threshold:
-    """The threshold of a calibrated machine for another budget, or with more windows of the same kind.
+    """The threshold for another budget, or with more windows of the same kind.
 
-    From what its sessions have told; no sound is needed.
+    From what the sessions of the calibration have told; no sound is needed.
     """
-    head = replace(detector.head, windows=windows or detector.head.windows)
-    references = detector.references(head.kind)
-    straying = reference_for(references, head.windows).left_out + _beyond(history(detector), len(head.weights))
-    nothing = np.empty((0, len(head.mean)))
-    return fit_threshold(references, head, nothing, false_alarms, detector.window, straying)
+    head, references = detector.head, detector.references(detector.head.kind)
+    n = windows or (head.windows if detector.machine is not None else 0)
+    beyond = _beyond(history(detector), len(head.weights))
+    straying = None if beyond is None else reference_for(references, n).left_out + beyond
+    return fit_threshold(references, head, false_alarms, detector.window, windows=n, straying=straying)
+
+
+def _signatures(windows: Float64) -> Float64:
+    """(n, size) -> (n, 5) coordinates by which a window is known again."""
+    return windows[:, :: max(1, windows.shape[1] // 4)]
+
+
+def _heard(detector: Detector, windows: Float64) -> bool:
+    """Whether the fleet was fitted on one of these windows (n, size), which then seems calmer than it is."""
+    known, found = detector.artifact.sections["head"].get("heard"), _signatures(windows)
+    if not isinstance(known, np.ndarray) or known.shape[1:] != found.shape[1:]:
+        return False
+    return any(bool((np.abs(known - window).max(axis=1) < SAME).any()) for window in found)
 
 
 def history(detector: Detector) -> list[dict[str, Any]]:
@@ -120,11 +146,11 @@ def _session(detector: Detector, windows: int, seconds: float | None, beyond: Fl
     return {"date": date, "windows": windows, "seconds": seconds or windows * detector.window, "beyond": beyond}
 
 
-def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64:
-    """(n_parts,) by how much a machine strays more than the fleet: the mean of its sessions by windows."""
+def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64 | None:
+    """(n_parts,) by how much a machine strays more than the fleet, the mean of the sessions that tell; None if none."""
     told = [(s["beyond"], s["windows"]) for s in sessions if np.shape(s["beyond"]) == (n_parts,)]
     if not told:
-        return np.zeros(n_parts)
+        return None
     beyond, weights = zip(*told, strict=True)
     return np.asarray(np.average(np.array(beyond), axis=0, weights=weights))
 

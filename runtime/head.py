@@ -23,12 +23,12 @@ A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalu
 A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
 **fleet** (how windows vary within the machines of the training set), to which the machine's own
 covariance is added as far as its few windows can be trusted. A change of the microphone's gain is no
-fault: its direction is added to C, too.
+fault: what it does to the coordinates of healthy sound, heard through the network, is added to C, too.
 
 The residual of a machine that the network was trained on tells more than the input, that of a
 stranger less. How strange a machine is shows without hearing a fault: it is the mean square, in
-deviations of the fleet, of what the network leaves of its mean sound. The residual's weight against
-the input's is exp(-strangeness). All scores are natural logarithms.
+deviations of the fleet, of what the network leaves of its mean sound, but for what a gain would do.
+The residual's weight against the input's is exp(-strangeness). All scores are natural logarithms.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,8 @@ Kind = Literal["gaussian", "mse", "no_network"]
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
 LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
-GAIN = 3.0  # dB that the gain of a microphone may change and mean nothing
+GAIN_DIRECTIONS = 8  # in which a change of gain moves the coordinates; the network makes more than one of it
+SHRINKAGE = 0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
 
@@ -110,7 +111,7 @@ class Fleet:
 
     mean: Float64  # (size,) of all machines
     deviation: Float64  # (size,) standard deviation of each coordinate within a machine
-    gain: Float64  # (size,) by which the coordinates change with 1 dB
+    gain: Float64  # (directions, size): gain' gain is what changes of the microphone's gain add to the covariance
     correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
     windows: int  # behind the correlations, less one for the mean of each machine
 
@@ -118,7 +119,7 @@ class Fleet:
     def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
         """From the coordinates (n_windows, size) of each training machine, each machine weighing the same.
 
-        gain: (size,) by which the coordinates change where the sound is 1 dB louder.
+        gain: (n, size) by which the coordinates change where the gain of the microphone does, n examples.
         """
         centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
         if not centred:
@@ -129,7 +130,10 @@ class Fleet:
         views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
         correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
         mean = np.mean([windows.mean(axis=0) for windows in machines], axis=0)
-        return cls(mean, deviation, gain, np.array(correlations), sum(len(windows) - 1 for windows in centred))
+        _, strength, directions = np.linalg.svd(gain / deviation, full_matrices=False)
+        few = slice(GAIN_DIRECTIONS)
+        strongest = strength[few, None] * directions[few] * deviation
+        return cls(mean, deviation, strongest, np.array(correlations), sum(len(windows) - 1 for windows in centred))
 
     def strangeness(self, mean: Float64, windows: int) -> float:
         """How little the network knows a machine, from the mean (size,) of so many of its windows.
@@ -138,8 +142,11 @@ class Fleet:
         """
         first = _views(len(mean))[1].start
         bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
-        square = np.mean(np.square((mean - self.mean)[bands] / self.deviation[bands]))
-        return max(0.0, float(square) - 1 / windows)
+        away = (mean - self.mean)[bands] / self.deviation[bands]
+        _, strength, directions = np.linalg.svd(self.gain[:, bands] / self.deviation[bands], full_matrices=False)
+        by_gain = directions[strength > 0.2 * strength.max(initial=0)]
+        away -= by_gain.T @ (by_gain @ away)
+        return max(0.0, float(np.mean(np.square(away))) - 1 / windows)
 
 
 @dataclass(frozen=True)
@@ -194,16 +201,19 @@ class Head:
             self._factors.extend(self._factorise(k) for k in range(2))
         return self._factors[view]
 
-    def _factorise(self, view: int) -> Float64:
+    def covariance(self, view: int) -> Float64:
+        """(n, n): how the coordinates of a view vary while nothing is wrong, in deviations of the fleet."""
         used = _views(len(self.mean))[view]
         fleet, own = self.fleet.correlations[view], self.own[:, used]
         blend = (1 - self.own_weight) * fleet + self.own_weight * (own.T @ own)
-        ridge = oas_shrinkage(fleet, self.fleet.windows)
-        gain = GAIN * self.fleet.gain[used] / self.fleet.deviation[used]
-        covariance = (1 - ridge) * blend + ridge * np.eye(len(blend)) + np.outer(gain, gain)
-        variance, directions = np.linalg.eigh(covariance)
+        ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
+        gain = self.fleet.gain[:, used] / self.fleet.deviation[used]
+        return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
+
+    def _factorise(self, view: int) -> Float64:
+        variance, directions = np.linalg.eigh(self.covariance(view))
         factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
-        return np.asarray(factor / self.fleet.deviation[used, None])
+        return np.asarray(factor / self.fleet.deviation[_views(len(self.mean))[view], None])
 
     @cached_property
     def weights(self) -> Float64:
@@ -257,13 +267,12 @@ class Head:
             correlations = np.zeros((2, n, n))
             correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)
-            vectors = [fleet[key].astype(np.float64) for key in ("mean", "deviation", "gain")]
-            if any(vector.shape != (size,) for vector in vectors) or not (vectors[1] > 0).all():
+            average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "deviation"))
+            gain, own = fleet["gain"].astype(np.float64), values["own"].astype(np.float64)
+            if any(vector.shape != (size,) for vector in (mean, average, deviation)) or not (deviation > 0).all():
                 raise ValueError("its arrays do not fit together")
-            own = values["own"].astype(np.float64)
-            if own.shape[1:] != (size,):
+            if any(rows.shape[1:] != (size,) for rows in (gain, own)):
                 raise ValueError("its arrays do not fit together")
-            average, deviation, gain = vectors
             fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
             return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .detector import Detector, Window
+from .detector import LEAST_DEAF, Detector, Window
 from .events import Event
 from .head import Float64
 from .mel import band_edges
@@ -70,7 +70,8 @@ class Normal:
         n, std, fleet = detector.spec.n_mels, detector.band_std, detector.head.fleet
         learned = 1 + 1 / max(1, detector.head.windows)  # the mean itself is only as good as its windows
         scale = fleet.deviation[1 : 1 + n] * std * np.sqrt(learned)
-        covariance = fleet.correlations[0][:n, :n] * np.outer(scale, scale)
+        heard = std < LEAST_DEAF
+        covariance = (fleet.correlations[0][:n, :n] * np.outer(scale, scale))[np.ix_(heard, heard)]
         level = float(covariance.mean())
         scatter = float(np.diag(covariance).mean()) - level
         bands = detector.head.mean[1 : 1 + n] * std + _origin(detector)
@@ -110,8 +111,7 @@ class Health:
         return limit * STAYS if self.condition.state == state else limit
 
     def _silence(self, window: Window) -> Condition | None:
-        floor = window.bands is not None and window.bands.max() <= self._detector.spec.floor_db
-        share = 1.0 if floor else window.sound.silent if window.sound else 0.0
+        share = silent_share(window, self._detector.spec.floor_db)
         if share < self._limit("silence", INTERRUPTED):
             return None
         said = f"{share:.0%} of a second is silence"
@@ -177,6 +177,13 @@ class Health:
         reference = max((r for r in references if r.windows <= head.windows), key=lambda r: r.windows)
         usual = float(np.quantile(reference.parts[:, 0], USUAL))
         return float(head.distances(window.coordinates)[0]) <= usual
+
+
+def silent_share(window: Window, floor_db: float) -> float:
+    """Of the worst second, from the raw samples or, for precomputed features, from bands that are all at the floor."""
+    if window.bands is not None and window.bands.max() <= floor_db:
+        return 1.0
+    return window.sound.silent if window.sound else 0.0
 
 
 def _share(share: float) -> dict[str, Any]:

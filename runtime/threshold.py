@@ -2,32 +2,43 @@
 
 A score that fits the training machines does not fit a new machine with a handful of calibration
 windows: chi-square limits call everything anomalous. So the situation of the new machine is acted
-out with the training machines. A block of windows of one of them is held out, the fleet is fitted
-on the rest, a head is calibrated on n windows of the block and scores its others. These scores are
-the **reference** for n calibration windows. The threshold of a new machine is
+out with the training machines:
+
+    windows of one machine, in their order     |.....|calibr|..........|scored|.......|
+                                                      ation
+
+A block of its windows calibrates a head, a block from another time is scored by it, and the fleet is
+fitted on everything else. Every block is scored once. The scores are the **reference** for so many
+calibration windows, raised by what recordings that the network did not train on score above the others.
+The threshold of a new machine is
 
     quantile of the reference at 1 - p  +  (how far this machine's windows stray from each other
                                             - how far those of the fleet do, calibrated alike)
 
 where the straying is the mean leave-one-out score of the calibration windows (from three on; one pair
-cannot show it). A machine counts as no calmer than the calmest tenth of the reference: windows that
-the fleet itself was fitted on seem calmer than any sound to come. Rare rates are read off an
-exponential tail fitted to the upper tenth of the reference; that a rate is rarer than the reference
-can show is said.
+cannot show it). A machine counts as no calmer than the calmest tenth of the reference. Windows that the
+fleet itself was fitted on seem calmer than any sound to come: they are recognised, and not asked.
+
+A rate such as 1/day counts windows that do not overlap. That is what an alarm costs: where windows of
+ten patches move on by one, 3 of 5 above the threshold come about once for each that is expected (1.0 to
+1.3 in a simulation; .3 to .7 with six patches, 2.6 with twenty). Rare rates are read off an exponential
+tail fitted to the upper tenth of the reference; that a rate is rarer than the reference can show is said.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import ArtifactError, ConfigError
 from .head import Fleet, Float64, Head, Kind
 
 CALIBRATION_SIZES = (1, 2, 3, 4, 5, 10, 20, 50)  # windows for which a reference is kept
-BLOCK = 12  # windows held out at once, at least
+BLOCK = 6  # windows in a row, at least, unless a machine has fewer than three blocks
+MOST_BLOCKS = 20  # of a machine
 LEFT_OUT_FOLDS = 5
 LEFT_OUT_BLOCKS = 8  # blocks of a machine whose leave-one-out score is computed
 TAIL = 0.1  # share of the reference that the tail is fitted to
@@ -60,6 +71,7 @@ class Threshold:
     of_windows: int = 5  # ... of the last so many above the threshold
     hysteresis: float = 0.1  # it ends below the threshold less this
     cooldown: float = 60.0  # seconds after its end without a new alarm
+    window: float = 0.0  # seconds of sound in a window
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,12 +88,18 @@ class Threshold:
 
     def support(self) -> str:
         """One sentence: what the normal sound of the training machines can promise."""
-        n = self.reference_windows
-        promise = f"{n} windows of the training machines can promise 1 false window in {n}"
+        n, rarest = self.reference_windows, 1 / self.probability
+        known = f"the training machines show what 1 normal window in {n} does"
         if not self.extrapolated:
-            return f"{promise}; {self.false_alarms} is within that"
-        rare = f"{self.false_alarms} is 1 in {round(1 / self.probability)}, extrapolated by a fitted tail"
-        return f"{promise}; {rare}{' and little more than a guess' if n < FEWEST_REFERENCE else ''}"
+            return f"{known}, and {self.false_alarms} is 1 in {rarest:.0f}"
+        hours = (rarest - n) * self.window / 3600
+        guess = ", so little more than a guess" if n < FEWEST_REFERENCE else ""
+        more = f"; {_duration(hours)} more of their sound in training would show it" if hours else ""
+        return f"{known}; {self.false_alarms} is 1 in {rarest:.0f}, read off a fitted tail{guess}{more}"
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.0f} hours" if hours >= 2 else f"{max(1, hours * 60):.0f} minutes"
 
 
 def probability_of(false_alarms: str, window: float) -> float:
@@ -107,23 +125,33 @@ def left_out_parts(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
     )
 
 
-def _blocks(machines: Sequence[Float64], gain: Float64, size: int) -> Iterator[tuple[Fleet, Float64]]:
-    """Every block of ``size`` windows of one machine, with the fleet fitted on all the rest."""
+def _acts(machines: Sequence[Float64], gain: Float64, n: int) -> Iterator[tuple[Fleet, Float64, Float64]]:
+    """The fleet without two blocks of a machine, ``n`` windows of one of them, and all of the other.
+
+    Half of the machine's sound lies between the two: what calibration hears is not of the same minute.
+    """
     for m, windows in enumerate(machines):
-        for start in range(0, len(windows) - size + 1, size):
-            rest = [*machines[:m], np.delete(windows, np.s_[start : start + size], 0), *machines[m + 1 :]]
-            if any(len(other) > 1 for other in rest):
-                yield Fleet.fit(rest, gain), windows[start : start + size]
+        size = max(n, min(BLOCK, len(windows) // 3), math.ceil(len(windows) / MOST_BLOCKS))
+        count = len(windows) // size
+        for k in range(count if count > 1 else 0):
+            near, far = (np.s_[i * size : (i + 1) * size] for i in (k, (k + count // 2) % count))
+            rest = _others(machines, m, np.delete(windows, np.r_[near, far], 0))
+            if rest:
+                yield Fleet.fit(rest, gain), windows[near][:n], windows[far]
 
 
-def _calibrated_reference(
-    machines: Sequence[Float64], gain: Float64, n: int, size: int, kind: Kind
-) -> Reference | None:
+def _others(machines: Sequence[Float64], m: int, left: Float64) -> list[Float64]:
+    """The fleet where only ``left`` (n, size) is left of machine ``m``; nothing if that is too little to be one."""
+    rest = [windows for windows in [*machines[:m], left, *machines[m + 1 :]] if len(windows)]
+    return rest if any(len(windows) > 1 for windows in rest) else []
+
+
+def _calibrated_reference(machines: Sequence[Float64], gain: Float64, n: int, kind: Kind) -> Reference | None:
     parts, left_out = list[Float64](), list[Float64]()
-    for fleet, block in _blocks(machines, gain, size):
-        parts.append(Head.calibrated(fleet, block[:n], kind).parts(block[n:]))
+    for fleet, calibration, others in _acts(machines, gain, n):
+        parts.append(Head.calibrated(fleet, calibration, kind).parts(others))
         if n > 2 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
-            left_out.append(left_out_parts(fleet, block[:n], kind).mean(axis=0))
+            left_out.append(left_out_parts(fleet, calibration, kind).mean(axis=0))
     if not parts:
         return None
     found = np.concatenate(parts)
@@ -143,11 +171,13 @@ def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> 
     return Reference(0, found, np.zeros(found.shape[1]))
 
 
-def fit_references(machines: Sequence[Float64], gain: Float64, kind: Kind) -> list[Reference]:
+def fit_references(
+    machines: Sequence[Float64], gain: Float64, kind: Kind, unheard: Sequence[NDArray[np.bool]] | None = None
+) -> list[Reference]:
     """References for no calibration and for every size the training windows (n, size) of each machine allow.
 
-    gain: (size,), see `Fleet.fit`. Raises ConfigError if no machine has three windows, the fewest that
-    can act out anything.
+    gain: (n, size), see `Fleet.fit`; unheard: (n,) of each machine, windows that the network was not
+    fitted on. Raises ConfigError if no machine has three windows, the fewest that can act out anything.
     """
     longest = max(len(windows) for windows in machines)
     if longest < 3:
@@ -155,12 +185,31 @@ def fit_references(machines: Sequence[Float64], gain: Float64, kind: Kind) -> li
             f"the training set holds at most {longest} windows of one machine; a threshold needs 3, better 100 "
             f"(record longer, or choose a shorter --window)"
         )
-    references = [_fleet_reference(machines, gain, kind)]
-    for n in CALIBRATION_SIZES:
-        size = max(BLOCK, 2 * n) if longest >= 2 * max(BLOCK, 2 * n) else max(2, longest // 2)
-        found = _calibrated_reference(machines, gain, n, size, kind) if size > n else None
-        references += [found] if found else []
-    return references
+    found = (_calibrated_reference(machines, gain, n, kind) for n in CALIBRATION_SIZES)
+    references = [_fleet_reference(machines, gain, kind), *(reference for reference in found if reference)]
+    new = _novelty(machines, unheard, references, gain, kind) if unheard else np.zeros(references[0].parts.shape[1])
+    return [replace(reference, parts=reference.parts + new) for reference in references]
+
+
+def _novelty(
+    machines: Sequence[Float64],
+    unheard: Sequence[NDArray[np.bool]],
+    references: Sequence[Reference],
+    gain: Float64,
+    kind: Kind,
+) -> Float64:
+    """(n_parts,) by how much sound is further off for being new to the network, which knows its training by heart."""
+    usual, found = reference_for(references, FEWEST_CALIBRATION), list[Float64]()
+    for m, (windows, new) in enumerate(zip(machines, unheard, strict=True)):
+        heard = windows[~new]
+        chosen = np.linspace(0, len(heard) - 1, usual.windows).astype(int)
+        rest = _others(machines, m, np.delete(heard, chosen, 0))
+        if new.any() and len(heard) > usual.windows > 0 and rest:
+            found.append(Head.calibrated(Fleet.fit(rest, gain), heard[chosen], kind).parts(windows[new]))
+    if not found:
+        return np.zeros(usual.parts.shape[1])
+    higher = np.concatenate(found).mean(axis=0) - usual.parts.mean(axis=0)
+    return np.asarray(np.maximum(higher, 0))
 
 
 def _quantile(reference: Float64, probability: float) -> float:
@@ -176,28 +225,27 @@ def _quantile(reference: Float64, probability: float) -> float:
 def fit_threshold(
     references: Sequence[Reference],
     head: Head,
-    windows: Float64,
     false_alarms: str,
     window: float,
+    *,
+    windows: int,
     straying: Float64 | None = None,
 ) -> Threshold:
-    """The threshold of ``head`` calibrated on ``windows`` (n, size); n = 0 before calibration.
+    """The threshold of ``head``, calibrated on so many ``windows``; 0 before calibration.
 
-    window: seconds of sound in one window; straying: (n_parts,) mean leave-one-out score of
-    ``head.windows`` windows that are no longer at hand, in the place of ``windows``.
+    window: seconds of sound in one window; straying: (n_parts,) mean leave-one-out score of the windows,
+    None where they cannot tell it.
     """
     probability = probability_of(false_alarms, window)
-    heard = len(windows) if straying is None else head.windows
-    reference = reference_for(references, heard)
-    shift, weights = 0.0, head.weights
+    reference, weights = reference_for(references, windows), head.weights
     scores = np.sort(reference.parts @ weights)
-    if heard > 2 and reference.windows > 2:
-        own = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if straying is None else straying
+    shift = 0.0
+    if straying is not None and reference.windows > 2:
         calmest = float(np.quantile(scores, 0.1) - np.median(scores))
-        shift = max(float((own - reference.left_out) @ weights), calmest)
+        shift = max(float((straying - reference.left_out) @ weights), calmest)
     n = len(scores)
-    value = _quantile(scores, probability) + shift
-    return Threshold(round(value, 6), false_alarms, probability, n, probability * n < 1)
+    value = round(_quantile(scores, probability) + shift, 6)
+    return Threshold(value, false_alarms, probability, n, probability * n < 1, window=window)
 
 
 def reference_for(references: Sequence[Reference], windows: int) -> Reference:

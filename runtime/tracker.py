@@ -32,7 +32,6 @@ DAYS = 2.0  # of sound, the time constant
 MINUTE = 60.0  # seconds of sound that are learned at once
 DELAY = 600.0  # seconds of sound without an alarm or a high score before a minute is learned
 SHARE = 1 / 3  # of the threshold's radius that normal may drift
-SILENCE = -90.0  # dBFS below which nothing is learned
 DRIFTED = "normal has drifted as far as tracking allows: re-calibrate, or look at the machine"
 
 
@@ -69,7 +68,7 @@ class Tracker:
         if alarm or result.anomaly:
             self._waiting.clear()
             self._minute.clear()
-        elif window.full and (window.level is None or window.level > SILENCE):
+        elif window.full and result.health == "ok":
             self._minute.append((seconds, window.coordinates - self._detector.head.mean))
             if sum(heard for heard, _ in self._minute) >= MINUTE:
                 self._wait(*_mean(self._minute))
@@ -80,7 +79,7 @@ class Tracker:
         distance = round(self.distance, 3)
         if distance < 0.995:
             return {"state": "tracking", "drift": distance}
-        return {"state": "drifted", "drift": distance, "message": DRIFTED}
+        return {"state": "drifted", "drift": distance, "sentence": DRIFTED}
 
     def move(self, drift: Float64) -> None:
         """Set the drift (size,), as far as it is allowed."""

@@ -66,7 +66,7 @@ class TrackFile:
             return None
         self._untold = 0.0
         words = self._saved()
-        return {**self.tracker.status(), **({"message": words} if words else {})}
+        return {**self.tracker.status(), **({"sentence": words} if words else {})}
 
     def save(self) -> None:
         """Replace the file, at once and whole; OSError if that fails."""

@@ -16,14 +16,15 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from edgeae.runtime.audio import read_each
+from edgeae.runtime.audio import PASSBAND, read_each
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.mel import Float32
+from edgeae.runtime.mel import Float32, MelSpec, band_edges
 
 from .config import Config
 from .features import Features
 
 PATCHES = 10_000  # in an epoch, about
+DEAF_STD = 1e6  # dB: of a band that is not to be heard
 STD_FLOOR = 1.0  # dB: a band that hardly moves in training must not turn 0.1 dB into many deviations
 
 
@@ -89,10 +90,15 @@ def _assign(parts: Split, i: int, frames: Float32, config: Config, *, alone: boo
         parts.fit.append(frames)
 
 
-def band_statistics(stretches: Sequence[Float32]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each band over all frames: two (n_mels,) in dB."""
+def band_statistics(stretches: Sequence[Float32], spec: MelSpec) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each band over all frames: two (n_mels,) in dB.
+
+    The highest bands, which a device that records at another rate hears through the resampler's filter,
+    are given so large a deviation that nothing in them counts.
+    """
     frames = np.concatenate(stretches).astype(np.float64)
     std = np.maximum(frames.std(axis=0), STD_FLOOR)
+    std[band_edges(spec)[2:] > PASSBAND * spec.sample_rate / 2] = DEAF_STD
     return torch.from_numpy(frames.mean(axis=0)).float(), torch.from_numpy(std).float()
 
 

@@ -11,33 +11,16 @@ from edgeae.runtime.audio import Channel, read_each
 from edgeae.runtime.detector import Detector, Pipeline
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.events import explain_section
-from edgeae.runtime.fitting import CALIBRATABLE, calibrated
+from edgeae.runtime.fitting import CALIBRATABLE, calibrated, threshold_for
 from edgeae.runtime.head import Float64, Kind
 from edgeae.runtime.recordings import Recording, by_machine, scan
 from edgeae.runtime.selftest import load_checked
-from edgeae.runtime.threshold import Threshold, fit_threshold
 
 from .listening import listen
 from .summary import Score, Tested
 
 Report = Callable[[str], None]
 ONE_PER_DAY = "1/day"
-
-
-def with_budget(detector: Detector, false_alarms: str) -> Threshold:
-    """The threshold that the same calibration gives for another budget of false alarms.
-
-    It moves along the very reference that the detector's own was read off, so that neither the calibration
-    recordings nor a test recording is needed.
-    """
-    n, own = detector.head.windows if detector.machine is not None else 0, detector.threshold
-    behind = max((r for r in detector.references(detector.head.kind) if r.windows <= n), key=lambda r: r.windows)
-    unshifted, nothing = [replace(behind, windows=0)], np.empty((0, len(detector.head.mean)))
-    there, here = (
-        fit_threshold(unshifted, detector.head, nothing, budget, detector.window)
-        for budget in (false_alarms, own.false_alarms)
-    )
-    return replace(there, value=own.value + there.value - here.value)
 
 
 def evaluate_machine(
@@ -49,7 +32,7 @@ def evaluate_machine(
     """
     read = read_each(test, lambda recording: list(detector.read(recording.path, channel)), report, skip_bad=skip_bad)
     bare = detector.head.with_kind("no_network")
-    one_per_day = with_budget(detector, ONE_PER_DAY) if judged else None
+    one_per_day = threshold_for(detector, ONE_PER_DAY) if judged else None
     limits = (detector.threshold.value, one_per_day.value) if one_per_day else (None, None)
     scores = []
     for recording, windows in read:
@@ -116,7 +99,7 @@ def load_detector(model: Path, report: Report) -> Detector:
     """An artifact; or the float network of a run or checkpoint, its head fitted as an export would."""
     if model.suffix == ".onnx":
         return load_checked(model)
-    from .fleet import data_of, read_sound
+    from .fleet import data_of, read_sound, validated
     from .module import load_network
     from .torch_network import TorchNetwork
     from .training import best_checkpoint
@@ -124,7 +107,9 @@ def load_detector(model: Path, report: Report) -> Detector:
     checkpoint = model if model.suffix == ".ckpt" else best_checkpoint(model)
     trained, config = load_network(checkpoint)
     network = TorchNetwork(trained, config.model.patch_frames)
-    sound = read_sound(data_of(checkpoint.parent.parent), config, report, skip_bad=config.data.skip_bad)
+    home = checkpoint.parent.parent
+    sound = read_sound(data_of(home), config, report, skip_bad=config.data.skip_bad)
+    sound = replace(sound, unheard=validated(home))
     pipeline = Pipeline(config.mel, network, sound.window(config.scoring.window, config))
     fitted = sound.fit(pipeline, config.scoring.head, "1/day")
     explain = explain_section(config.mel, trained.std.numpy())

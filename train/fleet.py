@@ -1,12 +1,13 @@
 """The training recordings as the device will hear them: what a head is fitted on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeae.runtime.audio import read_each, read_log_mel
 from edgeae.runtime.detector import Pipeline
@@ -18,8 +19,10 @@ from edgeae.runtime.recordings import Recording, scan
 
 from .config import Config
 
-GAIN_CLIPS = 40  # recordings that are made louder and softer, at most
-GAIN_STEP = np.float32(3.0)  # dB
+T = TypeVar("T")
+
+GAIN_CLIPS = 24  # recordings that are made louder and softer, at most
+GAIN_STEPS = (-12, -6, 6, 12)  # dB
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Sound:
 
     recordings: list[Recording]
     frames: list[Float32]  # (n_frames, n_mels) dB of each
+    unheard: frozenset[str] = frozenset()  # names of those that the network was not fitted on, but validated with
 
     def patches(self, patch: int) -> list[Float32]:
         """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
@@ -42,26 +46,42 @@ class Sound:
 
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
         """The head and threshold of an artifact, see `edgeae.runtime.fitting.fit_fleet`."""
-        return fit_fleet(self.machines(pipeline), self.gain(pipeline), kind, pipeline.window, false_alarms)
+        machines, unheard = self.machines(pipeline)
+        gain = self.gain(pipeline)
+        return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, unheard=unheard)
 
-    def machines(self, pipeline: Pipeline) -> list[Float64]:
-        """Coordinates (n_windows, size) of each machine's windows that do not overlap."""
-        found: dict[str, list[Float64]] = {}
+    def machines(self, pipeline: Pipeline) -> tuple[list[Float64], list[NDArray[np.bool]]]:
+        """Of each machine the coordinates (n_windows, size) of windows that do not overlap, and which are unheard."""
+        found: dict[str, list[tuple[Float64, bool]]] = {}
         for recording, frames in zip(self.recordings, self.frames, strict=True):
             windows = pipeline.independent(pipeline.windows_of_frames(frames))
-            found.setdefault(recording.machine, []).append(windows)
-        return [np.concatenate(windows) for windows in found.values()]
+            found.setdefault(recording.machine, []).append((windows, recording.path.name in self.unheard))
+        machines = [np.concatenate([windows for windows, _ in parts]) for parts in found.values()]
+        unheard = [np.concatenate([np.full(len(w), new) for w, new in parts]) for parts in found.values()]
+        return machines, unheard
 
     def gain(self, pipeline: Pipeline) -> Float64:
-        """(size,) by which the coordinates of a window change where the sound is 1 dB louder."""
-        few = [self.frames[i] for i in np.linspace(0, len(self.frames) - 1, GAIN_CLIPS).astype(int)]
-        changed = [
-            np.mean(
-                [pipeline.independent(pipeline.windows_of_frames(frames + step)).mean(axis=0) for frames in few], axis=0
-            )
-            for step in (GAIN_STEP, -GAIN_STEP)
+        """(n, size) by which the coordinates of windows change with the gain, see `Fleet.fit`.
+
+        Their squares add up to those of one recording, mean of some, at all steps.
+        """
+        few = spread(self.frames, GAIN_CLIPS)
+        heard = [self._mean(pipeline, frames) for frames in few]
+        changes = [
+            self._mean(pipeline, frames + np.float32(step)) - mean
+            for step in GAIN_STEPS
+            for frames, mean in zip(few, heard, strict=True)
         ]
-        return np.asarray((changed[0] - changed[1]) / (2 * GAIN_STEP))
+        return np.asarray(np.array(changes) / np.sqrt(len(few)))
+
+    @staticmethod
+    def _mean(pipeline: Pipeline, frames: Float32) -> Float64:
+        return np.asarray(pipeline.independent(pipeline.windows_of_frames(frames)).mean(axis=0))
+
+
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """At most ``most`` of ``items``, evenly spread."""
+    return [items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def _cut(frames: Float32, patch: int) -> Float32:
@@ -76,6 +96,15 @@ def data_of(run: Path) -> Path:
         return Path(json.loads((run / "data.json").read_text())["folder"])
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA") from error
+
+
+def validated(run: Path) -> frozenset[str]:
+    """Names of the recordings that ``run`` validated with; none where it does not say."""
+    try:
+        recordings = json.loads((run / "data.json").read_text())["recordings"]
+        return frozenset(Path(item["file"]).name for item in recordings if item["part"] == "validation")
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def read_sound(data: Path, config: Config, report: Callable[[str], None], *, skip_bad: bool) -> Sound:

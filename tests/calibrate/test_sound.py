@@ -1,44 +1,38 @@
-"""What the raw samples of a recording tell."""
+"""What a sentence calls recordings and their seconds."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from edgeae.calibrate.sound import Samples
+from edgeae.calibrate.sound import MOST_PLACES, Sound, names, places
+from edgeae.runtime.detector import Window
 
-
-def counted(samples: np.ndarray, cuts: list[int]) -> Samples:
-    counts = Samples()
-    list(counts.watch(np.split(samples.astype(np.float32), sorted(cuts)), 16000))
-    return counts
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.sampled_from([0.0, 0.5, -1.0]), min_size=1, max_size=60),
-    st.lists(st.integers(0, 60), max_size=5),
+DETECTOR: Any = SimpleNamespace(  # windows of 4 s, one after another
+    window_frames=125, spec=SimpleNamespace(frames_per_second=31.25), apart=lambda windows: windows
 )
-def test_counts_do_not_depend_on_the_blocks(values: list[float], cuts: list[int]) -> None:
-    samples = np.array(values)
-    assert counted(samples, cuts) == counted(samples, [])
 
 
-def test_the_longest_run_of_equal_samples_is_found_across_blocks() -> None:
-    samples = np.sin(np.arange(1000.0))
-    samples[300:450] = 0
-    samples[700:750] = 0.25
-    found = counted(samples, [100, 310, 400])
-    assert (found.stuck, found.stuck_from) == (150, 300)
+def sound(name: str, windows: int, start: float = 0.0) -> Sound:
+    ends = [start + 4 * (k + 1) for k in range(windows)]
+    return Sound(name, [Window(end, np.zeros(1), -30.0) for end in ends], 16000, start)
 
 
-@pytest.mark.parametrize(("full", "share"), [(1.0, 10), (32767 / 32768, 10), (-1.0, 10), (0.99, 0)])
-def test_samples_at_full_scale_are_counted(full: float, share: int) -> None:
-    samples = np.sin(np.arange(1000.0)) / 2
-    samples[::100] = full
-    assert counted(samples, [7, 500]).clipped == share
+def test_what_follows_a_gap_is_as_long_as_it_was_heard() -> None:
+    assert sound("hw:1", 3, start=20.5).seconds == 12.0
 
 
-def test_the_blocks_go_on_as_they_came() -> None:
-    blocks = [np.arange(3, dtype=np.float32), np.zeros(0, np.float32), np.ones(2, np.float32)]
-    assert [list(block) for block in Samples().watch(blocks, 8000)] == [list(block) for block in blocks]
+@pytest.mark.parametrize(("given", "said"), [(["a"], "a"), (["a", "a"], "a"), (["a", "b", "c"], "a and 2 more")])
+def test_several_are_named_by_the_first(given: list[str], said: str) -> None:
+    assert names([sound(name, 1) for name in given]) == said
+
+
+def test_a_short_recording_is_named_alone_and_a_long_one_with_its_seconds() -> None:
+    sounds = [sound("a", 1), sound("b", 4), sound("c", 1)]
+    assert places(DETECTOR, sounds, np.array([1, 1, 0, 1, 1, 0], bool)) == "a, b: seconds 0 to 4 and 8 to 16"
+
+
+def test_more_places_than_a_sentence_holds_are_counted() -> None:
+    sounds = [sound(name, 1) for name in "abcdef"]
+    assert places(DETECTOR, sounds, np.ones(6, bool)) == f"a, b, c, {6 - MOST_PLACES} more"

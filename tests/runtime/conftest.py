@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgeae.runtime.head import Fleet
+
 ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
 
 CONFIGURATION = """
@@ -44,6 +46,13 @@ pcm.!plughw {{
 """
 FILE = 'type file slave.pcm {{ type null }} file /dev/null format raw infile "{path}"'
 FIXED_RATE = "type plug slave {{ rate {samplerate} pcm {{ {device} }} }}"
+
+
+def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:
+    """Coordinates (size,) that vary alike and without regard to each other; gain: (n, size), default none."""
+    rows = np.empty((0, size)) if gain is None else gain
+    return Fleet(np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100)
+
 
 AlsaDevice = Callable[..., Path]
 AlsaMicrophone = Callable[..., threading.Event]

@@ -8,9 +8,11 @@ import pytest
 
 from edgeae.runtime.detector import Result, Window
 from edgeae.runtime.events import Alarm, Event
-from edgeae.runtime.head import Fleet, Head, size_of
+from edgeae.runtime.head import Head, size_of
 from edgeae.runtime.mel import MelSpec, band_edges
 from edgeae.runtime.threshold import Threshold
+
+from .conftest import plain_fleet
 
 SPEC = MelSpec()
 SIZE = size_of(SPEC.n_mels)
@@ -20,8 +22,7 @@ LIMIT = 2.0
 @pytest.fixture(scope="module")
 def detector() -> Any:
     """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
-    fleet = Fleet(np.zeros(SIZE), np.full(SIZE, 0.25), np.zeros(SIZE), np.array([np.eye(SIZE // 2)] * 2), 100)
-    head = Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
+    head = Head(plain_fleet(SIZE, 0.25), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
     rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
     return SimpleNamespace(spec=SPEC, head=head, threshold=rule, band_std=np.full(SPEC.n_mels, 2.0))
 

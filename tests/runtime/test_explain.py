@@ -10,10 +10,12 @@ import pytest
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.explain import Explainer, Explanation, Moved
-from edgeae.runtime.head import Fleet, Float64, Head, size_of, smooth_basis
+from edgeae.runtime.head import Float64, Head, size_of, smooth_basis
 from edgeae.runtime.mel import MelSpec, band_edges
 from edgeae.runtime.recordings import audio_files
 from edgeae.train.synth import FAULTS, Fault, Machine, Samples, fault_band, render
+
+from .conftest import plain_fleet
 
 SPEC = MelSpec()
 N, SIZE = SPEC.n_mels, size_of(SPEC.n_mels)
@@ -23,8 +25,7 @@ CENTRES = band_edges(SPEC)[1:-1]
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
     """Of a machine whose coordinates vary by .1 each, without regard to each other."""
-    fleet = Fleet(np.zeros(SIZE), np.full(SIZE, 0.1), np.zeros(SIZE), np.array([np.eye(SIZE // 2)] * 2), 100)
-    return Explainer(SPEC, Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0))
+    return Explainer(SPEC, Head(plain_fleet(SIZE, 0.1), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0))
 
 
 def changed(low: float, high: float, decibel: float = 0.0, spread: float = 0.0, jumps: float = 0.0) -> Float64:
@@ -88,7 +89,7 @@ def test_nothing_stands_out_of_a_small_change(explainer: Explainer, change: Floa
 
 def test_gain_is_not_named() -> None:
     gain = changed(0, 8000, 1.0)  # of one dB
-    fleet = Fleet(np.zeros(SIZE), np.full(SIZE, 0.1), gain, np.array([np.eye(SIZE // 2)] * 2), 100)
+    fleet = plain_fleet(SIZE, 0.1, np.array([-10 * gain, 10 * gain]))
     explainer = Explainer(SPEC, Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0))
     assert explainer.explain(6 * gain).moved == []
     [moved] = explainer.explain(6 * gain + changed(2000, 4000, 3.0)).moved

@@ -12,13 +12,23 @@ from scipy.linalg import fractional_matrix_power
 from sklearn.covariance import OAS
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.head import Fleet, Float64, Head, coordinates, n_mels_of, oas_shrinkage, size_of
+from edgeae.runtime.head import (
+    GAIN_DIRECTIONS,
+    Fleet,
+    Float64,
+    Head,
+    coordinates,
+    n_mels_of,
+    oas_shrinkage,
+    size_of,
+)
 from edgeae.runtime.mel import Float32
 from edgeae.runtime.network import statistics_of
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
 VIEWS = (slice(1, 13), slice(13, 25))  # input, residual
-NO_GAIN = np.zeros(SIZE)
+NO_GAIN = np.empty((0, SIZE))
+RESIDUAL_MEANS = slice(13, 21)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +42,13 @@ def machines() -> list[Float64]:
 @pytest.fixture(scope="module")
 def fleet(machines: list[Float64]) -> Fleet:
     return Fleet.fit(machines[:3], NO_GAIN)
+
+
+def changes_of_gain(n: int) -> Float64:
+    """(n, SIZE) what changes of gain do: all bands of the input move alike, those of the residual each in its way."""
+    rows = np.random.default_rng(4).uniform(-4, 4, (n, SIZE))
+    rows[:, 1:9] = 1
+    return rows * np.resize([6.0, -6.0, 12.0, -12.0], n)[:, None]
 
 
 def plain_view(patches: Float32) -> list[float]:
@@ -66,9 +83,11 @@ def plain_distances(head: Head, window: Float64) -> list[float]:
     for view, fleet in zip(VIEWS, head.fleet.correlations, strict=True):
         own = head.own[:, view]
         blend = (1 - head.own_weight) * fleet + head.own_weight * own.T @ own
-        ridge = oas_shrinkage(fleet, head.fleet.windows)
-        gain = 3 * head.fleet.gain[view] / head.fleet.deviation[view]
-        inverse = fractional_matrix_power((1 - ridge) * blend + ridge * np.eye(12) + np.outer(gain, gain), -1.2)
+        ridge = 0.25 * oas_shrinkage(fleet, head.fleet.windows)
+        covariance = (1 - ridge) * blend + ridge * np.eye(12)
+        for row in head.fleet.gain / head.fleet.deviation:
+            covariance += np.outer(row[view], row[view])
+        inverse = fractional_matrix_power(covariance, -1.2)
         f = ((window - head.mean) / head.fleet.deviation)[view]
         found.append(math.log(f @ inverse @ f / 12))
     return found
@@ -90,15 +109,17 @@ def test_coordinates_of_digital_silence_are_finite() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 80])
-@pytest.mark.parametrize("gain", [0.0, 1.0])
+@pytest.mark.parametrize("examples", [0, 1, 3])
 def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_machine(
-    machines: list[Float64], n: int, gain: float
+    machines: list[Float64], n: int, examples: int
 ) -> None:
-    fleet = Fleet.fit(machines[:3], gain * np.linspace(0, 1, SIZE))
+    fleet = Fleet.fit(machines[:3], changes_of_gain(examples))
     windows = machines[3][:n] - machines[3].mean(axis=0) + fleet.mean + 0.5 * fleet.deviation
     head = Head.calibrated(fleet, windows)
-    strangeness = np.mean(((head.mean - fleet.mean) / fleet.deviation)[13:21] ** 2) - 1 / n
-    weight = math.exp(-max(0, strangeness))
+    away, by_gain = (values[..., RESIDUAL_MEANS] / fleet.deviation[RESIDUAL_MEANS]
+                     for values in (head.mean - fleet.mean, fleet.gain))  # fmt: skip
+    away -= by_gain.T @ np.linalg.lstsq(by_gain.T, away)[0]
+    weight = math.exp(-max(0, np.mean(away**2) - 1 / n))
     for window in windows[-3:] + 1:
         of_input, of_residual = plain_distances(head, window)
         assert head.score(window) == pytest.approx((of_input + weight * of_residual) / (1 + weight), abs=1e-9)
@@ -114,11 +135,47 @@ def test_the_residual_of_a_strange_machine_hardly_counts(fleet: Fleet) -> None:
 
 
 def test_a_change_of_gain_is_no_fault(machines: list[Float64]) -> None:
-    louder = np.random.default_rng(4).uniform(0.5, 1.5, SIZE)
-    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, louder))
-    for decibel in (-6, 6):
-        assert plain.score(plain.mean + decibel * louder) > plain.score(machines[3][20:]).max()
-        assert wise.score(wise.mean + decibel * louder) < wise.score(machines[3][20:]).mean()
+    changes = changes_of_gain(4)
+    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, changes))
+    assert plain.score(plain.mean + changes).min() > plain.score(machines[3][20:]).max()
+    assert wise.score(wise.mean + changes).max() < wise.score(machines[3][20:]).mean()
+
+
+def test_the_examples_of_gain_add_their_squares_to_the_covariance(machines: list[Float64]) -> None:
+    changes = changes_of_gain(5)
+    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, changes))
+    for k, view in enumerate(VIEWS):
+        rows = (changes / wise.fleet.deviation)[:, view]
+        np.testing.assert_allclose(wise.covariance(k) - plain.covariance(k), rows.T @ rows, atol=1e-9)
+
+
+def test_the_strongest_directions_of_gain_are_kept(machines: list[Float64]) -> None:
+    strong, weak = changes_of_gain(GAIN_DIRECTIONS), 1e-6 * np.random.default_rng(6).standard_normal((30, SIZE))
+    fleet = Fleet.fit(machines[:3], np.vstack([weak, strong]))
+    assert fleet.gain.shape == (GAIN_DIRECTIONS, SIZE)
+    np.testing.assert_allclose(fleet.gain.T @ fleet.gain, strong.T @ strong, atol=1e-3)
+
+
+def test_the_ridge_is_a_quarter_of_what_oas_gives(machines: list[Float64]) -> None:
+    fleet = Fleet.fit(machines[:3], NO_GAIN)
+    head = Head.calibrated(fleet, machines[3][:1])  # a covariance of its own it has not
+    for k, correlation in enumerate(fleet.correlations):
+        ridge = oas_shrinkage(correlation, fleet.windows) / 4
+        np.testing.assert_allclose(head.covariance(k), (1 - ridge) * correlation + ridge * np.eye(12))
+
+
+def test_what_a_gain_does_to_the_residual_makes_no_machine_strange(machines: list[Float64]) -> None:
+    changes = changes_of_gain(2)
+    fleet, plain = Fleet.fit(machines[:3], changes), Fleet.fit(machines[:3], NO_GAIN)
+    other = np.zeros(SIZE)
+    other[RESIDUAL_MEANS] = 3 * fleet.deviation[RESIDUAL_MEANS] * [1, -1, 1, -1, 1, -1, 1, -1]
+    for change in (*changes, changes.sum(axis=0)):
+        assert plain.strangeness(plain.mean + 9 * change, 100) > 1
+        assert fleet.strangeness(fleet.mean + 9 * change, 100) == 0
+        assert fleet.strangeness(fleet.mean + other + 9 * change, 100) == pytest.approx(
+            fleet.strangeness(fleet.mean + other, 100)
+        )
+    assert fleet.strangeness(fleet.mean + other, 100) > 1
 
 
 @pytest.mark.parametrize("n_mels", [4, 5, 8, 10, 63, 64, 128])
@@ -287,6 +344,8 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
         _with_fleet("deviation", np.zeros(SIZE)),
         _with_fleet("mean", np.zeros(SIZE - 1)),
         _with_fleet("gain", None),
+        _with_fleet("gain", np.zeros(SIZE)),
+        _with_fleet("gain", np.zeros((2, SIZE - 1))),
         _with_fleet("deviation", np.ones(SIZE - 1)),
         _with_fleet("correlations_upper", np.zeros((2, 77))),
         _with_fleet("correlations_upper", np.zeros(1)),

@@ -12,11 +12,12 @@ from edgeae.runtime.threshold import (
     fit_threshold,
     left_out_parts,
     probability_of,
+    reference_for,
 )
 
 SIZE = 13  # four mel bands
 WINDOW = 10.0
-NO_GAIN = np.zeros(SIZE)
+NO_GAIN = np.zeros((0, SIZE))
 
 
 def simulate(machines: int, windows: int, seed: int) -> list[Float64]:
@@ -27,6 +28,12 @@ def simulate(machines: int, windows: int, seed: int) -> list[Float64]:
         10 * rng.standard_normal(SIZE) + np.exp(rng.normal(0, 0.2)) * rng.standard_normal((windows, SIZE)) @ mixing
         for _ in range(machines)
     ]
+
+
+def fitted(references: list[Reference], head: Head, windows: Float64, budget: str) -> Threshold:
+    """The threshold of a head that was calibrated on ``windows`` (n, size)."""
+    straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if len(windows) > 2 else None
+    return fit_threshold(references, head, budget, WINDOW, windows=len(windows), straying=straying)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +112,7 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
         fleet, references = Fleet.fit(training, NO_GAIN), fit_references(training, NO_GAIN, "gaussian")
         for windows in simulate(100, 105, seed + 1):
             head = Head.calibrated(fleet, windows[:5])
-            threshold = fit_threshold(references, head, windows[:5], "5%", WINDOW)
+            threshold = fitted(references, head, windows[:5], "5%")
             rates.append(np.mean(head.score(windows[5:]) > threshold.value))
     assert 0.05 / 3 < np.mean(rates) < 0.05 * 3
 
@@ -115,7 +122,7 @@ def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty
     assert references[-1].windows == 50
     for windows in simulate(60, 150, seed=4):
         head = Head.calibrated(fleet, windows[:50])
-        threshold = fit_threshold(references, head, windows[:50], "5%", WINDOW)
+        threshold = fitted(references, head, windows[:50], "5%")
         rates.append(np.mean(head.score(windows[50:]) > threshold.value))
     assert 0.025 < np.mean(rates) < 0.1
 
@@ -124,7 +131,7 @@ def test_a_rarer_budget_is_a_higher_threshold(references: list[Reference], fleet
     windows = simulate(1, 5, seed=5)[0]
     head = Head.calibrated(fleet, windows)
     budgets = ["20%", "5%", "1%", "1/hour", "1/day", "1/week", "1/month"]
-    values = [fit_threshold(references, head, windows, budget, WINDOW).value for budget in budgets]
+    values = [fitted(references, head, windows, budget).value for budget in budgets]
     assert values == sorted(values)
     assert len(set(values)) == len(values)
 
@@ -134,7 +141,7 @@ def test_a_machine_that_strays_more_gets_a_higher_threshold(references: list[Ref
     values = []
     for spread in (0.5, 1.0, 2.0):
         mine = windows.mean(axis=0) + spread * (windows - windows.mean(axis=0))
-        values.append(fit_threshold(references, Head.calibrated(fleet, mine), mine, "5%", WINDOW).value)
+        values.append(fitted(references, Head.calibrated(fleet, mine), mine, "5%").value)
     assert values == sorted(values)
 
 
@@ -143,17 +150,28 @@ def test_references_are_kept_for_every_size_the_training_windows_allow(reference
     assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (2,) for r in references)
 
 
-def test_the_reference_for_five_windows_is_scored_by_heads_that_did_not_hear_them(
+def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_did_not_hear_them(
     references: list[Reference], training: list[Float64]
 ) -> None:
     expected = []
     for m, windows in enumerate(training):
-        for block in range(4):
-            mine = np.arange(48) // 12 == block
-            rest = [windows[~mine] if other == m else training[other] for other in range(len(training))]
-            head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[mine][:5])
-            expected += head.parts(windows[mine][5:]).tolist()
+        for block in range(8):
+            calibration, scored = (np.arange(48) // 6 == k for k in (block, (block + 4) % 8))
+            held = ~(calibration | scored)
+            rest = [windows[held] if other == m else training[other] for other in range(len(training))]
+            head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[calibration][:5])
+            expected += head.parts(windows[scored]).tolist()
     np.testing.assert_allclose(references[5].parts, expected, rtol=1e-9)
+
+
+def test_slow_change_of_the_training_machines_is_in_the_threshold() -> None:
+    """Machines that drift by two deviations while they are recorded, beside the same that do not."""
+    values = []
+    for drift in (0.0, 2.0):
+        machines = [windows + drift * np.linspace(-1, 1, 60)[:, None] for windows in simulate(4, 60, seed=13)]
+        reference = reference_for(fit_references(machines, NO_GAIN, "gaussian"), 5)
+        values.append(np.quantile(reference.parts[:, 0] - reference.left_out[0], 0.95))
+    assert values[1] > values[0] + 0.1
 
 
 def test_left_out_parts_come_from_heads_without_the_window(fleet: Fleet) -> None:
@@ -172,7 +190,7 @@ def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fle
     """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a strange machine."""
     parts = np.stack([np.linspace(1, 2, 101), np.linspace(50, 60, 101)], axis=1)
     strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.deviation)
-    threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, strange.mean[None], "50%", WINDOW)
+    threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, "50%", WINDOW, windows=1)
     assert threshold.value == pytest.approx(1.5, abs=1e-3)
 
 
@@ -181,8 +199,8 @@ def test_a_budget_rarer_than_the_reference_shows_is_marked(
     references: list[Reference], fleet: Fleet, budget: str, extrapolated: bool
 ) -> None:
     windows = simulate(1, 5, seed=10)[0]
-    threshold = fit_threshold(references, Head.calibrated(fleet, windows), windows, budget, WINDOW)
-    assert threshold.reference_windows == len(references[5].parts) == 8 * 4 * 7
+    threshold = fitted(references, Head.calibrated(fleet, windows), windows, budget)
+    assert threshold.reference_windows == len(references[5].parts) == 8 * 48
     assert threshold.extrapolated is extrapolated
 
 
@@ -194,7 +212,7 @@ def test_windows_of_the_training_set_do_not_make_the_machine_seem_calm() -> None
         heard, unheard = machine[:24], machine[24:]
         fleet, references = Fleet.fit([heard], NO_GAIN), fit_references([heard], NO_GAIN, "gaussian")
         head = Head.calibrated(fleet, heard)
-        value = fit_threshold(references, head, heard, "5%", WINDOW).value
+        value = fitted(references, head, heard, "5%").value
         reference = max(references, key=lambda r: r.windows).parts @ head.weights
         assert value >= np.quantile(reference, 0.95) + np.quantile(reference, 0.1) - np.median(reference) - 1e-6
         rates.append(np.mean(head.score(unheard) > value))
@@ -202,17 +220,15 @@ def test_windows_of_the_training_set_do_not_make_the_machine_seem_calm() -> None
 
 
 def test_support_says_what_the_data_can_promise() -> None:
-    threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False)
-    assert threshold.support() == (
-        "224 windows of the training machines can promise 1 false window in 224; 5% is within that"
-    )
+    threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False, window=WINDOW)
+    assert threshold.support() == "the training machines show what 1 normal window in 224 does, and 5% is 1 in 20"
 
 
-def test_support_says_that_a_rare_budget_is_extrapolated() -> None:
-    threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True)
+def test_support_says_that_a_rare_budget_is_extrapolated_and_what_would_show_it() -> None:
+    threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True, window=WINDOW)
     assert threshold.support() == (
-        "224 windows of the training machines can promise 1 false window in 224; "
-        "1/day is 1 in 8640, extrapolated by a fitted tail"
+        "the training machines show what 1 normal window in 224 does; 1/day is 1 in 8640, read off a fitted tail; "
+        "23 hours more of their sound in training would show it"
     )
 
 
@@ -225,7 +241,7 @@ def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
     machines = simulate(1, 3, seed=12)
     references = fit_references(machines, NO_GAIN, "gaussian")
     head = Head.of_fleet(Fleet.fit(machines, NO_GAIN), machines)
-    assert np.isfinite(fit_threshold(references, head, np.empty((0, SIZE)), "1/day", WINDOW).value)
+    assert np.isfinite(fit_threshold(references, head, "1/day", WINDOW, windows=0).value)
 
 
 def test_a_threshold_survives_its_dictionary() -> None:

@@ -2,14 +2,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeae.runtime.audio import PASSBAND, Resampler
+from edgeae.runtime.detector import LEAST_DEAF
 from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.recordings import Recording
 from edgeae.train.config import Config, DataConfig, load_config
-from edgeae.train.data import STD_FLOOR, PatchData, PatchDataset, band_statistics, long_enough, patch_step, split
+from edgeae.train.data import (
+    DEAF_STD,
+    STD_FLOOR,
+    PatchData,
+    PatchDataset,
+    band_statistics,
+    long_enough,
+    patch_step,
+    split,
+)
 from edgeae.train.features import Features
 
 
@@ -120,8 +133,31 @@ def test_band_statistics_are_those_of_all_frames_with_a_floor() -> None:
     stretches = [rng.normal(-40, 5, (n, 128)).astype(np.float32) for n in (50, 70)]
     for frames in stretches:
         frames[:, 3] = -100
-    mean, std = band_statistics(stretches)
+    mean, std = band_statistics(stretches, MelSpec())
     frames = np.concatenate(stretches)
     np.testing.assert_allclose(mean.numpy(), frames.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(std[4:].numpy(), frames[:, 4:].std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(std[4:-3].numpy(), frames[:, 4:-3].std(axis=0), rtol=1e-4)
     assert std[3] == STD_FLOOR
+
+
+def test_bands_above_the_resampler_s_passband_are_deaf() -> None:
+    frames = np.random.default_rng(0).normal(-40, 5, (50, 128)).astype(np.float32)
+    _, std = band_statistics([frames], MelSpec())
+    deaf = band_edges(MelSpec())[2:] > PASSBAND * 8000  # by the upper edge
+    assert deaf.sum() == 3
+    assert std[deaf].tolist() == [DEAF_STD] * 3
+    assert std[~deaf].max() < LEAST_DEAF < DEAF_STD
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000, 96000])
+def test_a_device_of_a_higher_rate_gives_the_network_the_same_statistics(rate: int) -> None:
+    sound = 0.1 * np.random.default_rng(0).standard_normal(4 * rate)  # as the device of the higher rate hears it
+    original = np.asarray(soxr.resample(sound, rate, 16000, "VHQ"), np.float32)  # as one of 16 kHz does
+    resampler = Resampler(rate, 16000)
+    heard = resampler.push(np.asarray(sound, np.float32))
+    heard = np.concatenate([heard, resampler.push(np.empty(0, np.float32), last=True)])
+    ours, theirs = (log_mel(samples)[2:119] for samples in (original, heard))
+    _, std = band_statistics([ours], MelSpec())
+    away = np.abs(theirs - ours)
+    assert (away / std.numpy()).max() < 0.01
+    assert away[:, -1].max() > 1  # dB: what the network must not hear

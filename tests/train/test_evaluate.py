@@ -145,17 +145,18 @@ def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(capsys,
 @pytest.mark.parametrize("clips", [0, 2, 5])
 def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, clips):
     from edgeae.runtime import Detector
-    from edgeae.runtime.fitting import calibrated
-    from edgeae.train.evaluate import calibration_windows, with_budget
+    from edgeae.runtime.fitting import calibrated, threshold_for
+    from edgeae.train.evaluate import calibration_windows
 
     detector = Detector.load(trained.int8)
     train = by_machine(scan(trained.new, "train"))["id_03"]
     if not clips:
-        assert with_budget(detector, detector.threshold.false_alarms) == detector.threshold
+        same = threshold_for(detector, detector.threshold.false_alarms)
+        assert same.value == pytest.approx(detector.threshold.value, abs=2e-6)
         return
     windows = calibration_windows(detector, train, clips, 0, print, skip_bad=False)
     week, day = (calibrated(detector, windows, false_alarms=budget) for budget in ("1/week", "1/day"))
-    assert with_budget(week, "1/day").value == pytest.approx(day.threshold.value, abs=1e-5)
+    assert threshold_for(week, "1/day").value == pytest.approx(day.threshold.value, abs=1e-5)
     assert week.threshold.value > day.threshold.value
 
 
