@@ -18,12 +18,12 @@ import click
 import numpy as np
 from disturbances import Disturbance, Normal, background, disturbances, read_recording
 
-from edgeae.calibrate.calibrate import calibrate_windows
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
 from edgeae.runtime.detector import Window
+from edgeae.runtime.fitting import calibrated
 from edgeae.runtime.recordings import Recording, by_machine, scan
 from edgeae.runtime.selftest import load_checked
-from edgeae.train.evaluate import auc_of
+from edgeae.train.figures import auc_of
 
 FALSE_ALARMS = "1%"  # asked for
 CALIBRATION_CLIPS = 10
@@ -93,7 +93,8 @@ class Machine:
         return np.random.default_rng([SEED, zlib.crc32(path.name.encode()), path.parent.name == "train"])
 
     def _calibrated(self, recordings: Windows) -> Detector:
-        return calibrate_windows(self.detector, recordings, machine="default", false_alarms=FALSE_ALARMS)
+        windows = [self.detector.independent(windows) for windows in recordings]
+        return calibrated(self.detector, np.concatenate(windows), false_alarms=FALSE_ALARMS)
 
     def _judged(self, detector: Detector, recordings: Windows) -> Figures:
         scores = np.array([detector.mean_score(windows) for windows in recordings])

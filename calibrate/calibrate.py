@@ -80,8 +80,8 @@ def name_of(detector: Detector, machine: str | None, *, add: bool) -> str:
         raise ConfigError("--add: the artifact is not calibrated yet; calibrate it once without --add")
     if add and machine not in (None, detector.machine):
         raise ConfigError(
-            f"--add: the artifact is of the machine {detector.machine}, not of {machine}; "
-            f"calibrate {machine} without --add"
+            f"--add: the artifact is of the machine {detector.machine}, not of {machine}; calibrate {machine} without "
+            f"--add, or give --machine {detector.machine} if this is its sound"
         )
     return machine or detector.machine or DEFAULT_MACHINE
 

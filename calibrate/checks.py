@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeae.runtime.detector import Detector, Window
 from edgeae.runtime.explain import Explainer
-from edgeae.runtime.fitting import threshold_for
+from edgeae.runtime.fitting import heard, threshold_for
 from edgeae.runtime.head import Float64
 from edgeae.runtime.health import INTERRUPTED, silent_share
 from edgeae.runtime.sound import SILENCE
@@ -25,7 +25,7 @@ from .steadiness import unsteady
 # from. Clipping that run would still judge is not to be learned as normal.
 SILENT = 0.25  # share of a second
 CLIPPED = 1e-4  # share of a window
-STRANGEST = 3.0  # deviations of the fleet, root mean square of the bands, by which the network may miss the mean
+STRANGEST = 10.0  # deviations of the fleet by which the network may miss the mean; healthy new machines reach 7.4
 OTHER = "1%"  # of normal windows score above what an added session may score on the mean
 
 
@@ -39,6 +39,8 @@ def findings(detector: Detector, sounds: Sequence[Sound], *, add: bool = False) 
         return
     yield from filter(None, (check(detector, sounds) for check in (_muted, _stuck, _clipped)))
     windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
+    if add and heard(detector, windows, "learned"):
+        yield f"{names(sounds)}: was learned before; give sound of another time"
     alien = _other_machine(detector, windows) if add else _strange(detector, sounds, windows)
     yield from filter(None, (alien, unsteady(detector, sounds, windows)))
 

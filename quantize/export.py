@@ -95,7 +95,7 @@ def export(
     home = checkpoint.parent.parent
     folder = data or data_of(home)
     sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
-    sound = replace(sound, unheard=validated(home))
+    sound = replace(sound, unheard=validated(home, folder))
     exported = to_onnx(network, config)
     model = rewrite(exported)
     assert_same(exported, model)

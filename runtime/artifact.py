@@ -37,7 +37,7 @@ from .errors import ArtifactError, ConfigError
 from .mel import MelSpec
 from .onnx_file import check_model, read_metadata, with_metadata
 
-FORMAT = 2
+FORMAT = 3
 MAX_BYTES = 256 << 20
 SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
 

@@ -46,7 +46,7 @@ def fit_fleet(
     }
     threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
     section = {**head.to_dict(), "window": window, "references": stored, "machine": None, "calibrated": None}
-    section["heard"] = _signatures(np.concatenate(machines))[:REMEMBERED]
+    section["heard"] = _remembered(machines)
     return {"head": section, "threshold": threshold.to_dict()}
 
 
@@ -69,14 +69,14 @@ def calibrated(
     threshold, beyond = detector.threshold, None
     if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
         references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
-        tells = len(windows) > 2 and not _heard(detector, windows)
+        tells = len(windows) > 2 and not heard(detector, windows)
         straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if tells else None
         threshold = fit_threshold(references, head, budget, detector.window, windows=len(windows), straying=straying)
         expected = reference_for(references, len(windows))
         if straying is not None and expected.windows > 2:
             beyond = straying - expected.left_out
     session = _session(detector, len(windows), seconds, beyond)
-    return _fitted(detector, head, threshold, machine, [session])
+    return _fitted(detector, head, threshold, machine, [session], _signatures(windows))
 
 
 def extended(
@@ -93,10 +93,12 @@ def extended(
         raise ConfigError("calibration needs at least one window of normal sound")
     old, head = detector.head, detector.head.extended(windows)
     expected = reference_for(detector.references(head.kind), old.windows)
-    tells = expected.windows and not _heard(detector, windows)
+    tells = expected.windows and not heard(detector, windows)
     beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
     sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
-    result = _fitted(detector, head, detector.threshold, detector.machine, sessions)
+    before = detector.artifact.sections["head"].get("learned", np.empty((0, 5)))
+    learned = np.concatenate([before, _signatures(windows)])
+    result = _fitted(detector, head, detector.threshold, detector.machine, sessions, learned)
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
     return result.with_sections(threshold=threshold.to_dict())
 
@@ -113,14 +115,23 @@ def threshold_for(detector: Detector, false_alarms: str, windows: int | None = N
     return fit_threshold(references, head, false_alarms, detector.window, windows=n, straying=straying)
 
 
+def _remembered(machines: Sequence[Float64]) -> Float64:
+    """(n, 5) marks of the windows of all machines, or of as many of each as there is room for."""
+    windows = np.concatenate(machines)
+    return _signatures(windows[:: -(-len(windows) // REMEMBERED)])
+
+
 def _signatures(windows: Float64) -> Float64:
     """(n, size) -> (n, 5) coordinates by which a window is known again."""
     return windows[:, :: max(1, windows.shape[1] // 4)]
 
 
-def _heard(detector: Detector, windows: Float64) -> bool:
-    """Whether the fleet was fitted on one of these windows (n, size), which then seems calmer than it is."""
-    known, found = detector.artifact.sections["head"].get("heard"), _signatures(windows)
+def heard(detector: Detector, windows: Float64, where: str = "heard") -> bool:
+    """Whether one of these windows (n, size) is known: the fleet was fitted on it, or (``learned``) the machine.
+
+    It then seems calmer than it is.
+    """
+    known, found = detector.artifact.sections["head"].get(where), _signatures(windows)
     if not isinstance(known, np.ndarray) or known.shape[1:] != found.shape[1:]:
         return False
     return any(bool((np.abs(known - window).max(axis=1) < SAME).any()) for window in found)
@@ -156,8 +167,14 @@ def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64 | None:
 
 
 def _fitted(
-    detector: Detector, head: Head, threshold: Threshold, machine: str, sessions: list[dict[str, Any]]
+    detector: Detector,
+    head: Head,
+    threshold: Threshold,
+    machine: str,
+    sessions: list[dict[str, Any]],
+    learned: Float64,
 ) -> Detector:
     section = {**detector.artifact.sections["head"], **head.to_dict(), "machine": machine}
     section |= {"calibrated": sessions[-1]["date"], "history": sessions, "stability": None}
+    section["learned"] = learned
     return renewed(detector.with_sections(head=section, threshold=threshold.to_dict()))

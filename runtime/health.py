@@ -94,6 +94,7 @@ class Health:
         self._detector, self._normal = detector, Normal.of(detector)
         self._edges = band_edges(detector.spec)
         self.condition, self._without = OK, 0
+        self._cause: Literal["machine", "microphone"] = "machine"  # of the alarm that is on
 
     def update(self, window: Window) -> Condition:
         """The condition with ``window``."""
@@ -157,10 +158,13 @@ class Health:
 
     def explained(self, event: Event, window: Window) -> Event:
         """``event`` with its cause, and what to check where it is the microphone."""
-        if self.condition.state == "ok" or event.phase == "end":
+        if event.phase == "end":
+            return replace(event, cause=self._cause)
+        if self.condition.state == "ok":
+            self._cause = "machine"
             return event
-        sentence = f"{self.condition.sentence}; {event.sentence}"
-        return replace(event, cause="microphone" if self._to_blame(window) else "machine", sentence=sentence)
+        self._cause = "microphone" if self._to_blame(window) else "machine"
+        return replace(event, cause=self._cause, sentence=f"{self.condition.sentence}; {event.sentence}")
 
     def _to_blame(self, window: Window) -> bool:
         """The condition alone explains that the sound is not as normal."""

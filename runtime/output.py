@@ -9,7 +9,7 @@ import click
 
 from .detector import Result
 from .events import Event
-from .health import Condition
+from .health import NO_SOUND, Condition
 
 Line = dict[str, Any]
 
@@ -54,7 +54,7 @@ def words(line: Line) -> str:
     """A line for people."""
     place = f"{line['source']}  {line['t']:8.1f} s"
     if line["type"] == "score":
-        verdict = "ANOMALY" if line["anomaly"] else "normal"
+        verdict = "not judged" if line["health"] in NO_SOUND else "ANOMALY" if line["anomaly"] else "normal"
         level = "" if line["level_dbfs"] is None else f"  {line['level_dbfs']:6.1f} dBFS"
         beyond = f"  {line['out_of_range']:.0%} beyond int8" if line["out_of_range"] >= 0.01 else ""
         return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}{beyond}"

@@ -51,7 +51,7 @@ class Report:
             self.anomalous |= result.anomaly
             yield score_line(self._source, result)
             if condition.state not in NO_SOUND and (event := self._alarm.update(result)):
-                yield event_line(self._source, self._health.explained(event, window))
+                yield event_line(self._source, self._health.explained(event, heard))
             yield from self._learn(window, result)
 
     def _learn(self, window: Window, result: Result) -> Iterator[Line]:
@@ -77,7 +77,8 @@ def score_files(
     for path in paths:
         report = Report(detector, str(path), track)
         try:
-            lines = list(report.lines(detector.read(path, channel)))  # all or nothing: a bad file gets no score
+            windows = list(detector.read(path, channel))  # all or nothing: a bad file gets no score
+            lines = list(report.lines(windows))
         except AudioError as error:
             click.echo(f"edgeae: {error}", err=True)
             bad += 1

@@ -125,5 +125,8 @@ class Meter:
         return [self._measured.popleft()] if self._measured else []
 
     def rest(self) -> list[Sound]:
-        """What has not been taken at the end of the source."""
-        return [*self._measured, *([self._measure()] if self._held else [])]
+        """What has not been taken at the end of the source; the last stretch counts for as much as there is of it."""
+        if not self._held:
+            return list(self._measured)
+        last, share = self._measure(), self._held / self._length()
+        return [*self._measured, Sound(last.silent * share, last.stuck * share, last.clipped * share)]

@@ -125,8 +125,8 @@ def left_out_parts(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
     )
 
 
-def _acts(machines: Sequence[Float64], gain: Float64, n: int) -> Iterator[tuple[Fleet, Float64, Float64]]:
-    """The fleet without two blocks of a machine, ``n`` windows of one of them, and all of the other.
+def _acts(machines: Sequence[Float64], gain: Float64, n: int) -> Iterator[tuple[int, Fleet, Float64, Float64]]:
+    """Number, the fleet without two blocks of a machine, ``n`` windows of one of them, and all of the other.
 
     Half of the machine's sound lies between the two: what calibration hears is not of the same minute.
     """
@@ -137,7 +137,7 @@ def _acts(machines: Sequence[Float64], gain: Float64, n: int) -> Iterator[tuple[
             near, far = (np.s_[i * size : (i + 1) * size] for i in (k, (k + count // 2) % count))
             rest = _others(machines, m, np.delete(windows, np.r_[near, far], 0))
             if rest:
-                yield Fleet.fit(rest, gain), windows[near][:n], windows[far]
+                yield k, Fleet.fit(rest, gain), windows[near][:n], windows[far]
 
 
 def _others(machines: Sequence[Float64], m: int, left: Float64) -> list[Float64]:
@@ -148,9 +148,9 @@ def _others(machines: Sequence[Float64], m: int, left: Float64) -> list[Float64]
 
 def _calibrated_reference(machines: Sequence[Float64], gain: Float64, n: int, kind: Kind) -> Reference | None:
     parts, left_out = list[Float64](), list[Float64]()
-    for fleet, calibration, others in _acts(machines, gain, n):
+    for k, fleet, calibration, others in _acts(machines, gain, n):
         parts.append(Head.calibrated(fleet, calibration, kind).parts(others))
-        if n > 2 and len(left_out) < LEFT_OUT_BLOCKS * len(machines):
+        if n > 2 and k < LEFT_OUT_BLOCKS:
             left_out.append(left_out_parts(fleet, calibration, kind).mean(axis=0))
     if not parts:
         return None
@@ -202,9 +202,10 @@ def _novelty(
     usual, found = reference_for(references, FEWEST_CALIBRATION), list[Float64]()
     for m, (windows, new) in enumerate(zip(machines, unheard, strict=True)):
         heard = windows[~new]
+        if not new.any() or not len(heard) > usual.windows > 0:
+            continue
         chosen = np.linspace(0, len(heard) - 1, usual.windows).astype(int)
-        rest = _others(machines, m, np.delete(heard, chosen, 0))
-        if new.any() and len(heard) > usual.windows > 0 and rest:
+        if rest := _others(machines, m, np.delete(heard, chosen, 0)):
             found.append(Head.calibrated(Fleet.fit(rest, gain), heard[chosen], kind).parts(windows[new]))
     if not found:
         return np.zeros(usual.parts.shape[1])

@@ -108,8 +108,9 @@ def load_detector(model: Path, report: Report) -> Detector:
     trained, config = load_network(checkpoint)
     network = TorchNetwork(trained, config.model.patch_frames)
     home = checkpoint.parent.parent
-    sound = read_sound(data_of(home), config, report, skip_bad=config.data.skip_bad)
-    sound = replace(sound, unheard=validated(home))
+    data = data_of(home)
+    sound = read_sound(data, config, report, skip_bad=config.data.skip_bad)
+    sound = replace(sound, unheard=validated(home, data))
     pipeline = Pipeline(config.mel, network, sound.window(config.scoring.window, config))
     fitted = sound.fit(pipeline, config.scoring.head, "1/day")
     explain = explain_section(config.mel, trained.std.numpy())

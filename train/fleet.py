@@ -31,7 +31,7 @@ class Sound:
 
     recordings: list[Recording]
     frames: list[Float32]  # (n_frames, n_mels) dB of each
-    unheard: frozenset[str] = frozenset()  # names of those that the network was not fitted on, but validated with
+    unheard: frozenset[Path] = frozenset()  # those that the network was not fitted on, but validated with
 
     def patches(self, patch: int) -> list[Float32]:
         """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
@@ -55,7 +55,7 @@ class Sound:
         found: dict[str, list[tuple[Float64, bool]]] = {}
         for recording, frames in zip(self.recordings, self.frames, strict=True):
             windows = pipeline.independent(pipeline.windows_of_frames(frames))
-            found.setdefault(recording.machine, []).append((windows, recording.path.name in self.unheard))
+            found.setdefault(recording.machine, []).append((windows, recording.path in self.unheard))
         machines = [np.concatenate([windows for windows, _ in parts]) for parts in found.values()]
         unheard = [np.concatenate([np.full(len(w), new) for w, new in parts]) for parts in found.values()]
         return machines, unheard
@@ -98,11 +98,11 @@ def data_of(run: Path) -> Path:
         raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA") from error
 
 
-def validated(run: Path) -> frozenset[str]:
-    """Names of the recordings that ``run`` validated with; none where it does not say."""
+def validated(run: Path, data: Path) -> frozenset[Path]:
+    """The recordings of ``data`` that ``run`` validated with; none where it does not say."""
     try:
         recordings = json.loads((run / "data.json").read_text())["recordings"]
-        return frozenset(Path(item["file"]).name for item in recordings if item["part"] == "validation")
+        return frozenset(data / item["file"] for item in recordings if item["part"] == "validation")
     except (OSError, ValueError, KeyError, TypeError):
         return frozenset()
 

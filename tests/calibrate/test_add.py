@@ -134,3 +134,8 @@ def test_wrong_use_of_add_exits_with_2_before_listening(edgeae: Command, first: 
     code, _, err = edgeae("calibrate", "first.onnx", "--add", "--machine", "pump-4", *missing)
     assert code == 2
     assert "pump-3, not of pump-4" in err
+
+
+def test_the_same_sound_is_not_learned_twice(first: Detector, clips: list[Float32]) -> None:
+    with pytest.raises(AudioError, match=r"recording 1: was learned before; give sound of another time"):
+        calibrate(first, clips[1:2], add=True)

@@ -108,3 +108,10 @@ def test_a_block_may_be_filled_again_by_its_owner() -> None:
     meter.push(block)
     block[:] = 0
     assert pooled(meter.rest()) == Sound()
+
+
+def test_a_short_rest_counts_for_as_much_as_there_is_of_it() -> None:
+    """A file that ends with 30 ms of zeros, 60 ms behind the last whole second."""
+    meter = Meter(16000, 1.024)
+    meter.push(np.concatenate([noise(16000, seconds=1.054), np.zeros(480, np.float32)]))
+    assert 0.0 < pooled(meter.rest()).silent < 0.05

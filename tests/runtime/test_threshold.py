@@ -266,3 +266,17 @@ def test_the_fitted_tail_meets_a_rare_budget_on_exponential_scores(n: int, facto
     rng = np.random.default_rng(0)
     limits = [_quantile(np.sort(rng.exponential(size=n)), 1 / 8640) for _ in range(400)]
     assert 1 / factor < np.exp(-np.median(limits)) * 8640 < factor
+
+
+def test_the_order_of_the_machines_does_not_move_the_straying() -> None:
+    machines = [scale * windows for scale, windows in zip((1, 1, 2, 2), simulate(4, 120, seed=14), strict=True)]
+    told = [
+        reference_for(fit_references(order, NO_GAIN, "gaussian"), 5).left_out for order in (machines, machines[::-1])
+    ]
+    np.testing.assert_allclose(told[0], told[1], atol=0.02)
+
+
+def test_a_machine_that_the_network_did_not_train_on_at_all_is_no_error() -> None:
+    machines = simulate(2, 12, seed=15)
+    unheard = [np.ones(12, bool), np.zeros(12, bool)]
+    assert all(len(r.parts) for r in fit_references(machines, NO_GAIN, "gaussian", unheard))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,3 +201,13 @@ def test_the_channel_of_training_is_read_again(trained):
     config = {"data": {"channel": "mix"}}
     assert detector.channel == 0
     assert detector.with_sections(provenance={"config": config}).channel == "mix"
+
+
+def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(tmp_path: Path) -> None:
+    """MIMII names the recordings of every machine alike."""
+    from edgeae.train.fleet import validated
+
+    files = [("id_00/normal/0.wav", "validation"), ("id_02/normal/0.wav", "fit")]
+    recordings = [{"file": file, "part": part} for file, part in files]
+    (tmp_path / "data.json").write_text(json.dumps({"folder": "data", "recordings": recordings}))
+    assert validated(tmp_path, Path("data")) == {Path("data/id_00/normal/0.wav")}
