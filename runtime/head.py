@@ -47,7 +47,7 @@ Kind = Literal["gaussian", "mse", "no_network"]
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
 LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
-GAIN_DIRECTIONS = 16  # of a change of gain; the network makes more than one of it, and beyond these int8 turns them
+GAIN_DIRECTIONS = 8  # of a change of gain; the network makes more than one of it, and int8 turns the weaker ones
 SHRINKAGE = 0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
