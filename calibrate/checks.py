@@ -66,33 +66,41 @@ def _silent(detector: Detector, sounds: Sequence[Sound]) -> str | None:
 
 
 def _muted(detector: Detector, sounds: Sequence[Sound]) -> str | None:
-    shares = _silence(detector, _windows(detector, sounds))
-    if shares.max() < SILENT:
+    if not (found := _beyond(detector, sounds, _silence(detector, _windows(detector, sounds)), SILENT)):
         return None
+    where, worst = found
     return (
-        f"{places(detector, sounds, shares >= SILENT)}: silence for {shares.max():.0%} of a second, allowed is less "
-        f"than {SILENT:.0%}; see why the microphone was muted or gated, and record again"
+        f"{where}: silence for {worst:.0%} of a second, allowed is less than {SILENT:.0%}; "
+        f"see why the microphone was muted or gated, and record again"
     )
 
 
 def _stuck(detector: Detector, sounds: Sequence[Sound]) -> str | None:
-    shares = np.array([window.sound.stuck if window.sound else 0.0 for window in _windows(detector, sounds)])
-    if shares.max() < INTERRUPTED:
+    shares = np.array([window.raw.stuck for window in _windows(detector, sounds)])
+    if not (found := _beyond(detector, sounds, shares, INTERRUPTED)):
         return None
+    where, worst = found
     return (
-        f"{places(detector, sounds, shares >= INTERRUPTED)}: for {shares.max():.0%} of a second the samples stand "
-        f"still or repeat themselves, allowed is less than {INTERRUPTED:.0%}; reconnect the microphone, record again"
+        f"{where}: for {worst:.0%} of a second the samples stand still or repeat themselves, "
+        f"allowed is less than {INTERRUPTED:.0%}; reconnect the microphone, record again"
     )
 
 
 def _clipped(detector: Detector, sounds: Sequence[Sound]) -> str | None:
-    shares = np.array([window.sound.clipped if window.sound else 0.0 for window in _windows(detector, sounds)])
-    if shares.max() < CLIPPED:
+    shares = np.array([window.raw.clipped for window in _windows(detector, sounds)])
+    if not (found := _beyond(detector, sounds, shares, CLIPPED)):
         return None
+    where, worst = found
     return (
-        f"{places(detector, sounds, shares >= CLIPPED)}: {shares.max():.2%} of the samples are clipped, allowed is "
-        f"less than {CLIPPED:.2%}; turn the gain down or move the microphone away, and record again"
+        f"{where}: {worst:.2%} of the samples are clipped, allowed is less than {CLIPPED:.2%}; "
+        f"turn the gain down or move the microphone away, and record again"
     )
+
+
+def _beyond(detector: Detector, sounds: Sequence[Sound], shares: Float64, limit: float) -> tuple[str, float] | None:
+    """Where the shares (n,) of the windows reach ``limit``, and the worst; None where none does."""
+    worst = float(shares.max())
+    return None if worst < limit else (places(detector, sounds, shares >= limit), worst)
 
 
 def _windows(detector: Detector, sounds: Sequence[Sound]) -> list[Window]:

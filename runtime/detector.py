@@ -56,6 +56,11 @@ class Window:
     bands: Float64 | None = None  # (n_mels,) dB, mean over the window
     sound: Sound | None = None  # of its raw samples; None for precomputed features
 
+    @property
+    def raw(self) -> Sound:
+        """The state of its raw samples; nothing is wrong with those of precomputed features."""
+        return self.sound or Sound()
+
 
 @dataclass(frozen=True)
 class Result:
@@ -79,7 +84,7 @@ class Listener:
         self.spec, self._network = spec, network
         self.patch = network.patch_frames
         self._meter = Meter(samplerate or spec.sample_rate, self._seconds(self.patch))
-        patches = max(1, round(window * spec.frames_per_second / self.patch))
+        patches = patches_of(window, spec, network)
         self._mel = MelStream(spec)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last = self._pending  # the patch before it
@@ -174,6 +179,11 @@ class Listener:
         return Window(end, found, level, full, beyond, bands, sound)
 
 
+def patches_of(window: float, spec: MelSpec, network: PatchNetwork) -> int:
+    """How many patches a decision window of ``window`` seconds holds, at least one."""
+    return max(1, round(window * spec.frames_per_second / network.patch_frames))
+
+
 def checked(block: NDArray[Any]) -> Float32:
     """``block`` as (n,) float32; AudioError unless it is mono sound with full scale 1."""
     if block.ndim != 1 or block.dtype.kind != "f":
@@ -214,7 +224,7 @@ class Pipeline:
     @property
     def window_frames(self) -> int:
         """Frames of a decision window."""
-        return self.listener().windows_apart * self.network.patch_frames
+        return patches_of(self.window, self.spec, self.network) * self.network.patch_frames
 
     def listener(self, samplerate: int | None = None) -> Listener:
         """A new source of sound, which comes at ``samplerate`` Hz before resampling."""

@@ -22,6 +22,7 @@ from .detector import LEAST_DEAF, Detector, Window
 from .events import Event
 from .head import Float64
 from .mel import band_edges
+from .threshold import reference_for
 
 State = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
 WORSE: tuple[State, ...] = ("ok", "level", "bandwidth", "clipping", "stuck", "silence")
@@ -119,14 +120,14 @@ class Health:
         return Condition("silence", f"{said}; not judged: check the microphone and its cable", _share(share))
 
     def _stuck(self, window: Window) -> Condition | None:
-        share = window.sound.stuck if window.sound else 0.0
+        share = window.raw.stuck
         if share < self._limit("stuck", INTERRUPTED):
             return None
         said = f"for {share:.0%} of a second the samples stand still or repeat themselves"
         return Condition("stuck", f"{said}; not judged: reconnect the microphone", _share(share))
 
     def _clipping(self, window: Window) -> Condition | None:
-        share = window.sound.clipped if window.sound else 0.0
+        share = window.raw.clipped
         if share < self._limit("clipping", CLIPPED):
             return None
         said = f"{share:.2%} of the samples are clipped"
@@ -177,8 +178,7 @@ class Health:
     def _normal_but_for_gain(self, window: Window) -> bool:
         """The input's distance, to which gain is no fault, as for the residual it may be, is one of normal sound."""
         head = self._detector.head
-        references = self._detector.references(head.kind)
-        reference = max((r for r in references if r.windows <= head.windows), key=lambda r: r.windows)
+        reference = reference_for(self._detector.references(head.kind), head.windows)
         usual = float(np.quantile(reference.parts[:, 0], USUAL))
         return float(head.distances(window.coordinates)[0]) <= usual
 
@@ -187,7 +187,7 @@ def silent_share(window: Window, floor_db: float) -> float:
     """Of the worst second, from the raw samples or, for precomputed features, from bands that are all at the floor."""
     if window.bands is not None and window.bands.max() <= floor_db:
         return 1.0
-    return window.sound.silent if window.sound else 0.0
+    return window.raw.silent
 
 
 def _share(share: float) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from edgeae.calibrate import calibrate
 from edgeae.runtime.cli import run_command
@@ -21,16 +20,6 @@ from edgeae.runtime.selftest import check
 from edgeae.train.synth import Machine, render
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def fresh(trained: Any) -> Detector:
-    return Detector.load(trained.int8)
-
-
-@pytest.fixture(scope="module")
-def clips(trained: Any) -> list[Float32]:
-    return [soundfile.read(path, dtype="float32")[0] for path in audio_files(trained.new / "train")]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
@@ -16,17 +15,6 @@ from edgeae.runtime.fitting import calibrated
 from edgeae.runtime.mel import Float32
 from edgeae.runtime.recordings import audio_files
 from edgeae.runtime.selftest import check
-
-
-@pytest.fixture(scope="module")
-def fresh(trained: Any) -> Detector:
-    return Detector.load(trained.int8)
-
-
-@pytest.fixture(scope="module")
-def clips(trained: Any) -> list[Float32]:
-    """The normal recordings of the new machine, (n,) each."""
-    return [soundfile.read(path, dtype="float32")[0] for path in audio_files(trained.new / "train")]
 
 
 def untimed(detector: Detector) -> bytes:

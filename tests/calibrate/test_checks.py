@@ -22,11 +22,6 @@ Change = Callable[[Float32], Float32]
 
 
 @pytest.fixture(scope="module")
-def fresh(trained: Any) -> Detector:
-    return Detector.load(trained.int8)
-
-
-@pytest.fixture(scope="module")
 def minute() -> Float32:
     """(n,) half a minute of the new machine without a break: seven windows."""
     return render(Machine.draw(3, 1), np.random.default_rng(5), 30.0)

@@ -1,7 +1,5 @@
 """How well a machine is known, and what one more minute would bring."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -9,11 +7,6 @@ from edgeae.calibrate.stability import stability, words
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.fitting import calibrated
 from edgeae.runtime.head import Float64
-
-
-@pytest.fixture(scope="module")
-def fresh(trained: Any) -> Detector:
-    return Detector.load(trained.int8)
 
 
 def drawn(detector: Detector, n: int, seed: int) -> Float64:

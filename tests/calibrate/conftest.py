@@ -1,0 +1,22 @@
+"""What there is to calibrate, and on what."""
+
+from typing import Any
+
+import pytest
+import soundfile
+
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.mel import Float32
+from edgeae.runtime.recordings import audio_files
+
+
+@pytest.fixture(scope="module")
+def fresh(trained: Any) -> Detector:
+    """An artifact that knows no machine yet."""
+    return Detector.load(trained.int8)
+
+
+@pytest.fixture(scope="module")
+def clips(trained: Any) -> list[Float32]:
+    """The normal recordings of the new machine, (n,) each."""
+    return [soundfile.read(path, dtype="float32")[0] for path in audio_files(trained.new / "train")]
