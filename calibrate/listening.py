@@ -14,9 +14,9 @@ from .sound import Sound
 
 def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[Sound]:
     """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window."""
-    with Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture:
+    with Capture(device, samplerate=detector.spec.sample_rate, channels=[channel]) as capture:
         sounds = [Sound(device, samplerate=capture.samplerate)]
-        stream = Stream(detector.listener(capture.samplerate), capture.samplerate)
+        stream = Stream(detector, capture.samplerate)
         with stopping(capture.stop) as came, Meter(duration) as meter:
             for item in limited(capture.blocks(), round(duration * capture.samplerate)):
                 if isinstance(item, Gap):

@@ -7,16 +7,16 @@
 A thread reads the device and hands over one period at a time, so that neither a driver that blocks
 nor a listener that is busy can hide that the audio has stopped:
 
-    device ring (2 s)  --thread-->  queue (8 periods)  --blocks()-->  listener
+    device ring (2 s)  --thread-->  deliver(Block or Gap)
 
-A listener that falls behind fills the queue, then the ring; what is lost after that is a Gap.
+`edgeae.runtime.microphone` opens a device again when it fails; here a failure is the end.
 """
 
 import contextlib
 import errno
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import byref, c_char, c_int, c_void_p
 from dataclasses import dataclass
 from threading import Thread
@@ -33,9 +33,19 @@ from .pcm import FORMATS, PERIOD_SECONDS, decode, negotiate
 
 QUEUE_PERIODS = 8
 WAIT_MS = 100  # how long the reading thread can take to see that it was stopped
+STALL_SECONDS = 10.0
 
 _RECOVERABLE = {errno.EPIPE: "overrun", errno.ESTRPIPE: "suspended"}
 _NOT_YET = (errno.EAGAIN, errno.EINTR)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One period as the device gives it."""
+
+    raw: bytearray
+    frames: int
+    heard: float  # when it was read, seconds of `now`
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,13 @@ class Gap:
 
     frames: int
     reason: str
+
+
+class StallError(DeviceError):
+    """A device that is open and delivers nothing."""
+
+
+Deliver = Callable[[Block | Gap | DeviceError], None]
 
 
 @dataclass(frozen=True)
@@ -56,12 +73,12 @@ class Device:
 
 
 class Capture:
-    """An open capture device, read as blocks of one channel.
+    """An open capture device.
 
     `device` is an ALSA name (`hw:1`, `plughw:1,0`, `hw:CARD=Device,DEV=0`, `default`). The device runs
     at `samplerate` Hz if it can, else at a multiple, else at the nearest rate above, else below; ALSA
-    never resamples. `channel` counts from 0; "mix" is the mean of two channels, or of as many as the
-    device insists on. `stop()` may be called from a thread or a signal handler.
+    never resamples. `channels` are the wanted ones, counted from 0; "mix" is the mean of two channels,
+    or of as many as the device insists on. `stop()` may be called from a thread or a signal handler.
 
     Raises DeviceError when the device is missing, busy, forbidden or refuses what was asked.
     """
@@ -71,25 +88,25 @@ class Capture:
         device: str,
         *,
         samplerate: int = 16000,
-        channel: Channel = 0,
-        stall_seconds: float = 10.0,
+        channels: Sequence[Channel] = (0,),
+        stall_seconds: float = STALL_SECONDS,
         library: Alsa | None = None,
     ) -> None:
         self.device = device
         self._alsa = library or Alsa()
-        self._channel = channel
+        self._wanted = channels
         self._stall_seconds = stall_seconds
         self._stopped = False
         self._thread = Thread(target=self._read_device, name=f"capture {device}", daemon=True)
-        self._queue: queue.Queue[bytearray | Gap | AlsaError] = queue.Queue(QUEUE_PERIODS)
         self._pcm: c_void_p | None = _open(self._alsa, device)
         try:
-            setup = negotiate(self._alsa, self._pcm, device, samplerate, channel)
+            setup = negotiate(self._alsa, self._pcm, device, samplerate, channels)
         except DeviceError:
             self.close()
             raise
         self.samplerate, self.channels, self.format = setup.samplerate, setup.channels, setup.format
         self.period, self.buffer = setup.period, setup.buffer
+        self.heard = now()  # when the last sound came
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +116,16 @@ class Capture:
     ) -> None:
         self.close()
 
+    def start(self, deliver: Deliver) -> None:
+        """Read the device from now on, once per Capture; `deliver` runs in the thread that reads.
+
+        The last that it is given is a DeviceError, unless the capture is stopped before.
+        """
+        self._deliver, self.heard = deliver, now()
+        self._thread.start()
+
     def stop(self) -> None:
-        """Let `blocks` end, within a period."""
+        """Let the thread end, within a period."""
         self._stopped = True
 
     def close(self) -> None:
@@ -113,33 +138,40 @@ class Capture:
                 self._alsa.call("snd_pcm_close", self._pcm)
             self._pcm = None
 
+    def check_stall(self) -> None:
+        """StallError if no sound has come for too long."""
+        if now() - self.heard > self._stall_seconds:
+            raise StallError(
+                f"{self.device} is open but delivered no audio for {self._stall_seconds:g} s: reconnect the microphone"
+            )
+
+    def decode(self, raw: bytes | bytearray) -> NDArray[np.float32]:
+        """What the device gave as `(frames, channels)`, full scale 1."""
+        return decode(raw, self.format, self.channels)
+
     def blocks(self) -> Iterator[NDArray[np.float32] | Gap]:
-        """Audio as it comes, once per Capture: float32 `(period,)` in [-1, 1), or a Gap in its place.
+        """The first of the wanted channels as it comes: float32 `(period,)` in [-1, 1), or a Gap in its place.
 
-        Ends after `stop()`. Raises DeviceError when the device is unplugged, fails or delivers nothing
-        for `stall_seconds`.
+        Ends after `stop()`. Raises DeviceError when the device is unplugged, fails or stalls.
         """
-        self._thread.start()
-        while (item := self._next()) is not None:
-            if isinstance(item, AlsaError):
-                raise DeviceError(f"{self.device} stopped working ({item.strerror}): was it unplugged?") from item
-            yield item if isinstance(item, Gap) else self._mono(item)
+        received: queue.Queue[Block | Gap | DeviceError] = queue.Queue(QUEUE_PERIODS)
 
-    def _next(self) -> bytearray | Gap | AlsaError | None:
-        """What the thread read next; None once stopped."""
-        deadline = time.monotonic() + self._stall_seconds
+        def deliver(item: Block | Gap | DeviceError) -> None:
+            while not self._stopped:
+                with contextlib.suppress(queue.Full):
+                    received.put(item, timeout=WAIT_MS / 1000)
+                    break
+
+        self.start(deliver)
         while not self._stopped:
-            with contextlib.suppress(queue.Empty):
-                return self._queue.get(timeout=PERIOD_SECONDS)
-            if time.monotonic() > deadline:
-                raise DeviceError(
-                    f"{self.device} is open but delivered no audio for {self._stall_seconds:g} s: "
-                    "reconnect the microphone"
-                )
-        return None
-
-    def _mono(self, raw: bytearray) -> NDArray[np.float32]:
-        return select_channel(decode(raw, self.format, self.channels), self._channel)
+            try:
+                item = received.get(timeout=PERIOD_SECONDS)
+            except queue.Empty:
+                self.check_stall()
+                continue
+            if isinstance(item, DeviceError):
+                raise item
+            yield item if isinstance(item, Gap) else select_channel(self.decode(item.raw), self._wanted[0])
 
     # The rest runs in the thread.
 
@@ -147,22 +179,19 @@ class Capture:
         try:
             self._start()
             while not self._stopped:
-                self._deliver(self._read_or_recover())
+                item = self._read_or_recover()
+                if not self._stopped:  # what was read then is not whole
+                    self._deliver(item)
         except AlsaError as error:
-            self._deliver(error)
+            failure = DeviceError(f"{self.device} stopped working ({error.strerror}): was it unplugged?")
+            failure.__cause__ = error
+            self._deliver(failure)
 
     def _start(self) -> None:
         if self._alsa.call("snd_pcm_state", self._pcm) == PREPARED:  # a resumed device runs already
             self._alsa.call("snd_pcm_start", self._pcm)
-        self._heard = _now()
 
-    def _deliver(self, item: bytearray | Gap | AlsaError) -> None:
-        while not self._stopped:
-            with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=WAIT_MS / 1000)
-                break
-
-    def _read_or_recover(self) -> bytearray | Gap:
+    def _read_or_recover(self) -> Block | Gap:
         try:
             return self._read()
         except AlsaError as error:
@@ -170,14 +199,14 @@ class Capture:
                 raise
             return self._recover(error.errno)
 
-    def _read(self) -> bytearray:
+    def _read(self) -> Block:
         """One whole period, in as many reads as it takes; less only when stopped."""
         width = self.channels * FORMATS[self.format][1]
         raw, filled = bytearray(self.period * width), 0
         while filled < self.period and not self._stopped:
             filled += self._read_some((c_char * 0).from_buffer(raw, filled * width), self.period - filled)
-        self._heard = _now()
-        return raw
+        self.heard = self._known = now()
+        return Block(raw, self.period, self.heard)
 
     def _read_some(self, target: object, frames: int) -> int:
         try:
@@ -189,12 +218,15 @@ class Capture:
                 raise
             return 0
 
+    _known = 0.0  # until when the sound is accounted for, by a block or a gap
+
     def _recover(self, code: int) -> Gap:
         """Set the device going again. After an overrun at least its whole buffer is lost."""
         self._alsa.call("snd_pcm_recover", self._pcm, -code, 1)
-        heard = self._heard
+        known = self._known or self.heard
         self._start()
-        elapsed = round((self._heard - heard) * self.samplerate)
+        self._known = now()
+        elapsed = round((self._known - known) * self.samplerate)
         return Gap(max(elapsed, self.buffer if code == errno.EPIPE else 0), _RECOVERABLE[code])
 
 
@@ -236,7 +268,7 @@ def _capture_streams(alsa: Alsa, control: c_void_p) -> Iterator[tuple[int, str]]
             yield number.value, alsa.text("snd_pcm_info_get_name", info)
 
 
-def _now() -> float:
+def now() -> float:
     """Seconds that also count while the computer sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 

@@ -81,7 +81,7 @@ def record(*, device: str, duration: float, output: Path, channel: str, rate: st
     part = output.with_name(output.name + ".part")
     recording = Recording()
     with (
-        Capture(device, channel=picked, samplerate=wanted or DEFAULT_RATE) as capture,
+        Capture(device, channels=[picked], samplerate=wanted or DEFAULT_RATE) as capture,
         stopping(capture.stop) as signals,
     ):
         try:

@@ -10,24 +10,33 @@ import numpy as np
 
 from .audio import Resampler
 from .capture import Gap
-from .detector import Listener, Window, checked
+from .detector import Pipeline, Window, checked
 from .mel import Float32
 
 
 class Stream:
     """Live sound at any rate: blocks and gaps in, windows out."""
 
-    def __init__(self, listener: Listener, samplerate: int) -> None:
-        self._listener, self._samplerate = listener, samplerate
-        self._resampler = Resampler(samplerate, listener.spec.sample_rate)
+    def __init__(self, pipeline: Pipeline, samplerate: int, start: float = 0.0) -> None:
+        """start: seconds of sound before this stream."""
+        self.samplerate = samplerate  # Hz
+        self._listener, self._start = pipeline.listener(samplerate), start
+        self._rate = pipeline.spec.sample_rate
         self._frames = 0
+        self._restart()
+
+    @property
+    def seconds(self) -> float:
+        """Of sound so far, gaps included."""
+        return self._start + self._frames / self.samplerate
 
     @property
     def t(self) -> float:
-        """Seconds of sound so far, gaps included."""
-        return round(self._frames / self._samplerate, 3)
+        """The same, as lines tell it."""
+        return round(self.seconds, 3)
 
     def push(self, block: Float32) -> list[Window]:
+        """A block (n,), full scale 1."""
         self._frames += len(block)
         samples = checked(block)
         self._listener.measure(samples)
@@ -36,8 +45,11 @@ class Stream:
     def gap(self, frames: int) -> None:
         """Nothing heard before the gap is mixed with what comes after it."""
         self._frames += frames
-        self._listener.reset(int(self._frames * self._listener.spec.sample_rate / self._samplerate))
-        self._resampler = Resampler(self._samplerate, self._listener.spec.sample_rate)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._listener.reset(int(self.seconds * self._rate))
+        self._resampler = Resampler(self.samplerate, self._rate)
 
     @property
     def full(self) -> bool:
@@ -64,7 +76,7 @@ def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Floa
 
 
 @contextlib.contextmanager
-def stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
+def stopping(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
     """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
     came: list[int] = []
 

@@ -31,10 +31,16 @@ def check_target(path: Path) -> None:
         raise ConfigError(f"{path}: there is no folder {path.parent}; create it first")
 
 
+def split_models(arguments: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """The artifacts among positional arguments (they end in ``.onnx``) or the default one, and the others."""
+    models = [Path(argument) for argument in arguments if argument.endswith(".onnx")]
+    rest = [argument for argument in arguments if not argument.endswith(".onnx")]
+    return models or [default_model()], rest
+
+
 def split_model(arguments: tuple[str, ...]) -> tuple[Path, list[str]]:
-    """The artifact among positional arguments (it ends in ``.onnx``) or the default one, and the others."""
-    models = [argument for argument in arguments if argument.endswith(".onnx")]
+    """The same for a command that works on one artifact."""
+    models, rest = split_models(arguments)
     if len(models) > 1:
         raise ConfigError(f"two artifacts were named, {models[0]} and {models[1]}; one command works on one")
-    rest = [argument for argument in arguments if argument not in models]
-    return Path(models[0]) if models else default_model(), rest
+    return models[0], rest

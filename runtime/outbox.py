@@ -52,11 +52,13 @@ class Outbox:
         self._thread = Thread(target=self._work, name=f"output {sink.name}", daemon=True)
         self._thread.start()
 
-    def put(self, line: Line) -> None:
-        """Never waits; the oldest line is dropped where there is no room."""
+    def put(self, line: Line, *, wait: bool = False) -> None:
+        """Where there is no room the oldest line is dropped, unless whoever puts can ``wait``."""
         if not self.sink.wants(line):
             return
         with self._changed:
+            while wait and len(self._waiting) == self._limit and self._thread.is_alive():
+                self._changed.wait(1.0)
             if len(self._waiting) == self._limit:
                 self._waiting.popleft()
                 self.dropped += 1

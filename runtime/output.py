@@ -1,53 +1,82 @@
-"""What `edgeae run` says: JSON lines for programs, or words for people. One line is one object."""
+"""What `edgeae run` says: JSON lines for programs, or words for people. One line is one object.
+
+A line is made where something happens, with the time of its source; `Teller` numbers and dates it, and
+hands it to every output.
+"""
 
 import json
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
+from .clock import synced
 from .detector import Result
 from .events import Event
 from .health import NO_SOUND, Condition
+from .outbox import Line, Outbox
 
-Line = dict[str, Any]
+PROGRAM = "edgeae"  # the source of lines that tell of the program itself
+CLOCK_SECONDS = 10.0  # between two looks at whether the clock is synchronised
 
 
-def _stamped(kind: str, source: str, t: float, **values: Any) -> Line:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return {"type": kind, "t": t, "time": now, "source": source, **values}
+def _line(kind: str, source: str, t: float, **values: Any) -> Line:
+    return {"type": kind, "t": t, "time": None, "source": source, **values}
 
 
 def score_line(source: str, result: Result) -> Line:
     values = {"score": result.score, "threshold": result.threshold, "anomaly": result.anomaly}
-    return _stamped(
-        "score",
-        source,
-        result.t,
-        **values,
-        level_dbfs=result.level_dbfs,
-        out_of_range=result.out_of_range,
-        health=result.health,
-    )
+    more = {"level_dbfs": result.level_dbfs, "out_of_range": result.out_of_range, "health": result.health}
+    return _line("score", source, result.t, **values, **more)
 
 
 def event_line(source: str, event: Event) -> Line:
     values = asdict(event)
-    return _stamped("event", source, values.pop("t"), event=values.pop("phase"), **values)
+    return _line("event", source, values.pop("t"), event=values.pop("phase"), **values)
 
 
-def gap_line(source: str, t: float, frames: int, reason: str) -> Line:
-    return _stamped("gap", source, t, frames=frames, reason=reason)
+def gap_line(source: str, t: float, frames: int, seconds: float, reason: str) -> Line:
+    return _line("gap", source, t, frames=frames, seconds=seconds, reason=reason)
 
 
 def status_line(source: str, t: float, state: str, **values: Any) -> Line:
-    return _stamped("status", source, t, state=state, **values)
+    return _line("status", source, t, state=state, **values)
 
 
 def health_line(source: str, t: float, condition: Condition) -> Line:
     """A condition of the sound that begins, or ``ok``."""
     return status_line(source, t, condition.state, **condition.numbers, sentence=condition.sentence)
+
+
+class Teller:
+    """Numbers and dates the lines of one process, and hands them to all outputs."""
+
+    def __init__(self, show: Callable[[Line], None], outboxes: Sequence[Outbox] = (), *, waits: bool = False) -> None:
+        """show: prints a line. waits: for an output that is slow, as sound from a file can."""
+        self._show, self._outboxes, self._waits = show, outboxes, waits
+        self._count = 0
+        self._synced: bool | None = None
+        self._looked = float("-inf")
+
+    def tell(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
+        """age: seconds since the sound that the line is about, if that is known."""
+        heard = datetime.now(UTC) - timedelta(seconds=age or 0.0)
+        line["time"] = heard.isoformat(timespec="milliseconds")
+        line |= {"machine": machine, "seq": self._count, "synced": self._is_synced()}
+        if line["type"] == "score":
+            line["age"] = None if age is None else round(age, 3)
+        self._count += 1
+        self._show(line)
+        for outbox in self._outboxes:
+            outbox.put(line, wait=self._waits)
+
+    def _is_synced(self) -> bool | None:
+        if time.monotonic() - self._looked > CLOCK_SECONDS:
+            self._synced, self._looked = synced(), time.monotonic()
+        return self._synced
 
 
 def words(line: Line) -> str:
@@ -61,11 +90,25 @@ def words(line: Line) -> str:
     if line["type"] == "event":
         return f"{place}  ALARM {line['event']}: {line['sentence']}"
     if line["type"] == "gap":
-        return f"{place}  GAP {line['frames']} frames lost ({line['reason']})"
+        return f"{place}  GAP {line['seconds']:.1f} s lost ({line['reason']})"
     sentence = line.get("sentence")
     return f"{place}  {line['state']}{f': {sentence}' if sentence else ''}"
 
 
-def write(line: Line, *, as_json: bool) -> None:
-    """One line to stdout, at once."""
-    click.echo(json.dumps(line) if as_json else words(line))
+class Screen:
+    """Standard output, which may be a pipe that nobody empties."""
+
+    name = "stdout"
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._format = json.dumps if as_json else words
+
+    def wants(self, line: Line) -> bool:
+        return True
+
+    def deliver(self, line: Line) -> None:
+        """One line, at once."""
+        click.echo(self._format(line))
+
+    def close(self) -> None:
+        """It stays open: it belongs to the process."""

@@ -1,6 +1,7 @@
 """What a device can deliver: choosing rate, channels and format, and decoding its samples."""
 
 import contextlib
+from collections.abc import Sequence
 from ctypes import byref, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
 
@@ -32,17 +33,16 @@ class Setup:
     buffer: int
 
 
-def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, channel: Channel) -> Setup:
+def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]) -> Setup:
     """Narrow down what the device offers to one setup, and install it."""
     params = alsa.structure(_HW)
     try:
         alsa.call(f"{_HW}_any", pcm, params)
         alsa.call(f"{_HW}_set_rate_resample", pcm, params, 0)
         alsa.call(f"{_HW}_set_access", pcm, params, RW_INTERLEAVED)
-        if channel != "mix":
-            _require_channel(alsa, pcm, params, device, channel)
+        _require_channels(alsa, pcm, params, device, wanted)
         rate = _choose_rate(alsa, pcm, params, samplerate)
-        channels = _choose_channels(alsa, pcm, params, channel)
+        channels = _choose_channels(alsa, pcm, params, wanted)
         chosen = _choose_format(alsa, pcm, params, device)
         period, buffer = c_ulong(round(rate * PERIOD_SECONDS)), c_ulong(round(rate * BUFFER_SECONDS))
         alsa.call(f"{_HW}_set_period_size_near", pcm, params, byref(period), None)
@@ -55,12 +55,15 @@ def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, channel: 
     return Setup(rate, channels, chosen, period.value, buffer.value)
 
 
-def _require_channel(alsa: Alsa, pcm: c_void_p, params: object, device: str, channel: int) -> None:
+def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]) -> None:
     most = c_uint()
     alsa.call(f"{_HW}_get_channels_max", params, byref(most))
-    if not 0 <= channel < most.value:
-        raise DeviceError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
-    alsa.call(f"{_HW}_set_channels_min", pcm, params, byref(c_uint(channel + 1)))
+    numbers = [channel for channel in wanted if channel != "mix"]
+    for channel in numbers:
+        if not 0 <= channel < most.value:
+            raise DeviceError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
+    if numbers:
+        alsa.call(f"{_HW}_set_channels_min", pcm, params, byref(c_uint(max(numbers) + 1)))
 
 
 def _choose_rate(alsa: Alsa, pcm: c_void_p, params: object, samplerate: int) -> int:
@@ -78,9 +81,9 @@ def _choose_rate(alsa: Alsa, pcm: c_void_p, params: object, samplerate: int) -> 
     return rate.value
 
 
-def _choose_channels(alsa: Alsa, pcm: c_void_p, params: object, channel: Channel) -> int:
+def _choose_channels(alsa: Alsa, pcm: c_void_p, params: object, wanted: Sequence[Channel]) -> int:
     count = c_uint(2)
-    setter = "near" if channel == "mix" else "first"
+    setter = "near" if "mix" in wanted else "first"
     alsa.call(f"{_HW}_set_channels_{setter}", pcm, params, byref(count))
     return count.value
 

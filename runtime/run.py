@@ -1,76 +1,40 @@
-"""`edgeae run`: score recordings, raw PCM from a pipe, or a microphone."""
+"""`edgeae run`: score recordings, raw PCM from a pipe, or microphones."""
 
+import math
 import signal
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Condition
+from typing import Any
 
 import click
 
-from .audio import SUFFIXES, Channel, parse_channel, select_channel
-from .capture import Capture, Gap
-from .detector import Detector, Result, Window
+from .audio import SUFFIXES, Channel, parse_channel
+from .backlog import Backlog
+from .capture import now
+from .detector import Detector
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError
-from .events import Alarm
-from .health import NO_SOUND, Health
-from .live import Stream, limited, stopping
-from .mel import Float32
-from .modelfile import split_model
-from .output import Line, event_line, gap_line, health_line, score_line, status_line, write
-from .pcm import FORMATS, decode
+from .listening import Ear, listen
+from .live import stopping
+from .microphone import Microphone
+from .modelfile import split_models
+from .output import Teller
+from .outputs import Outputs, output_options, slug
+from .pcm import FORMATS
+from .pipe import Pipe
 from .recordings import audio_files
-from .selftest import load_checked
+from .report import Report
+from .selftest import load_all
+from .source import Source
 from .tracker import DAYS
 from .trackfile import TrackFile
 
-PIPE_SECONDS = 0.1  # read from a pipe at once
 EXIT_ANOMALY = 1
 
 
-class Report:
-    """Turns the results of one source into lines, and remembers whether any was anomalous."""
-
-    def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
-        self._detector, self._alarm, self._health = detector, Alarm(detector), Health(detector)
-        self._source, self._track, self._t = source, track, 0.0
-        self.anomalous = False
-        self.windows = 0
-
-    def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
-        for window in windows:
-            before, condition = self._health.condition, self._health.update(window)
-            if condition.state != before.state:
-                yield health_line(self._source, window.end, condition)
-            heard = self._track.tracker.compensated(window) if self._track else window
-            result: Result = replace(self._detector.result(heard), health=condition.state)
-            if condition.state in NO_SOUND:
-                result = replace(result, anomaly=False)
-                self._alarm.reset()
-            self.windows += 1
-            self.anomalous |= result.anomaly
-            yield score_line(self._source, result)
-            if condition.state not in NO_SOUND and (event := self._alarm.update(result)):
-                yield event_line(self._source, self._health.explained(event, heard))
-            yield from self._learn(window, result)
-
-    def _learn(self, window: Window, result: Result) -> Iterator[Line]:
-        """Let the tracker hear; sound that a gap lost does not count."""
-        seconds, self._t = min(result.t - self._t, self._detector.window), result.t
-        if self._track and (status := self._track.hear(window, result, seconds, alarm=self._alarm.active)):
-            yield status_line(self._source, result.t, **status)
-
-    def gap(self, t: float, gap: Gap) -> Line:
-        self._alarm.reset()
-        return gap_line(self._source, t, gap.frames, gap.reason)
-
-
 def score_files(
-    detector: Detector,
-    paths: Iterable[Path],
-    channel: Channel,
-    emit: Callable[[Line], None],
-    track: TrackFile | None = None,
+    detector: Detector, paths: Iterable[Path], channel: Channel, teller: Teller, track: TrackFile | None = None
 ) -> tuple[bool, int]:
     """Score each file as a whole; (was any anomalous, how many could not be read)."""
     anomalous, bad = False, 0
@@ -78,55 +42,27 @@ def score_files(
         report = Report(detector, str(path), track)
         try:
             windows = list(detector.read(path, channel))  # all or nothing: a bad file gets no score
-            lines = list(report.lines(windows))
         except AudioError as error:
             click.echo(f"edgeae: {error}", err=True)
             bad += 1
             continue
+        for line in report.lines(windows):
+            teller.tell(line, detector.machine)
         anomalous |= report.anomalous
-        for line in lines:
-            emit(line)
     return anomalous, bad
 
 
-def score_stream(
-    detector: Detector,
-    source: str,
-    items: Iterable[Float32 | Gap],
-    samplerate: int,
-    emit: Callable[[Line], None],
-    track: TrackFile | None = None,
-) -> bool:
-    """Score live sound until it ends; True if any window was anomalous. AudioError if it gives no score."""
-    report, stream = Report(detector, source, track), Stream(detector.listener(samplerate), samplerate)
-    for item in items:
-        if isinstance(item, Gap):
-            stream.gap(item.frames)
-            emit(report.gap(stream.t, item))
-            continue
-        for line in report.lines(stream.push(item)):
-            emit(line)
-    too_short: AudioError | None = None
-    if stream.full or not report.windows:  # less since a gap strays too much to be judged beside full windows
-        try:
-            for line in report.lines(stream.flush()):
-                emit(line)
-        except AudioError as error:
-            too_short = error
-    emit(status_line(source, stream.t, "stopped", windows=report.windows))
-    if too_short and not report.windows:
-        raise AudioError(f"{source}: {too_short}")
-    return report.anomalous
-
-
-def pipe_blocks(encoding: str, channels: int, samplerate: int, channel: Channel) -> Iterator[Float32]:
-    """Mono blocks of the raw PCM on stdin; an incomplete last frame is dropped."""
-    if channel != "mix" and channel >= channels:
-        raise ConfigError(f"--channel {channel} of raw PCM with --input-channels {channels}; they are counted from 0")
-    frame = FORMATS[encoding][1] * channels
-    size = max(1, int(samplerate * PIPE_SECONDS)) * frame
-    while raw := sys.stdin.buffer.read(size):
-        yield select_channel(decode(raw[: len(raw) // frame * frame], encoding, channels), channel)
+def score_pipe(source: Source, pipe: Pipe, samplerate: int, channels: int, encoding: str) -> list[int]:
+    """Score what comes through a pipe until it ends; the signals that came. AudioError if that gives no score."""
+    source.begin(samplerate, channels, encoding)
+    with stopping(pipe.stop) as came:
+        for block in pipe.blocks():
+            source.hear(block, now())
+            if source.done():
+                break
+    if (error := source.end()) and not came:
+        raise error
+    return came
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
@@ -141,14 +77,31 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | -]")
-@click.option("--device", "-D", help="ALSA capture device, such as hw:1 or plughw:CARD=Device,DEV=0.")
+@click.argument("arguments", nargs=-1, metavar="[MODEL]... [FILES... | -]")
+@click.option("--device", "-D", "devices", multiple=True, help="Capture device; see `edgeae devices`. Repeatable.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
+@click.option("--channels", help="Channels of each device to listen to, one machine each: 0,1,2,3.")
+@click.option(
+    "--wait-device",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait at the start for a device that is not there or busy.",
+)
+@click.option(
+    "--give-up",
+    type=click.FloatRange(min=0),
+    help="End when no device was heard for so many seconds.  [default: never; it is opened again for ever]",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold.")
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
-@click.option("--track", type=click.Path(path_type=Path), help="Follow slow, harmless change; FILE.json keeps it.")
+@click.option(
+    "--track",
+    type=click.Path(path_type=Path),
+    help="Follow slow, harmless change; FILE.json keeps it. Of several channels: a folder.",
+)
 @click.option(
     "--track-days",
     default=DAYS,
@@ -159,11 +112,15 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
 @click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
 @click.option("--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
+@output_options
 def run(
     arguments: tuple[str, ...],
-    device: str | None,
+    devices: tuple[str, ...],
     duration: float | None,
     channel: str | None,
+    channels: str | None,
+    wait_device: float,
+    give_up: float | None,
     as_json: bool,
     fail_on_anomaly: bool,
     skip_bad: bool,
@@ -172,42 +129,53 @@ def run(
     rate: int,
     encoding: str,
     input_channels: int,
+    **outputs: Any,
 ) -> int:
-    """Score recordings, raw PCM on stdin (-) or a microphone: one score a second.
+    """Score recordings, raw PCM on stdin (-) or microphones: one score a second.
 
     MODEL is an artifact (.onnx); by default $EDGEAE_MODEL, ./model.int8.onnx or the newest in runs/latest.
+    Several devices or channels take one artifact for all, or one for each, in their order.
 
     \b
     edgeae run machine.onnx --device hw:1 --json
     edgeae run machine.onnx --device hw:1 --json --track machine-track.json
+    edgeae run pump.onnx fan.onnx --device hw:1 --channels 0,1 --json
     edgeae run machine.onnx recordings/*.wav --fail-on-anomaly
     arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
     """
-    model, inputs = split_model(arguments)
-    if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
+    models, inputs = split_models(arguments)
+    if bool(devices) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
         raise ConfigError("edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them")
-    if inputs and inputs != ["-"] and duration is not None:
+    live = not inputs or inputs == ["-"]
+    if not live and duration is not None:
         raise ConfigError("--duration limits a microphone or a pipe; files are scored whole")
-    detector = load_checked(model)
-    wanted = parse_channel(channel) if channel else 0 if device or inputs == ["-"] else detector.channel
-    _warn_uncalibrated(detector)
-
-    def emit(line: Line) -> None:
-        write(line, as_json=as_json)
-
-    context = click.get_current_context()  # saves what was tracked when the command ends, however it does
-    tracked = context.with_resource(TrackFile(track, detector, track_days)) if track else None
-    bad, came = 0, list[int]()
-    if device:
-        anomalous, came = _run_device(detector, device, wanted, duration, emit, tracked)
-    elif inputs == ["-"]:
-        frames = None if duration is None else round(duration * rate)
-        blocks = limited(pipe_blocks(encoding, input_channels, rate, wanted), frames)
-        anomalous = score_stream(detector, "-", blocks, rate, emit, tracked)
-    else:
-        paths = expand(inputs)
-        anomalous, bad = score_files(detector, paths, wanted, emit, tracked)
-        skip_bad &= bad < len(paths)
+    if channels and (channel or not devices):
+        raise ConfigError("--channels is for --device, and in the place of --channel; give one of them")
+    wanted = [parse_channel(number) for number in (channels or channel or "0").split(",")]
+    names = source_names(devices, wanted) if devices else inputs[:1]
+    if len(models) not in (1, len(names)):
+        raise ConfigError(f"{len(models)} artifacts for {len(names)} sources; give one for all, or one for each")
+    detectors = load_all(models) * (len(names) // len(models))
+    for path, detector in zip(models, detectors, strict=False):
+        _warn_uncalibrated(path, detector)
+    with ExitStack() as stack:
+        bad, came = 0, list[int]()
+        out = stack.enter_context(Outputs(as_json=as_json, waits=not devices, **outputs))
+        tracks = open_tracks(stack, track, track_days, names, detectors)
+        sources = [
+            Source(name, detector, out.teller, model=model, duration=duration, track=tracked)
+            for name, detector, model, tracked in zip(names, detectors, models * len(names), tracks, strict=False)
+        ]
+        if devices:
+            came = listen_to(devices, wanted, sources, out, wait_device, give_up)
+        elif live:
+            pipe = Pipe(encoding, input_channels, rate, wanted[0])
+            came = score_pipe(sources[0], pipe, rate, input_channels, encoding)
+        else:
+            paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
+            anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0])
+            skip_bad &= bad < len(paths)
+        anomalous = any(source.anomalous for source in sources) if live else anomalous
     if bad and not skip_bad:
         raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
     if signal.SIGINT in came:
@@ -215,34 +183,59 @@ def run(
     return EXIT_ANOMALY if anomalous and fail_on_anomaly else 0
 
 
-def _run_device(
-    detector: Detector,
-    device: str,
-    channel: Channel,
-    duration: float | None,
-    emit: Callable[[Line], None],
-    track: TrackFile | None,
-) -> tuple[bool, list[int]]:
-    with (
-        Capture(device, samplerate=detector.spec.sample_rate, channel=channel) as capture,
-        stopping(capture.stop) as came,
-    ):
-        setup = {"samplerate": capture.samplerate, "channels": capture.channels, "format": capture.format}
-        emit(status_line(device, 0.0, "listening", **setup))
-        frames = None if duration is None else round(duration * capture.samplerate)
+def source_names(devices: Sequence[str], channels: Sequence[Channel]) -> list[str]:
+    """A name for each channel of each device, in their order."""
+    if len(channels) == 1:
+        return list(devices)
+    return [f"{device} channel {channel}" for device in devices for channel in channels]
+
+
+def open_tracks(
+    stack: ExitStack, track: Path | None, days: float, names: Sequence[str], detectors: Sequence[Detector]
+) -> list[TrackFile | None]:
+    """What follows the drift of each source; saved when the stack is left, however that comes."""
+    if track is None:
+        return [None] * len(names)
+    if len(names) == 1:
+        return [stack.enter_context(TrackFile(track, detectors[0], days))]
+    if not track.is_dir():
+        raise ConfigError(f"--track {track}: of several sources it is a folder; create it first")
+    paths = [track / f"{slug(name)}.json" for name in names]
+    return [stack.enter_context(TrackFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)]
+
+
+def listen_to(
+    devices: Sequence[str],
+    channels: Sequence[Channel],
+    sources: Sequence[Source],
+    out: Outputs,
+    wait: float,
+    give_up: float | None,
+) -> list[int]:
+    """Score what the microphones hear until it is enough; the signals that came."""
+    bell, ears = Condition(), list[Ear]()
+    rate, left = sources[0].samplerate, iter(sources)
+    with stopping() as came:
         try:
-            blocks = limited(capture.blocks(), frames)
-            return score_stream(detector, device, blocks, capture.samplerate, emit, track), came
-        except AudioError:
-            if not came:
-                raise
-            return False, came  # stopped before its first score
+            for device in devices:
+                microphone = Microphone(device, Backlog(bell), samplerate=rate, channels=channels)
+                ears.append(Ear(microphone, [(channel, next(left)) for channel in channels]))
+            limits = {"wait": wait, "give_up": math.inf if give_up is None else give_up}
+            listen(ears, bell, lambda: bool(came), out.tick, **limits)
+        finally:
+            for ear in ears:
+                ear.microphone.close()
+        for ear in ears:
+            ear.hear()  # what was delivered before it was closed
+    failures = [error for source in sources if (error := source.end())]
+    if failures and not came:
+        raise failures[0]
+    return came
 
 
-def _warn_uncalibrated(detector: Detector) -> None:
+def _warn_uncalibrated(model: Path, detector: Detector) -> None:
     if detector.machine is None:
         click.echo(
-            "edgeae: this artifact is not calibrated to a machine; "
-            "run `edgeae calibrate` on a minute of its normal sound",
+            f"edgeae: {model} is not calibrated to a machine; run `edgeae calibrate` on a minute of its normal sound",
             err=True,
         )

@@ -6,12 +6,14 @@ score of a seeded sound has a tolerance.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .artifact import Artifact
 from .detector import Detector
 from .errors import ArtifactError
 from .mel import Float32
@@ -88,12 +90,24 @@ def renewed(detector: Detector) -> Detector:
 
 def load_checked(path: Path) -> Detector:
     """The detector of an artifact that passes its self-test; ArtifactError names the file if it does not."""
-    detector = Detector.load(path)
-    try:
-        check(detector)
-    except ArtifactError as error:
-        raise ArtifactError(f"{path}: {error}") from error
-    return detector
+    return load_all([path])[0]
+
+
+def load_all(paths: Sequence[Path]) -> list[Detector]:
+    """The detectors of several artifacts, checked; those of the same network share one session."""
+    detectors: dict[bytes, Detector] = {}  # by their network
+    loaded = []
+    for path in paths:
+        artifact = Artifact.read(path)
+        network = hashlib.sha256(artifact.network_bytes()).digest()
+        same = detectors.get(network)
+        detector = detectors[network] = Detector(artifact, same.network if same else None)
+        try:
+            check(detector)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from error
+        loaded.append(detector)
+    return loaded
 
 
 def check(detector: Detector) -> str:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,15 +23,16 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime import capture as capture_module
 from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.capture import Gap
+from edgeae.runtime.capture import Block, Gap, now
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.mel import log_mel
-from edgeae.runtime.pcm import FORMATS
+from edgeae.runtime.pcm import FORMATS, decode
 from edgeae.runtime.recordings import audio_files
 
 RATE = 16000
-SCORE_KEYS = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs", "out_of_range", "health"]
+AGREED = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]
+SCORE_KEYS = [*AGREED, "out_of_range", "health", "machine", "seq", "synced", "age"]
 MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 
 Line = dict[str, Any]
@@ -187,14 +188,14 @@ def test_a_pipe_that_ends_before_the_first_score_fails(run: Run, raw: bytes, mon
     pipe_in(monkeypatch, raw)
     code, lines, err = run("-")
     assert code == 2
-    assert [line["type"] for line in lines] == ["status"]
+    assert [line["state"] for line in lines] == ["listening", "stopped"]
     assert "at least 1.02 s is needed" in err
 
 
 def test_raw_pcm_that_is_not_a_number_gives_no_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe_in(monkeypatch, np.full(RATE * 12, np.nan, "<f4").tobytes())
     code, lines, err = run("-", "--format", "FLOAT_LE")
-    assert (code, lines) == (2, [])
+    assert (code, scores(lines)) == (2, [])
     assert "not numbers" in err
 
 
@@ -254,13 +255,13 @@ def test_a_device_of_24_packed_bits_scores_as_the_file(
 
 
 class FakeCapture:
-    """A device that gives what it is told."""
+    """A device that gives what it is told, and then the signal that ends the process."""
 
-    samplerate, channels, format = RATE, 1, "S16_LE"
+    samplerate, channels, format = RATE, 1, "FLOAT_LE"
     items: tuple[Any, ...] = ()
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.stopped = False
+        pass
 
     def __enter__(self) -> "FakeCapture":
         return self
@@ -268,23 +269,26 @@ class FakeCapture:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def stop(self) -> None:
-        self.stopped = True
+    def check_stall(self) -> None:
+        pass
 
-    def blocks(self) -> Iterator[Any]:
-        for item in self.items:
-            if self.stopped:
-                return
+    def decode(self, raw: bytes) -> NDArray[np.float32]:
+        return decode(raw, self.format, self.channels)
+
+    def start(self, deliver: Callable[[Any], None]) -> None:
+        for item in (*self.items, signal.SIGTERM):
             if isinstance(item, signal.Signals):
                 os.kill(os.getpid(), item)
+            elif isinstance(item, np.ndarray):
+                deliver(Block(bytearray(item.astype("<f4").tobytes()), len(item), now()))
             else:
-                yield item
+                deliver(item)
 
 
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.runtime.run.Capture", FakeCapture)
+        monkeypatch.setattr("edgeae.runtime.microphone.Capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install
@@ -387,7 +391,8 @@ def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
     soundfile.write(tmp_path / "tone.wav", sound / 2**15 + tone, RATE)
     _, lines, _ = run(tmp_path / "tone.wav")
     [event] = [line for line in lines if line["type"] == "event"]
-    assert list(event) == ["type", "t", "time", "source", "event", "duration", "peak", "bands", "sentence", "cause"]
+    told = ["event", "duration", "peak", "bands", "sentence", "cause"]
+    assert list(event) == ["type", "t", "time", "source", *told, "machine", "seq", "synced"]
     assert event["event"] == "start"
     loudest = event["bands"][0]
     assert loudest["low_hz"] < 3000 < loudest["high_hz"]

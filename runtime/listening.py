@@ -1,0 +1,109 @@
+"""Listening for months: all microphones, one thread that scores.
+
+Microphone (threads) -> Backlog --+
+Microphone (threads) -> Backlog --+--> listen: Ear -> Source -> Teller -> Outbox (threads)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Condition
+
+from .audio import Channel, select_channel
+from .backlog import Item, Lost, Setup
+from .capture import Block, Gap
+from .errors import AudioError
+from .mel import Float32
+from .microphone import Microphone
+from .source import Source
+
+TICK_SECONDS = 0.25
+
+
+@dataclass
+class Ear:
+    """A microphone, and a source for each of its channels that is listened to."""
+
+    microphone: Microphone
+    sources: list[tuple[Channel, Source]]
+    setup: Setup | None = None
+
+    @property
+    def done(self) -> bool:
+        """All of its sources are."""
+        silent = self.microphone.silent_for if self.microphone.failure and self.setup else 0.0
+        return all(source.done(silent) for _, source in self.sources)
+
+    def hear(self) -> None:
+        """Take in what the microphone has delivered."""
+        for item in batched(self.microphone.backlog.take()):
+            if isinstance(item, Setup):
+                self.setup = item
+            samples = self.setup.decode(item.raw) if isinstance(item, Block) and self.setup else None
+            for channel, source in self.sources:
+                if isinstance(item, Setup):
+                    source.begin(item.samplerate, item.channels, item.format)
+                elif isinstance(item, Gap):
+                    source.gap(item.frames, item.reason)
+                elif isinstance(item, Lost):
+                    source.status(item.state, sentence=item.sentence)
+                elif samples is not None and not source.done():
+                    _hear(source, select_channel(samples, channel), item.heard)
+
+
+def _hear(source: Source, samples: Float32, heard: float) -> None:
+    """A device that delivers what is no sound is not listened to, and not given up."""
+    try:
+        source.hear(samples, heard)
+    except AudioError:
+        source.gap(len(samples), "not numbers")
+
+
+def batched(items: Sequence[Item]) -> Iterator[Item]:
+    """``items`` with blocks that follow each other as one."""
+    blocks: list[Block] = []
+    for item in items:
+        if isinstance(item, Block):
+            blocks.append(item)
+            continue
+        yield from _joined(blocks)
+        blocks = []
+        yield item
+    yield from _joined(blocks)
+
+
+def _joined(blocks: list[Block]) -> Iterator[Block]:
+    if blocks:
+        raw = bytearray().join(block.raw for block in blocks)
+        yield Block(raw, sum(block.frames for block in blocks), blocks[-1].heard)
+
+
+def listen(
+    ears: Sequence[Ear],
+    bell: Condition,
+    stopped: Callable[[], bool],
+    tick: Callable[[], None],
+    *,
+    wait: float,
+    give_up: float,
+) -> None:
+    """Until all sources are done or ``stopped``. DeviceError when no device is heard for too long.
+
+    bell: of all backlogs. tick: called a few times a second. wait, give_up: seconds until the first
+    sound, and without any sound later on.
+    """
+    while not stopped() and not all(ear.done for ear in ears):
+        with bell:
+            bell.wait_for(lambda: any(ear.microphone.backlog.ready for ear in ears), TICK_SECONDS)
+        _check_heard([ear.microphone for ear in ears], wait, give_up)
+        for ear in ears:
+            ear.hear()
+        tick()
+
+
+def _check_heard(microphones: Sequence[Microphone], wait: float, give_up: float) -> None:
+    failures = [microphone.failure for microphone in microphones if microphone.failure]
+    if len(failures) < len(microphones):
+        return
+    heard = any(microphone.heard is not None for microphone in microphones)
+    if min(microphone.silent_for for microphone in microphones) >= (give_up if heard else wait):
+        raise failures[0]

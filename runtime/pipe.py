@@ -1,0 +1,52 @@
+"""Raw PCM on standard input, as `arecord -t raw` writes it."""
+
+import sys
+from collections.abc import Iterator
+
+from .audio import Channel, select_channel
+from .errors import ConfigError
+from .mel import Float32
+from .pcm import FORMATS, decode
+
+SECONDS = 0.1  # read at once
+
+
+class _StoppedError(Exception):
+    """Ends a read that waits."""
+
+
+class Pipe:
+    """Mono blocks of the raw PCM on stdin; an incomplete last frame is dropped."""
+
+    def __init__(self, encoding: str, channels: int, samplerate: int, channel: Channel) -> None:
+        if channel != "mix" and channel >= channels:
+            raise ConfigError(
+                f"--channel {channel} of raw PCM with --input-channels {channels}; they are counted from 0"
+            )
+        self._encoding, self._channels, self._channel = encoding, channels, channel
+        self._frame = FORMATS[encoding][1] * channels
+        self._size = max(1, int(samplerate * SECONDS)) * self._frame
+        self._stopped = self._reading = False
+
+    def stop(self) -> None:
+        """Let `blocks` end; for the handler of a signal."""
+        self._stopped = True
+        if self._reading:
+            raise _StoppedError
+
+    def blocks(self) -> Iterator[Float32]:
+        """Until the pipe ends or is stopped."""
+        while raw := self._read():
+            whole = decode(raw[: len(raw) // self._frame * self._frame], self._encoding, self._channels)
+            yield select_channel(whole, self._channel)
+
+    def _read(self) -> bytes:
+        if self._stopped:
+            return b""
+        try:
+            self._reading = True
+            return sys.stdin.buffer.read(self._size)
+        except _StoppedError:
+            return b""
+        finally:
+            self._reading = False

@@ -1,0 +1,53 @@
+"""From the windows of one source to its lines: scores, health, alarms, what the tracker says."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from .detector import Detector, Result, Window
+from .events import Alarm
+from .health import NO_SOUND, Health
+from .outbox import Line
+from .output import event_line, health_line, score_line, status_line
+from .trackfile import TrackFile
+
+
+class Report:
+    """Turns the windows of one source into lines, and remembers whether any was anomalous."""
+
+    def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
+        self._detector, self._alarm, self._health = detector, Alarm(detector), Health(detector)
+        self._source, self._track, self._t = source, track, 0.0
+        self.anomalous = False
+        self.windows = 0
+
+    @property
+    def alarm(self) -> bool:
+        """An alarm is on."""
+        return self._alarm.active
+
+    def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
+        for window in windows:
+            before, condition = self._health.condition, self._health.update(window)
+            if condition.state != before.state:
+                yield health_line(self._source, window.end, condition)
+            heard = self._track.tracker.compensated(window) if self._track else window
+            result: Result = replace(self._detector.result(heard), health=condition.state)
+            if condition.state in NO_SOUND:
+                result = replace(result, anomaly=False)
+                self._alarm.reset()
+            self.windows += 1
+            self.anomalous |= result.anomaly
+            yield score_line(self._source, result)
+            if condition.state not in NO_SOUND and (event := self._alarm.update(result)):
+                yield event_line(self._source, self._health.explained(event, heard))
+            yield from self._learn(window, result)
+
+    def _learn(self, window: Window, result: Result) -> Iterator[Line]:
+        """Let the tracker hear; sound that a gap lost does not count."""
+        seconds, self._t = min(result.t - self._t, self._detector.window), result.t
+        if self._track and (status := self._track.hear(window, result, seconds, alarm=self._alarm.active)):
+            yield status_line(self._source, result.t, **status)
+
+    def gap(self) -> None:
+        """What came before is not followed by what comes now."""
+        self._alarm.reset()

@@ -1,0 +1,104 @@
+"""One source of live sound (a channel of a device, a pipe) and what listens to it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from .capture import now
+from .detector import Detector, Window
+from .errors import AudioError
+from .live import Stream
+from .mel import Float32
+from .outbox import Line
+from .output import Teller, gap_line, status_line
+from .report import Report
+from .trackfile import TrackFile
+
+
+class Source:
+    """Takes the sound of one machine as it comes, and tells what is heard."""
+
+    def __init__(
+        self,
+        name: str,
+        detector: Detector,
+        teller: Teller,
+        *,
+        model: Path,
+        duration: float | None = None,
+        track: TrackFile | None = None,
+    ) -> None:
+        """duration: seconds of sound, lost ones included, after which it is done."""
+        self.name, self._detector, self._teller, self._model = name, detector, teller, model
+        self._report, self._duration = Report(detector, name, track), duration
+        self._stream = Stream(detector, detector.spec.sample_rate)
+        self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
+
+    @property
+    def t(self) -> float:
+        """Seconds since the start."""
+        return self._stream.t
+
+    @property
+    def samplerate(self) -> int:
+        """Hz that its detector would like best."""
+        return self._detector.spec.sample_rate
+
+    @property
+    def anomalous(self) -> bool:
+        """A window was above the threshold."""
+        return self._report.anomalous
+
+    @property
+    def windows(self) -> int:
+        """How many were scored."""
+        return self._report.windows
+
+    def done(self, silent: float = 0.0) -> bool:
+        """Its duration is over; ``silent`` seconds since its device failed count."""
+        return self._duration is not None and self._stream.seconds + silent >= self._duration - 1e-6
+
+    def begin(self, samplerate: int, channels: int, encoding: str) -> None:
+        """Sound comes from now on, as frames of ``channels`` at ``samplerate`` Hz."""
+        self._stream = Stream(self._detector, samplerate, self._stream.seconds)
+        setup = {"samplerate": samplerate, "channels": channels, "format": encoding}
+        judged = {"threshold": self._detector.threshold.value, "window": self._detector.window}
+        self.status("listening", **setup, **judged, model=str(self._model))
+
+    def hear(self, block: Float32, heard: float) -> None:
+        """A block (n,), full scale 1, whose last sample came at ``heard``; AudioError if it is no sound."""
+        if self._duration is not None:
+            left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
+            block = block[: max(left, 0)]
+        self._tell_windows(self._stream.push(block), heard)
+
+    def gap(self, frames: int, reason: str) -> None:
+        """So many frames of the device were lost."""
+        seconds = frames / self._stream.samplerate
+        self._stream.gap(frames)
+        self._report.gap()
+        self._gaps, self._lost = self._gaps + 1, self._lost + seconds
+        self._tell(gap_line(self.name, self.t, frames, round(seconds, 3), reason))
+
+    def status(self, state: str, **values: object) -> None:
+        """Tell a status."""
+        self._tell(status_line(self.name, self.t, state, **values))
+
+    def end(self) -> AudioError | None:
+        """The sound is over; the reason if it gave no score at all."""
+        too_short: AudioError | None = None
+        # Less than a window since a gap strays too much to be judged beside full windows.
+        if self._stream.full or not self.windows:
+            try:
+                self._tell_windows(self._stream.flush(), now())
+            except AudioError as error:
+                too_short = AudioError(f"{self.name}: {error}")
+        lost = round(self._lost, 3)
+        self.status("stopped", windows=self.windows, gaps=self._gaps, lost_seconds=lost, alarm=self._report.alarm)
+        return None if self.windows else too_short
+
+    def _tell_windows(self, windows: Iterable[Window], heard: float) -> None:
+        for line in self._report.lines(windows):
+            self._tell(line, now() - heard + max(0.0, self._stream.seconds - line["t"]))
+
+    def _tell(self, line: Line, age: float | None = None) -> None:
+        self._teller.tell(line, self._detector.machine, age)
