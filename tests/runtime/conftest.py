@@ -1,15 +1,4 @@
-"""ALSA capture devices made of files, for machines without a sound card.
-
-A configuration in ALSA_CONFIG_PATH replaces `hw` by the `file` plugin over the `null` one, so that
-opening the literal name `hw:1` (any card number, `hw:CARD=Device,DEV=0` and `plughw:1,0` too) reads raw
-samples from a file or a FIFO. libasound reads the configuration again when the file named by
-ALSA_CONFIG_PATH is another one, so one process can use many devices, one after the other; a subprocess
-inherits the variable. Three things differ from a real microphone:
-
-- a file does not pace: an hour of audio is read in a second;
-- after the end of the samples there is no error: the device repeats its last buffer, or zeros, for ever;
-- any rate, format and channel count is accepted and the bytes are read as that, unless `samplerate` is given.
-"""
+"""Devices that play what a test gives them (`alsa_files.py`)."""
 
 import ctypes
 import os
@@ -20,32 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alsa_files import ALSA_CONF, configuration
 from numpy.typing import NDArray
 
 from edgeae.runtime.head import Fleet
-
-ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
-
-CONFIGURATION = """
-<{base}>
-pcm.!hw {{
-    @args [ CARD DEV SUBDEV ]
-    @args.CARD {{ type string default "0" }}
-    @args.DEV {{ type integer default 0 }}
-    @args.SUBDEV {{ type integer default -1 }}
-    {device}
-}}
-pcm.!plughw {{
-    @args [ CARD DEV SUBDEV ]
-    @args.CARD {{ type string default "0" }}
-    @args.DEV {{ type integer default 0 }}
-    @args.SUBDEV {{ type integer default -1 }}
-    type plug
-    slave.pcm {{ {device} }}
-}}
-"""
-FILE = 'type file slave.pcm {{ type null }} file /dev/null format raw infile "{path}"'
-FIXED_RATE = "type plug slave {{ rate {samplerate} pcm {{ {device} }} }}"
 
 
 def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:
@@ -69,12 +36,8 @@ def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         pytest.fail(f"these tests need {ALSA_CONF} of libasound2-data: run scripts/install-system-packages")
 
     def install(path: Path, samplerate: int | None = None) -> None:
-        device = FILE.format(path=path)
-        if samplerate:
-            device = FIXED_RATE.format(samplerate=samplerate, device=device)
-        configuration = tmp_path / "asound.conf"
-        configuration.write_text(CONFIGURATION.format(base=ALSA_CONF, device=device))
-        monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
+        (tmp_path / "asound.conf").write_text(configuration(path, samplerate))
+        monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
 
     return install
 
