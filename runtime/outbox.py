@@ -3,7 +3,8 @@
     listening --put--> queue (oldest lines dropped, and counted) --thread--> Sink.deliver
 
 A sink that fails loses the line it was given, unless it keeps it itself; that it fails is told, once,
-and again when it works (`Outbox.trouble`).
+and again when it works (`Outbox.trouble`). A sink that does keep lines and sends them later has `trouble`
+and `lost` of its own, which stand in those of its outbox: it may fail, and recover, while no line comes.
 """
 
 import time
@@ -43,14 +44,26 @@ class Outbox:
 
     def __init__(self, sink: Sink, limit: int = LIMIT) -> None:
         self.sink, self._limit = sink, limit
-        self.delivered = self.dropped = self.failed = 0  # lines
-        self.trouble: str | None = None  # why the last line was not taken
+        self.delivered = self.dropped = self._failed = 0  # lines
+        self._trouble: str | None = None  # why the last line was not taken
         self.gone = False  # the reader went away for ever (a broken pipe)
         self._waiting: deque[Line] = deque()
         self._changed = Condition()
         self._open = True
         self._thread = Thread(target=self._work, name=f"output {sink.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def failed(self) -> int:
+        """Lines that were not taken, and those that the sink took and lost."""
+        lost: int = getattr(self.sink, "lost", 0)
+        return self._failed + lost
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last line was not taken, or what a sink that keeps lines says itself; None if all is well."""
+        own: str | None = getattr(self.sink, "trouble", None)
+        return self._trouble or own
 
     def put(self, line: Line, *, wait: bool = False) -> None:
         """Where there is no room the oldest line is dropped, unless whoever puts can ``wait``."""
@@ -105,8 +118,8 @@ class Outbox:
         except BrokenPipeError:
             self.gone = True
         except (OSError, OutputError) as error:
-            self.failed += 1
-            self.trouble = str(error) if isinstance(error, OutputError) else (error.strerror or str(error))
+            self._failed += 1
+            self._trouble = str(error) if isinstance(error, OutputError) else (error.strerror or str(error))
         else:
             self.delivered += 1
-            self.trouble = None
+            self._trouble = None
