@@ -16,6 +16,8 @@ import shutil
 import signal
 import subprocess
 import time
+from io import FileIO
+from typing import cast
 
 from .errors import ConfigError
 from .outbox import Line, OutputError
@@ -49,7 +51,10 @@ class Hook:
         except OSError as error:
             raise OutputError(f"{program}: cannot be started ({error.strerror})") from error
         with process:
-            said, in_time = supervise(process, self._timeout)
+            try:
+                said, in_time = supervise(process, self._timeout)
+            finally:
+                kill(process)
         if not in_time:
             raise OutputError(f"{program}: was killed after {self._timeout:g} s{said}")
         if process.returncode > 0:
@@ -80,43 +85,41 @@ def start(command: list[str], text: bytes) -> "subprocess.Popen[bytes]":
         stdin.write(text)
         stdin.seek(0)
         return subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
         )
 
 
 def supervise(process: "subprocess.Popen[bytes]", seconds: float) -> tuple[str, bool]:
-    """Wait for the end of a process and of its group: the end of its stderr in words, and whether it was in time."""
-    assert process.stderr
-    said, deadline = b"", time.monotonic() + seconds
-    stderr, ended = process.stderr.fileno(), os.pidfd_open(process.pid)
-    os.set_blocking(stderr, False)
-    with selectors.DefaultSelector() as selector:
+    """Wait for the end of a process: the end of its stderr in words, and whether it came in time."""
+    stderr, said, in_time = cast(FileIO, process.stderr), b"", False
+    os.set_blocking(stderr.fileno(), False)
+    deadline = time.monotonic() + seconds
+    with FileIO(os.pidfd_open(process.pid)) as ended, selectors.DefaultSelector() as selector:
         selector.register(stderr, selectors.EVENT_READ)
         selector.register(ended, selectors.EVENT_READ)
-        in_time = False
         while not in_time and (left := deadline - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                if key.fd == ended:
+                if key.fileobj is ended:
                     in_time = True
-                elif chunk := _read(stderr):
+                elif chunk := stderr.read(PIPE):
                     said = (said + chunk)[-TAIL:]
                 else:
                     selector.unregister(stderr)
-    os.close(ended)
+    return in_words(said + (stderr.read(PIPE) or b"")), in_time
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End what is left of the group. The process itself was not reaped, so the number is still its own."""
     with contextlib.suppress(PermissionError):  # another user's (sudo) has to end by itself
-        os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-    return in_words(said + _read(stderr)), in_time
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def in_words(stderr: bytes) -> str:
     """What a message ends in: one line, without a terminal's colours."""
     text = " ".join(stderr[-TAIL:].decode(errors="replace").split())
     return f": {''.join(filter(str.isprintable, text))}" if text else ""
-
-
-def _read(descriptor: int) -> bytes:
-    """What is there now."""
-    try:
-        return os.read(descriptor, PIPE)
-    except BlockingIOError:
-        return b""

@@ -42,7 +42,7 @@ class LineFile:
             raise ConfigError(f"{path}: a log needs 2 files or more to throw away the oldest, not {files}")
         if fsync not in get_args(Sync):
             raise ConfigError(f"{path}: fsync is {', '.join(get_args(Sync))}, not {fsync!r}")
-        self._path, self._most, self._files, self._fsync = path.resolve(), megabytes * 1e6, files, fsync
+        self._path, self._most, self._files, self._fsync = Path(os.path.realpath(path)), megabytes * 1e6, files, fsync
         self._file: FileIO | None = None
         self._begin()
 
@@ -66,11 +66,12 @@ class LineFile:
 
     def _begin(self) -> None:
         """Open the file now: this, not a month later, is the time to say that it cannot be used."""
-        if not self._path.parent.is_dir():
-            raise ConfigError(f"{self._path}: there is no folder {self._path.parent}; create it first")
-        if not os.access(self._path.parent, os.W_OK | os.X_OK):
-            raise ConfigError(f"{self._path}: its folder may not be written, as rotation needs; choose another place")
+        folder = self._path.parent
         try:
+            if not folder.is_dir():
+                raise ConfigError(f"{self._path}: there is no folder {folder}; create it first")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise ConfigError(f"{folder}: may not be written, as the rotation of a log needs; choose another place")
             self._file = self._open()
         except OutputError as error:
             raise ConfigError(str(error)) from error

@@ -162,6 +162,15 @@ def test_a_file_that_goes_away_is_opened_anew(path: Path, away: Any) -> None:
     assert numbers(path) == [1]
 
 
+def test_a_link_to_a_log_stays_one(path: Path) -> None:
+    path.symlink_to("disk.jsonl")
+    log = LineFile(path, megabytes=0.00006, files=2)
+    for n in range(3):
+        log.deliver(score(n))
+    log.close()
+    assert path.is_symlink() and numbers(path) == [2] and numbers(path.with_name("disk.jsonl.1")) == [0, 1]
+
+
 def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
     log = LineFile(path)
     log.deliver(score(0))
@@ -294,10 +303,50 @@ def test_a_file_system_that_fills_up_for_real(tmp_path: Path) -> None:
     assert int(done.stdout) > 500
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from edgeae.runtime.linefile import LineFile
+log, n = LineFile(Path(sys.argv[1]), megabytes=0.001, files=1000), int(sys.argv[2])
+while True:
+    log.deliver({"type": "score", "seq": n})
+    n += 1
+    print(n, flush=True)
+"""
+
+
+def test_killed_again_and_again_it_loses_no_line_that_was_taken(path: Path) -> None:
+    taken = 0
+    for lines in (1, 50, 200, 333):
+        command = [sys.executable, "-c", KILLED, str(path), str(taken)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            for _ in range(lines):
+                process.stdout.readline()
+            process.kill()
+            process.wait()
+        LineFile(path).close()  # mends what is torn
+        kept = all_numbers(path, 1000)
+        assert kept == list(range(len(kept))) and len(kept) >= taken + lines
+        taken = len(kept)
+
+
+def test_failures_leave_no_descriptors(path: Path) -> None:
+    log = LineFile(path)
+    path.unlink()
+    path.write_text("words\n")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(10):
+        with pytest.raises(OutputError):
+            log.deliver(score(0))
+    assert len(os.listdir("/proc/self/fd")) < before  # noqa: PTH208
+
+
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
         ("no/log", {}, "there is no folder .*; create it first"),
+        ("loop", {}, "cannot be written .*; choose another place"),
         (".", {}, "is no regular file; name another"),
         ("log", {"megabytes": 0}, "megabytes"),
         ("log", {"megabytes": float("nan")}, "megabytes"),
@@ -306,6 +355,7 @@ def test_a_file_system_that_fills_up_for_real(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, name: str, options: dict[str, Any], sentence: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match=sentence):
         LineFile(tmp_path / name, **options)
 
