@@ -103,10 +103,12 @@ class LineFile:
             return False
 
     def _rotate(self) -> None:
-        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._files))]
-        free = next((n for n in range(1, self._files) if not names[n].exists()), self._files - 1)
+        free = next((n for n in range(1, self._files) if not self._numbered(n).exists()), self._files - 1)
         for n in range(free, 0, -1):
-            names[n - 1].replace(names[n])
+            self._numbered(n - 1).replace(self._numbered(n))
+
+    def _numbered(self, n: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{n}") if n else self._path
 
     def _open(self) -> FileIO:
         """The file, made where there is none, mended and locked."""

@@ -101,7 +101,10 @@ class Outbox:
     def _work(self) -> None:
         while (line := self._next()) is not None:
             self._deliver(line)
-        self.sink.close()
+        try:
+            self.sink.close()
+        except (OSError, OutputError) as error:
+            self._trouble = words(error)
 
     def _next(self) -> Line | None:
         with self._changed:
@@ -119,7 +122,11 @@ class Outbox:
             self.gone = True
         except (OSError, OutputError) as error:
             self._failed += 1
-            self._trouble = str(error) if isinstance(error, OutputError) else (error.strerror or str(error))
+            self._trouble = words(error)
         else:
             self.delivered += 1
             self._trouble = None
+
+
+def words(error: OSError | OutputError) -> str:
+    return str(error) if isinstance(error, OutputError) else (error.strerror or str(error))

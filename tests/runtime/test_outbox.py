@@ -45,3 +45,14 @@ def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
     sink.trouble = None
     assert outbox.trouble is None
     outbox.close()
+
+
+class FailsAtTheEnd(Fails):
+    def close(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_sink_that_cannot_be_closed_is_trouble_and_no_traceback() -> None:
+    outbox = Outbox(FailsAtTheEnd())
+    outbox.close()
+    assert outbox.trouble == "No space left on device"
