@@ -102,10 +102,11 @@ class Spool:
         return self._folder / f"{number:012d}.json"
 
     def _saved(self, number: int, line: bytes) -> bool:
-        if not self._folder:
+        if self._held is None:
             return False
         try:
             replace_file(self._path(number), line)
+            os.fsync(self._held)  # its name, too, survives a power cut
         except OSError as error:
             self.trouble = f"{self._folder}: cannot be written ({error.strerror}); lines wait in memory"
             return False
