@@ -34,6 +34,7 @@ from edgeae.runtime.report import Report
 
 RATE = 16000
 PERIOD = 512
+AHEAD = 600  # seconds of sound
 SAMPLED = 500  # score lines between two looks at the process
 LISTEN = """
 import errno, random, sys
@@ -106,7 +107,7 @@ class Offline:
         self._sound, self._stream = sound, Stream(detector, RATE)
         self._report = Report(detector, "hw:1")
         self._lines: list[dict[str, Any]] = []
-        self._fed = 0  # frames of sound
+        self._fed, self._ended = 0, False  # frames of sound
 
     def gap(self, fed: int, frames: int) -> list[dict[str, Any]]:
         """A gap after ``fed`` frames of sound; the lines before it that were not asked for."""
@@ -123,15 +124,12 @@ class Offline:
             pass
         return self._lines.pop(0) if self._lines else None
 
-    def end(self) -> None:
-        """The sound is over."""
-        if self._stream.full:
-            self._lines += self._report.lines(self._stream.flush())
-
     def _feed(self) -> bool:
         period = next(self._sound, None)
         if period is None:
-            return False
+            ended, self._ended = self._ended, True
+            self._lines += [] if ended or not self._stream.full else self._report.lines(self._stream.flush())
+            return not ended
         self._fed += len(period)
         self._lines += self._report.lines(self._stream.push(period / np.float32(2**15)))
         return True
@@ -154,12 +152,18 @@ class Run:
         chance = faults_per_hour * PERIOD / (3600 * RATE)
         command = [sys.executable, "-c", LISTEN, str(chance), "run", str(model), "--device", "hw:1", "--json"]
         environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf"), "OPENBLAS_NUM_THREADS": "1"}
+        self.told = 0.0  # seconds of sound, of the last line that was read
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
     def play(self, sound: Iterator[NDArray[np.int16]]) -> None:
-        """Write all sound, let it be heard, and end the process."""
+        """Write all sound, let it be heard, and end the process.
+
+        Whoever reads the lines slowly would see the oldest dropped, so the sound waits for that reader.
+        """
         fifo = os.open(self._fifo, os.O_RDWR)
-        for period in sound:
+        for number, period in enumerate(sound):
+            while number * PERIOD / RATE > self.told + AHEAD and self.process.poll() is None:
+                time.sleep(0.005)
             os.write(fifo, period.tobytes())
         while self.process.poll() is None and _unread(fifo):
             time.sleep(0.05)
@@ -204,6 +208,7 @@ def soak(
         assert run.process.stdout
         for text in run.process.stdout:
             line = json.loads(text)
+            run.told = line["t"]
             _compare(line, offline, counted)
             if line["type"] == "score" and counted.scored % SAMPLED == 0 and run.process.poll() is None:
                 run.look(counted)

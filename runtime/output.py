@@ -54,8 +54,8 @@ def health_line(source: str, t: float, condition: Condition) -> Line:
 class Teller:
     """Numbers and dates the lines of one process, and hands them to all outputs."""
 
-    def __init__(self, show: Callable[[Line], None], outboxes: Sequence[Outbox] = (), *, waits: bool = False) -> None:
-        """show: prints a line. waits: for an output that is slow, as sound from a file can."""
+    def __init__(self, show: Callable[[Line], None] | None, outboxes: Sequence[Outbox], *, waits: bool = False) -> None:
+        """show: prints a line at once. waits: for an outbox that is full, as sound from a file can."""
         self._show, self._outboxes, self._waits = show, outboxes, waits
         self._count = 0
         self._synced: bool | None = None
@@ -69,7 +69,8 @@ class Teller:
         if line["type"] == "score":
             line["age"] = None if age is None else round(age, 3)
         self._count += 1
-        self._show(line)
+        if self._show:
+            self._show(line)
         for outbox in self._outboxes:
             outbox.put(line, wait=self._waits)
 

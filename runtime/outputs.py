@@ -10,6 +10,7 @@ from .outbox import Outbox, Sink
 from .output import PROGRAM, Screen, Teller, status_line
 
 CHECK_SECONDS = 1.0
+SCREEN_LINES = 10_000  # that wait for whoever reads stdout
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -25,12 +26,13 @@ class Outputs:
         """waits: the sound can wait for a slow output, as that of files can."""
         sinks: list[Sink] = []
         screen = Screen(as_json=as_json)
-        self._outboxes = [Outbox(sink) for sink in sinks]
-        self._screen = None if waits else Outbox(screen)
-        show = screen.deliver if self._screen is None else self._screen.put
-        self.teller = Teller(show, self._outboxes, waits=waits)
+        outboxes = [Outbox(sink) for sink in sinks]
+        self._screen = None if waits else Outbox(screen, SCREEN_LINES)
+        self._outboxes = [*outboxes, *([self._screen] if self._screen else [])]
+        self.teller = Teller(screen.deliver if waits else None, self._outboxes, waits=waits)
         self._began, self._due = time.monotonic(), 0.0
         self._told: dict[str, str | None] = {}
+        self._dropped: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +40,7 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for outbox in [*self._outboxes, *([self._screen] if self._screen else [])]:
+        for outbox in self._outboxes:
             outbox.close()
 
     def tick(self) -> None:
@@ -49,14 +51,17 @@ class Outputs:
             return
         self._due = time.monotonic() + CHECK_SECONDS
         for outbox in self._outboxes:
-            if (outbox.trouble is None) != (self._told.get(outbox.sink.name) is None):
-                self._tell(outbox)
+            self._check(outbox)
 
-    def _tell(self, outbox: Outbox) -> None:
-        name, trouble = outbox.sink.name, outbox.trouble
+    def _check(self, outbox: Outbox) -> None:
+        name, dropped = outbox.sink.name, outbox.dropped
+        new, self._dropped[name] = dropped - self._dropped.get(name, 0), dropped
+        trouble = outbox.trouble or (f"too slow, {new} lines were dropped" if new else None)
+        if (trouble is None) == (self._told.get(name) is None):
+            return
         self._told[name] = trouble
         state, sentence = ("degraded", f"{name}: {trouble}") if trouble else ("restored", f"{name} works again")
-        counts = {"dropped": outbox.dropped, "failed": outbox.failed}
+        counts = {"dropped": dropped, "failed": outbox.failed}
         t = round(time.monotonic() - self._began, 3)
         self.teller.tell(status_line(PROGRAM, t, state, output=name, sentence=sentence, **counts))
 
