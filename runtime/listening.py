@@ -30,7 +30,7 @@ class Ear:
     @property
     def done(self) -> bool:
         """All of its sources are."""
-        silent = self.microphone.silent_for if self.microphone.failure and self.setup else 0.0
+        silent = self.microphone.silent_for if self.microphone.failure else 0.0
         return all(source.done(silent) for _, source in self.sources)
 
     def hear(self) -> None:

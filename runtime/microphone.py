@@ -12,6 +12,7 @@ Everything goes into a `Backlog`, in this order.
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
+from typing import Any
 
 from .audio import Channel
 from .backlog import Backlog, Lost, Setup
@@ -38,7 +39,7 @@ class Microphone:
         opens: Opens | None = None,
     ) -> None:
         self.device, self.backlog, self._opens = device, backlog, opens or Capture
-        self._options = {"samplerate": samplerate, "channels": channels, "stall_seconds": stall_seconds}
+        self._options: dict[str, Any] = {"samplerate": samplerate, "channels": channels, "stall_seconds": stall_seconds}
         self.failure: DeviceError | None = None  # of the last attempt; None while it is heard
         self.heard: float | None = None  # when the last sound came; None before the first
         self.since = now()  # when listening, or the search for the device, began

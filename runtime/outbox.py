@@ -120,7 +120,7 @@ class Outbox:
             self.sink.deliver(line)
         except BrokenPipeError:
             self.gone = True
-        except (OSError, OutputError) as error:
+        except Exception as error:  # whatever it is, the next line has to find this thread
             self._failed += 1
             self._trouble = words(error)
         else:
@@ -128,5 +128,8 @@ class Outbox:
             self._trouble = None
 
 
-def words(error: OSError | OutputError) -> str:
-    return str(error) if isinstance(error, OutputError) else (error.strerror or str(error))
+def words(error: Exception) -> str:
+    """What failed, in words."""
+    if isinstance(error, OutputError):
+        return str(error)
+    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"

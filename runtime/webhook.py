@@ -1,7 +1,7 @@
 """Events, gaps and status lines to a web server, one POST each, in order, and later if it is down.
 
     deliver --> Spool (folder or memory) --thread--> POST --2xx--> removed
-                                                      |---4xx--> dropped, and said: this server never takes it
+                                                      |---400, 413, 414, 415, 422--> dropped, and said
                                                       `---else-> kept; tried again after 1, 2, 4 ... 300 s
 
 A line is accepted when it is in the spool, so `deliver` does not fail; that lines wait or were refused is told by
@@ -24,7 +24,7 @@ from .outbox import CLOSING, Line, OutputError
 from .spool import Spool
 
 FIRST, LONGEST = 1.0, 300.0  # seconds between two attempts
-LATER = {408, 429}  # request time-out, too many requests: the only 4xx that pass
+NEVER = {400, 413, 414, 415, 422}  # answers that are about the line; all others can pass or be mended
 TOKEN = "EDGEAE_WEBHOOK_TOKEN"  # the variable with the secret
 
 
@@ -130,7 +130,7 @@ class Endpoint:
         self._opener = build_opener(NoRedirect)
 
     def post(self, text: bytes) -> None:
-        """RefusedErrorError if that is for ever, OutputError if it is for now."""
+        """RefusedError if that is for ever, OutputError if it is for now."""
         request = Request(self._url, text, self._headers, method="POST")
         try:
             self._opener.open(request, timeout=self._timeout).close()
@@ -139,8 +139,7 @@ class Endpoint:
                 answer = f"{self.name} answers {error.code} {_short(error.reason)}"
             if 300 <= error.code < 400:
                 answer += " to another address, give that one"
-            for_ever = 400 <= error.code < 500 and error.code not in LATER
-            raise (RefusedError if for_ever else OutputError)(answer) from error
+            raise (RefusedError if error.code in NEVER else OutputError)(answer) from error
         except (OSError, HTTPException) as error:
             raise OutputError(f"{self.name}: {_short(error)}") from error
         except ValueError as error:  # a host or a proxy that is none; its words may hold a password

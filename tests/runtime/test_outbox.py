@@ -47,6 +47,21 @@ def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
     outbox.close()
 
 
+class IsWrong(Fails):
+    def deliver(self, line: Any) -> None:
+        if line["bad"]:
+            raise KeyError("a mistake of ours")
+
+
+def test_a_sink_with_a_mistake_goes_on_with_the_next_line() -> None:
+    outbox = Outbox(IsWrong())
+    outbox.put({"bad": True})
+    assert outbox.drain(20) and outbox.trouble == "KeyError: 'a mistake of ours'"
+    outbox.put({"bad": False})
+    assert outbox.drain(20) and outbox.trouble is None and outbox.delivered == 1
+    outbox.close()
+
+
 class FailsAtTheEnd(Fails):
     def close(self) -> None:
         raise OSError(28, "No space left on device")
