@@ -17,7 +17,7 @@ import errno
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
-from ctypes import byref, c_char, c_int, c_void_p
+from ctypes import c_char, c_void_p
 from dataclasses import dataclass
 from threading import Thread
 from types import TracebackType
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .audio import Channel, select_channel
 from .errors import DeviceError
+from .listing import list_devices
 from .pcm import FORMATS, PERIOD_SECONDS, decode, negotiate
 
 QUEUE_PERIODS = 8
@@ -61,15 +62,6 @@ class StallError(DeviceError):
 
 
 Deliver = Callable[[Block | Gap | DeviceError], None]
-
-
-@dataclass(frozen=True)
-class Device:
-    """A capture device: its name that survives a reboot, its name by number, and what it is."""
-
-    name: str
-    index: str
-    description: str
 
 
 class Capture:
@@ -228,44 +220,6 @@ class Capture:
         self._known = now()
         elapsed = round((self._known - known) * self.samplerate)
         return Gap(max(elapsed, self.buffer if code == errno.EPIPE else 0), _RECOVERABLE[code])
-
-
-def list_devices(library: Alsa | None = None) -> list[Device]:
-    """The capture devices of this computer, in the order of their numbers; none is an empty list."""
-    alsa = library or Alsa()
-    found: list[Device] = []
-    card = c_int(-1)
-    while alsa.call("snd_card_next", byref(card)) == 0 and card.value >= 0:
-        with contextlib.suppress(AlsaError):  # a card that vanished, or that this user may not open
-            found += _devices_of_card(alsa, card.value)
-    return found
-
-
-def _devices_of_card(alsa: Alsa, card: int) -> list[Device]:
-    control = alsa.handle("snd_ctl_open", b"hw:%d" % card, 0)
-    try:
-        info = alsa.structure("snd_ctl_card_info")
-        alsa.call("snd_ctl_card_info", control, info)
-        identity = alsa.text("snd_ctl_card_info_get_id", info)
-        title = alsa.text("snd_ctl_card_info_get_name", info)
-        return [
-            Device(f"hw:CARD={identity},DEV={number}", f"hw:{card},{number}", f"{title}, {name}")
-            for number, name in _capture_streams(alsa, control)
-        ]
-    finally:
-        alsa.call("snd_ctl_close", control)
-
-
-def _capture_streams(alsa: Alsa, control: c_void_p) -> Iterator[tuple[int, str]]:
-    """Number and name of each device of a card that can capture."""
-    number = c_int(-1)
-    while alsa.call("snd_ctl_pcm_next_device", control, byref(number)) == 0 and number.value >= 0:
-        info = alsa.structure("snd_pcm_info")
-        alsa.call("snd_pcm_info_set_device", info, number.value)
-        alsa.call("snd_pcm_info_set_stream", info, CAPTURE)
-        with contextlib.suppress(AlsaError):  # this one only plays
-            alsa.call("snd_ctl_pcm_info", control, info)
-            yield number.value, alsa.text("snd_pcm_info_get_name", info)
 
 
 def now() -> float:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .audio import Resampler, parse_channel
-from .capture import Capture, Gap, list_devices
+from .capture import Capture, Gap
 from .errors import ConfigError
+from .listing import list_devices
 from .live import stopping
 
 if TYPE_CHECKING:

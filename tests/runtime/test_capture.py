@@ -5,17 +5,18 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgeae.runtime.alsa import Alsa, AlsaError
-from edgeae.runtime.capture import Capture, Device, Gap, list_devices
+from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.errors import DeviceError
 from edgeae.runtime.pcm import FORMATS, decode
+
+from .test_listing import FakeCards
 
 INTEGERS = np.array([0, 1, -1, 2**15 - 1, -(2**15), 12345, -6789], np.int64)
 WIDTH = {name: width for name, (_, width) in FORMATS.items()}
@@ -275,51 +276,6 @@ def test_missing_libasound_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("ctypes.CDLL", missing)
     with pytest.raises(DeviceError, match="apt-get install libasound2"):
         Capture("hw:1")
-
-
-class FakeCards(Alsa):
-    """Card 0 only plays, card 1 captures on device 0, card 3 may not be opened."""
-
-    NAMES: ClassVar = {
-        "snd_ctl_card_info_get_id": "Device",
-        "snd_ctl_card_info_get_name": "USB PnP",
-        "snd_pcm_info_get_name": "Audio",
-    }
-
-    def call(self, name: str, *arguments: Any) -> int:
-        fake: Callable[..., int] | None = getattr(self, name, None)
-        return fake(*arguments) if fake else super().call(name, *arguments)
-
-    def text(self, name: str, *arguments: Any) -> str:
-        return self.NAMES[name]
-
-    def snd_card_next(self, card: Any) -> int:
-        card._obj.value = {-1: 0, 0: 1, 1: 3, 3: -1}[card._obj.value]
-        return 0
-
-    def snd_ctl_open(self, _control: Any, name: bytes, _mode: int) -> int:
-        self.card = name
-        if name == b"hw:3":
-            raise AlsaError(errno.EACCES, "Permission denied")
-        return 0
-
-    def snd_ctl_pcm_next_device(self, _control: Any, number: Any) -> int:
-        number._obj.value = 0 if number._obj.value < 0 else -1
-        return 0
-
-    def snd_ctl_pcm_info(self, *_: Any) -> int:
-        if self.card == b"hw:0":
-            raise AlsaError(errno.ENOENT, "No such file or directory")
-        return 0
-
-    def snd_ctl_card_info(self, *_: Any) -> int:
-        return 0
-
-    snd_ctl_close = snd_ctl_card_info
-
-
-def test_list_devices_names_what_can_capture() -> None:
-    assert list_devices(FakeCards()) == [Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP, Audio")]
 
 
 def test_missing_device_names_those_that_exist() -> None:

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from edgeae.runtime import capture, devices
+from edgeae.runtime import capture, devices, listing
 from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 
@@ -188,7 +188,7 @@ def test_meter_is_only_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: An
 
 
 def test_devices_lists_a_table_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    microphone = capture.Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio")
+    microphone = listing.Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio")
     monkeypatch.setattr(devices, "list_devices", lambda: [microphone])
     assert invoke(devices.devices).stdout.split(maxsplit=2) == [
         "hw:1,0",

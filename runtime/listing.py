@@ -1,0 +1,55 @@
+"""The capture devices that ALSA knows on this computer."""
+
+import contextlib
+from collections.abc import Iterator
+from ctypes import byref, c_int, c_void_p
+from dataclasses import dataclass
+
+from .alsa import CAPTURE, Alsa, AlsaError
+
+
+@dataclass(frozen=True)
+class Device:
+    """A capture device: its name that survives a reboot, its name by number, and what it is."""
+
+    name: str
+    index: str
+    description: str
+
+
+def list_devices(library: Alsa | None = None) -> list[Device]:
+    """The capture devices of this computer, in the order of their numbers; none is an empty list."""
+    alsa = library or Alsa()
+    found: list[Device] = []
+    card = c_int(-1)
+    while alsa.call("snd_card_next", byref(card)) == 0 and card.value >= 0:
+        with contextlib.suppress(AlsaError):  # a card that vanished, or that this user may not open
+            found += _devices_of_card(alsa, card.value)
+    return found
+
+
+def _devices_of_card(alsa: Alsa, card: int) -> list[Device]:
+    control = alsa.handle("snd_ctl_open", b"hw:%d" % card, 0)
+    try:
+        info = alsa.structure("snd_ctl_card_info")
+        alsa.call("snd_ctl_card_info", control, info)
+        identity = alsa.text("snd_ctl_card_info_get_id", info)
+        title = alsa.text("snd_ctl_card_info_get_name", info)
+        return [
+            Device(f"hw:CARD={identity},DEV={number}", f"hw:{card},{number}", f"{title}, {name}")
+            for number, name in _capture_streams(alsa, control)
+        ]
+    finally:
+        alsa.call("snd_ctl_close", control)
+
+
+def _capture_streams(alsa: Alsa, control: c_void_p) -> Iterator[tuple[int, str]]:
+    """Number and name of each device of a card that can capture."""
+    number = c_int(-1)
+    while alsa.call("snd_ctl_pcm_next_device", control, byref(number)) == 0 and number.value >= 0:
+        info = alsa.structure("snd_pcm_info")
+        alsa.call("snd_pcm_info_set_device", info, number.value)
+        alsa.call("snd_pcm_info_set_stream", info, CAPTURE)
+        with contextlib.suppress(AlsaError):  # this one only plays
+            alsa.call("snd_ctl_pcm_info", control, info)
+            yield number.value, alsa.text("snd_pcm_info_get_name", info)
