@@ -10,7 +10,7 @@ Each may end in `,DEV`, the number of the card's PCM device; without it the firs
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .cards import PROCFS, SYSFS, Card, list_cards
@@ -60,12 +60,9 @@ def first_capture(card: Card) -> int:
 def names_of(card: Card, device: int, cards: list[Card]) -> list[Name]:
     """Every name that means this device now, the most lasting first."""
     end = "" if device == first_capture(card) else f",{device}"
+    unique = [name for name in _usb_names(card) if len(_having(name.name, cards)) == 1]
     return [
-        *(
-            Name(f"{n.name}{end}", n.reboot, n.port, n.lasts)
-            for n in _usb_names(card)
-            if len(_having(n.name, cards)) == 1
-        ),
+        *(replace(name, name=name.name + end) for name in unique),
         Name(f"hw:CARD={card.id},DEV={device}", True, True, _BY_ID),
         Name(f"card:{card.id}{end}", True, True, _BY_ID),
         Name(f"hw:{card.number},{device}", False, False, "changes: the number is the order of plugging in"),
