@@ -15,6 +15,7 @@ _UINT, _ULONG, _INT = POINTER(c_uint), POINTER(c_ulong), POINTER(c_int)
 
 # name: (what it returns, what it takes...); handles and opaque structures are plain pointers
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "snd_asoundlib_version": (c_char_p,),
     "snd_strerror": (c_char_p, c_int),
     "snd_card_next": (c_int, _INT),
     "snd_ctl_open": (c_int, POINTER(c_void_p), c_char_p, c_int),
@@ -43,6 +44,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "snd_pcm_hw_params_set_channels_min": (c_int, c_void_p, c_void_p, _UINT),
     "snd_pcm_hw_params_set_channels_first": (c_int, c_void_p, c_void_p, _UINT),
     "snd_pcm_hw_params_set_channels_near": (c_int, c_void_p, c_void_p, _UINT),
+    "snd_pcm_hw_params_get_channels_min": (c_int, c_void_p, _UINT),
     "snd_pcm_hw_params_get_channels_max": (c_int, c_void_p, _UINT),
     "snd_pcm_hw_params_test_rate": (c_int, c_void_p, c_void_p, c_uint, c_int),
     "snd_pcm_hw_params_set_rate": (c_int, c_void_p, c_void_p, c_uint, c_int),

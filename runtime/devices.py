@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from .audio import Resampler, parse_channel
 from .capture import Capture, Gap
 from .errors import ConfigError
-from .listing import list_devices
 from .live import stopping
+from .probe import decibels, probe_all
+from .table import lines
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -31,22 +32,28 @@ METER_SECONDS = 0.2
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def devices(as_json: bool) -> None:
-    """List the capture devices that `--device` takes.
+@click.option("--no-level", is_flag=True, help="Do not listen to the devices for half a second each.")
+def devices(as_json: bool, no_level: bool) -> None:
+    """List the capture devices: names for --device, what they accept, what they hear.
 
-    The name by number changes when devices are plugged in another order; the name by card stays.
+    \b
+    Names, the most lasting first; say one of the first in a unit file, not hw:1:
+      usb:VID:PID:SERIAL   this very device, after a reboot and in any port
+      usb:VID:PID          the only device of this kind
+      usb-path:BUS-PORT    whatever is in this port
+      hw:CARD=ID, card:ID  the card with this id; a second one alike gets ID_1
+      hw:1                 the card that was plugged in as the second
+    A device that cannot be used (busy, forbidden, stalled, broken) is listed with why.
 
     \b
     Example:
       edgeae devices
     """
-    found = list_devices()
+    found = probe_all(level=not no_level)
     if not found:
         click.echo("no capture device: check the cable, `lsusb`, and that this user is in the group audio", err=True)
-    width = max((len(device.name) for device in found), default=0)
     for device in found:
-        line = f"{device.index:8}  {device.name:{width}}  {device.description}"
-        click.echo(json.dumps(asdict(device)) if as_json else line)
+        click.echo(json.dumps(device.to_dict()) if as_json else "\n".join(lines(device)))
 
 
 @click.command()
@@ -170,11 +177,6 @@ class Meter:
         level = decibels(float(np.abs(block).max()))
         bar = "#" * int(np.clip(60 + level, 0, 60) / 2)
         click.echo(f"{CLEAR}{seconds:7.1f} s  {level:6.1f} dBFS |{bar:30}|\r", err=True, nl=False)
-
-
-def decibels(amplitude: float) -> float:
-    """Amplitude relative to full scale 1 as dBFS; -120 for silence."""
-    return float(20 * np.log10(max(amplitude, 1e-6)))
 
 
 def _check_output(output: Path, force: bool) -> None:

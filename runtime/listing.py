@@ -16,6 +16,16 @@ class Device:
     index: str
     description: str
 
+    @property
+    def card(self) -> int:
+        """The number that its card has now."""
+        return int(self.index[3:].partition(",")[0])
+
+    @property
+    def number(self) -> int:
+        """Its number on the card."""
+        return int(self.index.partition(",")[2])
+
 
 def list_devices(library: Alsa | None = None) -> list[Device]:
     """The capture devices of this computer, in the order of their numbers; none is an empty list."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from edgeae.runtime import capture, devices, listing
+from edgeae.runtime import capture, devices
 from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
+from edgeae.runtime.listing import Device
+from edgeae.runtime.names import Name
+from edgeae.runtime.probe import Level, Offer, Probe
 
 NOISE = np.random.default_rng(0).integers(-(2**15), 2**15, 48000, dtype=np.int16)
 
@@ -187,23 +191,63 @@ def test_meter_is_only_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: An
     assert "0.0 dBFS |##############################|" in capsys.readouterr().err
 
 
-def test_devices_lists_a_table_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    microphone = listing.Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio")
-    monkeypatch.setattr(devices, "list_devices", lambda: [microphone])
-    assert invoke(devices.devices).stdout.split(maxsplit=2) == [
-        "hw:1,0",
-        "hw:CARD=Device,DEV=0",
-        "USB PnP Sound Device, USB Audio\n",
-    ]
-    assert json.loads(invoke(devices.devices, "--json").stdout) == {
+SERIAL = Name("usb:0d8c:013c:AB12", True, True, "stays after a reboot and in any port")
+NUMBER = Name("hw:1,0", False, False, "changes: the number is the order of plugging in")
+MICROPHONE = Probe(
+    Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio"),
+    (SERIAL, NUMBER),
+    offer=Offer((44100, 48000), ("S16_LE", "S24_LE"), 1, 2),
+    level=Level(-20.5, -34.0),
+)
+
+
+def test_devices_are_listed_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "probe_all", lambda **_: [MICROPHONE])
+    assert (
+        invoke(devices.devices).stdout
+        == """\
+USB PnP Sound Device, USB Audio
+  names     usb:0d8c:013c:AB12
+              stays after a reboot and in any port
+            hw:1,0
+              changes: the number is the order of plugging in
+  rates     44100 48000 Hz
+  formats   S16_LE, S24_LE (through plughw)
+  channels  1 to 2
+  level     peak -20.5 dBFS, RMS -34.0 dBFS (channel 0, half a second)
+"""
+    )
+
+
+def test_devices_are_listed_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "probe_all", lambda **_: [MICROPHONE])
+    [line] = invoke(devices.devices, "--json").stdout.splitlines()
+    assert json.loads(line) == {
         "name": "hw:CARD=Device,DEV=0",
         "index": "hw:1,0",
         "description": "USB PnP Sound Device, USB Audio",
+        "names": [asdict(SERIAL), asdict(NUMBER)],
+        "state": "ok",
+        "reason": None,
+        "rates": [44100, 48000],
+        "formats": ["S16_LE", "S24_LE"],
+        "channels_min": 1,
+        "channels_max": 2,
+        "peak_dbfs": -20.5,
+        "rms_dbfs": -34.0,
     }
 
 
+def test_the_level_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(devices, "probe_all", lambda level: asked.append(level) or [])
+    invoke(devices.devices, "--no-level")
+    invoke(devices.devices)
+    assert asked == [False, True]
+
+
 def test_no_device_is_said_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "list_devices", list)
+    monkeypatch.setattr(devices, "probe_all", lambda **_: [])
     result = invoke(devices.devices)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no capture device" in result.stderr

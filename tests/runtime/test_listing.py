@@ -22,7 +22,7 @@ class FakeCards(Alsa):
         return fake(*arguments) if fake else super().call(name, *arguments)
 
     def text(self, name: str, *arguments: Any) -> str:
-        return self.NAMES[name]
+        return self.NAMES.get(name) or super().text(name, *arguments)
 
     def snd_card_next(self, card: Any) -> int:
         card._obj.value = {-1: 0, 0: 1, 1: 3, 3: -1}[card._obj.value]
@@ -51,3 +51,8 @@ class FakeCards(Alsa):
 
 def test_list_devices_names_what_can_capture() -> None:
     assert list_devices(FakeCards()) == [Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP, Audio")]
+
+
+def test_a_device_knows_its_numbers() -> None:
+    device = Device("hw:CARD=Mixer,DEV=2", "hw:11,2", "Mixer")
+    assert (device.card, device.number) == (11, 2)
