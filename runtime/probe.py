@@ -1,8 +1,9 @@
 """What a capture device is called, accepts and hears: opened, asked, listened to for half a second, closed."""
 
 import errno
+import re
 from ctypes import byref, c_uint, c_void_p
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -31,6 +32,7 @@ _STATES = {
     errno.ENXIO: "missing",
 }
 _REASONS = {
+    "busy": "in use by another program: `fuser -v /dev/snd/*` names it",
     "forbidden": "this user may not open it: sudo usermod -aG audio $USER, then log in again",
     "missing": "it is not there any more: check the cable",
 }
@@ -55,22 +57,34 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A device, its names, and `ok`, `busy`, `forbidden`, `missing`, `stalled` or `broken` with the reason."""
+class Trial:
+    """How it went: `ok`, `busy`, `forbidden`, `missing`, `stalled` or `broken`, the reason, what was found out."""
 
-    device: Device
-    names: tuple[Name, ...]
     state: str = "ok"
     reason: str | None = None
     offer: Offer | None = None
     level: Level | None = None
 
+
+@dataclass(frozen=True)
+class Probe:
+    """A device, every name it has now, the most lasting first, and how a trial of it went."""
+
+    device: Device
+    names: tuple[Name, ...]
+    trial: Trial
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as one flat JSON object; null is what could not be found out."""
-        offer = asdict(self.offer) if self.offer else dict.fromkeys(Offer.__dataclass_fields__)
-        level = asdict(self.level) if self.level else dict.fromkeys(Level.__dataclass_fields__)
-        names = [asdict(name) for name in self.names]
-        return {**asdict(self.device), "names": names, "state": self.state, "reason": self.reason, **offer, **level}
+        offer, level = self.trial.offer, self.trial.level
+        return {
+            **asdict(self.device),
+            "names": [asdict(name) for name in self.names],
+            "state": self.trial.state,
+            "reason": self.trial.reason,
+            **(asdict(offer) if offer else dict.fromkeys(Offer.__dataclass_fields__)),
+            **(asdict(level) if level else dict.fromkeys(Level.__dataclass_fields__)),
+        }
 
 
 def probe_all(
@@ -84,30 +98,32 @@ def probe_all(
     devices = {device.name: device for card in cards for device in _devices(card)}
     devices |= {device.name: device for device in list_devices(alsa)}
     found = sorted(devices.values(), key=lambda device: (device.card, device.number))
-    return [probe(device, cards, alsa, level=level, procfs=procfs) for device in found]
+    return [_probe(device, cards, alsa, level, procfs) for device in found]
 
 
-def probe(device: Device, cards: list[Card], alsa: Alsa, *, level: bool, procfs: Path = PROCFS) -> Probe:
-    """One device; what does not work is told, not raised."""
+def _probe(device: Device, cards: list[Card], alsa: Alsa, level: bool, procfs: Path) -> Probe:
     identity = device.name.removeprefix("hw:CARD=").partition(",")[0]
     card = next((card for card in cards if card.number == device.card), Card(device.card, identity))
-    names = tuple(names_of(card, device.number, cards))
+    trial = try_device(alsa, device.name, level=level)
+    if trial.state == "busy" and (owner := _owner(device, procfs)):
+        trial = replace(trial, reason=f"in use by {owner}")
+    return Probe(device, tuple(names_of(card, device.number, cards)), trial)
+
+
+def try_device(alsa: Alsa, name: str, *, level: bool = True) -> Trial:
+    """Open any device of ALSA, ask it and listen; what does not work is told, not raised."""
     try:
-        found = offer(alsa, device.name)
+        found = offer(alsa, name)
     except AlsaError as error:
         state = _STATES.get(error.errno or 0, "broken")
-        busy = f"in use by {_owner(device, procfs)}" if state == "busy" else None
-        return Probe(device, names, state, busy or _REASONS.get(state) or f"it cannot be opened: {error.strerror}")
-    if not level:
-        return Probe(device, names, offer=found)
+        return Trial(state, _REASONS.get(state) or f"it cannot be opened: {error.strerror}")
     try:
-        heard = listen(alsa, device.name)
+        heard = listen(alsa, name) if level else None
     except DeviceError as error:
-        return Probe(device, names, "broken", str(error), found)
-    if not heard:
-        silent = f"it gives no sound within {LIMIT_SECONDS:g} s: reconnect it"
-        return Probe(device, names, "stalled", silent, found)
-    return Probe(device, names, offer=found, level=heard)
+        return Trial("broken", str(error), found)
+    if level and not heard:
+        return Trial("stalled", f"it gives no sound within {LIMIT_SECONDS:g} s: reconnect it", found)
+    return Trial("ok", None, found, heard)
 
 
 def offer(alsa: Alsa, device: str) -> Offer:
@@ -166,10 +182,9 @@ def _devices(card: Card) -> list[Device]:
     return [Device(f"hw:CARD={card.id},DEV={n}", f"hw:{card.number},{n}", title) for n in card.captures]
 
 
-def _owner(device: Device, procfs: Path) -> str:
-    """Who has it open, as far as the kernel tells."""
+def _owner(device: Device, procfs: Path) -> str | None:
+    """The process that has it open, where the kernel tells."""
     for status in procfs.glob(f"asound/card{device.card}/pcm{device.number}c/sub*/status"):
-        _, _, owner = text(status).partition("owner_pid")
-        if process := owner.strip(" :\t").partition("\n")[0]:
-            return f"process {process} ({text(procfs / process / 'comm') or 'of another user'})"
-    return "another program: `fuser -v /dev/snd/*` names it"
+        if match := re.search(r"owner_pid\s*: (\d+)", text(status)):
+            return f"process {match[1]} ({text(procfs / match[1] / 'comm') or 'of another user'})"
+    return None

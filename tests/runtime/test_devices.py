@@ -21,7 +21,7 @@ from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.listing import Device
 from edgeae.runtime.names import Name
-from edgeae.runtime.probe import Level, Offer, Probe
+from edgeae.runtime.probe import Level, Offer, Probe, Trial
 
 NOISE = np.random.default_rng(0).integers(-(2**15), 2**15, 48000, dtype=np.int16)
 
@@ -196,8 +196,7 @@ NUMBER = Name("hw:1,0", False, False, "changes: the number is the order of plugg
 MICROPHONE = Probe(
     Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio"),
     (SERIAL, NUMBER),
-    offer=Offer((44100, 48000), ("S16_LE", "S24_LE"), 1, 2),
-    level=Level(-20.5, -34.0),
+    Trial("ok", None, Offer((44100, 48000), ("S16_LE", "S24_LE"), 1, 2), Level(-20.5, -34.0)),
 )
 
 
