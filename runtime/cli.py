@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("edgeae.runtime.run", "run", "Score recordings, a stream or a microphone."),
     "devices": ("edgeae.runtime.devices", "devices", "List capture devices."),
     "record": ("edgeae.runtime.devices", "record", "Record a capture device to a file."),
+    "doctor": ("edgeae.runtime.doctor", "doctor", "Check this computer; a page for a report."),
     "info": ("edgeae.runtime.info", "info", "Show and self-test an artifact."),
     "bench": ("edgeae.runtime.bench", "bench", "Measure what an artifact costs on this computer."),
 }
