@@ -9,7 +9,7 @@ TELLING = 6  # characters from which on a serial number is masked wherever it st
 _SECRET = r"(?:pass|pwd|token|secret|key|credential|auth)"
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"([\w-]*{_SECRET}[\w-]*\s*[=:]\s*).*", re.IGNORECASE | re.DOTALL)
-_LOGIN = re.compile(r"://\S*@")
+_LOGIN = re.compile(r"://.*@", re.DOTALL)  # rather too much than a password with a space
 _USB = "usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}:"
 _ORDINARY_HOSTS = {"", "localhost", "raspberrypi", "edgeae"}  # say nothing of their owner
 

@@ -8,7 +8,6 @@ from edgeae.runtime.masking import MASK, page, variable
 
 ANY = st.text(max_size=30)
 NAMES = st.sampled_from(["PASSWORD", "MQTT_PASS", "TOKEN", "API_KEY", "secret", "Credentials", "BASIC_AUTH", "PWD"])
-PLAIN = st.text(st.characters(codec="ascii", exclude_characters="@ \n\t"), max_size=20)
 
 
 @given(NAMES, ANY)
@@ -27,7 +26,7 @@ def test_what_is_assigned_to_a_secret_in_a_value_is_gone(before: str, name: str,
     assert "hunter2" not in variable("EDGEAE_OPTIONS", f"{before} {name}{sign}hunter2{after}")
 
 
-@given(PLAIN, PLAIN, PLAIN)
+@given(ANY, ANY, ANY)
 def test_a_login_in_a_sentence_is_gone(before: str, password: str, after: str) -> None:
     text = f"{before} cannot reach mqtt://bob:hunter2{password}@broker: refused {after}"
     assert "hunter2" not in page(text, home="", host="")
