@@ -25,7 +25,7 @@ Look = tuple[str, Callable[[], Check | Iterable[Check]]]
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--device", "-D", help="The capture device that has to work; see `edgeae devices`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor(model: Path | None, device: str | None, as_json: bool) -> None:
+def doctor(model: Path | None, device: str | None, as_json: bool) -> int:
     """Check this computer, the artifact and the microphones; one page for a report.
 
     Every line is ok, a warning or a problem. Secrets, serial numbers, the names of the computer and of the home
@@ -39,8 +39,7 @@ def doctor(model: Path | None, device: str | None, as_json: bool) -> None:
     """
     checks = examine(looks(model, device), serials=(device or "").split(":", 3)[3:])
     click.echo(json.dumps({"checks": list(map(asdict, checks))}) if as_json else "\n".join(written(checks)))
-    if code := exit_code(checks):
-        raise SystemExit(code)
+    return exit_code(checks)
 
 
 def looks(model: Path | None, device: str | None) -> list[Look]:
