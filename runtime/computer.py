@@ -81,11 +81,11 @@ def memory(root: Path = ROOT) -> Check:
 
 def temperature(root: Path = ROOT) -> Check:
     """The hottest of the thermal zones."""
-    zones = {text(path.with_name("type")): text(path) for path in root.glob("sys/class/thermal/thermal_zone*/temp")}
-    degrees = {name: int(value) / 1000 for name, value in zones.items() if value.removeprefix("-").isdecimal()}
+    zones = [(text(path), text(path.with_name("type"))) for path in root.glob("sys/class/thermal/thermal_zone*/temp")]
+    degrees = [(int(value) / 1000, name) for value, name in zones if value.removeprefix("-").isdecimal()]
     if not degrees:
         return Check("temperature", OK, "not told by this system")
-    name, hottest = max(degrees.items(), key=lambda item: item[1])
+    hottest, name = max(degrees)
     if hottest >= HOT:
         return Check("temperature", WARNING, f"{hottest:.0f} C ({name})", "cool it: from 80 C on processors slow down")
     return Check("temperature", OK, f"{hottest:.0f} C ({name})")

@@ -80,13 +80,20 @@ def _places(model: Path | None) -> list[Path]:
 def examine(looked: list[Look], serials: Iterable[str] = ()) -> list[Check]:
     """What the looks find, masked; `serials` are those that no device here has."""
     serials = [*serials, *(card.usb.serial for card in list_cards() if card.usb)]
-    home, host = str(Path("~").expanduser()), platform.node()
+    home, host = _home(), platform.node()
 
     def masked(words: str) -> str:
         return page(words, home=home, host=host, serials=serials)
 
     found = [check for name, look in looked for check in tried(name, look)]
     return [replace(check, sentence=masked(check.sentence), advice=masked(check.advice)) for check in found]
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a user without a home folder, as in containers
+        return ""
 
 
 def exit_code(checks: list[Check]) -> int:

@@ -111,7 +111,8 @@ def test_scarce_memory_is_warned_of(tmp_path: Path, available: int, state: str) 
 
 @pytest.mark.parametrize(("hottest", "state"), [(61234, "ok"), (85000, "warning")])
 def test_the_hottest_zone_counts(tmp_path: Path, hottest: int, state: str) -> None:
-    for number, (kind, degrees) in enumerate([("cpu-thermal", hottest), ("wifi", 40000), ("broken", "")]):
+    zones = [("cpu-thermal", hottest), ("cpu-thermal", -5000), ("wifi", 40000), ("broken", "")]
+    for number, (kind, degrees) in enumerate(zones):
         write(tmp_path / f"sys/class/thermal/thermal_zone{number}/type", kind)
         write(tmp_path / f"sys/class/thermal/thermal_zone{number}/temp", str(degrees))
     found = computer.temperature(tmp_path)

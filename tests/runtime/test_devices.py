@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from edgeae.runtime import capture, devices
 from edgeae.runtime.alsa import Alsa, AlsaError
+from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.listing import Device
 from edgeae.runtime.names import Name
@@ -235,6 +236,11 @@ def test_devices_are_listed_for_programs(monkeypatch: pytest.MonkeyPatch) -> Non
         "peak_dbfs": -20.5,
         "rms_dbfs": -34.0,
     }
+
+
+def test_this_computer_has_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["devices", "--json", "--no-level"]) == 0
+    assert all(json.loads(line)["names"] for line in capsys.readouterr().out.splitlines())
 
 
 def test_the_level_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,5 +132,13 @@ def test_a_broken_numpy_is_a_line_not_the_end() -> None:
     assert "could not be checked (ModuleNotFoundError" in " ".join(ended.stdout.split())
 
 
+def test_a_user_without_a_home_folder_gets_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert doctor.examine([("a", lambda: Check("a", OK, "/srv/a"))]) == [Check("a", OK, "/srv/a")]
+
+
 def test_help_ends_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert "edgeae doctor pump-3.onnx --device usb:0d8c:013c" in page(capsys, "--help")[1]

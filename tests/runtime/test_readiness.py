@@ -44,7 +44,9 @@ def test_a_calibrated_artifact_is_told_with_its_machine(trained: Any, tmp_path: 
     )
     found = readiness.artifact(tmp_path / "pump-3.onnx")
     assert found.state == "ok"
-    assert found.sentence.startswith(f"{tmp_path / 'pump-3.onnx'}: format 3, int8, machine pump-3, self-test passed")
+    assert found.sentence.startswith(
+        f"{tmp_path / 'pump-3.onnx'} (named): format 3, int8, machine pump-3, self-test passed"
+    )
 
 
 def test_an_artifact_of_no_machine_is_a_warning(trained: Any) -> None:
