@@ -36,7 +36,8 @@ def artifact(named: Path | None) -> Check:
         return Check("artifact", PROBLEM, str(error))
     state, verdict = _self_test(path)
     kind, machine = "int8" if sections["quantization"] else "float", sections["head"].get("machine")
-    sentence = f"{path} ({'named' if named else 'by default'}): format {FORMAT}, {kind}, machine {machine or 'none'}, {verdict}"
+    found = f"{path} ({'named' if named else 'by default'})"
+    sentence = f"{found}: format {FORMAT}, {kind}, machine {machine or 'none'}, {verdict}"
     if state == PROBLEM:
         return Check("artifact", PROBLEM, sentence, "export it again, or install another onnxruntime")
     if not machine:
