@@ -1,5 +1,6 @@
 """What systemd hears, at a real datagram socket."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -71,7 +72,7 @@ def test_pings_come_every_quarter_of_the_interval(manager: Manager) -> None:
         manager.now += 1
         notify.scored()
         pings += [manager.now for message in manager.heard() if message == "WATCHDOG=1"]
-    steps = {later - earlier for earlier, later in zip(pings, pings[1:], strict=False)}
+    steps = {later - earlier for earlier, later in itertools.pairwise(pings)}
     assert steps == {120 / PINGS}
     notify.close()
 
