@@ -8,9 +8,9 @@ output alone: no other can write samples.
 """
 
 import json
-import os
 import re
 import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ from .recorder import NAME, STAMP, Pcm
 
 WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6
+MEMORY = "/dev/shm"
 
 _LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}")  # of a process that was killed
 _CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)  # a computer that believes in less does not know the time
@@ -113,15 +114,14 @@ def _time(name: str) -> datetime | None:
 
 
 def _flac(samples: Pcm, samplerate: int) -> bytes:
-    """(n,) as a FLAC file. In a file of memory, since soundfile writes objects of Python through callbacks, which
+    """(n,) as a FLAC file. By way of a file in memory: soundfile writes to objects of Python through callbacks, which
     need memory that is writable and executable, and a hardened service has none."""
     import soundfile
 
-    descriptor = os.memfd_create("clip", os.MFD_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    with tempfile.TemporaryFile(dir=MEMORY) as file:
         try:
-            soundfile.write(descriptor, samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False)
-        except soundfile.SoundFileError as error:
-            raise OutputError(f"a clip of {samplerate} Hz cannot be written as FLAC ({error})") from error
+            soundfile.write(file.fileno(), samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False)
+        except (soundfile.SoundFileError, AssertionError) as error:  # the latter where not all was taken
+            raise OutputError(f"{MEMORY}: a clip of {samplerate} Hz cannot be encoded there ({error})") from error
         file.seek(0)
         return file.read()
