@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": ("edgeae.train.cli", "evaluate", "AUC and pAUC on labelled recordings."),
     "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
     "run": ("edgeae.runtime.run", "run", "Score recordings, a stream or a microphone."),
+    "service": ("edgeae.runtime.service", "service", "Keep listening: a systemd service."),
     "devices": ("edgeae.runtime.devices", "devices", "List capture devices."),
     "record": ("edgeae.runtime.devices", "record", "Record a capture device to a file."),
     "doctor": ("edgeae.runtime.doctor", "doctor", "Check this computer; a page for a report."),

@@ -1,0 +1,245 @@
+"""`edgeae service`: a systemd service that listens for months, checked before it is written.
+
+What an option of `edgeae run` needs from the system stands in OPTIONS, and nowhere else.
+"""
+
+import os
+import pwd
+import re
+import shlex
+import shutil
+import site
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from .artifact import replace_file
+from .errors import ConfigError
+from .modelfile import split_model
+from .recorder import slug
+from .run import run
+from .selftest import load_checked
+from .unit import ANYBODY, LOCALHOST, Unit, is_hidden, peer
+
+# option of `run`: what its value is
+OPTIONS = {
+    "track": "file",
+    "log": "file",
+    "metrics_file": "file",
+    "clips": "folder",
+    "webhook_spool": "folder",
+    "mqtt": "url",
+    "webhook": "url",
+    "metrics": "address",
+    "on_event": "program",
+}
+KEEPERS = ("log", "mqtt", "webhook")  # with one of these, nobody needs a line a second in the journal
+
+UNITS = Path("/etc/systemd/system")
+STATE = Path("/var/lib")
+LEAST_MEMORY = 100  # MB; listening takes 80
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `run` and what they mean."""
+
+    arguments: Sequence[str]
+    values: dict[str, Any]
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str], command: click.Command = run) -> "Request":
+        """As ``command`` itself does; click.UsageError if it refuses them."""
+        return cls(arguments, command.make_context(f"edgeae {command.name}", list(arguments)).params)
+
+    def given(self, *kinds: str) -> Iterator[tuple[str, str]]:
+        """Option and value of each that was given of these kinds."""
+        for name, kind in OPTIONS.items():
+            value = self.values.get(name)
+            for one in value if isinstance(value, tuple | list) else [value]:
+                if kind in kinds and one is not None:
+                    yield f"--{name.replace('_', '-')}", str(one)
+
+
+def plan(request: Request, *, name: str | None, user: str | None, network: bool, watchdog: int, memory: str) -> Unit:
+    """The unit for a request; EdgeaeError if it could not run."""
+    _check_microphone(request)
+    _check_options(name, user, memory)
+    model = split_model(request.values["arguments"])[0]
+    machine = load_checked(model).machine
+    if name is None and machine is None:
+        raise ConfigError(f"{model} is not calibrated to a machine; calibrate it, or give --name")
+    title, program = f"edgeae-{name or slug(str(machine))}", find_program()
+    needed = [program, model.absolute(), *_hook_files(request)]
+    for path in needed:
+        _check_readable(path, user)
+    return Unit(
+        title,
+        [str(program), "run", *_arguments(request.arguments, model)],
+        readable=[*needed, *_python(program)],
+        writable=list(_writable(request, STATE / title, user)),
+        peers=frozenset([*_peers(request), *([ANYBODY] if network else [])]),
+        secrets=any(request.given("url")),
+        quiet=any(request.values.get(option) for option in KEEPERS),
+        user=user,
+        watchdog=watchdog,
+        memory=memory,
+    )
+
+
+def _check_microphone(request: Request) -> None:
+    others = [argument for argument in request.values["arguments"] if not argument.endswith(".onnx")]
+    if not request.values.get("device") or others:
+        raise ConfigError("a service listens to microphones; give --device, as to edgeae run, and neither files nor -")
+    if request.values.get("duration") is not None:
+        raise ConfigError("a service listens for ever and is started again when it ends; leave --duration out")
+
+
+def _check_options(name: str | None, user: str | None, memory: str) -> None:
+    if name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise ConfigError(f"--name {name}: lower case letters, digits, - and _ are allowed, 40 at most")
+    size = re.fullmatch(r"(\d+)([MG])", memory)
+    if not size or int(size[1]) * {"M": 1, "G": 1000}[size[2]] < LEAST_MEMORY:
+        raise ConfigError(f"--memory {memory}: give {LEAST_MEMORY}M or more, such as 200M or 1G")
+    try:
+        pwd.getpwnam(user or "root")
+    except KeyError as error:
+        raise ConfigError(f"--user {user}: there is no such user; leave it out for one of the service's own") from error
+
+
+def _arguments(arguments: Sequence[str], model: Path) -> list[str]:
+    """The same, with the artifact by its absolute path."""
+    absolute = str(model.absolute())
+    if str(model) not in arguments:
+        return [absolute, *arguments]
+    return [absolute if argument == str(model) else argument for argument in arguments]
+
+
+def find_program() -> Path:
+    """The command that runs now, else that of this Python."""
+    called = Path(sys.argv[0])
+    program = called if called.name == "edgeae" and called.is_file() else Path(sys.executable).with_name("edgeae")
+    if not program.is_file() or Path(__file__).is_relative_to(site.getusersitepackages()):
+        raise ConfigError(
+            "a service needs edgeae in a virtual environment; python3 -m venv .venv && .venv/bin/pip install edgeae, "
+            "then .venv/bin/edgeae service ..."
+        )
+    return program.absolute()
+
+
+def _python(program: Path) -> list[Path]:
+    """All that the program is made of."""
+    return [program.resolve(), Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parents[1]]
+
+
+def _hook_files(request: Request) -> Iterator[Path]:
+    """The files that the user's programs are made of, as far as the command names them."""
+    for option, value in request.given("program"):
+        program, *others = shlex.split(value) or [""]
+        relative = "/" in program and not program.startswith("/")
+        if relative or not shutil.which(program):
+            raise ConfigError(f"{option} {value}: {program} is no program; give its absolute path or a name in PATH")
+        yield from (Path(word) for word in (program, *others) if word.startswith("/") and Path(word).exists())
+
+
+def _check_readable(path: Path, user: str | None) -> None:
+    """A service of its own user reads what everybody may read; folders that it does not see do not count."""
+    for part in (path, *path.parents):
+        wanted = stat.S_IXOTH if part.is_dir() else stat.S_IROTH
+        if not (user or part.stat().st_mode & wanted or (part != path and is_hidden(path))):
+            raise ConfigError(
+                f"{part}: a service of its own user may not read it; "
+                f"run chmod o+{'x' if part.is_dir() else 'r'} on it, or give --user"
+            )
+
+
+def _writable(request: Request, state: Path, user: str | None) -> Iterator[Path]:
+    """The folders outside of the state folder that are written to."""
+    for option, value in [*request.given("file"), *request.given("folder")]:
+        path = Path(os.path.normpath(state / value))
+        folder = path.parent if (option, value) in request.given("file") else path
+        if folder.is_relative_to(state):
+            continue
+        if not folder.is_dir():
+            raise ConfigError(f"{option} {value}: there is no folder {folder}; create it first")
+        if not user and not folder.stat().st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"{option} {value}: a service of its own user may not write to {folder}; "
+                f"give --user, or a name without folder, which is then in {state}"
+            )
+        yield folder
+
+
+def _peers(request: Request) -> Iterator[str]:
+    """Who is talked to. One who listens for others than this computer talks to anybody."""
+    for option, value in request.given("url"):
+        if "://" in value and urlsplit(value).password:
+            raise ConfigError(
+                f"{option}: everybody can read a password in a unit; leave it out of the URL "
+                f"and put it in /etc/edgeae/, in the file that the unit names"
+            )
+        yield peer(value)
+    for _, value in request.given("address"):
+        yield LOCALHOST if peer(value) == LOCALHOST else ANYBODY
+
+
+def install(unit: Unit, folder: Path) -> None:
+    """Write the unit to ``folder`` and let systemd start it, now and at every boot."""
+    file = folder / f"{unit.name}.service"
+    if os.geteuid() != 0:
+        raise ConfigError(f"{file} is written by root alone; run sudo {shlex.quote(unit.command[0])} service ...")
+    try:
+        replace_file(file, unit.text().encode())
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror}); is this computer run by systemd?") from error
+    for command in (["daemon-reload"], ["enable", file.name], ["restart", file.name]):  # which starts it, too
+        _systemctl(command)
+
+
+def _systemctl(command: list[str]) -> None:
+    try:
+        subprocess.run(["systemctl", *command], check=True, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise ConfigError("there is no systemctl; this computer is not run by systemd") from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        raise ConfigError(f"systemctl {shlex.join(command)} failed ({reason}); mend that and run this again") from error
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="RUN ARGUMENTS...")
+@click.option("--name", help="The service is edgeae-NAME.  [default: the machine of the artifact]")
+@click.option("--user", help="Run as this user.  [default: a user of its own, who owns /var/lib/edgeae-NAME alone]")
+@click.option(
+    "--watchdog", default=120, show_default=True, type=click.IntRange(30, 3600), help="Longest without score, s."
+)
+@click.option("--memory", default="200M", show_default=True, help="Most memory.")
+@click.option("--network", is_flag=True, help="Allow any network, for the program of --on-event.")
+@click.option("--install", "now", is_flag=True, help="Write the unit, start it, and start it at every boot (root).")
+def service(
+    arguments: tuple[str, ...], name: str | None, user: str | None, watchdog: int, memory: str, network: bool, now: bool
+) -> None:
+    """Print or install a systemd service that does `edgeae run` with these arguments.
+
+    It is started again when it fails, and when no sound was scored for a while. Files that it writes to names without
+    a folder are in /var/lib/edgeae-NAME; passwords are read from /etc/edgeae/edgeae-NAME.env.
+
+    \b
+    edgeae service pump-3.onnx --device hw:1 --json
+    sudo .venv/bin/edgeae service pump-3.onnx --device hw:1 --json --track track.json --install
+    systemctl status edgeae-pump-3
+    """
+    request = Request.parse(arguments)
+    unit = plan(request, name=name, user=user, network=network, watchdog=watchdog, memory=memory)
+    if not now:
+        click.echo(unit.text(), nl=False)
+        return
+    install(unit, UNITS)
+    click.echo(f"{unit.name} listens; what it does: systemctl status {unit.name}, journalctl -u {unit.name}", err=True)

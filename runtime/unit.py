@@ -1,0 +1,157 @@
+"""The text of a systemd unit that keeps `edgeae run` going, and lets it do nothing else.
+
+may read      the system, its program and artifact, and nothing of other users
+may write     /var/lib/edgeae-NAME, and folders that the command names
+may open      sound devices
+may reach     nobody, or those that the command names
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+LOCALHOST, ANYBODY = "localhost", "any"
+HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # of which services see nothing
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
+
+HARDENING = """\
+# Sound devices and no others; PrivateDevices= would hide these, too.
+DevicePolicy=closed
+DeviceAllow=char-alsa rw
+SupplementaryGroups=audio
+
+# Everything else is as closed as it can be.
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+PrivateTmp=yes
+ProtectSystem=strict
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a service needs; all paths absolute."""
+
+    name: str
+    command: Sequence[str]  # the program and its arguments
+    readable: Sequence[Path] = ()
+    writable: Sequence[Path] = ()  # folders, other than that of its state
+    peers: frozenset[str] = frozenset()  # addresses, LOCALHOST, ANYBODY
+    secrets: bool = False  # it may need passwords
+    quiet: bool = False  # what it prints is kept elsewhere
+    user: str | None = None
+    watchdog: int = 120  # seconds
+    memory: str = "200M"
+
+    def text(self) -> str:
+        sections = [self._head(), self._process(), self._files(), self._network()]
+        return "\n\n".join(["\n".join(lines) for lines in sections] + [HARDENING])
+
+    def _head(self) -> list[str]:
+        # time-set.target is the clock of the last shutdown, at once. To wait for the right time or for the network could
+        # mean not to listen at all; what cannot be sent is sent later, and lines say whether the clock is right.
+        network = " network.target" if self.peers - {LOCALHOST} else ""
+        return [
+            f"# Made by `edgeae service`. For changes of your own: systemctl edit {self.name}",
+            "[Unit]",
+            f"Description=edgeae listens ({self.name})",
+            f"After=sound.target time-set.target{network}",
+            "StartLimitIntervalSec=0",
+        ]
+
+    def _process(self) -> list[str]:
+        return [
+            "[Service]",
+            "Type=notify",
+            "NotifyAccess=main",
+            f"ExecStart=:{' '.join(map(quoted, self.command))}",
+            "# No sound captured and scored for so long: it is ended and started again.",
+            f"WatchdogSec={self.watchdog}",
+            "WatchdogSignal=SIGTERM",
+            "TimeoutStopSec=20",
+            "Restart=always",
+            "RestartSec=10",
+            f"MemoryMax={self.memory}",
+            "TasksMax=64",
+            *(["StandardOutput=null"] if self.quiet else []),
+            *([f"EnvironmentFile=-/etc/edgeae/{self.name}.env"] if self.secrets else []),
+        ]
+
+    def _files(self) -> list[str]:
+        seen, written = [p for p in self.readable if is_hidden(p)], [p for p in self.writable if is_hidden(p)]
+        return [
+            "# Names of files that do not begin with / are in /var/lib.",
+            f"User={self.user}" if self.user else "DynamicUser=yes",
+            f"StateDirectory={self.name}",
+            f"WorkingDirectory=%S/{self.name}",
+            f"ProtectHome={'tmpfs' if seen or written else 'yes'}",
+            *_settings("BindReadOnlyPaths", seen),
+            *_settings("BindPaths", written),
+            *_settings("ReadWritePaths", set(self.writable) - set(written)),
+        ]
+
+    def _network(self) -> list[str]:
+        if not self.peers:
+            return ["PrivateNetwork=yes", "IPAddressDeny=any", "RestrictAddressFamilies=AF_UNIX"]
+        families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
+        if ANYBODY in self.peers:
+            return [families]
+        return [families, "IPAddressDeny=any", f"IPAddressAllow={' '.join(sorted(self.peers))}"]
+
+
+def quoted(argument: str) -> str:
+    """An argument as systemd.service(5) reads it back, whatever it holds but for the zero byte."""
+    if _PLAIN.fullmatch(argument):
+        return argument
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return '"' + re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+
+
+def peer(location: str) -> str:
+    """Who is at the other side of a URL or HOST:PORT: LOCALHOST, an address, or ANYBODY where only a name is known."""
+    host = urlsplit(location if "://" in location else f"//{location}").hostname
+    if host == "localhost":
+        return LOCALHOST
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return ANYBODY
+    return LOCALHOST if address.is_loopback else ANYBODY if address.is_unspecified else str(address)
+
+
+def is_hidden(path: Path) -> bool:
+    """Services see it only if they are shown it."""
+    return any(path.is_relative_to(folder) for folder in HIDDEN)
+
+
+def _settings(name: str, paths: Iterable[Path]) -> list[str]:
+    """A line for each path that lies in none of the others."""
+    found = sorted(set(paths))
+    outermost = [path for path in found if not any(path != other and path.is_relative_to(other) for other in found)]
+    return [f"{name}={quoted(str(path))}" for path in outermost]
