@@ -17,6 +17,7 @@ LOCALHOST, ANYBODY = "localhost", "any"
 HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # of which services see nothing
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_@=,./+-]+")  # a bare colon separates two of them
 
 HARDENING = """\
 # Sound devices and no others; PrivateDevices= would hide these, too.
@@ -28,6 +29,7 @@ SupplementaryGroups=audio
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
+PrivateMounts=yes
 PrivateTmp=yes
 ProtectSystem=strict
 ProtectClock=yes
@@ -74,8 +76,8 @@ class Unit:
         return "\n\n".join(["\n".join(lines) for lines in sections] + [HARDENING])
 
     def _head(self) -> list[str]:
-        # time-set.target is the clock of the last shutdown, at once. To wait for the right time or for the network could
-        # mean not to listen at all; what cannot be sent is sent later, and lines say whether the clock is right.
+        # time-set.target is the clock of the last shutdown, at once. To wait for the right time or for the network
+        # could mean not to listen at all; what cannot be sent is sent later, and lines say if the clock is right.
         network = " network.target" if self.peers - {LOCALHOST} else ""
         return [
             f"# Made by `edgeae service`. For changes of your own: systemctl edit {self.name}",
@@ -125,9 +127,9 @@ class Unit:
         return [families, "IPAddressDeny=any", f"IPAddressAllow={' '.join(sorted(self.peers))}"]
 
 
-def quoted(argument: str) -> str:
+def quoted(argument: str, plain: re.Pattern[str] = _PLAIN) -> str:
     """An argument as systemd.service(5) reads it back, whatever it holds but for the zero byte."""
-    if _PLAIN.fullmatch(argument):
+    if plain.fullmatch(argument):
         return argument
     escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return '"' + re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
@@ -154,4 +156,4 @@ def _settings(name: str, paths: Iterable[Path]) -> list[str]:
     """A line for each path that lies in none of the others."""
     found = sorted(set(paths))
     outermost = [path for path in found if not any(path != other and path.is_relative_to(other) for other in found)]
-    return [f"{name}={quoted(str(path))}" for path in outermost]
+    return [f"{name}={quoted(str(path), _PLAIN_PATH)}" for path in outermost]
