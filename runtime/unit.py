@@ -101,6 +101,8 @@ class Unit:
             "RestartSec=10",
             f"MemoryMax={self.memory}",
             "TasksMax=64",
+            "# onnxruntime would keep a database of what to tell its makers.",
+            "Environment=ORT_DISABLE_TELEMETRY=1",
             *(["StandardOutput=null"] if self.quiet else []),
             *([f"EnvironmentFile=-/etc/edgeae/{self.name}.env"] if self.secrets else []),
         ]
@@ -124,7 +126,8 @@ class Unit:
         families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
         if ANYBODY in self.peers:
             return [families]
-        return [families, "IPAddressDeny=any", f"IPAddressAllow={' '.join(sorted(self.peers))}"]
+        allowed = " ".join(sorted({LOCALHOST, *self.peers}))  # paho's threads talk to each other there
+        return [families, "IPAddressDeny=any", f"IPAddressAllow={allowed}"]
 
 
 def quoted(argument: str, plain: re.Pattern[str] = _PLAIN) -> str:
