@@ -1,22 +1,15 @@
-"""`edgeae service`: a systemd service that listens for months, checked before it is written.
-
-What an option of `edgeae run` needs from the system stands in OPTIONS, and nowhere else.
-"""
+"""`edgeae service`: a systemd service that listens for months, checked before it is written."""
 
 import os
 import pwd
 import re
 import shlex
-import shutil
 import site
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -24,48 +17,14 @@ from .artifact import replace_file
 from .errors import ConfigError
 from .modelfile import split_model
 from .recorder import slug
+from .request import KEEPERS, Request
 from .run import run
 from .selftest import load_checked
-from .unit import ANYBODY, LOCALHOST, Unit, is_hidden, peer
-
-# option of `run`: what its value is
-OPTIONS = {
-    "track": "file",
-    "log": "file",
-    "metrics_file": "file",
-    "clips": "folder",
-    "webhook_spool": "folder",
-    "mqtt": "url",
-    "webhook": "url",
-    "metrics": "address",
-    "on_event": "program",
-}
-KEEPERS = ("log", "mqtt", "webhook")  # with one of these, nobody needs a line a second in the journal
+from .unit import ANYBODY, Unit, is_hidden
 
 UNITS = Path("/etc/systemd/system")
 STATE = Path("/var/lib")
 LEAST_MEMORY = 100  # MB; listening takes 80
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of `run` and what they mean."""
-
-    arguments: Sequence[str]
-    values: dict[str, Any]
-
-    @classmethod
-    def parse(cls, arguments: Sequence[str], command: click.Command = run) -> "Request":
-        """As ``command`` itself does; click.UsageError if it refuses them."""
-        return cls(arguments, command.make_context(f"edgeae {command.name}", list(arguments)).params)
-
-    def given(self, *kinds: str) -> Iterator[tuple[str, str]]:
-        """Option and value of each that was given of these kinds."""
-        for name, kind in OPTIONS.items():
-            value = self.values.get(name)
-            for one in value if isinstance(value, tuple | list) else [value]:
-                if kind in kinds and one is not None:
-                    yield f"--{name.replace('_', '-')}", str(one)
 
 
 def plan(request: Request, *, name: str | None, user: str | None, network: bool, watchdog: int, memory: str) -> Unit:
@@ -77,15 +36,15 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
     if name is None and machine is None:
         raise ConfigError(f"{model} is not calibrated to a machine; calibrate it, or give --name")
     title, program = f"edgeae-{name or slug(str(machine))}", find_program()
-    needed = [program, model.absolute(), *_hook_files(request)]
+    needed = [program, model.absolute(), *request.hook_files()]
     for path in needed:
         _check_readable(path, user)
     return Unit(
         title,
         [str(program), "run", *_arguments(request.arguments, model)],
         readable=[*needed, *_python(program)],
-        writable=list(_writable(request, STATE / title, user)),
-        peers=frozenset([*_peers(request), *([ANYBODY] if network else [])]),
+        writable=list(request.writable(STATE / title, user)),
+        peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
         secrets=any(request.given("url")),
         quiet=any(request.values.get(option) for option in KEEPERS),
         user=user,
@@ -139,16 +98,6 @@ def _python(program: Path) -> list[Path]:
     return [program.resolve(), Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parents[1]]
 
 
-def _hook_files(request: Request) -> Iterator[Path]:
-    """The files that the user's programs are made of, as far as the command names them."""
-    for option, value in request.given("program"):
-        program, *others = shlex.split(value) or [""]
-        relative = "/" in program and not program.startswith("/")
-        if relative or not shutil.which(program):
-            raise ConfigError(f"{option} {value}: {program} is no program; give its absolute path or a name in PATH")
-        yield from (Path(word) for word in (program, *others) if word.startswith("/") and Path(word).exists())
-
-
 def _check_readable(path: Path, user: str | None) -> None:
     """A service of its own user reads what everybody may read; folders that it does not see do not count."""
     for part in (path, *path.parents):
@@ -158,36 +107,6 @@ def _check_readable(path: Path, user: str | None) -> None:
                 f"{part}: a service of its own user may not read it; "
                 f"run chmod o+{'x' if part.is_dir() else 'r'} on it, or give --user"
             )
-
-
-def _writable(request: Request, state: Path, user: str | None) -> Iterator[Path]:
-    """The folders outside of the state folder that are written to."""
-    for option, value in [*request.given("file"), *request.given("folder")]:
-        path = Path(os.path.normpath(state / value))
-        folder = path.parent if (option, value) in request.given("file") else path
-        if folder.is_relative_to(state):
-            continue
-        if not folder.is_dir():
-            raise ConfigError(f"{option} {value}: there is no folder {folder}; create it first")
-        if not user and not folder.stat().st_mode & stat.S_IWOTH:
-            raise ConfigError(
-                f"{option} {value}: a service of its own user may not write to {folder}; "
-                f"give --user, or a name without folder, which is then in {state}"
-            )
-        yield folder
-
-
-def _peers(request: Request) -> Iterator[str]:
-    """Who is talked to. One who listens for others than this computer talks to anybody."""
-    for option, value in request.given("url"):
-        if "://" in value and urlsplit(value).password:
-            raise ConfigError(
-                f"{option}: everybody can read a password in a unit; leave it out of the URL "
-                f"and put it in /etc/edgeae/, in the file that the unit names"
-            )
-        yield peer(value)
-    for _, value in request.given("address"):
-        yield LOCALHOST if peer(value) == LOCALHOST else ANYBODY
 
 
 def install(unit: Unit, folder: Path) -> None:
@@ -236,7 +155,7 @@ def service(
     sudo .venv/bin/edgeae service pump-3.onnx --device hw:1 --json --track track.json --install
     systemctl status edgeae-pump-3
     """
-    request = Request.parse(arguments)
+    request = Request.parse(arguments, run)
     unit = plan(request, name=name, user=user, network=network, watchdog=watchdog, memory=memory)
     if not now:
         click.echo(unit.text(), nl=False)

@@ -140,11 +140,9 @@ def quoted(argument: str, plain: re.Pattern[str] = _PLAIN) -> str:
 
 def peer(location: str) -> str:
     """Who is at the other side of a URL or HOST:PORT: LOCALHOST, an address, or ANYBODY where only a name is known."""
-    host = urlsplit(location if "://" in location else f"//{location}").hostname
-    if host == "localhost":
-        return LOCALHOST
     try:
-        address = ipaddress.ip_address(host or "")
+        host = urlsplit(location if "://" in location else f"//{location}").hostname or ""
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return ANYBODY
     return LOCALHOST if address.is_loopback else ANYBODY if address.is_unspecified else str(address)

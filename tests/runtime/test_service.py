@@ -17,8 +17,9 @@ from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.request import OPTIONS, Request
 from edgeae.runtime.run import run
-from edgeae.runtime.service import OPTIONS, Request, plan
+from edgeae.runtime.service import plan
 from edgeae.runtime.unit import ANYBODY, LOCALHOST, Unit
 
 PLAN: dict[str, Any] = {"name": None, "user": None, "network": False, "watchdog": 120, "memory": "200M"}
@@ -93,7 +94,7 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
 
 def test_the_artifact_that_run_would_take_is_named(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEAE_MODEL", str(artifact))
-    unit = plan(Request.parse(["--device", "hw:1"]), **PLAN)
+    unit = plan(Request.parse(["--device", "hw:1"], run), **PLAN)
     assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1"]
 
 
@@ -138,7 +139,7 @@ def test_the_program_of_a_hook_can_be_read(artifact: Path, tmp_path: Path) -> No
     unit = planned(artifact, "--on-event", f"python3 '{hook}' --loud", "--on-event", "true")
     assert hook in unit.readable
     assert unit.peers == frozenset()
-    for command in ("./ring", str(tmp_path / "missing"), "no-such-program --x", ""):
+    for command in ("./ring", str(tmp_path / "missing"), "no-such-program --x", "", "ring 'it"):
         assert "is no program; give its absolute path" in refusal(artifact, "--on-event", command)
 
 

@@ -140,6 +140,7 @@ def test_only_those_can_be_reached_who_are_named(peers: list[str], expected: dic
         ("0.0.0.0:9464", ANYBODY),
         ("[::]:9464", ANYBODY),
         ("", ANYBODY),
+        ("http://[broken", ANYBODY),  # `run` says what is wrong with it
     ],
 )
 def test_who_is_reached(location: str, who: str) -> None:
