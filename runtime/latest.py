@@ -1,0 +1,59 @@
+"""What the lines said last of each source: for outputs that publish a state, not lines.
+
+    listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .health import NO_SOUND
+
+CAPTURE = ("waiting", "listening", "lost", "stalled", "stopped")  # states of a status line that tell of capture
+OUTPUTS = ("degraded", "restored")  # ... and those that tell of an output, so of no source
+SOURCES = 64  # of one process; what keeps a state of each needs an end
+
+
+@dataclass
+class Latest:
+    """The last values of one source; None is not known yet."""
+
+    source: str
+    machine: str | None
+    state: str | None = None  # one of CAPTURE
+    model: str | None = None  # path of the artifact
+    time: str | None = None  # of the last score, ISO UTC
+    synced: bool | None = None  # the clock behind `time`
+    score: float | None = None
+    threshold: float | None = None
+    anomaly: bool | None = None
+    level_dbfs: float | None = None
+    health: str | None = None
+    alarm: bool = False
+    last_event: str | None = None  # its sentence
+    last_event_time: str | None = None
+
+    def hear(self, line: dict[str, Any]) -> None:
+        """Take in a line of this source."""
+        self.synced = line.get("synced", self.synced)
+        if line["type"] == "score":
+            self._score(line)
+        elif line["type"] == "event":
+            self.alarm = line["event"] != "end"
+            self.last_event, self.last_event_time = line["sentence"], line["time"]
+        elif line["type"] == "gap":
+            self.alarm = False  # a gap ends an alarm without an event
+        elif line["type"] == "status" and line["state"] in CAPTURE:
+            self.state = line["state"]
+            self.model = line.get("model", self.model)
+            self.alarm &= self.state == "listening"
+
+    def _score(self, line: dict[str, Any]) -> None:
+        self.state, self.time = "listening", line["time"]
+        self.score, self.threshold, self.anomaly = line["score"], line["threshold"], line["anomaly"]
+        self.level_dbfs, self.health = line["level_dbfs"], line["health"]
+        self.alarm &= self.health not in NO_SOUND  # which end an alarm, too
+
+
+def of_a_source(line: dict[str, Any]) -> bool:
+    """Whether a line tells of a source, and not of an output."""
+    return line["type"] != "status" or line["state"] not in OUTPUTS
