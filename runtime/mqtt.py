@@ -95,15 +95,23 @@ class Mqtt:
             raise OutputError(trouble)
 
     def close(self) -> None:
-        """Goodbye, in a bounded time; packets leave in the order in which they were given."""
+        """Goodbye, in a bounded time."""
+        self._say_offline()
         with self._lock:
-            if self._trouble is None:
-                self._client.publish(f"{self._own}/availability", "offline", retain=True)
             self._client.disconnect()
         # paho's thread may be looking up the broker's name, which has no time limit.
         stopping = Thread(target=self._client.loop_stop, name="mqtt stops", daemon=True)
         stopping.start()
         stopping.join(CLOSING)
+
+    def _say_offline(self) -> None:
+        """Until all is acknowledged: a socket closed before that takes what the broker has not read yet with it."""
+        with self._lock:
+            if self._trouble is not None:
+                return
+            last = self._client.publish(f"{self._own}/availability", "offline", qos=1, retain=True)
+        if last.rc == 0:
+            last.wait_for_publish(CLOSING)
 
     def _tell(self, line: Line) -> None:
         """Publish what a line of a source changes."""
