@@ -1,4 +1,4 @@
-"""What Home Assistant has to be told to show a source as a device (MQTT discovery of a whole device, 2024.11 and later).
+"""What Home Assistant, from 2024.11 on, has to be told to show a source as a device (MQTT device discovery).
 
     homeassistant/device/edgeae-pump-3/config   {"device": ..., "origin": ..., "components": {"alarm": ..., ...}}
 

@@ -228,8 +228,9 @@ class Mqtt:
         client.max_queued_messages_set(events)
         client.max_inflight_messages_set(0)  # no second queue, which would break the order
         client.reconnect_delay_set(1, 120)
-        client.on_connect, client.on_subscribe, client.on_message = self._on_connect, self._on_subscribe, self._on_message
+        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_connect_fail, client.on_disconnect = self._on_connect_fail, self._on_disconnect
+        client.on_message = self._on_message
         client.connect_async(broker.host, broker.port, KEEPALIVE)
         return client
 
