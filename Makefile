@@ -30,7 +30,7 @@ benchmarks: $(VENV)/.installed
 # The stages' folders are prerequisites because a strict editable install links each file.
 $(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --editable '.[train,dev]' --config-settings editable_mode=strict
+	$(BIN)/pip install --quiet --editable '.[train,mqtt,dev]' --config-settings editable_mode=strict
 	touch $@
 
 clean:

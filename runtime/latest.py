@@ -1,6 +1,6 @@
 """What the lines said last of each source: for outputs that publish a state, not lines.
 
-    listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
+listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ SECONDS = 10.0  # for a request
 
 def parse_address(text: str) -> tuple[str, int]:
     """(host, port) of ``PORT``, ``HOST:PORT`` or ``[IPv6]:PORT``; a bare port is one of this computer alone."""
-    match = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([^:\[\]]+)):)?(\d{1,5})", text)
+    match = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([\w.-]+)):)?(\d{1,5})", text)
     if not match or int(match[3]) > 65535:
         raise ConfigError(f"--metrics {text}: write a port, such as 9464, or an address, such as 127.0.0.1:9464")
     return match[1] or match[2] or "127.0.0.1", int(match[3])

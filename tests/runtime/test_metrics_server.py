@@ -87,9 +87,7 @@ def test_ipv6(serve: Serve) -> None:
     assert ask(serve("[::1]:0").port, host="::1")[0] == 200
 
 
-def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
     monkeypatch.setattr(metrics_server, "SECONDS", 1.0)
     with socket.create_connection(("127.0.0.1", server.port)) as mute:
@@ -139,7 +137,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 def test_a_port_in_use_is_told(serve: Serve) -> None:
-    with pytest.raises(ConfigError, match="cannot listen there .*in use"):
+    with pytest.raises(ConfigError, match=r"cannot listen there .*in use"):
         serve(str(serve().port))
 
 

@@ -479,12 +479,14 @@ def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["broker", "http://broker", "http://broker:80", "mqtt://", "mqtt://broker:99999", "mqtt://broker:x"]
-    + ["mqtt://broker/a?b", "mqtt://[::1", "mqtt://broker/a//b", "mqtt://broker/$SYS", "mqtt://broker/%23"]
-    + ["mqtt://" + "a" * 70, "mqtt://b/\udc80"],
+    [
+        *("broker", "http://broker", "http://broker:80", "mqtt://", "mqtt://broker:99999", "mqtt://broker:x"),
+        *("mqtt://broker/a?b", "mqtt://[::1", "mqtt://broker/a//b", "mqtt://broker/$SYS", "mqtt://broker/%23"),
+        *("mqtt://" + "a" * 70, "mqtt://b/\udc80"),
+    ],
 )
 def test_what_is_no_mqtt_url_is_refused_in_one_sentence(url: str) -> None:
-    with pytest.raises(ConfigError, match="mqtt://|topics cannot start with"):
+    with pytest.raises(ConfigError, match=r"mqtt://|topics cannot start with"):
         Mqtt(url)
 
 
