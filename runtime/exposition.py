@@ -1,8 +1,10 @@
 """Prometheus' text format 0.0.4: families of samples as lines.
 
-# HELP edgeae_score Distance from normal of the last window, a natural logarithm.
-# TYPE edgeae_score gauge
-edgeae_score{source="hw:1",machine="pump-3"} 0.412
+    # HELP edgeae_score Distance from normal of the last window, a natural logarithm.
+    # TYPE edgeae_score gauge
+    edgeae_score{source="hw:1",machine="pump-3"} 0.412
+
+A family is described once, and its samples stand together.
 """
 
 from collections.abc import Iterable, Mapping

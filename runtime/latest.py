@@ -1,6 +1,8 @@
 """What the lines said last of each source: for outputs that publish a state, not lines.
 
-listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
+    listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
+
+A gap, a second without sound and a lost device end an alarm without an event; here, too.
 """
 
 from dataclasses import dataclass
