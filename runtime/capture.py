@@ -30,6 +30,7 @@ from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .audio import Channel, select_channel
 from .errors import DeviceError
 from .listing import list_devices
+from .names import resolve
 from .pcm import FORMATS, PERIOD_SECONDS, decode, negotiate
 
 QUEUE_PERIODS = 8
@@ -67,7 +68,8 @@ Deliver = Callable[[Block | Gap | DeviceError], None]
 class Capture:
     """An open capture device.
 
-    `device` is an ALSA name (`hw:1`, `plughw:1,0`, `hw:CARD=Device,DEV=0`, `default`). The device runs
+    `device` is an ALSA name (`hw:1`, `plughw:1,0`, `hw:CARD=Device,DEV=0`, `default`) or one that stays
+    (`usb:0d8c:013c`, `edgeae.runtime.names`), which is looked up now. The device runs
     at `samplerate` Hz if it can, else at a multiple, else at the nearest rate above, else below; ALSA
     never resamples. `channels` are the wanted ones, counted from 0; "mix" is the mean of two channels,
     or of as many as the device insists on. `stop()` may be called from a thread or a signal handler.
@@ -90,7 +92,7 @@ class Capture:
         self._stall_seconds = stall_seconds
         self._stopped = False
         self._thread = Thread(target=self._read_device, name=f"capture {device}", daemon=True)
-        self._pcm: c_void_p | None = _open(self._alsa, device)
+        self._pcm: c_void_p | None = _open(self._alsa, resolve(device))
         try:
             setup = negotiate(self._alsa, self._pcm, device, samplerate, channels)
         except DeviceError:

@@ -2,13 +2,11 @@
 
     listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
 
-A gap, a second without sound and a lost device end an alarm without an event; here, too.
+An alarm lasts until its end is told: a gap, silence or a lost device do not mean that the machine is well.
 """
 
 from dataclasses import dataclass
 from typing import Any
-
-from .health import NO_SOUND
 
 CAPTURE = ("waiting", "listening", "lost", "stalled", "stopped")  # states of a status line that tell of capture
 OUTPUTS = ("degraded", "restored")  # ... and those that tell of an output, so of no source
@@ -42,18 +40,14 @@ class Latest:
         elif line["type"] == "event":
             self.alarm = line["event"] != "end"
             self.last_event, self.last_event_time = line["sentence"], line["time"]
-        elif line["type"] == "gap":
-            self.alarm = False  # a gap ends an alarm without an event
         elif line["type"] == "status" and line["state"] in CAPTURE:
             self.state = line["state"]
             self.model = line.get("model", self.model)
-            self.alarm &= self.state == "listening"
 
     def _score(self, line: dict[str, Any]) -> None:
         self.state, self.time = "listening", line["time"]
         self.score, self.threshold, self.anomaly = line["score"], line["threshold"], line["anomaly"]
         self.level_dbfs, self.health = line["level_dbfs"], line["health"]
-        self.alarm &= self.health not in NO_SOUND  # which end an alarm, too
 
 
 def of_a_source(line: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """The network of an artifact, run by ONNX Runtime on one thread."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Network:
     """
 
     def __init__(self, artifact: Artifact) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -63,12 +63,20 @@ class Teller:
 
     def tell(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
         """age: seconds since the sound that the line is about, if that is known."""
+        self.stamp(line, machine, age)
+        self.send(line)
+
+    def stamp(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
+        """Number and date a line, which is to be sent next."""
         heard = datetime.now(UTC) - timedelta(seconds=age or 0.0)
         line["time"] = heard.isoformat(timespec="milliseconds")
         line |= {"machine": machine, "seq": self._count, "synced": self._is_synced()}
         if line["type"] == "score":
             line["age"] = None if age is None else round(age, 3)
         self._count += 1
+
+    def send(self, line: Line) -> None:
+        """Hand a line to all outputs."""
         if self._show:
             self._show(line)
         for outbox in self._outboxes:

@@ -27,6 +27,7 @@ OPTIONS = {
     "webhook_spool": "folder",
     "mqtt": "url",
     "webhook": "url",
+    "mqtt_ca": "input",
     "metrics": "address",
     "on_event": "program",
 }
@@ -84,8 +85,9 @@ class Request:
         for _, value in self.given("address"):
             yield LOCALHOST if peer(value) == LOCALHOST else ANYBODY
 
-    def hook_files(self) -> Iterator[Path]:
-        """The files that the user's programs are made of, as far as the command names them."""
+    def inputs(self) -> Iterator[Path]:
+        """The files that are read beside artifacts: of the user's programs those that the command names."""
+        yield from (Path(value).absolute() for _, value in self.given("input"))
         for option, value in self.given("program"):
             program, *others = _words(value) or [""]
             relative = "/" in program and not program.startswith("/")

@@ -3,7 +3,7 @@
 import math
 import signal
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -14,15 +14,17 @@ from .audio import SUFFIXES, Channel, parse_channel
 from .backlog import Backlog
 from .capture import now
 from .detector import Detector
-from .errors import EXIT_INTERRUPTED, AudioError, ConfigError
+from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from .listening import Ear, listen
 from .live import stopping
 from .microphone import Microphone
 from .modelfile import split_models
+from .names import resolve
 from .output import Teller
-from .outputs import Outputs, output_options, slug
+from .outputs import Outputs, output_options
 from .pcm import FORMATS
 from .pipe import Pipe
+from .recorder import slug
 from .recordings import audio_files
 from .report import Report
 from .selftest import load_all
@@ -78,7 +80,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[MODEL]... [FILES... | -]")
-@click.option("--device", "-D", "devices", multiple=True, help="Capture device; see `edgeae devices`. Repeatable.")
+@click.option("--device", "-D", multiple=True, help="Capture device; see `edgeae devices`. Repeatable.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
 @click.option("--channels", help="Channels of each device to listen to, one machine each: 0,1,2,3.")
@@ -115,7 +117,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @output_options
 def run(
     arguments: tuple[str, ...],
-    devices: tuple[str, ...],
+    device: tuple[str, ...],
     duration: float | None,
     channel: str | None,
     channels: str | None,
@@ -144,15 +146,15 @@ def run(
     arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
     """
     models, inputs = split_models(arguments)
-    if bool(devices) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
+    if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
         raise ConfigError("edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them")
     live = not inputs or inputs == ["-"]
     if not live and duration is not None:
         raise ConfigError("--duration limits a microphone or a pipe; files are scored whole")
-    if channels and (channel or not devices):
+    if channels and (channel or not device):
         raise ConfigError("--channels is for --device, and in the place of --channel; give one of them")
     wanted = [parse_channel(number) for number in (channels or channel or "0").split(",")]
-    names = source_names(devices, wanted) if devices else inputs[:1]
+    names = source_names(device, wanted) if device else inputs[:1]
     if len(models) not in (1, len(names)):
         raise ConfigError(f"{len(models)} artifacts for {len(names)} sources; give one for all, or one for each")
     detectors = load_all(models) * (len(names) // len(models))
@@ -160,14 +162,14 @@ def run(
         _warn_uncalibrated(path, detector)
     with ExitStack() as stack:
         bad, came = 0, list[int]()
-        out = stack.enter_context(Outputs(as_json=as_json, waits=not devices, **outputs))
+        out = stack.enter_context(Outputs(as_json=as_json, live=live, waits=not device, **outputs))
         tracks = open_tracks(stack, track, track_days, names, detectors)
         sources = [
-            Source(name, detector, out.teller, model=model, duration=duration, track=tracked)
+            Source(name, detector, out, model=model, duration=duration, track=tracked)
             for name, detector, model, tracked in zip(names, detectors, models * len(names), tracks, strict=False)
         ]
-        if devices:
-            came = listen_to(devices, wanted, sources, out, wait_device, give_up)
+        if device:
+            came = listen_to(device, wanted, sources, out, wait_device, give_up)
         elif live:
             pipe = Pipe(encoding, input_channels, rate, wanted[0])
             came = score_pipe(sources[0], pipe, rate, input_channels, encoding)
@@ -218,10 +220,14 @@ def listen_to(
     with stopping() as came:
         try:
             for device in devices:
+                with suppress(DeviceError):  # which may come later, but not by a name that nothing can have
+                    resolve(device)
                 microphone = Microphone(device, Backlog(bell), samplerate=rate, channels=channels)
                 ears.append(Ear(microphone, [(channel, next(left)) for channel in channels]))
             limits = {"wait": wait, "give_up": math.inf if give_up is None else give_up}
+            out.notify.ready()
             listen(ears, bell, lambda: bool(came), out.tick, **limits)
+            out.notify.stopping()
         finally:
             for ear in ears:
                 ear.microphone.close()

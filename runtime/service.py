@@ -15,11 +15,11 @@ import click
 
 from .artifact import replace_file
 from .errors import ConfigError
-from .modelfile import split_model
+from .modelfile import split_models
 from .recorder import slug
 from .request import KEEPERS, Request
 from .run import run
-from .selftest import load_checked
+from .selftest import load_all
 from .unit import ANYBODY, Unit, is_hidden
 
 UNITS = Path("/etc/systemd/system")
@@ -31,17 +31,17 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
     """The unit for a request; EdgeaeError if it could not run."""
     _check_microphone(request)
     _check_options(name, user, memory)
-    model = split_model(request.values["arguments"])[0]
-    machine = load_checked(model).machine
+    models = split_models(request.values["arguments"])[0]
+    machine = load_all(models)[0].machine
     if name is None and machine is None:
-        raise ConfigError(f"{model} is not calibrated to a machine; calibrate it, or give --name")
+        raise ConfigError(f"{models[0]} is not calibrated to a machine; calibrate it, or give --name")
     title, program = f"edgeae-{name or slug(str(machine))}", find_program()
-    needed = [program, model.absolute(), *request.hook_files()]
+    needed = [program, *(model.absolute() for model in models), *request.inputs()]
     for path in needed:
         _check_readable(path, user)
     return Unit(
         title,
-        [str(program), "run", *_arguments(request.arguments, model)],
+        [str(program), "run", *_arguments(request.arguments, models)],
         readable=[*needed, *_python(program)],
         writable=list(request.writable(STATE / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
@@ -73,12 +73,12 @@ def _check_options(name: str | None, user: str | None, memory: str) -> None:
         raise ConfigError(f"--user {user}: there is no such user; leave it out for one of the service's own") from error
 
 
-def _arguments(arguments: Sequence[str], model: Path) -> list[str]:
-    """The same, with the artifact by its absolute path."""
-    absolute = str(model.absolute())
-    if str(model) not in arguments:
-        return [absolute, *arguments]
-    return [absolute if argument == str(model) else argument for argument in arguments]
+def _arguments(arguments: Sequence[str], models: Sequence[Path]) -> list[str]:
+    """The same, with each artifact by its absolute path."""
+    absolute = {str(model): str(model.absolute()) for model in models}
+    if not any(argument in absolute for argument in arguments):  # the default one
+        return [*absolute.values(), *arguments]
+    return [absolute.get(argument, argument) for argument in arguments]
 
 
 def find_program() -> Path:

@@ -9,7 +9,8 @@ from .errors import AudioError
 from .live import Stream
 from .mel import Float32
 from .outbox import Line
-from .output import Teller, gap_line, status_line
+from .output import gap_line, status_line
+from .outputs import Outputs
 from .report import Report
 from .trackfile import TrackFile
 
@@ -21,14 +22,15 @@ class Source:
         self,
         name: str,
         detector: Detector,
-        teller: Teller,
+        out: Outputs,
         *,
         model: Path,
         duration: float | None = None,
         track: TrackFile | None = None,
     ) -> None:
         """duration: seconds of sound, lost ones included, after which it is done."""
-        self.name, self._detector, self._teller, self._model = name, detector, teller, model
+        self.name, self._detector, self._out, self._model = name, detector, out, model
+        self._clips = out.recorder(name, detector.machine)
         self._report, self._duration = Report(detector, name, track), duration
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
@@ -69,13 +71,18 @@ class Source:
         if self._duration is not None:
             left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
             block = block[: max(left, 0)]
-        self._tell_windows(self._stream.push(block), heard)
+        windows = self._stream.push(block)
+        if self._clips:
+            self._out.keep(self._clips.hear(block, self._stream.samplerate))
+        self._tell_windows(windows, heard)
 
     def gap(self, frames: int, reason: str) -> None:
         """So many frames of the device were lost."""
         seconds = frames / self._stream.samplerate
         self._stream.gap(frames)
         self._report.gap()
+        if self._clips:
+            self._out.keep(self._clips.gap())
         self._gaps, self._lost = self._gaps + 1, self._lost + seconds
         self._tell(gap_line(self.name, self.t, frames, round(seconds, 3), reason))
 
@@ -92,6 +99,8 @@ class Source:
                 self._tell_windows(self._stream.flush(), now())
             except AudioError as error:
                 too_short = AudioError(f"{self.name}: {error}")
+        if self._clips:
+            self._out.keep(self._clips.close())
         lost = round(self._lost, 3)
         self.status("stopped", windows=self.windows, gaps=self._gaps, lost_seconds=lost, alarm=self._report.alarm)
         return None if self.windows else too_short
@@ -99,6 +108,12 @@ class Source:
     def _tell_windows(self, windows: Iterable[Window], heard: float) -> None:
         for line in self._report.lines(windows):
             self._tell(line, now() - heard + max(0.0, self._stream.seconds - line["t"]))
+            if line["type"] == "score":
+                self._out.notify.scored()
 
     def _tell(self, line: Line, age: float | None = None) -> None:
-        self._teller.tell(line, self._detector.machine, age)
+        teller = self._out.teller
+        teller.stamp(line, self._detector.machine, age)
+        if self._clips and line["type"] == "event":
+            line["clip"] = self._clips.event(line)
+        teller.send(line)
