@@ -38,8 +38,8 @@ AHEAD = 600  # seconds of sound
 SAMPLED = 500  # score lines between two looks at the process
 LISTEN = """
 import errno, random, sys
-from edgeae.runtime import capture
-from edgeae.runtime.alsa import Alsa, AlsaError
+from edgeae.runtime.devices import capture
+from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.cli import main
 
 chance, faults = float(sys.argv.pop(1)), random.Random(1)

@@ -3,8 +3,8 @@
 import contextlib
 
 from edgeae.runtime.audio import Channel
-from edgeae.runtime.capture import Capture, Gap
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices.capture import Capture, Gap
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live import Stream, limited, stopping
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Condition
 
-from .audio import Channel, select_channel
-from .backlog import Item, Lost, Setup
-from .capture import Block, Gap
+import numpy as np
+
+from .audio import LOUDEST, Channel, select_channel
+from .devices.backlog import Item, Lost, Setup
+from .devices.capture import Block, Gap
+from .devices.microphone import Microphone
 from .errors import AudioError
 from .mel import Float32
-from .microphone import Microphone
 from .source import Source
 
 TICK_SECONDS = 0.25
@@ -47,15 +49,21 @@ class Ear:
                 elif isinstance(item, Lost):
                     source.status(item.state, sentence=item.sentence)
                 elif samples is not None and not source.done():
-                    _hear(source, select_channel(samples, channel), item.heard)
+                    with np.errstate(all="ignore"):  # of what is no sound; `_hear` finds it
+                        mono = select_channel(samples, channel)
+                    _hear(source, mono, item.heard)
 
 
 def _hear(source: Source, samples: Float32, heard: float) -> None:
-    """A device that delivers what is no sound is not listened to, and not given up."""
+    """A device that delivers what is no sound is not given up: that part counts as lost."""
     try:
         source.hear(samples, heard)
     except AudioError:
-        source.gap(len(samples), "not numbers")
+        wrong = np.flatnonzero(~(np.abs(samples) <= LOUDEST))
+        first, after = int(wrong[0]), int(wrong[-1]) + 1
+        source.hear(samples[:first], heard)
+        source.gap(after - first, "not numbers")
+        source.hear(samples[after:], heard)
 
 
 def batched(items: Sequence[Item]) -> Iterator[Item]:

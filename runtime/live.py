@@ -9,8 +9,8 @@ from types import FrameType
 import numpy as np
 
 from .audio import Resampler
-from .capture import Gap
 from .detector import Pipeline, Window, checked
+from .devices.capture import Gap
 from .mel import Float32
 
 
@@ -36,9 +36,9 @@ class Stream:
         return round(self.seconds, 3)
 
     def push(self, block: Float32) -> list[Window]:
-        """A block (n,), full scale 1."""
-        self._frames += len(block)
+        """A block (n,), full scale 1; AudioError, and nothing was heard, if it is no sound."""
         samples = checked(block)
+        self._frames += len(block)
         self._listener.measure(samples)
         return self._listener.push(self._resampler.push(samples))
 

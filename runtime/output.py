@@ -17,7 +17,7 @@ from .clock import synced
 from .detector import Result
 from .events import Event
 from .health import NO_SOUND, Condition
-from .outbox import Line, Outbox
+from .outputs.outbox import Line, Outbox
 
 PROGRAM = "edgeae"  # the source of lines that tell of the program itself
 CLOCK_SECONDS = 10.0  # between two looks at whether the clock is synchronised

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterator
 
 from .audio import Channel, select_channel
+from .devices.pcm import FORMATS, decode
 from .errors import ConfigError
 from .mel import Float32
-from .pcm import FORMATS, decode
 
 SECONDS = 0.1  # read at once
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from .detector import Detector, Result, Window
 from .events import Alarm
 from .health import NO_SOUND, Health
-from .outbox import Line
 from .output import event_line, health_line, score_line, status_line
+from .outputs.outbox import Line
 from .trackfile import TrackFile
 
 

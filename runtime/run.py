@@ -11,20 +11,20 @@ from typing import Any
 import click
 
 from .audio import SUFFIXES, Channel, parse_channel
-from .backlog import Backlog
-from .capture import now
 from .detector import Detector
+from .devices.backlog import Backlog
+from .devices.capture import now
+from .devices.microphone import Microphone
+from .devices.names import resolve
+from .devices.pcm import FORMATS
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from .listening import Ear, listen
 from .live import stopping
-from .microphone import Microphone
 from .modelfile import split_models
-from .names import resolve
 from .output import Teller
-from .outputs import Outputs, output_options
-from .pcm import FORMATS
+from .outputs.options import Outputs, output_options
+from .outputs.recorder import slug
 from .pipe import Pipe
-from .recorder import slug
 from .recordings import audio_files
 from .report import Report
 from .selftest import load_all
@@ -234,7 +234,7 @@ def listen_to(
         for ear in ears:
             ear.hear()  # what was delivered before it was closed
     failures = [error for source in sources if (error := source.end())]
-    if failures and not came:
+    if len(failures) == len(sources) and not came:
         raise failures[0]
     return came
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from .capture import now
 from .detector import Detector, Window
+from .devices.capture import now
 from .errors import AudioError
 from .live import Stream
 from .mel import Float32
-from .outbox import Line
 from .output import gap_line, status_line
-from .outputs import Outputs
+from .outputs.options import Outputs
+from .outputs.outbox import Line
 from .report import Report
 from .trackfile import TrackFile
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.capture import Gap
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices.capture import Gap
 from edgeae.runtime.recordings import audio_files
 
 from ..runtime import conftest as alsa

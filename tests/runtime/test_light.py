@@ -42,9 +42,9 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            # From a stage's own folder, one dot is the stage and two are edgeae.
-            above = {0: "", 1: f"edgeae.{path.parent.name}", 2: "edgeae"}[node.level]
-            base = ".".join(part for part in (above, node.module) if part)
+            package = ("edgeae", *path.parent.relative_to(ROOT).parts)
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join(part for part in (*above, node.module) if part)
             names = [f"{base}.{alias.name}" for alias in node.names]
         else:
             continue

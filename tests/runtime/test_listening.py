@@ -17,10 +17,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.recordings import audio_files
 from edgeae.runtime.selftest import load_all
 
@@ -193,8 +193,8 @@ class Planned(Alsa):
 def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*reads: int, code: int = errno.ENODEV) -> None:
         library = type("Library", (Planned,), {"plan": list(reads), "code": code})
-        monkeypatch.setattr("edgeae.runtime.capture.Alsa", library)
-        monkeypatch.setattr("edgeae.runtime.microphone.FIRST_WAIT", 0.01)
+        monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", library)
+        monkeypatch.setattr("edgeae.runtime.devices.microphone.FIRST_WAIT", 0.01)
 
     return install
 
@@ -276,7 +276,7 @@ def test_the_duration_passes_while_a_device_is_lost(
 
 
 def test_sound_that_is_not_numbers_is_a_gap(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class OnlyFloats(Planned):
         plan: list[int] = []  # noqa: RUF012
@@ -289,7 +289,7 @@ def test_sound_that_is_not_numbers_is_a_gap(
     samples = (sound / 2**15).astype("<f4")
     samples[8 * RATE : 8 * RATE + 100] = np.nan
     alsa_device(samples)
-    pytest.MonkeyPatch().setattr("edgeae.runtime.capture.Alsa", OnlyFloats)
+    monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", OnlyFloats)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 16)
     assert code == 0
     [gap] = [line for line in lines if line["type"] == "gap"]

@@ -20,14 +20,14 @@ import soxr
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime import capture as capture_module
-from edgeae.runtime.alsa import Alsa, AlsaError
 from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.capture import Block, Gap, now
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices import capture as capture_module
+from edgeae.runtime.devices.alsa import Alsa, AlsaError
+from edgeae.runtime.devices.capture import Block, Gap, now
+from edgeae.runtime.devices.pcm import FORMATS, decode
 from edgeae.runtime.mel import log_mel
-from edgeae.runtime.pcm import FORMATS, decode
 from edgeae.runtime.recordings import audio_files
 
 RATE = 16000
@@ -288,7 +288,7 @@ class FakeCapture:
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.runtime.microphone.Capture", FakeCapture)
+        monkeypatch.setattr("edgeae.runtime.devices.microphone.Capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install

@@ -1,0 +1,1 @@
+"""Capture devices: their names, what they accept, their sound."""

@@ -1,0 +1,109 @@
+"""The few functions of libasound that edgeae calls, declared for ctypes."""
+
+import ctypes
+from ctypes import POINTER, c_char_p, c_int, c_long, c_size_t, c_uint, c_ulong, c_void_p
+from typing import Any
+
+from ..errors import DeviceError
+
+CAPTURE = 1  # snd_pcm_stream_t
+NONBLOCK = 1  # mode of snd_pcm_open: a busy device is an error, never a wait
+RW_INTERLEAVED = 3  # snd_pcm_access_t
+PREPARED = 2  # snd_pcm_state_t
+
+_UINT, _ULONG, _INT = POINTER(c_uint), POINTER(c_ulong), POINTER(c_int)
+
+# name: (what it returns, what it takes...); handles and opaque structures are plain pointers
+_PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "snd_asoundlib_version": (c_char_p,),
+    "snd_strerror": (c_char_p, c_int),
+    "snd_card_next": (c_int, _INT),
+    "snd_ctl_open": (c_int, POINTER(c_void_p), c_char_p, c_int),
+    "snd_ctl_close": (c_int, c_void_p),
+    "snd_ctl_card_info_sizeof": (c_size_t,),
+    "snd_ctl_card_info": (c_int, c_void_p, c_void_p),
+    "snd_ctl_card_info_get_id": (c_char_p, c_void_p),
+    "snd_ctl_card_info_get_name": (c_char_p, c_void_p),
+    "snd_ctl_pcm_next_device": (c_int, c_void_p, _INT),
+    "snd_ctl_pcm_info": (c_int, c_void_p, c_void_p),
+    "snd_pcm_info_sizeof": (c_size_t,),
+    "snd_pcm_info_set_device": (None, c_void_p, c_uint),
+    "snd_pcm_info_set_stream": (None, c_void_p, c_int),
+    "snd_pcm_info_get_name": (c_char_p, c_void_p),
+    "snd_pcm_open": (c_int, POINTER(c_void_p), c_char_p, c_int, c_int),
+    "snd_pcm_close": (c_int, c_void_p),
+    "snd_pcm_start": (c_int, c_void_p),
+    "snd_pcm_state": (c_int, c_void_p),
+    "snd_pcm_wait": (c_int, c_void_p, c_int),
+    "snd_pcm_readi": (c_long, c_void_p, c_void_p, c_ulong),
+    "snd_pcm_recover": (c_int, c_void_p, c_int, c_int),
+    "snd_pcm_hw_params_sizeof": (c_size_t,),
+    "snd_pcm_hw_params_any": (c_int, c_void_p, c_void_p),
+    "snd_pcm_hw_params_set_rate_resample": (c_int, c_void_p, c_void_p, c_uint),
+    "snd_pcm_hw_params_set_access": (c_int, c_void_p, c_void_p, c_int),
+    "snd_pcm_hw_params_set_channels_min": (c_int, c_void_p, c_void_p, _UINT),
+    "snd_pcm_hw_params_set_channels_first": (c_int, c_void_p, c_void_p, _UINT),
+    "snd_pcm_hw_params_set_channels_near": (c_int, c_void_p, c_void_p, _UINT),
+    "snd_pcm_hw_params_get_channels_min": (c_int, c_void_p, _UINT),
+    "snd_pcm_hw_params_get_channels_max": (c_int, c_void_p, _UINT),
+    "snd_pcm_hw_params_test_rate": (c_int, c_void_p, c_void_p, c_uint, c_int),
+    "snd_pcm_hw_params_set_rate": (c_int, c_void_p, c_void_p, c_uint, c_int),
+    "snd_pcm_hw_params_set_rate_min": (c_int, c_void_p, c_void_p, _UINT, _INT),
+    "snd_pcm_hw_params_set_rate_first": (c_int, c_void_p, c_void_p, _UINT, _INT),
+    "snd_pcm_hw_params_set_rate_last": (c_int, c_void_p, c_void_p, _UINT, _INT),
+    "snd_pcm_hw_params_test_format": (c_int, c_void_p, c_void_p, c_int),
+    "snd_pcm_hw_params_set_format": (c_int, c_void_p, c_void_p, c_int),
+    "snd_pcm_hw_params_set_period_size_near": (c_int, c_void_p, c_void_p, _ULONG, _INT),
+    "snd_pcm_hw_params_set_buffer_size_near": (c_int, c_void_p, c_void_p, _ULONG),
+    "snd_pcm_hw_params": (c_int, c_void_p, c_void_p),
+}
+
+
+class AlsaError(OSError):
+    """A call that libasound refused: `errno` (positive) and `strerror` say why."""
+
+
+# Takes what libasound would print on stderr. The library keeps the pointer, so this lives with the module.
+_SILENCE = ctypes.CFUNCTYPE(None, c_char_p, c_int, c_char_p, c_int, c_char_p)(lambda *_: None)
+
+
+class Alsa:
+    """libasound, loaded when the first object is made.
+
+    Raises DeviceError when the library is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._library = ctypes.CDLL("libasound.so.2")
+        except OSError as error:
+            raise DeviceError(
+                "libasound.so.2 is not installed, and live audio needs it: sudo apt-get install libasound2 "
+                "(its name from Debian 13 and Ubuntu 24.04 on: libasound2t64)"
+            ) from error
+        for name, (result, *arguments) in _PROTOTYPES.items():
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = result, arguments
+        self._library.snd_lib_error_set_handler(_SILENCE)
+
+    def call(self, name: str, *arguments: Any) -> int:
+        """Call a function that returns a number, or nothing (0). Raises AlsaError where it is negative."""
+        result: int = getattr(self._library, name)(*arguments) or 0
+        if result < 0:
+            raise AlsaError(-result, self.text("snd_strerror", result))
+        return result
+
+    def text(self, name: str, *arguments: Any) -> str:
+        """Call a function that returns a string."""
+        found: bytes = getattr(self._library, name)(*arguments)
+        return found.decode(errors="replace")
+
+    def structure(self, name: str) -> "ctypes.Array[ctypes.c_char]":
+        """A zeroed opaque structure, such as `snd_pcm_hw_params`; Python frees it."""
+        return ctypes.create_string_buffer(self.call(f"{name}_sizeof"))
+
+    def handle(self, name: str, *arguments: Any) -> c_void_p:
+        """Call a function that opens a handle into its first argument."""
+        opened = c_void_p()
+        self.call(name, ctypes.byref(opened), *arguments)
+        return opened

@@ -1,0 +1,114 @@
+"""What a device can deliver: choosing rate, channels and format, and decoding its samples."""
+
+import contextlib
+from collections.abc import Sequence
+from ctypes import byref, c_uint, c_ulong, c_void_p
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Channel
+from ..errors import DeviceError
+from .alsa import RW_INTERLEAVED, Alsa, AlsaError
+
+# In order of preference, with the numbers of snd_pcm_format_t and the bytes of a sample. 16 bits come
+# first: every device that has them does them best, and their noise is far below a microphone's.
+FORMATS = {"S16_LE": (2, 2), "S32_LE": (10, 4), "S24_3LE": (32, 3), "FLOAT_LE": (14, 4)}
+
+PERIOD_SECONDS = 0.032  # one hop of the features at 16 kHz
+BUFFER_SECONDS = 2.0
+
+_HW = "snd_pcm_hw_params"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a device agreed to: rate in Hz, channels, format, and period and buffer in frames."""
+
+    samplerate: int
+    channels: int
+    format: str
+    period: int
+    buffer: int
+
+
+def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]) -> Setup:
+    """Narrow down what the device offers to one setup, and install it."""
+    params = alsa.structure(_HW)
+    try:
+        alsa.call(f"{_HW}_any", pcm, params)
+        alsa.call(f"{_HW}_set_rate_resample", pcm, params, 0)
+        alsa.call(f"{_HW}_set_access", pcm, params, RW_INTERLEAVED)
+        _require_channels(alsa, pcm, params, device, wanted)
+        rate = _choose_rate(alsa, pcm, params, samplerate)
+        channels = _choose_channels(alsa, pcm, params, wanted)
+        chosen = _choose_format(alsa, pcm, params, device)
+        period, buffer = c_ulong(round(rate * PERIOD_SECONDS)), c_ulong(round(rate * BUFFER_SECONDS))
+        alsa.call(f"{_HW}_set_period_size_near", pcm, params, byref(period), None)
+        alsa.call(f"{_HW}_set_buffer_size_near", pcm, params, byref(buffer))
+        alsa.call(_HW, pcm, params)
+    except AlsaError as error:
+        raise DeviceError(
+            f"{device} refuses to capture near {samplerate} Hz ({error.strerror}): try plughw in place of hw"
+        ) from error
+    return Setup(rate, channels, chosen, period.value, buffer.value)
+
+
+def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]) -> None:
+    most = c_uint()
+    alsa.call(f"{_HW}_get_channels_max", params, byref(most))
+    numbers = [channel for channel in wanted if channel != "mix"]
+    for channel in numbers:
+        if not 0 <= channel < most.value:
+            raise DeviceError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
+    if numbers:
+        alsa.call(f"{_HW}_set_channels_min", pcm, params, byref(c_uint(max(numbers) + 1)))
+
+
+def _choose_rate(alsa: Alsa, pcm: c_void_p, params: object, samplerate: int) -> int:
+    """`samplerate`, a multiple of it, the nearest rate above it, or the nearest below."""
+    for multiple in range(samplerate, 192_001, samplerate):
+        with contextlib.suppress(AlsaError):
+            alsa.call(f"{_HW}_set_rate", pcm, params, multiple, 0)
+            return multiple
+    rate = c_uint(samplerate)
+    try:
+        alsa.call(f"{_HW}_set_rate_min", pcm, params, byref(rate), None)
+        alsa.call(f"{_HW}_set_rate_first", pcm, params, byref(rate), None)
+    except AlsaError:
+        alsa.call(f"{_HW}_set_rate_last", pcm, params, byref(rate), None)
+    return rate.value
+
+
+def _choose_channels(alsa: Alsa, pcm: c_void_p, params: object, wanted: Sequence[Channel]) -> int:
+    count = c_uint(2)
+    setter = "near" if "mix" in wanted else "first"
+    alsa.call(f"{_HW}_set_channels_{setter}", pcm, params, byref(count))
+    return count.value
+
+
+def _choose_format(alsa: Alsa, pcm: c_void_p, params: object, device: str) -> str:
+    for name, (number, _) in FORMATS.items():
+        with contextlib.suppress(AlsaError):
+            alsa.call(f"{_HW}_set_format", pcm, params, number)
+            return name
+    raise DeviceError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
+
+
+def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.float32]:
+    """Interleaved samples in one of FORMATS as float32 `(frames, channels)`, full scale 1.
+
+    Exact, but for the lowest 8 of 32 bits: float32 has room for 24, and no device has more.
+    """
+    if encoding == "FLOAT_LE":
+        samples = np.frombuffer(raw, "<f4").astype(np.float32)
+    elif encoding == "S16_LE":
+        samples = np.frombuffer(raw, "<i2").astype(np.float32) / np.float32(2**15)
+    elif encoding == "S24_3LE":
+        padded = np.zeros((len(raw) // 3, 4), np.uint8)
+        padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+        return decode(padded.tobytes(), "S32_LE", channels)
+    else:
+        samples = (np.frombuffer(raw, "<i4") >> 8).astype(np.float32) / np.float32(2**23)
+    return samples.reshape(-1, channels)

@@ -1,0 +1,1 @@
+"""`edgeae doctor`: one page on this computer, the artifact and the microphones."""

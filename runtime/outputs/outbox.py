@@ -1,0 +1,135 @@
+"""Outputs that cannot block the listening: each has a thread and a bounded queue of its own.
+
+    listening --put--> queue (oldest lines dropped, and counted) --thread--> Sink.deliver
+
+A sink that fails loses the line it was given, unless it keeps it itself; that it fails is told, once,
+and again when it works (`Outbox.trouble`). A sink that does keep lines and sends them later has `trouble`
+and `lost` of its own, which stand in those of its outbox: it may fail, and recover, while no line comes.
+"""
+
+import time
+from collections import deque
+from threading import Condition, Thread
+from typing import Any, Protocol
+
+from ..errors import EdgeaeError
+
+Line = dict[str, Any]  # what `edgeae run` says, see `edgeae.runtime.output`
+
+LIMIT = 1000  # lines that wait
+CLOSING = 5.0  # seconds that an output has at the end for what waits
+
+
+class OutputError(EdgeaeError):
+    """An output that does not take a line: what failed and what to do about it."""
+
+
+class Sink(Protocol):
+    """Where lines go. `deliver` and `close` run in a thread of the sink's own and may take their time."""
+
+    name: str  # as in status lines and metrics
+
+    def wants(self, line: Line) -> bool:
+        """Runs in the thread that listens: it has to be quick."""
+
+    def deliver(self, line: Line) -> None:
+        """Take one line; OSError or OutputError if that fails."""
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+
+
+class Outbox:
+    """The queue and the thread of one sink."""
+
+    def __init__(self, sink: Sink, limit: int = LIMIT) -> None:
+        self.sink, self._limit = sink, limit
+        self.delivered = self.dropped = self._failed = 0  # lines
+        self._trouble: str | None = None  # why the last line was not taken
+        self.gone = False  # the reader went away for ever (a broken pipe)
+        self._waiting: deque[Line] = deque()
+        self._changed = Condition()
+        self._open = True
+        self._thread = Thread(target=self._work, name=f"output {sink.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def failed(self) -> int:
+        """Lines that were not taken, and those that the sink took and lost."""
+        lost: int = getattr(self.sink, "lost", 0)
+        return self._failed + lost
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last line was not taken, or what a sink that keeps lines says itself; None if all is well."""
+        own: str | None = getattr(self.sink, "trouble", None)
+        return self._trouble or own
+
+    def put(self, line: Line, *, wait: bool = False) -> None:
+        """Where there is no room the oldest line is dropped, unless whoever puts can ``wait``."""
+        if not self.sink.wants(line):
+            return
+        with self._changed:
+            while wait and len(self._waiting) == self._limit and self._thread.is_alive():
+                self._changed.wait(1.0)
+            if len(self._waiting) == self._limit:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(line)
+            self._changed.notify()
+
+    def close(self, seconds: float = CLOSING) -> None:
+        """Let what waits be delivered, as far as ``seconds`` allow. The sink must not be used any more."""
+        with self._changed:
+            self._open = False
+            self._changed.notify()
+        self._thread.join(seconds)
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until all is delivered; False if that takes longer."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._waiting or self._busy:
+                if not self._changed.wait(deadline - time.monotonic()):
+                    return False
+        return True
+
+    # The rest runs in the thread.
+
+    _busy = False
+
+    def _work(self) -> None:
+        while (line := self._next()) is not None:
+            self._deliver(line)
+        try:
+            self.sink.close()
+        except (OSError, OutputError) as error:
+            self._trouble = words(error)
+
+    def _next(self) -> Line | None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+            while not self._waiting and self._open:
+                self._changed.wait()
+            self._busy = bool(self._waiting)
+            return self._waiting.popleft() if self._waiting else None
+
+    def _deliver(self, line: Line) -> None:
+        try:
+            self.sink.deliver(line)
+        except BrokenPipeError:
+            self.gone = True
+        except Exception as error:  # whatever it is, the next line has to find this thread
+            self._failed += 1
+            self._trouble = words(error)
+        else:
+            self.delivered += 1
+            self._trouble = None
+
+
+def words(error: Exception) -> str:
+    """What failed, in words."""
+    if isinstance(error, OutputError):
+        return str(error)
+    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""`edgeae service`: a systemd unit that listens for months."""

@@ -1,0 +1,73 @@
+"""What an outbox tells of its sink."""
+
+from typing import Any
+
+from edgeae.runtime.outputs.outbox import Outbox, OutputError
+
+
+class Fails:
+    name = "fails"
+
+    def wants(self, line: Any) -> bool:
+        return True
+
+    def deliver(self, line: Any) -> None:
+        if line["bad"]:
+            raise OutputError("no paper")
+
+    def close(self) -> None:
+        pass
+
+
+class Keeps(Fails):
+    """A sink that keeps lines: it fails, recovers and loses while none comes."""
+
+    trouble: str | None = None
+    lost = 0
+
+
+def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
+    outbox = Outbox(Fails())
+    outbox.put({"bad": True})
+    assert outbox.drain(20) and outbox.trouble == "no paper"
+    outbox.put({"bad": False})
+    assert outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
+    outbox.close()
+
+
+def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
+    sink = Keeps()
+    outbox = Outbox(sink)
+    outbox.put({"bad": False})
+    assert outbox.drain(20) and outbox.trouble is None
+    sink.trouble, sink.lost = "the server is down", 2
+    assert outbox.trouble == "the server is down" and (outbox.delivered, outbox.failed) == (1, 2)
+    sink.trouble = None
+    assert outbox.trouble is None
+    outbox.close()
+
+
+class IsWrong(Fails):
+    def deliver(self, line: Any) -> None:
+        if line["bad"]:
+            raise KeyError("a mistake of ours")
+
+
+def test_a_sink_with_a_mistake_goes_on_with_the_next_line() -> None:
+    outbox = Outbox(IsWrong())
+    outbox.put({"bad": True})
+    assert outbox.drain(20) and outbox.trouble == "KeyError: 'a mistake of ours'"
+    outbox.put({"bad": False})
+    assert outbox.drain(20) and outbox.trouble is None and outbox.delivered == 1
+    outbox.close()
+
+
+class FailsAtTheEnd(Fails):
+    def close(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_sink_that_cannot_be_closed_is_trouble_and_no_traceback() -> None:
+    outbox = Outbox(FailsAtTheEnd())
+    outbox.close()
+    assert outbox.trouble == "No space left on device"

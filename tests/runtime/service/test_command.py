@@ -1,0 +1,295 @@
+"""`edgeae service`: what it asks of a command line before it lets systemd run it for months."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.cli import run_command
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.run import run
+from edgeae.runtime.service import command as module
+from edgeae.runtime.service import unit as unit_module
+from edgeae.runtime.service.command import plan
+from edgeae.runtime.service.request import OPTIONS, Request
+from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit
+
+PLAN: dict[str, Any] = {"name": None, "user": None, "network": False, "watchdog": 120, "memory": "200M"}
+
+
+@click.command("run")
+@click.argument("arguments", nargs=-1)
+@click.option("--device", "-D", multiple=True)
+@click.option("--channels")
+@click.option("--json", is_flag=True)
+@click.option("--log")
+@click.option("--clips", type=click.Path(path_type=Path))
+@click.option("--track", type=click.Path(path_type=Path))
+@click.option("--metrics-file", type=click.Path(path_type=Path))
+@click.option("--webhook-spool", type=click.Path(path_type=Path))
+@click.option("--mqtt")
+@click.option("--mqtt-ca")
+@click.option("--webhook")
+@click.option("--metrics")
+@click.option("--on-event", multiple=True)
+def everything(**_: Any) -> None:
+    """A `run` with every option of OPTIONS."""
+
+
+@pytest.fixture(scope="module")
+def artifact(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("service") / "pump 3.onnx"
+    found = calibrate_files(
+        Detector.load(trained.int8), audio_files(trained.new / "train"), machine="Pump 3 (east)", report=print
+    )
+    found.artifact.write(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command in a virtual environment, in a place that is hidden from services."""
+    program = tmp_path / ".venv" / "bin" / "edgeae"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/true\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setattr(unit_module, "HIDDEN", (*unit_module.HIDDEN, tmp_path.parents[1]))
+    return program
+
+
+def planned(artifact: Path, *arguments: str, **options: Any) -> Unit:
+    request = Request.parse([str(artifact), "--device", "hw:1", *arguments], everything)
+    return plan(request, **{**PLAN, **options})
+
+
+def refusal(artifact: Path, *arguments: str, **options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        planned(artifact, *arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_it_prints_a_unit_that_runs_exactly_these_arguments(
+    artifact: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(artifact.parent)
+    arguments = ["pump 3.onnx", "-D", "hw:CARD=Device,DEV=0", "--json", "--track", "track.json", "--track-days=2"]
+    assert run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"]) == 0
+    text = capsys.readouterr().out
+    expected = f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json --track track.json --track-days=2'
+    assert f"\nExecStart=:{expected}\n" in text
+    assert "\nStateDirectory=edgeae-pump-3-east\n" in text
+    assert "\nWatchdogSec=60\n" in text
+    assert "\nMemoryMax=150M\n" in text
+    assert "\nPrivateNetwork=yes\n" in text
+
+
+def test_the_artifact_that_run_would_take_is_named(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEAE_MODEL", str(artifact))
+    unit = plan(Request.parse(["--device", "hw:1"], run), **PLAN)
+    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1"]
+
+
+def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path) -> None:
+    assert {parameter.name for parameter in everything.params} >= set(OPTIONS)
+    assert {parameter.name for parameter in run.params if isinstance(parameter.type, click.Path)} <= set(OPTIONS)
+    unit = planned(
+        artifact, "--device", "hw:2", "--log", "lines.jsonl", "--clips", "clips", "--mqtt", "mqtt://10.0.0.5"
+    )
+    assert (unit.writable, unit.peers, unit.secrets, unit.quiet) == ([], frozenset(["10.0.0.5"]), True, True)
+    unit = planned(artifact, "--metrics", "127.0.0.1:9464", "--webhook", "http://localhost/hook")
+    assert (unit.peers, unit.secrets) == (frozenset([LOCALHOST]), True)
+    unit = planned(artifact, "--metrics", "127.0.0.1:9464")
+    assert (unit.peers, unit.secrets, unit.quiet) == (frozenset([LOCALHOST]), False, False)
+    assert planned(artifact, "--metrics", "192.168.1.2:9464").peers == {ANYBODY}  # whoever asks
+    assert planned(artifact, "--metrics", "0.0.0.0:9464").peers == {ANYBODY}
+    assert planned(artifact, network=True).peers == {ANYBODY}
+
+
+def test_files_with_a_folder_are_written_where_the_user_may(artifact: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    arguments = ["--log", str(shared / "lines.jsonl"), "--clips", str(shared)]
+    assert set(planned(artifact, *arguments, user="root").writable) == {shared}
+    assert refusal(artifact, *arguments).startswith(f"--log {shared}/lines.jsonl: a service of its own user may not")
+    shared.chmod(0o777)
+    assert set(planned(artifact, *arguments).writable) == {shared}
+    assert "create it first" in refusal(artifact, "--clips", str(tmp_path / "missing"))
+    assert "create it first" in refusal(artifact, "--track", "../elsewhere/track.json")
+    assert planned(artifact, "--log", "/var/lib/edgeae-pump-3-east/lines.jsonl").writable == []
+
+
+def test_what_the_program_is_made_of_can_be_read(artifact: Path, installed: Path) -> None:
+    readable = planned(artifact).readable
+    assert {artifact, installed, Path(sys.prefix), Path(sys.base_prefix)} <= set(readable)
+    assert any(Path(module.__file__).resolve().is_relative_to(folder) for folder in readable)
+
+
+def test_the_program_of_a_hook_can_be_read(artifact: Path, tmp_path: Path) -> None:
+    hook = tmp_path / "ring bell.py"
+    hook.write_text("")
+    unit = planned(artifact, "--on-event", f"python3 '{hook}' --loud", "--on-event", "true")
+    assert hook in unit.readable
+    assert unit.peers == frozenset()
+    for command in ("./ring", str(tmp_path / "missing"), "no-such-program --x", "", "ring 'it"):
+        assert "is no program; give its absolute path" in refusal(artifact, "--on-event", command)
+
+
+def test_an_artifact_that_only_its_owner_may_read_is_refused(artifact: Path, tmp_path: Path) -> None:
+    closed = Path(shutil.copy(artifact, tmp_path / "closed.onnx"))
+    closed.chmod(0o600)
+    assert refusal(closed).startswith(f"{closed}: a service of its own user may not read it; run chmod o+r")
+    assert planned(closed, user="root").user == "root"
+
+
+def test_a_folder_that_only_its_owner_may_enter_is_refused(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    inside = Path(shutil.copy(artifact, folder / "machine.onnx"))
+    assert planned(inside).readable  # hidden: only the file itself is shown
+    monkeypatch.setattr(unit_module, "HIDDEN", (tmp_path / ".venv",))
+    assert refusal(inside).startswith(f"{folder}: a service of its own user may not read it; run chmod o+x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        (["recordings"], {}, "neither files nor -"),
+        (["-"], {}, "neither files nor -"),
+        (["--mqtt", "mqtt://me:secret@broker"], {}, "everybody can read a password"),
+        ([], {"name": "Pump 3"}, "--name Pump 3: lower case letters"),
+        ([], {"name": "../x"}, "lower case letters"),
+        ([], {"user": "nobody-of-this-name"}, "there is no such user"),
+        ([], {"memory": "80M"}, "give 100M or more"),
+        ([], {"memory": "much"}, "give 100M or more"),
+    ],
+)
+def test_what_cannot_work_is_refused(artifact: Path, arguments: list[str], options: dict[str, Any], said: str) -> None:
+    told = refusal(artifact, *arguments, **options)
+    assert said in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--json"], 2, "give --device"),
+        (["--device", "hw:1", "--duration", "60"], 2, "leave --duration out"),
+        (["--device", "hw:1", "--loud"], 2, "No such option"),
+        (["--device", "hw:1", "--track-days", "x"], 2, "is not a valid float"),
+        (["--device", "hw:1", "--watchdog", "5"], 2, "30<=x<=3600"),
+    ],
+)
+def test_arguments_that_run_would_refuse_are_refused(
+    artifact: Path, arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["service", str(artifact), *arguments]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+
+
+def test_an_artifact_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["service", str(tmp_path / "missing.onnx"), "--device", "hw:1"]) == 3
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_an_artifact_of_no_machine_needs_a_name(trained: Any) -> None:
+    assert "calibrate it, or give --name" in refusal(trained.int8)
+    assert planned(trained.int8, name="east").name == "edgeae-east"
+
+
+def test_without_the_command_there_is_no_service(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    monkeypatch.setattr(sys, "executable", "/nowhere/bin/python")
+    assert "needs edgeae in a virtual environment" in refusal(artifact)
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A systemctl that notes what it was told, and fails at what the file ``fails`` names."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {tmp_path}/told\n'
+        f'[ "$1" != "$(cat {tmp_path}/fails 2>/dev/null)" ] || {{ echo "Unit is masked." >&2; exit 1; }}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setattr(module, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "units").mkdir()
+    return tmp_path
+
+
+def test_install_writes_the_unit_and_starts_it(
+    artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["service", str(artifact), "--device", "hw:1"]
+    assert run_command(arguments) == 0
+    text = capsys.readouterr().out
+    assert not (systemctl / "told").exists()
+    assert run_command([*arguments, "--install"]) == 0
+    assert (systemctl / "units" / "edgeae-pump-3-east.service").read_text() == text
+    unit = "edgeae-pump-3-east.service"
+    assert (systemctl / "told").read_text().splitlines() == ["daemon-reload", f"enable {unit}", f"restart {unit}"]
+    out, err = capsys.readouterr()
+    assert (out, "systemctl status edgeae-pump-3-east" in err) == ("", True)
+
+
+def test_what_systemctl_refuses_is_told(artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (systemctl / "fails").write_text("enable")
+    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
+    assert "systemctl enable edgeae-pump-3-east.service failed (Unit is masked);" in capsys.readouterr().err
+
+
+def test_only_root_installs(
+    artifact: Path, systemctl: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
+    assert "is written by root alone; run sudo" in capsys.readouterr().err
+    assert not (systemctl / "told").exists()
+    assert list((systemctl / "units").iterdir()) == []
+
+
+LISTENER = """
+import ctypes, sys
+denied = ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+import datetime, numpy as np
+from pathlib import Path
+from edgeae.runtime.devices.alsa import _SILENCE  # a callback of ctypes
+from edgeae.runtime.outputs.clips import ClipFiles
+from edgeae.runtime.outputs.recorder import Recorder
+from edgeae.runtime.selftest import load_checked
+load_checked(Path(sys.argv[1]))
+_SILENCE(b"", 0, b"", 0, b"")
+recorder, folder = Recorder(Path(sys.argv[2]), "hw:1", None, before=0.1), Path(sys.argv[2])
+recorder.hear(np.zeros(8000, np.float32), 48000)
+recorder.event({"event": "start", "time": datetime.datetime.now(datetime.UTC).isoformat()})
+for line in recorder.close():
+    ClipFiles(folder, free_megabytes=0).deliver(line)
+print(denied, len(list(folder.glob("*.flac"))))
+"""
+
+
+def test_nothing_that_listens_needs_memory_that_is_writable_and_executable(artifact: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LISTENER, str(artifact), str(tmp_path / "clips")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    denied, clips = done.stdout.split()
+    if denied == "False":
+        pytest.skip("this kernel cannot deny it")
+    assert clips == "1"
