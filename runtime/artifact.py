@@ -21,11 +21,15 @@ A file is judged (`edgeae.runtime.onnx_file`) before a session is made of it.
 
 import base64
 import binascii
+import contextlib
+import errno
+import glob
 import hashlib
 import json
 import math
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +42,10 @@ from .mel import MelSpec
 from .onnx_file import check_model, read_metadata, with_metadata
 
 FORMAT = 3
-MAX_BYTES = 256 << 20
+MAX_BYTES = 32 << 20
+MAX_VALUES = 1 << 20  # of all sections; an array is one
+MAX_DEPTH = 50  # of lists and objects in each other
+UNFINISHED, ABANDONED = ".unfinished", 60.0  # seconds without a write, of a file that takes milliseconds
 SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
 
 
@@ -49,15 +56,19 @@ def _pack(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_pack(item) for item in value]
     if isinstance(value, np.ndarray):
+        if np.abs(value).max(initial=0) > np.finfo(np.float32).max:
+            raise ValueError("a number is too large for float32")
         data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode()
         return {"shape": list(value.shape), "float32": data}
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpack(value: Any) -> Any:
+def _unpack(value: Any, depth: int = 0) -> Any:
     """JSON objects that hold an array as (shape) float32, all the way down; ValueError if one does not fit."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"its values stand in each other more than {MAX_DEPTH} deep")
     if isinstance(value, list):
-        return [_unpack(item) for item in value]
+        return [_unpack(item, depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a value is not a number")
     if not isinstance(value, dict):
@@ -67,7 +78,19 @@ def _unpack(value: Any) -> Any:
         if not np.isfinite(array).all():
             raise ValueError("an array holds values that are not numbers")
         return array.reshape(value["shape"])
-    return {key: _unpack(item) for key, item in value.items()}
+    return {key: _unpack(item, depth + 1) for key, item in value.items()}
+
+
+def _parse(metadata: dict[str, str]) -> dict[str, Any]:
+    """The sections; ValueError or KeyError where one is missing, or is neither an object nor null."""
+    text = {name: metadata[f"edgeae.{name}"] for name in SECTIONS}
+    if sum(section.count(mark) for section in text.values() for mark in "[{,") > MAX_VALUES:  # parsed, they take 60 bytes
+        raise ValueError(f"it holds more than {MAX_VALUES} values")
+    sections = {name: _unpack(json.loads(section)) for name, section in text.items()}
+    for name, section in sections.items():
+        if not isinstance(section, dict | None):
+            raise ValueError(f"the section {name} is no object")
+    return sections
 
 
 @dataclass(frozen=True)
@@ -108,7 +131,7 @@ class Artifact:
             check_model(model)
             if metadata["edgeae.sha256"] != digest(model, metadata):
                 raise ArtifactError("its content is not what was written (SHA-256)")
-            sections = {name: _unpack(json.loads(metadata[f"edgeae.{name}"])) for name in SECTIONS}
+            sections = _parse(metadata)
             mel = MelSpec.from_dict(sections.pop("mel"))
         except (
             ValueError,
@@ -129,9 +152,12 @@ class Artifact:
         return cls(model, mel, dict.fromkeys(SECTIONS[1:])).with_sections(**sections)
 
     def with_sections(self, **sections: Any) -> "Artifact":
-        """The same network with other metadata, as it will be read from the file."""
-        text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
-        return Artifact(self.model, self.mel, _unpack(json.loads(text)))
+        """The same network with other metadata, as it will be read from the file; ArtifactError if it could not be."""
+        try:
+            text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
+            return Artifact(self.model, self.mel, _unpack(json.loads(text)))
+        except ValueError as error:
+            raise ArtifactError(f"what it should hold cannot be written ({error}); export it again") from error
 
     def to_bytes(self) -> bytes:
         """The file."""
@@ -165,15 +191,40 @@ def digest(model: bytes, metadata: dict[str, str]) -> str:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails.
+
+    What a writer that was killed left behind, `.NAME.*.unfinished`, the next one removes.
+    """
+    _clear(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
+        _sync(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _clear(path: Path) -> None:
+    """Remove temporary files for ``path`` that nobody has written to for a while."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        with contextlib.suppress(FileNotFoundError):  # another writer cleared it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in ``folder`` as durable as the contents."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no such thing
+            raise
+    finally:
+        os.close(descriptor)

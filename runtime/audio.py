@@ -15,7 +15,9 @@ from .mel import Float32, MelSpec, MelStream
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
+SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")  # libsndfile would read, and parse, twenty others
 BLOCK_SECONDS = 10.0
+BLOCK_VALUES = 4 << 20  # of all channels, at most: headers may promise what they like
 STREAMED = 0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
 PASSBAND = 0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
 LOUDEST = 1e6  # of full scale; what is beyond is no sound
@@ -65,6 +67,8 @@ class AudioFile:
             raise AudioError(f"{path}: no such file")
         if self.path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty (0 bytes); record it again")
+        if _signature(self.path) not in SIGNATURES:
+            raise AudioError(f"{path}: not a readable WAV, FLAC or OGG file (Format not recognised); convert or record it again")
         try:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
@@ -106,10 +110,10 @@ class AudioFile:
         """Mono blocks (n,), full scale 1; AudioError where a sample is not a number."""
         import soundfile
 
-        done = 0
+        done, size = 0, max(1, min(int(seconds * self.samplerate), BLOCK_VALUES // self.channels))
         while done < self.frames:
             try:
-                raw = self._file.read(int(seconds * self.samplerate), dtype="float32", always_2d=True)
+                raw = self._file.read(size, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, RuntimeError) as error:
                 raise AudioError(f"{self.path}: damaged after {done} samples ({_reason(error)})") from error
             if not len(raw):
@@ -120,6 +124,11 @@ class AudioFile:
                 raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} of full scale; record it again")
             done += len(raw)
             yield select_channel(raw, self.channel)
+
+
+def _signature(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _missing_bytes(path: Path) -> int:

@@ -29,6 +29,9 @@ from .sound import Meter, Sound, pooled
 from .threshold import Reference, Threshold
 
 MOST_WINDOW = 3600.0  # seconds
+PATCH_SECONDS = (0.02, 10.0)  # the shortest and the longest patch
+MOST_PATCHES = 4096  # in a window
+LONGEST_NAME = 200  # letters, of a machine
 LEAST_DEAF = 1e3  # dB; a band with such a deviation is one that training makes the network deaf to
 
 
@@ -211,7 +214,26 @@ def _band_std(artifact: Artifact) -> Float64:
     std = explain.get("band_std_db") if isinstance(explain, dict) else None
     if not isinstance(std, np.ndarray) or std.shape != (artifact.mel.n_mels,):
         raise ArtifactError("the artifact does not say how its bands vary; export it again")
+    if not 1e-3 < std.min() < LEAST_DEAF or std.max() > 1e9:
+        raise ArtifactError(f"its bands vary by {std.min():g} to {std.max():g} dB; no sound does, export it again")
     return std.astype(np.float64)
+
+
+def _machine_name(name: Any) -> str | None:
+    if name is None or (isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+        return name
+    raise ArtifactError(
+        f"the name of its machine is {name!r:.40}; allowed is printable text of at most {LONGEST_NAME} letters"
+    )
+
+
+def _check_lengths(spec: MelSpec, network: PatchNetwork, window: float) -> None:
+    """ArtifactError for patches and windows that nobody would choose, and that cost much time or memory."""
+    (low, high), patch = PATCH_SECONDS, network.patch_frames / spec.frames_per_second
+    if not low <= patch <= high:
+        raise ArtifactError(f"a patch of the network is {patch:.2g} s long; allowed is {low} to {high} s; export again")
+    if patches_of(window, spec, network) > MOST_PATCHES:
+        raise ArtifactError(f"the decision window holds more than {MOST_PATCHES} patches; export it again")
 
 
 class Pipeline:
@@ -288,8 +310,9 @@ class Detector(Pipeline):
             raise ArtifactError(
                 f"the scoring head is not one of {self.spec.n_mels} mel bands; export the artifact again"
             )
+        _check_lengths(self.spec, self.network, self.window)
         self.threshold = Threshold.from_dict(threshold)
-        self.machine: str | None = section.get("machine")  # None before calibration
+        self.machine = _machine_name(section.get("machine"))  # None before calibration
         self.band_std = _band_std(artifact)
 
     @property
@@ -298,7 +321,7 @@ class Detector(Pipeline):
         origin = self.artifact.sections.get("provenance") or {}
         try:
             return parse_channel(str(origin["config"]["data"]["channel"]))
-        except (KeyError, TypeError, AudioError):
+        except (KeyError, TypeError, IndexError, AudioError):
             return 0
 
     @classmethod

@@ -12,6 +12,10 @@ class EdgeaeError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        """On one line, without what a hostile file or name could send to the terminal."""
+        return "".join(letter if letter.isprintable() else "?" for letter in super().__str__())
+
 
 class ConfigError(EdgeaeError):
     """A configuration, an option or a data set that cannot be used."""

@@ -96,11 +96,19 @@ def extended(
     tells = expected.windows and not heard(detector, windows)
     beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
     sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
-    before = detector.artifact.sections["head"].get("learned", np.empty((0, 5)))
-    learned = np.concatenate([before, _signatures(windows)])
+    learned = np.concatenate([_learned(detector, head.mean[None]), _signatures(windows)])
     result = _fitted(detector, head, detector.threshold, detector.machine, sessions, learned)
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
     return result.with_sections(threshold=threshold.to_dict())
+
+
+def _learned(detector: Detector, window: Float64) -> Float64:
+    """(n, 5) marks of the windows it was calibrated on; ``window`` (1, size) tells how many numbers a mark has."""
+    none = _signatures(window)[:0]
+    known = detector.artifact.sections["head"].get("learned", none)
+    if not isinstance(known, np.ndarray) or known.shape[1:] != none.shape[1:]:
+        raise ArtifactError("the marks of the calibration are damaged; calibrate the machine anew without --add")
+    return known
 
 
 def threshold_for(detector: Detector, false_alarms: str, windows: int | None = None) -> Threshold:

@@ -49,6 +49,7 @@ OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
 LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
 GAIN_DIRECTIONS = 8  # of a change of gain; the network makes more than one of it, and int8 turns the weaker ones
 SHRINKAGE = 0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
+LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound all stay below 100
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
 
@@ -239,6 +240,20 @@ class Head:
         """Coordinates (..., size) -> scores (...), natural logarithm."""
         return np.asarray(self.parts(windows) @ self.weights)
 
+    def _checked(self) -> Self:
+        """The head; ValueError unless its numbers are such that every window gets a finite score."""
+        fleet = self.fleet
+        numbers = (self.mean, self.own, fleet.mean, fleet.deviation, fleet.gain)
+        if any(np.abs(array).max(initial=0) > LARGEST for array in numbers) or fleet.deviation.min() < 1 / LARGEST:
+            raise ValueError(f"a deviation is not above 0, or a number beyond {LARGEST:g}")
+        if np.abs(fleet.correlations).max(initial=0) > 2 or not 0 <= self.own_weight <= 1:
+            raise ValueError("a correlation is beyond 2, or a weight beyond 1")
+        if not (0 <= self.windows <= 1 << 40 and 1 <= fleet.windows <= 1 << 40):
+            raise ValueError(f"it is made of {self.windows:g} windows, its fleet of {fleet.windows:g}")
+        for view in range(2):
+            np.linalg.cholesky(self.covariance(view))  # LinAlgError is a ValueError
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         upper = np.triu_indices(self.fleet.correlations.shape[1])
         fleet = {key: getattr(self.fleet, key) for key in ("mean", "deviation", "gain", "windows")}
@@ -269,11 +284,11 @@ class Head:
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)
             average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "deviation"))
             gain, own = fleet["gain"].astype(np.float64), values["own"].astype(np.float64)
-            if any(vector.shape != (size,) for vector in (mean, average, deviation)) or not (deviation > 0).all():
+            if any(vector.shape != (size,) for vector in (mean, average, deviation)):
                 raise ValueError("its arrays do not fit together")
             if any(rows.shape[1:] != (size,) for rows in (gain, own)):
                 raise ValueError("its arrays do not fit together")
             fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
-            return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)._checked()
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

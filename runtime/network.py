@@ -1,7 +1,13 @@
-"""The network of an artifact, run by ONNX Runtime on one thread."""
+"""The network of an artifact, run by ONNX Runtime on one thread.
 
-import os
-from typing import Any
+What the judgement of the file cannot see (`edgeae.runtime.onnx_file`), a file that multiplies small
+tensors to huge ones or computes for hours, ends here: its memory has a limit, and a first patch a deadline.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from threading import Thread
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +17,9 @@ from .mel import Float32
 
 MOST_FRAMES = 1024  # of a patch
 BATCH = 64  # patches computed at once when many are there
+MOST_MEMORY = 384 << 20  # bytes for weights and tensors; the largest preset takes a tenth
+DEADLINE = 20.0  # seconds, to load the network and compute one patch; milliseconds are usual
+T = TypeVar("T")
 RESIDUAL, STATISTICS = "residual", "statistics"  # the outputs of an artifact's network
 
 
@@ -26,22 +35,12 @@ class Network:
     """
 
     def __init__(self, artifact: Artifact) -> None:
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                artifact.model,
-                options,
-                ["CPUExecutionProvider"],
-                enable_fallback=0,  # which prints to stdout
-            )
+            self._session = _within(DEADLINE, lambda: _session(artifact.model))
             inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
             outputs = {node.name for node in self._session.get_outputs()}
+        except ArtifactError:
+            raise
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
             raise ArtifactError(f"onnxruntime refuses the network ({_reason(error)}); export it again") from error
         shape = inputs[0][1] if len(inputs) == 1 else []
@@ -52,10 +51,14 @@ class Network:
         self.patch_frames: int = shape[1]
         self._input, self._n_mels = inputs[0][0], artifact.mel.n_mels
         self._range = _range_of(artifact)
+        _within(DEADLINE, lambda: self(np.full((1, self.patch_frames, self._n_mels), -50, np.float32)))
 
     def __call__(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels), see the class."""
-        return self._run(patches, STATISTICS, (3, 2 * self._n_mels))
+        found = self._run(patches, STATISTICS, (3, 2 * self._n_mels))
+        if found[:, 1:].min(initial=0) < 0:
+            raise ArtifactError("the network gives sums of squares below 0; export it again")
+        return found
 
     def residual(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
@@ -80,7 +83,58 @@ class Network:
             raise ArtifactError(f"the network cannot be run ({_reason(error)}); export it again") from error
         if found.shape != (len(patches), *shape) or found.dtype != np.float32:
             raise ArtifactError(f"the network gives {found.dtype} {found.shape} as {output}; export it again")
+        if not np.isfinite(found).all():
+            raise ArtifactError(f"the network gives values that are not numbers as {output}; export it again")
         return np.asarray(found)
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    _limit_memory()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        model,
+        options,
+        ["CPUExecutionProvider"],
+        disabled_optimizers=["ConstantFolding"],  # edgeae folds when it exports; the limit would not hold for it
+        enable_fallback=0,  # which prints to stdout
+    )
+
+
+@cache
+def _limit_memory() -> None:
+    """Give the sessions of this process that ask for it (``use_env_allocators``) one arena with a limit."""
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY}))
+
+
+def _within(seconds: float, work: Callable[[], T]) -> T:
+    """What ``work`` gives, in a thread that is left alone if it takes longer: onnxruntime cannot be stopped."""
+    outcome: list[T | Exception] = []
+
+    def call() -> None:
+        try:
+            outcome.append(work())
+        except Exception as error:  # raised again below
+            outcome.append(error)
+
+    thread = Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise ArtifactError(f"the network took longer than {seconds:g} s for one patch; use a smaller one")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _is_length(frames: object) -> bool:
@@ -111,5 +165,4 @@ def statistics_of(z: Float32, residual: Float32) -> Float32:
 
 
 def _reason(error: Exception) -> str:
-    """On one line, without what a hostile file could send to the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(error)[:160])
+    return " ".join(str(error).split())[:160]

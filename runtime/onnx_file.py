@@ -10,8 +10,10 @@ from typing import Any
 
 from .errors import ArtifactError
 
-MAX_ELEMENTS = 32 << 20  # of one tensor
+MAX_ELEMENTS = 8 << 20  # of one tensor
 MAX_ATTRIBUTE = 4096  # of strides, pads and kernel sizes
+MAX_FIELDS = 1 << 14  # of one message: a graph of edgeae has hundreds
+MAX_NUMBERS = 64  # in one list: dimensions, strides, pads
 OPERATORS = frozenset(
     "Add BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DequantizeLinear Div Flatten Gemm Identity "
     "MatMul Mul QuantizeLinear ReduceSum Relu Reshape Round Shape Slice Split Squeeze Sub Sum Transpose "
@@ -43,9 +45,12 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _fields(data: memoryview) -> Iterator[Field]:
-    """The fields of one message; ValueError or IndexError where it is not one."""
-    at = 0
+    """The fields of one message; ValueError or IndexError where it is not one, or none of an edgeae model."""
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > MAX_FIELDS:
+            raise ValueError(f"a message of more than {MAX_FIELDS} fields")
         key, at = _varint(data, at)
         kind = key & 7
         if kind == 0:
@@ -76,6 +81,8 @@ def _numbers(kind: int, value: Any) -> list[int]:
     while at < len(value):
         number, at = _varint(value, at)
         numbers.append(number)
+        if len(numbers) > MAX_NUMBERS:
+            raise ValueError(f"a list of more than {MAX_NUMBERS} numbers")
     return numbers
 
 

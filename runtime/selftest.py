@@ -21,7 +21,7 @@ from .mel import Float32
 SECONDS = 3
 PATCHES = 4
 SEED = 20200615
-_UNUSABLE = (TypeError, KeyError, ValueError, OverflowError)
+_UNUSABLE = (TypeError, KeyError, ValueError, OverflowError, AttributeError, IndexError)
 TOLERANCE = 1e-3  # absolute, of score and energy (natural logarithms)
 
 

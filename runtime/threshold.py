@@ -78,13 +78,33 @@ class Threshold:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The threshold written by `to_dict`; ArtifactError names the value that is impossible."""
         try:
             threshold = cls(**values)
-            if not all(math.isfinite(v) for k, v in values.items() if k != "false_alarms"):
-                raise ValueError("a value is not a finite number")
-            return threshold
-        except (TypeError, ValueError, OverflowError) as error:
+        except TypeError as error:
             raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
+        for name, (kind, low, high) in threshold._limits().items():
+            value = getattr(threshold, name)
+            number = len(value) if isinstance(value, str) else value
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool) or not low <= number <= high:
+                raise ArtifactError(f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again")
+        return threshold
+
+    def _limits(self) -> dict[str, tuple[Any, float, float]]:
+        """Type, least and greatest of each value; of a text, its length."""
+        real = (int, float)
+        return {
+            "value": (real, -1e6, 1e6),
+            "false_alarms": (str, 1, 40),
+            "probability": (real, 1e-300, 0.5),
+            "reference_windows": (int, 1, 1 << 40),
+            "extrapolated": (bool, 0, 1),
+            "of_windows": (int, 1, 1000),
+            "alarm_windows": (int, 1, 1000),
+            "hysteresis": (real, 0, 1e6),
+            "cooldown": (real, 0, 1e9),
+            "window": (real, 0, 1e6),
+        }
 
     def support(self) -> str:
         """One sentence: what the normal sound of the training machines can promise."""

@@ -26,6 +26,7 @@ from .tracker import DAYS, Tracker
 
 FORMAT = 1
 MOST_BYTES = 1 << 20
+MOST_LEARNED = 1e10  # seconds, three centuries
 TELL = 3600.0  # seconds of sound between two saves and status lines
 
 
@@ -95,7 +96,10 @@ class TrackFile:
             state = json.loads(text)
             self._check(state)
             drift = _finite(state["drift"], len(self.tracker.drift))
-            self.tracker.learned = float(_finite([state["learned"]], 1)[0])
+            learned = float(_finite([state["learned"]], 1)[0])
+            if not 0 <= learned <= MOST_LEARNED:
+                raise ValueError(f"{learned} seconds were learned")
+            self.tracker.learned = learned
             self.tracker.move(drift)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._set_aside()
@@ -117,7 +121,13 @@ class TrackFile:
 
     def _set_aside(self) -> None:
         aside = self._path.with_name(f"{self._path.name}.damaged")
-        self._path.replace(aside)
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            raise ConfigError(
+                f"--track {self._path}: is damaged and cannot be moved to {aside} ({error.strerror}); "
+                f"remove one of the two"
+            ) from error
         click.echo(f"edgeae: {self._path} is damaged and was moved to {aside}; tracking begins anew", err=True)
 
 

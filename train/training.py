@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from edgeae.runtime.artifact import replace_file
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.recordings import scan
 
@@ -169,9 +170,7 @@ def _point_latest(run: Path) -> None:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    replace_file(path, f"{json.dumps(value, indent=2)}\n".encode())
 
 
 def _say(line: str) -> None:

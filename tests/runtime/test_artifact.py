@@ -249,7 +249,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Monke
     with path.open("wb") as file:
         file.truncate(module.MAX_BYTES + 1)  # sparse
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
-    with pytest.raises(ArtifactError, match="larger than 256 MiB"):
+    with pytest.raises(ArtifactError, match="larger than 32 MiB"):
         Artifact.read(path)
 
 

@@ -1,0 +1,64 @@
+"""What the commands do with an artifact, in one function: the deep readers see what the file holds."""
+
+import contextlib
+import json
+
+import numpy as np
+
+from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.errors import EdgeaeError
+from edgeae.runtime.events import Alarm
+from edgeae.runtime.explain import Explainer
+from edgeae.runtime.fitting import calibrated, extended, history
+from edgeae.runtime.health import Health
+from edgeae.runtime.selftest import check
+from edgeae.runtime.tracker import Tracker
+
+RATE = 4000  # Hz, of the sound
+SOUND = np.random.default_rng(0).uniform(-0.1, 0.1, 8 * RATE).astype(np.float32)
+
+
+def use(content: bytes) -> list[float]:
+    """The scores of a fixed sound, after everything else was done that may refuse the artifact by itself."""
+    detector = Detector(Artifact.from_bytes(content))
+    results = list(detector.stream([SOUND], RATE))
+    scores = [result.score for result in results]
+    for step in (_self_test, _told, _watched, _tracked, _calibrated):
+        with contextlib.suppress(EdgeaeError):
+            step(detector)
+    return [*scores, detector.score(SOUND, RATE), detector.threshold.value]
+
+
+def _self_test(detector: Detector) -> None:
+    assert check(detector)
+
+
+def _told(detector: Detector) -> None:
+    json.dumps([detector.threshold.to_dict(), detector.spec.to_dict(), detector.machine], allow_nan=False)
+    assert detector.threshold.support()
+    history(detector)
+
+
+def _watched(detector: Detector) -> None:
+    health, alarm = Health(detector), Alarm(detector)
+    for result in detector.stream([SOUND], RATE):
+        health.update(result.window)
+        if event := alarm.update(result):
+            json.dumps(health.explained(event, result.window).bands, allow_nan=False)
+    explainer = Explainer(detector.spec, detector.head, detector.band_std)
+    assert explainer.explain(result.window.coordinates).sentence("since 1 s").isprintable()
+
+
+def _tracked(detector: Detector) -> None:
+    tracker = Tracker(detector)
+    for result in detector.stream([SOUND], RATE):
+        tracker.hear(result.window, result, 30.0, alarm=False)
+    tracker.move(np.ones(len(tracker.drift)))
+    assert np.isfinite(tracker.drift).all()
+
+
+def _calibrated(detector: Detector) -> None:
+    windows = np.array([result.window.coordinates for result in detector.stream([SOUND], RATE)])
+    assert np.isfinite(calibrated(detector, windows).threshold.value)
+    assert np.isfinite(extended(detector, windows).threshold.value)

@@ -1,0 +1,57 @@
+"""Target: a recording is refused in one line, or gives finite scores.
+
+The bytes are the file. libsndfile looks at the content, not at the suffix, so only .npy is told apart.
+"""
+
+import io
+import math
+import tempfile
+from pathlib import Path
+
+import atheris
+from harness import MACHINE, fuzz
+
+with atheris.instrument_imports(include=["edgeae"]):
+    from edgeae.runtime.audio import read_log_mel
+    from edgeae.runtime.detector import Detector
+    from edgeae.runtime.errors import AudioError
+    from edgeae.runtime.mel import MelSpec
+
+import numpy as np
+import soundfile
+
+DETECTOR = Detector.load(MACHINE)
+PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+KINDS = [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16")]
+KINDS += [("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16")]
+
+
+def target(data: bytes) -> None:
+    is_array = data[:6] == b"\x93NUMPY"
+    path = PLACE / ("a.npy" if is_array else "a.wav")
+    path.write_bytes(data)
+    try:
+        if is_array:
+            assert np.isfinite(read_log_mel(path, MelSpec())).all()
+        else:
+            scores = [DETECTOR.result(window).score for window in DETECTOR.read(path, "mix")]
+            assert scores and all(map(math.isfinite, scores)), scores
+    except AudioError as error:
+        assert str(error).isprintable(), error
+
+
+def seeds() -> dict[str, bytes]:
+    sound = np.random.default_rng(0).uniform(-0.1, 0.1, (6000, 2))
+    found = {}
+    for container, kind in KINDS:
+        file = io.BytesIO()
+        soundfile.write(file, sound, 8000, format=container, subtype=kind)
+        found[f"{container}-{kind}"] = file.getvalue()
+    for kind in ("<f4", "<f8", "<f2"):
+        file = io.BytesIO()
+        np.save(file, np.zeros((2, 128), kind))
+        found[f"npy-{kind[1:]}"] = file.getvalue()
+    return found
+
+
+fuzz(target, seeds())
