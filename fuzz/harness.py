@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
+from seed import FOLDER, MACHINE
 
-FOLDER = Path(".fuzz")
-MACHINE = FOLDER / "machine.onnx"  # made by fuzz/seed.py
+__all__ = ["MACHINE", "choose_from", "fuzz"]
 LIMITS = ["-rss_limit_mb=1024", "-timeout=20", "-report_slow_units=10"]
 
 

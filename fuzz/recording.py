@@ -9,16 +9,17 @@ import tempfile
 from pathlib import Path
 
 import atheris
-from harness import MACHINE, fuzz
 
-with atheris.instrument_imports(include=["edgeae"]):
+with atheris.instrument_imports(include=["edgeae", "numpy.lib"]):
+    import numpy as np
+
     from edgeae.runtime.audio import read_log_mel
     from edgeae.runtime.detector import Detector
     from edgeae.runtime.errors import AudioError
     from edgeae.runtime.mel import MelSpec
 
-import numpy as np
 import soundfile
+from harness import MACHINE, fuzz
 
 DETECTOR = Detector.load(MACHINE)
 PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))

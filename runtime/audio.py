@@ -21,6 +21,8 @@ BLOCK_VALUES = 4 << 20  # of all channels, at most: headers may promise what the
 STREAMED = 0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
 PASSBAND = 0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
 LOUDEST = 1e6  # of full scale; what is beyond is no sound
+LONGEST = 25 * 3600.0  # seconds of a recording; its windows are kept until all of it was read
+MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
 Channel = int | Literal["mix"]
@@ -94,6 +96,9 @@ class AudioFile:
             raise AudioError(f"{self.path}: the file has a header but no samples; record it again")
         if self._missing:
             raise AudioError(f"{self.path}: cut short, {self._missing} bytes are missing; copy or record it again")
+        if self.frames > LONGEST * self.samplerate:
+            hours = f"{self.frames / self.samplerate / 3600:.3g} hours"
+            raise AudioError(f"{self.path}: lasts {hours}; at most {LONGEST / 3600:g} are read at once, split it")
         if self.channel != "mix" and not 0 <= self.channel < self.channels:
             raise AudioError(
                 f"{self.path}: channel {self.channel} was asked for but the file has {self.channels}, "
@@ -217,6 +222,8 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
             f"{path}: holds {array.dtype} of shape {array.shape}; "
             f"a log-mel array is float, (n_frames, {spec.n_mels}), dB"
         )
+    if len(array) > MOST_FRAMES:
+        raise AudioError(f"{path}: holds {len(array)} frames; at most {MOST_FRAMES} are read at once, split it")
     if not np.isfinite(array).all():
         raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
     if np.abs(array).max() > WIDEST:
