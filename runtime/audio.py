@@ -25,6 +25,9 @@ LONGEST = 25 * 3600.0  # seconds of a recording; its windows are kept until all 
 MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
 
+# Of the header of an array, which NumPy hands to Python's parser.
+UNREADABLE = (ValueError, SyntaxError, OSError, ArithmeticError, TypeError, TokenError, RecursionError, MemoryError)
+
 Channel = int | Literal["mix"]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -212,8 +215,8 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     try:
-        array = np.lib.format.open_memmap(path, mode="r")  # takes no memory for what the header promises
-    except (ValueError, OSError, OverflowError, TokenError) as error:
+        array = _mapped(path)
+    except UNREADABLE as error:
         raise AudioError(f"{path}: not a readable NumPy array ({_reason(error)}); compute it again") from error
     if spec != MelSpec():
         raise AudioError(f"{path}: log-mel arrays are of the default features; this model has others, give audio")
@@ -229,6 +232,15 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
     if np.abs(array).max() > WIDEST:
         raise AudioError(f"{path}: holds values beyond {WIDEST:g} dB; a log-mel array is in dB")
     return np.array(array, np.float32)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """The array in a file, without the memory that its header promises."""
+    with path.open("rb") as file:
+        if file.read(7)[6:] != b"\x01":  # later versions have headers of up to 4 GiB, which no array of numbers needs
+            raise ValueError("not of version 1")
+    with np.errstate(over="raise"):  # of the shape
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 def read_each(

@@ -326,8 +326,12 @@ class Detector(Pipeline):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read an artifact; ArtifactError if it is refused."""
-        return cls(Artifact.read(path))
+        """Read an artifact; ArtifactError names a file that is refused."""
+        artifact = Artifact.read(path)
+        try:
+            return cls(artifact)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from error
 
     def with_sections(self, **sections: Any) -> Self:
         """The same network with another head or threshold."""
