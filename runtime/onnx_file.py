@@ -23,7 +23,7 @@ OPERATORS = frozenset(
 # Protocol Buffers field numbers of onnx.proto that are looked at.
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_OP_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
+_NODE_INPUT, _NODE_OP_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 4, 5, 7
 _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 3, 5, 8
 _ATTRIBUTE_SUBGRAPH = (6, 11, 22, 23)  # graph(s), sparse tensor(s)
 _TENSOR_DIMS, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 13, 14
@@ -131,9 +131,11 @@ def _check_attribute(data: memoryview) -> None:
 
 
 def _check_node(data: memoryview) -> None:
-    operator = ""
+    operator, complete = "", True
     for number, _, value in _fields(data):
-        if number == _NODE_OP_TYPE:
+        if number == _NODE_INPUT:
+            complete &= len(value) > 0
+        elif number == _NODE_OP_TYPE:
             operator = _text(value)
         elif number == _NODE_DOMAIN and _text(value) not in ("", "ai.onnx"):
             raise ArtifactError(f"it uses operators of the domain {_text(value)!r}")
@@ -141,6 +143,8 @@ def _check_node(data: memoryview) -> None:
             _check_attribute(value)
     if operator not in OPERATORS:
         raise ArtifactError(f"it uses the operator {operator!r}, which no edgeae network needs")
+    if not complete:  # the Sum of onnxruntime 1.32 reads where nothing is
+        raise ArtifactError(f"it leaves out an input of the operator {operator!r}")
 
 
 def _check_graph(data: memoryview) -> None:

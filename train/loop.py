@@ -20,7 +20,7 @@ from edgeae.runtime.errors import ConfigError
 
 from .config import Config
 from .data import PatchData
-from .module import AutoencoderModule
+from .module import AutoencoderModule, load_network
 
 LAST = "last"  # checkpoints/last.ckpt: where a resumed run goes on
 NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"
@@ -110,6 +110,8 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     complete epoch. Raises ConfigError where training diverges.
     """
     last = run / "checkpoints" / f"{LAST}.ckpt"
+    if last.exists():
+        load_network(last)  # a pickle that does more than hold weights is refused before Lightning loads it
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
     return _outcome(last)

@@ -188,6 +188,10 @@ def with_huge_constant() -> onnx.ModelProto:
     return network(helper.make_node("Constant", [], ["y"], value=tensor))
 
 
+def with_an_input_left_out() -> onnx.ModelProto:
+    return network(helper.make_node("Sum", ["x", ""], ["y"]))
+
+
 def with_huge_stride() -> onnx.ModelProto:
     return network(helper.make_node("Conv", ["x", "x"], ["y"], strides=[1, MAX_ATTRIBUTE + 1]))
 
@@ -233,6 +237,7 @@ HOSTILE: list[tuple[Callable[[], onnx.ModelProto], str]] = [
     (lambda: with_huge_tensor(1 << 20, 1 << 20, 1 << 20), HUGE),
     (lambda: with_huge_tensor(-1), HUGE),
     (with_huge_constant, HUGE),
+    (with_an_input_left_out, "leaves out an input of the operator 'Sum'"),
     (with_huge_stride, f"the attribute {MAX_ATTRIBUTE + 1}"),
     (with_huge_group, "the attribute 1099511627776"),
     (with_function, "defines functions of its own"),

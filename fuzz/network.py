@@ -1,0 +1,33 @@
+"""Target: a network that passes the judgement of the file (`check_model`) never takes onnxruntime down.
+
+onnxruntime is C++ that trusts its graph: what crashes it has to be refused by runtime/onnx_file.py before.
+"""
+
+from dataclasses import replace
+
+import atheris
+from harness import MACHINE, choose_from, fuzz
+
+with atheris.instrument_imports(include=["edgeae"]):
+    import hostile
+
+    from edgeae.runtime.artifact import Artifact
+    from edgeae.runtime.errors import ArtifactError
+    from edgeae.runtime.network import Network
+    from edgeae.runtime.onnx_file import check_model
+
+ARTIFACT = Artifact.read(MACHINE)
+
+
+def target(data: bytes) -> None:
+    choose, model = choose_from(data), ARTIFACT.network_bytes()
+    try:
+        for _ in range(1 + choose(4)):
+            model = hostile.message(model, choose)
+        check_model(model)
+        Network(replace(ARTIFACT, model=model))
+    except (ArtifactError, ValueError, IndexError):
+        return
+
+
+fuzz(target, {"first": b"\1\1\1\1"})
