@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test emulated lint benchmarks clean
+.PHONY: demo test emulated fuzz lint benchmarks clean
+
+# Of each target of `make fuzz`, seconds.
+FUZZ_SECONDS ?= 300
+FUZZ_TARGETS ?= artifact network rewriter recording trackstate
 
 demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, run
 	rm -rf demo
@@ -18,6 +22,14 @@ test: $(VENV)/.installed
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
 	$(BIN)/pytest -m emulated tests/emulated
+
+fuzz: $(VENV)/.installed .fuzz/machine.onnx  ## hostile files, minutes a target, and 200 killed writers
+	$(BIN)/pip install --quiet --editable '.[train,dev,fuzz]' --config-settings editable_mode=strict
+	set -e; for target in $(FUZZ_TARGETS); do $(BIN)/python fuzz/$$target.py -max_total_time=$(FUZZ_SECONDS); done
+	EDGEAE_KILLS=200 $(BIN)/pytest tests/runtime/test_power_loss.py
+
+.fuzz/machine.onnx: | $(VENV)/.installed
+	$(BIN)/python fuzz/seed.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -34,4 +46,4 @@ $(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
 	touch $@
 
 clean:
-	rm -rf $(VENV) .emulated build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .emulated .fuzz build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -9,13 +9,14 @@ import io
 import json
 import struct
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import onnx
+from hostile import signed
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeae.runtime.onnx_file import _encode, read_metadata, with_metadata
-from hostile import signed
 
 MANY = 4 << 20
 
@@ -52,7 +53,7 @@ def _costly(content: bytes, *nodes: onnx.NodeProto, **weights: tuple[int, ...]) 
 
 def _doubled(times: int) -> list[onnx.NodeProto]:
     names = ["a", *(f"twice{k}" for k in range(times - 1)), "big"]
-    return [helper.make_node("Concat", [x, x], [y], axis=0) for x, y in zip(names, names[1:], strict=False)]
+    return [helper.make_node("Concat", [x, x], [y], axis=0) for x, y in pairwise(names)]
 
 
 def artifacts(content: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -78,11 +79,23 @@ def artifacts(content: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "outer sum", lambda: _costly(content, node("Add", ["a", "b"], ["big"]), a=(1 << 20, 1), b=(1, 1 << 20))
     yield "outer product", lambda: _costly(content, node("MatMul", ["a", "b"], ["big"]), a=(1 << 18, 1), b=(1, 1 << 18))
     yield "doubling", lambda: _costly(content, *_doubled(40), a=(1024, 1024))
-    yield "wide pads", lambda: _costly(content, node("Conv", ["a", "b"], ["big"], pads=[4096] * 4), a=(64, 1, 8, 8), b=(64, 1, 1, 1))
-    yield "wide strides", lambda: _costly(
-        content, node("ConvTranspose", ["a", "b"], ["big"], strides=[4096, 4096]), a=(1, 1, 256, 256), b=(1, 64, 1, 1)
+    yield (
+        "wide pads",
+        lambda: _costly(content, node("Conv", ["a", "b"], ["big"], pads=[4096] * 4), a=(64, 1, 8, 8), b=(64, 1, 1, 1)),
     )
-    yield "hours of work", lambda: _costly(content, node("Conv", ["a", "b"], ["big"]), a=(1, 1, 4 << 20), b=(1, 1, 2 << 20))
+    yield (
+        "wide strides",
+        lambda: _costly(
+            content,
+            node("ConvTranspose", ["a", "b"], ["big"], strides=[4096, 4096]),
+            a=(1, 1, 256, 256),
+            b=(1, 64, 1, 1),
+        ),
+    )
+    yield (
+        "hours of work",
+        lambda: _costly(content, node("Conv", ["a", "b"], ["big"]), a=(1, 1, 4 << 20), b=(1, 1, 2 << 20)),
+    )
     yield "numbers that are none", lambda: _network(content, _without_numbers)
 
 
@@ -95,10 +108,14 @@ def _without_numbers(graph: onnx.GraphProto) -> None:
 # --- recordings -----------------------------------------------------------------------------------
 
 
-def wav(*, channels: int = 1, rate: int = 16000, bits: int = 16, tag: int = 1, promised: int | None = None, data: bytes) -> bytes:
+def wav(
+    *, channels: int = 1, rate: int = 16000, bits: int = 16, tag: int = 1, promised: int | None = None, data: bytes
+) -> bytes:
     """A WAV file that says what it is told to say."""
     size, frame = len(data) if promised is None else promised, channels * bits // 8
-    form = struct.pack("<HHIIHH", tag, channels & 0xFFFF, rate & 0xFFFFFFFF, rate * frame & 0xFFFFFFFF, frame & 0xFFFF, bits)
+    form = struct.pack(
+        "<HHIIHH", tag, channels & 0xFFFF, rate & 0xFFFFFFFF, rate * frame & 0xFFFFFFFF, frame & 0xFFFF, bits
+    )
     body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size) + data
     return b"RIFF" + struct.pack("<I", min(size + len(body) - len(data), 0xFFFFFFFF)) + body
 

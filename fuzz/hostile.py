@@ -81,7 +81,9 @@ def message(content: bytes, choose: Choose) -> bytes:
         value = message(bytes(value), choose)
     else:
         same = [bytes(other) for n, k, other in fields if (n, k) == (number, kind)]
-        value = pick(choose, [b"", bytes(value) * 2, bytes(value)[:-1], pick(choose, same), pick(choose, NAMES).encode()])
+        value = pick(
+            choose, [b"", bytes(value) * 2, bytes(value)[:-1], pick(choose, same), pick(choose, NAMES).encode()]
+        )
     fields[at] = number, kind, value
     order = choose(6)
     if order == 1:

@@ -1,4 +1,4 @@
-"""Target: the JSON state of --track is restored, refused in one line, or set aside; never a crash, never a wild drift."""
+"""Target: the JSON state of --track is restored, refused in one line or set aside; never a crash or a wild drift."""
 
 import contextlib
 import json

@@ -73,7 +73,9 @@ class AudioFile:
         if self.path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty (0 bytes); record it again")
         if _signature(self.path) not in SIGNATURES:
-            raise AudioError(f"{path}: not a readable WAV, FLAC or OGG file (Format not recognised); convert or record it again")
+            raise AudioError(
+                f"{path}: not a readable WAV, FLAC or OGG file (Format not recognised); convert or record it again"
+            )
         try:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:

@@ -44,7 +44,12 @@ class MelSpec:
     floor_db: float = -100.0
 
     def __post_init__(self) -> None:
-        limits = {"sample_rate": (4000, 384000), "n_fft": (32, 16384), "hop": (max(8, self.n_fft // 32), self.n_fft), "n_mels": (4, 512)}
+        limits = {
+            "sample_rate": (4000, 384000),
+            "n_fft": (32, 16384),
+            "hop": (max(8, self.n_fft // 32), self.n_fft),
+            "n_mels": (4, 512),
+        }
         limits["floor_db"] = (-300, 0)  # the lowest that float32 holds as a power
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:

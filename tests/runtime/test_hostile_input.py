@@ -125,7 +125,10 @@ SEEDS += [bombs.encoded("OGG", "VORBIS"), bombs.shaped("(64, 128)", "<f4", bytes
 
 
 @settings(fixed, max_examples=200)
-@given(seed=st.sampled_from(range(len(SEEDS))), edits=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4))
+@given(
+    seed=st.sampled_from(range(len(SEEDS))),
+    edits=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
+)
 def test_a_damaged_recording_is_refused_or_scores(
     detector: Detector, seed: int, edits: list[tuple[int, int]], tmp_path: Path
 ) -> None:
@@ -145,7 +148,9 @@ def test_a_damaged_recording_is_refused_or_scores(
 
 @fixed
 @given(data=st.data())
-def test_a_hostile_state_is_restored_refused_or_set_aside(detector: Detector, tmp_path: Path, data: st.DataObject) -> None:
+def test_a_hostile_state_is_restored_refused_or_set_aside(
+    detector: Detector, tmp_path: Path, data: st.DataObject
+) -> None:
     path = tmp_path / "track.json"
     path.unlink(missing_ok=True)
     TrackFile(path, detector)
@@ -165,7 +170,9 @@ def test_a_hostile_state_is_restored_refused_or_set_aside(detector: Detector, tm
 def limited(commands: list[list[str]]) -> list[tuple[int, str, str]]:
     """Exit code, stdout and stderr of each command, in a process that may have a GiB."""
     lines = "".join(json.dumps(command) + "\n" for command in commands)
-    done = subprocess.run([sys.executable, "-c", LIMITED], input=lines, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], input=lines, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
@@ -176,7 +183,9 @@ def test_artifacts_that_ask_for_much_are_refused_with_little(content: bytes, sou
         (tmp_path / f"{name}.onnx").write_bytes(make())
         names.append(name)
     found = limited([["run", str(tmp_path / f"{name}.onnx"), str(sound)] for name in names])
-    assert {name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)} == dict.fromkeys(names, (3, "", 1))
+    assert {
+        name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)
+    } == dict.fromkeys(names, (3, "", 1))
     assert all(f"{name}.onnx" in err for name, (_, _, err) in zip(names, found, strict=True))
 
 
@@ -187,7 +196,9 @@ def test_recordings_that_promise_much_are_refused_with_little(machine: Path, tmp
         names.append(name)
     found = limited([["run", str(machine), str(tmp_path / name)] for name in names])
     # two lines: what is wrong with the file, and that a file could not be scored
-    assert {name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)} == dict.fromkeys(names, (2, "", 2))
+    assert {
+        name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)
+    } == dict.fromkeys(names, (2, "", 2))
     assert all(name in err for name, (_, _, err) in zip(names, found, strict=True))
 
 
@@ -196,7 +207,13 @@ def test_the_real_command_refuses_a_bomb_under_a_limit(content: bytes, sound: Pa
     path.write_bytes(dict(bombs.artifacts(content))["doubling"]())
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB})); "
     program = limit + "from edgeae.runtime.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", program, "run", str(path), str(sound)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "run", str(path), str(sound)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
 
 
@@ -246,7 +263,8 @@ def test_an_impossible_value_is_refused_when_the_artifact_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("name", "factor"), [("mean", 1e30), ("deviation", 0), ("deviation", -1), ("gain", 1e30), ("correlations_upper", -1)]
+    ("name", "factor"),
+    [("mean", 1e30), ("deviation", 0), ("deviation", -1), ("gain", 1e30), ("correlations_upper", -1)],
 )
 def test_a_fleet_that_no_sound_has_is_refused(detector: Detector, name: str, factor: float) -> None:
     section = detector.artifact.sections["head"]
@@ -369,7 +387,9 @@ def test_a_malicious_checkpoint_is_refused_and_not_executed(
     for checkpoint in (run / "checkpoints").iterdir():
         torch.save({"state_dict": Payload(executed), "edgeae": {"format": 1}}, checkpoint)
     (run / "metrics.json").unlink()  # something is left to do
-    arguments = ["export", str(run)] if command == "export" else ["train", str(trained.data), "-o", str(run), "--resume"]
+    arguments = (
+        ["export", str(run)] if command == "export" else ["train", str(trained.data), "-o", str(run), "--resume"]
+    )
     assert run_command(arguments) == 2
     assert not executed.exists()
     sentence = capsys.readouterr().err.splitlines()[-1]

@@ -88,7 +88,13 @@ def test_killed_writers_leave_an_artifact_and_a_state_that_load(calibrated: Arti
     machine, state = tmp_path / "machine.onnx", tmp_path / "track.json"
     small.write(machine)
     arguments = [str(machine), str(state), str(KILLS), "1"]
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", WRITERS, *arguments], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WRITERS, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     states, left = map(int, done.stdout.split())
     assert states > 1  # they did write
@@ -101,7 +107,9 @@ def test_killed_writers_leave_an_artifact_and_a_state_that_load(calibrated: Arti
 
 
 @pytest.mark.parametrize("kill", range(max(2, KILLS // 20)))
-def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(machine: Path, clips: list[Path], kill: int) -> None:
+def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(
+    machine: Path, clips: list[Path], kill: int
+) -> None:
     before = machine.read_bytes()
     command = [*EDGEAE, "calibrate", str(machine), *map(str, clips), "--force", "--in-place"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -116,7 +124,12 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else
     path = tmp_path / "track[1].json"
     old, young, of_another, of_a_person = (
         tmp_path / name
-        for name in (".track[1].json.a.unfinished", ".track[1].json.b.unfinished", ".track1.json.c.unfinished", ".track[1].json.bak")
+        for name in (
+            ".track[1].json.a.unfinished",
+            ".track[1].json.b.unfinished",
+            ".track1.json.c.unfinished",
+            ".track[1].json.bak",
+        )
     )
     for left in (old, young, of_another, of_a_person):
         left.touch()
@@ -126,11 +139,13 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else
     assert set(tmp_path.iterdir()) == {path, young, of_another, of_a_person}
 
 
-def test_content_is_durable_before_its_name_and_the_name_before_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_is_durable_before_its_name_and_the_name_before_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps, fsync, replace = list[str](), os.fsync, Path.replace
 
     def synced(descriptor: int) -> None:
-        steps.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+        steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
         fsync(descriptor)
 
     def renamed(path: Path, target: Path) -> Path:
@@ -207,7 +222,16 @@ def test_a_full_disk_leaves_the_old_state(machine: Path, when: str, monkeypatch:
 def test_a_real_limit_of_the_file_size_leaves_the_old_artifact(machine: Path, clips: list[Path]) -> None:
     before = machine.read_bytes()
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
-    command = [sys.executable, "-c", limited + EDGEAE[-1], "calibrate", str(machine), *map(str, clips), "--force", "--in-place"]
+    command = [
+        sys.executable,
+        "-c",
+        limited + EDGEAE[-1],
+        "calibrate",
+        str(machine),
+        *map(str, clips),
+        "--force",
+        "--in-place",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
@@ -258,6 +282,8 @@ def test_a_damaged_state_that_cannot_be_set_aside_is_told(machine: Path) -> None
     state = machine.with_name("track.json")
     state.write_text("{")
     (machine.with_name("track.json.damaged") / "kept").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"track\.json: is damaged and cannot be moved to .*damaged \(Is a directory\)"):
+    with pytest.raises(
+        ConfigError, match=r"track\.json: is damaged and cannot be moved to .*damaged \(Is a directory\)"
+    ):
         TrackFile(state, Detector.load(machine))
     assert state.read_text() == "{"
