@@ -12,7 +12,7 @@ from pathlib import Path
 import atheris
 from seed import FOLDER, MACHINE
 
-__all__ = ["MACHINE", "choose_from", "fuzz"]
+__all__ = ["FOLDER", "MACHINE", "choose_from", "fuzz"]
 LIMITS = ["-rss_limit_mb=1024", "-timeout=20", "-report_slow_units=10"]
 
 

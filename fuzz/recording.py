@@ -5,8 +5,6 @@ The bytes are the file. libsndfile looks at the content, not at the suffix, so o
 
 import io
 import math
-import tempfile
-from pathlib import Path
 
 import atheris
 
@@ -19,17 +17,16 @@ with atheris.instrument_imports(include=["edgeae", "numpy.lib"]):
     from edgeae.runtime.mel import MelSpec
 
 import soundfile
-from harness import MACHINE, fuzz
+from harness import FOLDER, MACHINE, fuzz
 
 DETECTOR = Detector.load(MACHINE)
-PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 KINDS = [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16")]
 KINDS += [("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16")]
 
 
 def target(data: bytes) -> None:
     is_array = data[:6] == b"\x93NUMPY"
-    path = PLACE / ("a.npy" if is_array else "a.wav")
+    path = FOLDER / ("input.npy" if is_array else "input.wav")
     path.write_bytes(data)
     try:
         if is_array:

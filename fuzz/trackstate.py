@@ -3,11 +3,10 @@
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import atheris
-from harness import MACHINE, choose_from, fuzz
+from harness import FOLDER, MACHINE, choose_from, fuzz
 
 with atheris.instrument_imports(include=["edgeae"]):
     import hostile
@@ -19,7 +18,8 @@ with atheris.instrument_imports(include=["edgeae"]):
 import numpy as np
 
 DETECTOR = Detector.load(MACHINE)
-PATH = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)) / "track.json"
+PATH = FOLDER / "track.json"
+PATH.unlink(missing_ok=True)
 TrackFile(PATH, DETECTOR)
 STATE = PATH.read_bytes()
 

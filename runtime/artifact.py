@@ -84,9 +84,8 @@ def _unpack(value: Any, depth: int = 0) -> Any:
 def _parse(metadata: dict[str, str]) -> dict[str, Any]:
     """The sections; ValueError or KeyError where one is missing, or is neither an object nor null."""
     text = {name: metadata[f"edgeae.{name}"] for name in SECTIONS}
-    if (
-        sum(section.count(mark) for section in text.values() for mark in "[{,") > MAX_VALUES
-    ):  # parsed, they take 60 bytes
+    count = sum(section.count(mark) for section in text.values() for mark in "[{,")
+    if count > MAX_VALUES:  # two letters of text become an object of 60 bytes
         raise ValueError(f"it holds more than {MAX_VALUES} values")
     sections = {name: _unpack(json.loads(section)) for name, section in text.items()}
     for name, section in sections.items():

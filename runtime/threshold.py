@@ -86,11 +86,8 @@ class Threshold:
         for name, (kind, low, high) in threshold._limits().items():
             value = getattr(threshold, name)
             number = len(value) if isinstance(value, str) else value
-            if (
-                not isinstance(value, kind)
-                or (isinstance(value, bool) and kind is not bool)
-                or not low <= number <= high
-            ):
+            right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+            if not (right and low <= number <= high):
                 raise ArtifactError(f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again")
         return threshold
 
