@@ -13,7 +13,7 @@ import atheris
 from seed import FOLDER, MACHINE
 
 __all__ = ["FOLDER", "MACHINE", "choose_from", "fuzz"]
-# Of a whole campaign: the arena of onnxruntime keeps its 384 MiB, the fuzzer grows; one input may have a GiB in the tests.
+# Memory of a campaign: onnxruntime keeps its 384 MiB, the fuzzer grows. That one input takes less than a GiB, tests show.
 LIMITS = ["-rss_limit_mb=2048", "-timeout=25", "-report_slow_units=10", "-len_control=0"]
 
 

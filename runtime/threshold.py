@@ -89,6 +89,9 @@ class Threshold:
             right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
             if not (right and low <= number <= high):
                 raise ArtifactError(f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again")
+        if threshold.alarm_windows > threshold.of_windows:
+            told = f"{threshold.alarm_windows} of {threshold.of_windows} windows"
+            raise ArtifactError(f"the threshold is damaged (an alarm needs {told}); export the artifact again")
         return threshold
 
     def _limits(self) -> dict[str, tuple[Any, float, float]]:
