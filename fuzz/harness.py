@@ -13,7 +13,8 @@ import atheris
 from seed import FOLDER, MACHINE
 
 __all__ = ["FOLDER", "MACHINE", "choose_from", "fuzz"]
-# Memory of a campaign: onnxruntime keeps its 384 MiB, the fuzzer grows. That one input takes less than a GiB, tests show.
+# The memory is that of a campaign: onnxruntime keeps its 384 MiB, and the fuzzer grows. The tests limit single inputs
+# to a GiB.
 LIMITS = ["-rss_limit_mb=2048", "-timeout=25", "-report_slow_units=10", "-len_control=0"]
 
 
