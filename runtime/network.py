@@ -4,6 +4,7 @@ What the judgement of the file cannot see (`edgeae.runtime.onnx_file`), a file t
 tensors to huge ones or computes for hours, ends here: its memory has a limit, and a first patch a deadline.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache
 from threading import Thread
@@ -89,6 +90,7 @@ class Network:
 
 
 def _session(model: bytes) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
     import onnxruntime
 
     _limit_memory()

@@ -101,8 +101,8 @@ def load_all(paths: Sequence[Path]) -> list[Detector]:
         artifact = Artifact.read(path)
         network = hashlib.sha256(artifact.network_bytes()).digest()
         same = detectors.get(network)
-        detector = detectors[network] = Detector(artifact, same.network if same else None)
         try:
+            detector = detectors[network] = Detector(artifact, same.network if same else None)
             check(detector)
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from ..artifact import replace_file
+from ..artifact import UNFINISHED, replace_file
 from ..errors import ConfigError
 from .outbox import Line, OutputError
 from .recorder import NAME, STAMP, Pcm
@@ -24,7 +24,7 @@ WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6
 MEMORY = "/dev/shm"
 
-_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}")  # of a process that was killed
+_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")  # of a process that was killed
 _CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)  # a computer that believes in less does not know the time
 
 

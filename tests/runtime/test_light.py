@@ -68,7 +68,7 @@ def test_a_stage_imports_only_the_stages_below_it(stage: str) -> None:
 
 def test_the_device_imports_nothing_of_the_workstation(trained: Any) -> None:
     modules = [
-        f"edgeae.{stage}.{path.stem}".removesuffix(".__init__")
+        ".".join(("edgeae", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
         for stage in ("runtime", "calibrate")
         for path in sources(stage)
     ]

@@ -214,7 +214,7 @@ def test_an_alarm_lasts_until_its_end_is_told(
     mosquitto: Mosquitto, make: Make, subscribe: Subscribe, other: Line
 ) -> None:
     mosquitto.start()
-    sink, subscriber = make(), subscribe()
+    sink, subscriber = make(every=0), subscribe()
     connected(sink)
     sink.deliver(event())
     wait_for(lambda: subscriber.last(STATE).get("alarm"))
