@@ -35,7 +35,7 @@ from edgeae.runtime.report import Report
 RATE = 16000
 PERIOD = 512
 AHEAD = 600  # seconds of sound
-SAMPLED = 500  # score lines between two looks at the process
+SAMPLED = 100  # score lines between two looks at the process
 LISTEN = """
 import errno, random, sys
 from edgeae.runtime.devices import capture
@@ -73,7 +73,7 @@ class Soak:
     def summary(self) -> dict[str, Any]:
         """Growth is that after the first tenth."""
         warm = len(self.rss_kib) // 10
-        rss, opened = self.rss_kib[warm:] or [0], self.descriptors[warm:] or [0]
+        rss, opened = self.rss_kib[warm:], self.descriptors[warm:]
         return {
             "hours": self.hours,
             "elapsed_s": round(self.elapsed_s, 1),
@@ -83,6 +83,7 @@ class Soak:
             "gaps": self.gaps,
             "lines_different": self.different,
             "rss_mib": round(rss[-1] / 1024, 1),
+            "rss_mib_by_tenth": [round(self.rss_kib[k * len(self.rss_kib) // 10] / 1024, 2) for k in range(10)],
             "rss_growth_kib": rss[-1] - rss[0],
             "rss_highest_growth_kib": max(rss) - rss[0],
             "descriptors": [min(opened), max(opened)],

@@ -202,7 +202,7 @@ def test_what_a_kill_left_is_removed_at_the_start(folder: Path) -> None:
     folder.mkdir()
     whole = name(now())
     (folder / whole).write_bytes(b"whole")
-    (folder / f".{whole}.a_0bcdef").write_bytes(b"half")
+    (folder / f".{whole}.a_0bcdef.unfinished").write_bytes(b"half")
     ClipFiles(folder)
     assert names(folder) == [whole]
 
