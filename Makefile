@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test emulated fuzz lint benchmarks clean
+.PHONY: demo test emulated fuzz soak lint benchmarks clean
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -35,6 +35,12 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+soak: $(VENV)/.installed  ## a day of sound through the live path; SOAK_HOURS=1 for less
+	rm -rf build/soak && mkdir -p build/soak
+	$(BIN)/python scripts/make_artifact.py build/soak
+	$(BIN)/edgeae calibrate build/soak/model.int8.onnx build/soak/data --machine id_00 -o build/soak/machine.onnx
+	$(BIN)/python benchmarks/soak.py build/soak/machine.onnx build/soak/data/train $(wildcard $(EDGEAE_DATA)/drone_motor/test) --hours $(or $(SOAK_HOURS),24)
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/pytest benchmarks

@@ -60,6 +60,13 @@ def _recordings(path: Path) -> list[Path]:
 @click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | DIR]")
 @click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
 @click.option("--duration", default=60.0, show_default=True, type=click.FloatRange(min=2), help="Seconds to listen.")
+@click.option(
+    "--wait-device",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for a device that is not there or busy.",
+)
 @click.option("--clips", type=click.IntRange(min=1), help="Use the first N recordings by name.")
 @click.option("--machine", help="Machine id: chooses its recordings in a data set, and names the result.")
 @click.option("--false-alarms", help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]")
@@ -73,6 +80,7 @@ def calibrate(
     arguments: tuple[str, ...],
     device: str | None,
     duration: float,
+    wait_device: float,
     clips: int | None,
     machine: str | None,
     false_alarms: str | None,
@@ -108,7 +116,7 @@ def calibrate(
     how: Any = {"false_alarms": false_alarms, "add": add, "force": force, "report": _report}
     if device:
         name = name_of(detector, machine, add=add)
-        sounds = listen(detector, device, duration, wanted)
+        sounds = listen(detector, device, duration, wanted, wait_device)
         if not sounds:
             raise DeviceError(f"{device} gave no uninterrupted second of sound; check it with `edgeae record`")
         result = learn(detector, sounds, machine=name, **how)

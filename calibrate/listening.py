@@ -4,7 +4,7 @@ import contextlib
 
 from edgeae.runtime.audio import Channel
 from edgeae.runtime.detector import Detector
-from edgeae.runtime.devices.capture import Capture, Gap
+from edgeae.runtime.devices.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live import Stream, limited, stopping
 
@@ -12,9 +12,12 @@ from .meter import Meter
 from .sound import Sound
 
 
-def listen(detector: Detector, device: str, duration: float, channel: Channel) -> list[Sound]:
-    """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window."""
-    with Capture(device, samplerate=detector.spec.sample_rate, channels=[channel]) as capture:
+def listen(detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0) -> list[Sound]:
+    """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window.
+
+    wait: seconds for a device that is not there yet or busy.
+    """
+    with open_capture(device, wait=wait, samplerate=detector.spec.sample_rate, channels=[channel]) as capture:
         sounds = [Sound(device, samplerate=capture.samplerate)]
         stream = Stream(detector, capture.samplerate)
         with stopping(capture.stop) as came, Meter(duration) as meter:

@@ -8,10 +8,13 @@ import soundfile
 
 from edgeae.runtime.cli import COMMANDS, run_command
 from edgeae.runtime.errors import ArtifactError, ConfigError, DeviceError
+from edgeae.runtime.run import run
 from edgeae.train.config import PRESETS, load_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", PAGES, re.S)).replace("\\\n", " ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -43,9 +46,24 @@ def test_python_example_runs(capsys, monkeypatch, tmp_path, trained):
     assert float(first.split()[0]) == pytest.approx(float(results[0].split()[1]), abs=1e-4)
 
 
-@pytest.mark.parametrize("option", re.findall(r"`(edgeae [^`]*--[^`]*)`", README))
-def test_options_in_the_readme_exist(capsys, option):
-    command = option.split()[1]
+COMMAND_LINES = re.findall(r"`(edgeae [^`&]*--[^`&]*)`", PAGES) + re.findall(
+    r"\b(edgeae [a-z]+[^#\n|]*--[^#\n|]*)", SHELL
+)
+
+
+@pytest.mark.parametrize("line", sorted(set(COMMAND_LINES)))
+def test_options_in_the_documentation_exist(capsys, line):
+    command = line.split()[1]
     assert run_command([command, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in re.findall(r"--[a-z0-9-]+", option))
+    if command == "service":  # takes those of run, too
+        assert run_command(["run", "--help"]) == 0
+        shown += capsys.readouterr().out
+    assert all(name in shown for name in re.findall(r"(?<![\w-])--[a-z0-9-]+", line))
+
+
+@pytest.mark.parametrize(
+    "name", sorted({option for parameter in run.params for option in parameter.opts if option[:2] == "--"})
+)
+def test_every_option_of_run_is_explained(name):
+    assert re.search(rf"{name}\b(?!-)", PAGES)

@@ -21,7 +21,7 @@ from ctypes import c_char, c_void_p
 from dataclasses import dataclass
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from .pcm import FORMATS, PERIOD_SECONDS, decode, negotiate
 QUEUE_PERIODS = 8
 WAIT_MS = 100  # how long the reading thread can take to see that it was stopped
 STALL_SECONDS = 10.0
+RETRY_SECONDS = 0.5
 
 _RECOVERABLE = {errno.EPIPE: "overrun", errno.ESTRPIPE: "suspended"}
 _NOT_YET = (errno.EAGAIN, errno.EINTR)
@@ -222,6 +223,18 @@ class Capture:
         self._known = now()
         elapsed = round((self._known - known) * self.samplerate)
         return Gap(max(elapsed, self.buffer if code == errno.EPIPE else 0), _RECOVERABLE[code])
+
+
+def open_capture(device: str, *, wait: float = 0.0, **options: Any) -> Capture:
+    """A Capture, tried again for ``wait`` seconds where the device is missing or busy; `options` are Capture's."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return Capture(device, **options)
+        except DeviceError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def now() -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..audio import Resampler, parse_channel
 from ..errors import ConfigError
 from ..live import stopping
-from .capture import Capture, Gap
+from .capture import Capture, Gap, open_capture
 from .probe import decibels, probe_all
 from .table import lines
 
@@ -66,6 +66,13 @@ def devices(as_json: bool, no_level: bool) -> None:
     help="Seconds to record; Ctrl-C ends earlier and keeps what there is.",
 )
 @click.option(
+    "--wait-device",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for a device that is not there or busy.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -75,7 +82,9 @@ def devices(as_json: bool, no_level: bool) -> None:
 @click.option("--channel", default="0", show_default=True, help="Channel, counted from 0, or mix.")
 @click.option("--rate", default="native", show_default=True, help="Hz to resample to, or native: 16 kHz or nearest.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def record(*, device: str, duration: float, output: Path, channel: str, rate: str, force: bool) -> None:
+def record(
+    *, device: str, duration: float, wait_device: float, output: Path, channel: str, rate: str, force: bool
+) -> None:
     """Record a capture device into a file.
 
     Whatever ends the recording early (Ctrl-C, a microphone that is unplugged), what came before is kept.
@@ -89,7 +98,7 @@ def record(*, device: str, duration: float, output: Path, channel: str, rate: st
     part = output.with_name(output.name + ".part")
     recording = Recording()
     with (
-        Capture(device, channels=[picked], samplerate=wanted or DEFAULT_RATE) as capture,
+        open_capture(device, wait=wait_device, channels=[picked], samplerate=wanted or DEFAULT_RATE) as capture,
         stopping(capture.stop) as signals,
     ):
         try:
