@@ -62,6 +62,7 @@ class Soak:
     hours: float
     scored: int = 0
     expected: int = 0  # windows, had nothing been lost
+    window_patches: int = 0
     gaps: int = 0
     lost_frames: int = 0
     different: int = 0  # lines that the offline path gives otherwise
@@ -200,8 +201,10 @@ def soak(
     counted, began = Soak(hours), time.monotonic()
     detector = Detector.load(model)
     offline = Offline(detector, periods(clips, hours, seed))
-    undisturbed = int(hours * 3600 * RATE) // PERIOD // detector.network.patch_frames
-    counted.expected = undisturbed - detector.window_frames // detector.network.patch_frames + 1
+    patch = detector.network.patch_frames
+    counted.window_patches = detector.window_frames // patch
+    frames = int(hours * 3600 * RATE) // PERIOD - detector.spec.n_fft // detector.spec.hop + 1
+    counted.expected = frames // patch - counted.window_patches + 1 + (frames % patch > 0)  # the end is a window, too
     with tempfile.TemporaryDirectory() as folder:
         run = Run(model, Path(folder), faults_per_hour)
         player = threading.Thread(target=run.play, args=(periods(clips, hours, seed),))
@@ -214,6 +217,7 @@ def soak(
             if line["type"] == "score" and counted.scored % SAMPLED == 0 and run.process.poll() is None:
                 run.look(counted)
         player.join()
+        run.process.stdout.close()
     counted.elapsed_s = time.monotonic() - began
     return counted
 

@@ -47,7 +47,7 @@ def test_python_example_runs(capsys, monkeypatch, tmp_path, trained):
 
 
 COMMAND_LINES = re.findall(r"`(edgeae [^`&]*--[^`&]*)`", PAGES) + re.findall(
-    r"\b(edgeae [a-z]+[^#\n|]*--[^#\n|]*)", SHELL
+    r"\b(edgeae [a-z]+[^#\n|&]*--[^#\n|&]*)", SHELL
 )
 
 

@@ -316,3 +316,16 @@ def test_a_pipe_that_waits_ends_with_its_status_on_sigterm(
     assert (process.returncode, err) == (0, "")
     assert [found[0]["state"], found[-1]["state"]] == ["listening", "stopped"]
     assert (tmp_path / "track.json").is_file()
+
+
+def test_a_device_that_repeats_itself_is_not_judged(
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any
+) -> None:
+    alsa_device(sound[: 8 * RATE])  # at the end of its file the device repeats its last period, or zeros, for ever
+    code, lines, _ = run(machine, "--device", "hw:1", "--duration", 30, "--fail-on-anomaly")
+    told = [line["state"] for line in lines if line["type"] == "status"]
+    assert told[:2] in (["listening", "stuck"], ["listening", "silence"])
+    after = [line for line in lines if line["type"] == "score" and line["t"] > 10]
+    assert {line["health"] for line in after} <= {"stuck", "silence"}
+    assert not any(line["anomaly"] for line in after)
+    assert code == int(any(line["anomaly"] for line in lines if line["type"] == "score"))
