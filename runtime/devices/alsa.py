@@ -35,6 +35,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "snd_pcm_start": (c_int, c_void_p),
     "snd_pcm_state": (c_int, c_void_p),
     "snd_pcm_wait": (c_int, c_void_p, c_int),
+    "snd_pcm_avail_update": (c_long, c_void_p),
     "snd_pcm_readi": (c_long, c_void_p, c_void_p, c_ulong),
     "snd_pcm_recover": (c_int, c_void_p, c_int, c_int),
     "snd_pcm_hw_params_sizeof": (c_size_t,),

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_char, c_void_p
 from dataclasses import dataclass
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ from ..errors import DeviceError
 from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .listing import list_devices
 from .names import resolve
-from .pcm import FORMATS, PERIOD_SECONDS, decode, negotiate
+from .pcm import FORMATS, PERIOD_SECONDS, RefusedError, decode, negotiate
 
 QUEUE_PERIODS = 8
 WAIT_MS = 100  # how long the reading thread can take to see that it was stopped
@@ -48,7 +48,7 @@ class Block:
 
     raw: bytearray
     frames: int
-    heard: float  # when it was read, seconds of `now`
+    heard: float  # when its last sample was, seconds of `now`
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class Capture:
         self._stall_seconds = stall_seconds
         self._stopped = False
         self._thread = Thread(target=self._read_device, name=f"capture {device}", daemon=True)
+        self._alive = time.monotonic()  # when it last delivered; sleep does not count
+        self._lock, self._reading, self._abandoned = Lock(), False, False
         self._pcm: c_void_p | None = _open(self._alsa, resolve(device))
         try:
             setup = negotiate(self._alsa, self._pcm, device, samplerate, channels)
@@ -101,7 +103,6 @@ class Capture:
             raise
         self.samplerate, self.channels, self.format = setup.samplerate, setup.channels, setup.format
         self.period, self.buffer = setup.period, setup.buffer
-        self.heard = now()  # when the last sound came
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +117,8 @@ class Capture:
 
         The last that it is given is a DeviceError, unless the capture is stopped before.
         """
-        self._deliver, self.heard = deliver, now()
+        self._deliver, self._known = deliver, now()
+        self._alive, self._reading = time.monotonic(), True
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,18 +126,24 @@ class Capture:
         self._stopped = True
 
     def close(self) -> None:
-        """Stop and release the device. A thread that hangs in the driver keeps it until the process ends."""
+        """Stop and release the device. A thread that hangs in the driver does that when it wakes up."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join(3 * WAIT_MS / 1000)
-        if self._pcm is not None and not self._thread.is_alive():
+        with self._lock:
+            self._abandoned = self._reading
+            if not self._reading:
+                self._release()
+
+    def _release(self) -> None:
+        if self._pcm is not None:
             with contextlib.suppress(AlsaError):  # an unplugged device may refuse even this
                 self._alsa.call("snd_pcm_close", self._pcm)
             self._pcm = None
 
     def check_stall(self) -> None:
         """StallError if no sound has come for too long."""
-        if now() - self.heard > self._stall_seconds:
+        if time.monotonic() - self._alive > self._stall_seconds:
             raise StallError(
                 f"{self.device} is open but delivered no audio for {self._stall_seconds:g} s: reconnect the microphone"
             )
@@ -172,6 +180,15 @@ class Capture:
 
     def _read_device(self) -> None:
         try:
+            self._read_on()
+        finally:
+            with self._lock:
+                self._reading = False
+                if self._abandoned:  # nobody waits for this thread any more
+                    self._release()
+
+    def _read_on(self) -> None:
+        try:
             self._start()
             while not self._stopped:
                 item = self._read_or_recover()
@@ -180,7 +197,8 @@ class Capture:
         except AlsaError as error:
             failure = DeviceError(f"{self.device} stopped working ({error.strerror}): was it unplugged?")
             failure.__cause__ = error
-            self._deliver(failure)
+            if not self._stopped:
+                self._deliver(failure)
 
     def _start(self) -> None:
         if self._alsa.call("snd_pcm_state", self._pcm) == PREPARED:  # a resumed device runs already
@@ -200,8 +218,16 @@ class Capture:
         raw, filled = bytearray(self.period * width), 0
         while filled < self.period and not self._stopped:
             filled += self._read_some((c_char * 0).from_buffer(raw, filled * width), self.period - filled)
-        self.heard = self._known = now()
-        return Block(raw, self.period, self.heard)
+        self._alive = time.monotonic()
+        self._known = now() - self._waiting() / self.samplerate
+        return Block(raw, self.period, self._known)
+
+    def _waiting(self) -> int:
+        """Frames in the ring: how far the sound that was read lies behind what is heard now."""
+        try:
+            return min(self._alsa.call("snd_pcm_avail_update", self._pcm), self.buffer)
+        except AlsaError:  # an overrun, as the next read will say
+            return 0
 
     def _read_some(self, target: object, frames: int) -> int:
         try:
@@ -213,16 +239,15 @@ class Capture:
                 raise
             return 0
 
-    _known = 0.0  # until when the sound is accounted for, by a block or a gap
+    _known = 0.0  # until when the sound is accounted for, by a block or a gap; seconds of `now`
 
     def _recover(self, code: int) -> Gap:
-        """Set the device going again. After an overrun at least its whole buffer is lost."""
+        """Set the device going again; what was heard since the last read is lost."""
         self._alsa.call("snd_pcm_recover", self._pcm, -code, 1)
-        known = self._known or self.heard
+        known = self._known
         self._start()
-        self._known = now()
-        elapsed = round((self._known - known) * self.samplerate)
-        return Gap(max(elapsed, self.buffer if code == errno.EPIPE else 0), _RECOVERABLE[code])
+        self._known, self._alive = now(), time.monotonic()
+        return Gap(max(0, round((self._known - known) * self.samplerate)), _RECOVERABLE[code])
 
 
 def open_capture(device: str, *, wait: float = 0.0, **options: Any) -> Capture:
@@ -231,8 +256,8 @@ def open_capture(device: str, *, wait: float = 0.0, **options: Any) -> Capture:
     while True:
         try:
             return Capture(device, **options)
-        except DeviceError:
-            if time.monotonic() >= deadline:
+        except DeviceError as error:
+            if isinstance(error, RefusedError) or time.monotonic() >= deadline:
                 raise
             time.sleep(RETRY_SECONDS)
 

@@ -11,6 +11,7 @@ Everything goes into a `Backlog`, in this order.
 
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any
 
@@ -21,6 +22,7 @@ from .capture import STALL_SECONDS, Block, Capture, Gap, StallError, now
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between two attempts, doubled each time
 CHECK_SECONDS = 1.0
+HANGING_SECONDS = 60.0  # longer than opening, and finding a stall, can take
 
 Opens = Callable[..., Capture]
 
@@ -40,11 +42,11 @@ class Microphone:
     ) -> None:
         self.device, self.backlog, self._opens = device, backlog, opens or Capture
         self._options: dict[str, Any] = {"samplerate": samplerate, "channels": channels, "stall_seconds": stall_seconds}
-        self.failure: DeviceError | None = None  # of the last attempt; None while it is heard
+        self._failure: DeviceError | None = None  # of the last attempt; None while it is heard
         self.heard: float | None = None  # when the last sound came; None before the first
-        self.since = now()  # when listening, or the search for the device, began
-        self._told = ""
-        self._stopped, self._failed = Event(), Event()
+        self._accounted = self.since = now()  # until when sound was delivered or told as lost; since when it is sought
+        self._told, self._reason = "", "unplugged"
+        self._stopped = Event()
         self._thread = Thread(target=self._work, name=f"microphone {device}", daemon=True)
         self._thread.start()
 
@@ -53,10 +55,22 @@ class Microphone:
         """Seconds since the last sound, or since the search began."""
         return now() - (self.heard or self.since)
 
+    @property
+    def failure(self) -> DeviceError | None:
+        """Why nothing is heard; None while something is. A driver that never comes back tells nothing."""
+        if self._failure is None and self.silent_for > HANGING_SECONDS:
+            return StallError(f"{self.device} does not answer: reconnect the microphone")
+        return self._failure
+
+    def missed(self) -> Gap | None:
+        """What was lost since it failed, if it does."""
+        if self._failure is None or self.heard is None or self._rate is None:
+            return None
+        return Gap(max(0, round((now() - self._accounted) * self._rate)), self._reason)
+
     def stop(self) -> None:
-        """Deliver nothing any more. May be called from a signal handler."""
+        """Deliver nothing any more."""
         self._stopped.set()
-        self._failed.set()
 
     def close(self) -> None:
         """Stop, and release the device if it does not hang."""
@@ -65,6 +79,8 @@ class Microphone:
         self._thread.join(CHECK_SECONDS)
 
     # The rest runs in threads.
+
+    _rate: int | None = None  # Hz, of the device when it was last heard
 
     def _work(self) -> None:
         wait = FIRST_WAIT
@@ -75,6 +91,8 @@ class Microphone:
                     self._listen(capture)
             except DeviceError as error:
                 self._tell(error)
+            except Exception as error:  # whatever it is, this device has to be tried again
+                self._tell(DeviceError(f"{self.device} cannot be used ({type(error).__name__}: {error})"))
             if time.monotonic() - began > LONGEST_WAIT:  # it worked for a while
                 wait = FIRST_WAIT
             self._stopped.wait(wait)
@@ -82,43 +100,42 @@ class Microphone:
 
     def _listen(self, capture: Capture) -> None:
         """Until the device fails or stalls: DeviceError; or until `stop`."""
-        self._failed.clear()
-        failures: list[DeviceError] = []
+        failures: Queue[DeviceError] = Queue()
         first = True
 
         def deliver(item: Block | Gap | DeviceError) -> None:
             nonlocal first
             if isinstance(item, DeviceError):
-                failures.append(item)
-                self._failed.set()
+                failures.put(item)
                 return
             if first:
                 self._begin(capture, item)
                 first = False
             if isinstance(item, Block):
-                self.heard, self.failure, self._told = item.heard, None, ""
+                self.heard, self._failure, self._told = item.heard, None, ""
+            self._accounted = item.heard if isinstance(item, Block) else now()
             self.backlog.put(item)
 
         capture.start(deliver)
-        while not (self._failed.wait(CHECK_SECONDS) or self._stopped.is_set()):
-            capture.check_stall()
-        if failures:
-            raise failures[0]
+        while not self._stopped.is_set():
+            try:
+                raise failures.get(timeout=CHECK_SECONDS)
+            except Empty:
+                capture.check_stall()
 
     def _begin(self, capture: Capture, item: Block | Gap) -> None:
         """Say what the device delivers from now on, and how much was missed since it last did."""
+        self._rate = capture.samplerate
         self.backlog.put(Setup(capture.samplerate, capture.channels, capture.format, capture.decode))
         if self.heard is not None:
-            missed = now() - self.heard - item.frames / capture.samplerate
-            self.backlog.put(Gap(max(0, round(missed * capture.samplerate)), self._reason))
-
-    _reason = "unplugged"
+            until = (item.heard if isinstance(item, Block) else now()) - item.frames / capture.samplerate
+            self.backlog.put(Gap(max(0, round((until - self._accounted) * capture.samplerate)), self._reason))
 
     def _tell(self, error: DeviceError) -> None:
         """Say why nothing is heard, unless that was said."""
-        if self.failure is None:
+        if self._failure is None:
             self._reason = "stalled" if isinstance(error, StallError) else "unplugged"
-        self.failure = error
+        self._failure = error
         if str(error) != self._told and not self._stopped.is_set():
             self._told = str(error)
             state = "waiting" if self.heard is None else "stalled" if isinstance(error, StallError) else "lost"

@@ -22,8 +22,12 @@ BUFFER_SECONDS = 2.0
 _HW = "snd_pcm_hw_params"
 
 
+class RefusedError(DeviceError):
+    """A device that will never do what was asked: there is no use in waiting for it."""
+
+
 @dataclass(frozen=True)
-class Setup:
+class Agreed:
     """What a device agreed to: rate in Hz, channels, format, and period and buffer in frames."""
 
     samplerate: int
@@ -33,7 +37,7 @@ class Setup:
     buffer: int
 
 
-def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]) -> Setup:
+def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]) -> Agreed:
     """Narrow down what the device offers to one setup, and install it."""
     params = alsa.structure(_HW)
     try:
@@ -52,7 +56,7 @@ def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: S
         raise DeviceError(
             f"{device} refuses to capture near {samplerate} Hz ({error.strerror}): try plughw in place of hw"
         ) from error
-    return Setup(rate, channels, chosen, period.value, buffer.value)
+    return Agreed(rate, channels, chosen, period.value, buffer.value)
 
 
 def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]) -> None:
@@ -61,7 +65,7 @@ def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wa
     numbers = [channel for channel in wanted if channel != "mix"]
     for channel in numbers:
         if not 0 <= channel < most.value:
-            raise DeviceError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
+            raise RefusedError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
     if numbers:
         alsa.call(f"{_HW}_set_channels_min", pcm, params, byref(c_uint(max(numbers) + 1)))
 
@@ -93,7 +97,7 @@ def _choose_format(alsa: Alsa, pcm: c_void_p, params: object, device: str) -> st
         with contextlib.suppress(AlsaError):
             alsa.call(f"{_HW}_set_format", pcm, params, number)
             return name
-    raise DeviceError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
+    raise RefusedError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
 
 
 def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.float32]:
