@@ -1,10 +1,12 @@
 """The network of an artifact, run by ONNX Runtime on one thread.
 
 What the judgement of the file cannot see (`edgeae.runtime.onnx_file`), a file that multiplies small
-tensors to huge ones or computes for hours, ends here: its memory has a limit, and a first patch a deadline.
+tensors to huge ones or computes for hours, ends here: its memory has a limit, and so has the
+processor's time for a first patch.
 """
 
 import os
+import time
 from collections.abc import Callable
 from functools import cache
 from threading import Thread
@@ -19,7 +21,8 @@ from .mel import Float32
 MOST_FRAMES = 1024  # of a patch
 BATCH = 64  # patches computed at once when many are there
 MOST_MEMORY = 384 << 20  # bytes for weights and tensors; the largest preset takes a tenth
-DEADLINE = 20.0  # seconds, to load the network and compute one patch; milliseconds are usual
+DEADLINE = 20.0  # seconds of the processor, to load the network and to compute one patch; milliseconds are usual
+LOOK_SECONDS = 0.05  # between two looks at the processor's time
 T = TypeVar("T")
 RESIDUAL, STATISTICS = "residual", "statistics"  # the outputs of an artifact's network
 
@@ -37,6 +40,7 @@ class Network:
 
     def __init__(self, artifact: Artifact) -> None:
         try:
+            _prepare()
             self._session = _within(DEADLINE, lambda: _session(artifact.model))
             inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
             outputs = {node.name for node in self._session.get_outputs()}
@@ -90,10 +94,8 @@ class Network:
 
 
 def _session(model: bytes) -> Any:
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
     import onnxruntime
 
-    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -109,8 +111,12 @@ def _session(model: bytes) -> Any:
 
 
 @cache
-def _limit_memory() -> None:
-    """Give the sessions of this process that ask for it (``use_env_allocators``) one arena with a limit."""
+def _prepare() -> None:
+    """Import onnxruntime, and give the sessions that ask for it (``use_env_allocators``) one arena with a limit.
+
+    Not within the deadline: the import takes as long as the disk does, and Python cannot end while a thread is at it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
     import onnxruntime
 
     place = onnxruntime.OrtMemoryInfo(
@@ -120,7 +126,11 @@ def _limit_memory() -> None:
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
-    """What ``work`` gives, in a thread that is left alone if it takes longer: onnxruntime cannot be stopped."""
+    """What ``work`` gives, in a thread that is left alone if it takes longer: onnxruntime cannot be stopped.
+
+    seconds: of the processor, and of the whole process, which does nothing else meanwhile. Those of the clock say
+    nothing about the network: on a busy computer, as at its start, they are many times as long.
+    """
     outcome: list[T | Exception] = []
 
     def call() -> None:
@@ -129,11 +139,12 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
         except Exception as error:  # raised again below
             outcome.append(error)
 
-    thread = Thread(target=call, daemon=True)
+    thread, end = Thread(target=call, daemon=True), time.process_time() + seconds
     thread.start()
-    thread.join(seconds)
+    while thread.is_alive() and time.process_time() < end:
+        thread.join(LOOK_SECONDS)
     if not outcome:
-        raise ArtifactError(f"the network took longer than {seconds:g} s for one patch; use a smaller one")
+        raise ArtifactError(f"the network took longer than {seconds:g} s of computing for one patch; use a smaller one")
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
