@@ -3,91 +3,21 @@
 They are emulated by qemu: `make emulated`. Results are exact there, times mean nothing.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgeae.quantize.export import export
 from edgeae.runtime.detector import Detector
 
-REPOSITORY = Path(__file__).parents[2]
-FOLDER = Path(os.environ.get("EDGEAE_EMULATED", REPOSITORY / ".emulated")) / "bin"
-MAIN = ("-c", "from edgeae.runtime.cli import main; main()")
-OUTPUTS = Path(__file__).with_name("outputs.py")
-TOLERANCE = 1e-4  # of scores, which are natural logarithms: relative to the distance they stand for
+from .conftest import TOLERANCE, Outputs, Processor, emulated
+
 CALIBRATED = 1e-3  # of what few windows decide: a level that is rounded to the next step of z moves it by more
 
-Outputs = dict[str, NDArray[Any]]
-
-pytestmark = [
-    pytest.mark.emulated,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="scripts/install-emulator has not been run"),
-]
-
-
-@dataclass(frozen=True)
-class Processor:
-    """A Python on some processor."""
-
-    python: Path
-    folder: Path  # for what it writes
-
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [str(self.python), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-    def edgeae(self, *arguments: object) -> str:
-        """What a command that must not fail writes to stdout."""
-        done = self.run(*MAIN, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def outputs(self, model: Path, patches: Path) -> Outputs:
-        """Each output of the network."""
-        target = self.folder / "outputs.npz"
-        done = self.run(OUTPUTS, model, patches, target)
-        assert done.returncode == 0, done.stderr
-        with np.load(target) as found:
-            return dict(found)
-
-    def calibrated(self, model: Path, recordings: list[Path]) -> Path:
-        target = self.folder / "machine.onnx"
-        self.edgeae("calibrate", model, *recordings, "-o", target)
-        return target
-
-    def scores(self, model: Path, recordings: list[Path]) -> list[float]:
-        lines = map(json.loads, self.edgeae("run", model, *recordings, "--json").splitlines())
-        return [line["score"] for line in lines if line["type"] == "score"]
-
-
-@pytest.fixture(scope="module")
-def processor(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Processor]:
-    """A processor by its name; ``host`` is this computer's."""
-
-    def make(name: str) -> Processor:
-        return Processor(Path(sys.executable) if name == "host" else FOLDER / name, tmp_path_factory.mktemp(name))
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def host(processor: Callable[[str], Processor]) -> Processor:
-    return processor("host")
-
-
-@pytest.fixture(scope="module", params=["cortex-a72", "cortex-a76"])
-def pi(request: pytest.FixtureRequest, processor: Callable[[str], Processor]) -> Processor:
-    """The processors of Raspberry Pi 4 and 5: without and with dot products of bytes."""
-    return processor(request.param)
+pytestmark = emulated
 
 
 @pytest.fixture(scope="module")
@@ -107,20 +37,9 @@ def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def normals(trained: Any) -> list[Path]:
-    return sorted((trained.new / "train").glob("normal_*.wav"))
-
-
-@pytest.fixture(scope="module")
 def recordings(trained: Any) -> list[Path]:
     """A normal one and an anomaly of the new machine."""
     return [min((trained.new / "test").glob(f"{label}_*.wav")) for label in ("normal", "anomaly")]
-
-
-@pytest.fixture(scope="module")
-def machine(host: Processor, trained: Any, normals: list[Path]) -> Path:
-    """The int8 artifact calibrated on this computer."""
-    return host.calibrated(trained.int8, normals)
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +68,9 @@ def test_the_self_test_passes_on_a_pi(pi: Processor, trained: Any) -> None:
 def test_a_pi_scores_recordings_as_this_computer_does(
     pi: Processor, host: Processor, machine: Path, recordings: list[Path]
 ) -> None:
-    found = pi.scores(machine, recordings)
+    found, expected = ([line["score"] for line in p.lines(machine, *recordings)] for p in (pi, host))
     assert len(found) == len(recordings)
-    np.testing.assert_allclose(found, host.scores(machine, recordings), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_a_pi_calibrates_as_this_computer_does(
@@ -171,7 +90,7 @@ def test_a_processor_that_saturates_is_found_by_the_self_test(
     haswell: Processor, host: Processor, trained: Any, patches: Path
 ) -> None:
     assert different(haswell.outputs(trained.int8, patches), host.outputs(trained.int8, patches))
-    done = haswell.run(*MAIN, "info", trained.int8)
+    done = haswell.run("info", trained.int8)
     assert done.returncode == 3
     assert "--reduce-range" in done.stderr
 
