@@ -171,7 +171,7 @@ class Outputs:
     def _check(self, outbox: Outbox) -> None:
         name, dropped = outbox.sink.name, outbox.dropped
         new, self._dropped[name] = dropped - self._dropped.get(name, 0), dropped
-        trouble = outbox.trouble or (f"too slow, {new} lines were dropped" if new else None)
+        trouble = outbox.trouble or ("too slow, the oldest lines are dropped" if new or outbox.behind else None)
         if (trouble is None) == (self._told.get(name) is None):
             return
         self._told[name] = trouble

@@ -47,6 +47,7 @@ class Outbox:
         self.delivered = self.dropped = self._failed = 0  # lines
         self._trouble: str | None = None  # why the last line was not taken
         self.gone = False  # the reader went away for ever (a broken pipe)
+        self.behind = False  # lines were dropped, and since then some were always waiting
         self._waiting: deque[Line] = deque()
         self._changed = Condition()
         self._open = True
@@ -75,6 +76,7 @@ class Outbox:
             if len(self._waiting) == self._limit:
                 self._waiting.popleft()
                 self.dropped += 1
+                self.behind = True
             self._waiting.append(line)
             self._changed.notify()
 
@@ -109,6 +111,7 @@ class Outbox:
     def _next(self) -> Line | None:
         with self._changed:
             self._busy = False
+            self.behind &= bool(self._waiting)
             self._changed.notify_all()
             while not self._waiting and self._open:
                 self._changed.wait()
