@@ -26,7 +26,7 @@ emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on
 fuzz: $(VENV)/.installed .fuzz/machine.onnx  ## hostile files, minutes a target, and 200 killed writers
 	$(BIN)/pip install --quiet --editable '.[train,dev,fuzz]' --config-settings editable_mode=strict
 	set -e; for target in $(FUZZ_TARGETS); do $(BIN)/python fuzz/$$target.py -max_total_time=$(FUZZ_SECONDS); done
-	EDGEAE_KILLS=200 $(BIN)/pytest tests/runtime/test_power_loss.py
+	EDGEAE_KILLS=200 $(BIN)/pytest tests/runtime/test_power_loss.py tests/runtime/test_killed_listener.py
 
 .fuzz/machine.onnx: | $(VENV)/.installed
 	$(BIN)/python fuzz/seed.py

@@ -21,7 +21,11 @@ from .mel import Float32
 from .source import Source
 
 TICK_SECONDS = 0.25
+<<<<<<< HEAD
 TRIM_SECONDS = 60.0
+=======
+TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
+>>>>>>> c6596a1 (Kill the listener at random; outputs as edgeae run wires them)
 
 
 @dataclass
@@ -70,15 +74,16 @@ def _hear(source: Source, samples: Float32, heard: float) -> None:
 
 
 def batched(items: Sequence[Item]) -> Iterator[Item]:
-    """``items`` with blocks that follow each other as one."""
+    """``items`` with blocks that follow each other as one, but not more than ``TOGETHER``."""
     blocks: list[Block] = []
     for item in items:
+        if not isinstance(item, Block) or len(blocks) == TOGETHER:
+            yield from _joined(blocks)
+            blocks = []
         if isinstance(item, Block):
             blocks.append(item)
-            continue
-        yield from _joined(blocks)
-        blocks = []
-        yield item
+        else:
+            yield item
     yield from _joined(blocks)
 
 

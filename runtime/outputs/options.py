@@ -121,22 +121,25 @@ class Outputs:
             self._check(outbox)
 
     def _opened(self, options: dict[str, Any]) -> list[Outbox]:
-        """The outputs that are asked for. What they need is imported here: most are not asked for."""
+        """The outputs that are asked for. What they need is imported here: most are not asked for.
+
+        An empty value, as of a shell's variable that is not set, is one that they refuse.
+        """
         sinks: list[Sink] = []
         if options["log"]:
             from .linefile import LineFile
 
             limits = {"megabytes": options["log_megabytes"], "files": options["log_files"]}
             sinks.append(LineFile(options["log"], **limits, fsync=options["log_fsync"]))
-        if options["on_event"]:
+        if options["on_event"] is not None:
             from .hooks import Hook
 
             sinks.append(Hook(options["on_event"], timeout=options["on_event_timeout"]))
-        if options["webhook"]:
+        if options["webhook"] is not None:
             from .webhook import Webhook
 
             sinks.append(Webhook(options["webhook"], spool=options["webhook_spool"], limit=options["webhook_limit"]))
-        if options["mqtt"]:
+        if options["mqtt"] is not None:
             from .mqtt import Mqtt
 
             discovery = None if options["mqtt_discovery"] == "none" else options["mqtt_discovery"]
@@ -152,13 +155,13 @@ class Outputs:
 
     def _measured(self, options: dict[str, Any], outboxes: list[Outbox]) -> list[Outbox]:
         """What publishes numbers, of the other outputs as well."""
-        if not options["metrics"] and not options["metrics_file"]:
+        if options["metrics"] is None and options["metrics_file"] is None:
             return []
         from .metrics import Metrics
 
         metrics = Metrics(outboxes)
         found = [Outbox(metrics)]
-        if options["metrics"]:
+        if options["metrics"] is not None:
             from .metrics_server import MetricsServer
 
             self._closers.append(MetricsServer(options["metrics"], metrics).close)

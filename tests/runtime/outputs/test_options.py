@@ -323,7 +323,9 @@ def test_a_clip_holds_the_sound_before_and_after_the_start_of_its_alarm(
         assert (rate, about["event"], about["ended"], about["after"]) == (RATE, event, "complete", 20.0)
         assert about["before"] == min(10.0, event["t"])
         start = round((event["t"] - about["before"]) * RATE)
-        assert np.array_equal(samples, column[start : start + len(samples)])
+        starts_at = (k for k in range(start, start + RATE // 2) if np.array_equal(samples[:100], column[k : k + 100]))
+        first = next(starts_at)
+        assert np.array_equal(samples, column[first : first + len(samples)])
         assert len(samples) == round((about["before"] + about["after"]) * RATE)
 
 
@@ -344,9 +346,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_numbers_can_be_scraped_while_it_listens(
-    listens: Listens, device: Device, normal: Pcm, tmp_path: Path
-) -> None:
+def test_numbers_can_be_scraped_while_it_listens(listens: Listens, device: Device, normal: Pcm, tmp_path: Path) -> None:
     port, file = free_port(), tmp_path / "edgeae.prom"
     listening = listens("--metrics", port, "--metrics-file", file)
     device.play(normal)
@@ -356,9 +356,11 @@ def test_numbers_can_be_scraped_while_it_listens(
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
+    def windows() -> int:
+        return sum(line["type"] == "score" for line in listening.lines)
+
     labels = '{source="hw:1",machine="id_03"}'
-    windows = sum(line["type"] == "score" for line in listening.lines)
-    eventually(lambda: f"edgeae_windows_total{labels} {windows}\n" in scraped())
+    eventually(lambda: f"edgeae_windows_total{labels} {windows()}\n" in scraped())
     assert f"edgeae_listening{labels} 1\n" in scraped()
     assert listening.stop() == (0, "")
     assert f"edgeae_listening{labels} 0\n" in file.read_text()
@@ -366,7 +368,7 @@ def test_numbers_can_be_scraped_while_it_listens(
 
 
 class Posted(http.server.BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.lines.append(json.loads(text))  # type: ignore[attr-defined]
         self.send_response(204)
@@ -487,9 +489,7 @@ def test_a_service_is_ready_before_its_microphone_and_alive_once_it_scores(
     assert len(before) - 1 <= sum(line["type"] == "score" for line in listening.lines)
 
 
-def test_less_than_a_window_is_no_sign_of_life(
-    listens: Listens, device: Device, manager: Manager, normal: Pcm
-) -> None:
+def test_less_than_a_window_is_no_sign_of_life(listens: Listens, device: Device, manager: Manager, normal: Pcm) -> None:
     listening = listens()
     device.play(normal[: 3 * RATE])
     listening.until(lambda line: line.get("state") == "listening")
@@ -544,14 +544,17 @@ def test_the_last_line_says_whether_an_alarm_is_on(
         "--on-event ''",
         "--on-event no-such-program",
         "--on-event true --on-event-timeout 0",
+        "--webhook ''",
         "--webhook example.org",
         "--webhook http://127.0.0.1:9 --webhook-limit 0",
         "--webhook http://127.0.0.1:9 --webhook-spool {0}/sound.wav",
         "--webhook http://127.0.0.1:9 --webhook-spool {0}/no-folder/spool",
+        "--mqtt ''",
         "--mqtt http://broker",
         "--mqtt mqtt://user:secret@broker",
         "--mqtt mqtt://broker --mqtt-every -1",
         "--mqtt mqtt://broker --mqtt-ca {0}/no-file.pem",
+        "--metrics ''",
         "--metrics nonsense",
         "--metrics 99999",
         "--metrics-file {0}/numbers.txt",

@@ -1,0 +1,234 @@
+"""A process that listens is killed again and again: its files can be read, and the next start needs no help.
+
+EDGEAE_KILLS sets how often (default 8; `make fuzz` has 200).
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.recordings import audio_files
+
+KILLS = int(os.environ.get("EDGEAE_KILLS", "8"))
+RATE, PERIOD = 16000, 512
+FASTER = 50  # than the clock the sound is played
+PATIENCE = 60  # seconds
+
+# `edgeae run` that writes its state, its numbers and full logs as often as it can.
+BUSY = """
+from edgeae.runtime import trackfile
+from edgeae.runtime.outputs import metrics_file
+trackfile.TELL = 3.0
+metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
+from edgeae.runtime.cli import main
+main()
+"""
+
+Line = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sound(trained: Any) -> NDArray[np.int16]:
+    """A healthy machine that is broken for a third of the time."""
+    clips = audio_files(trained.new / "train")
+    normal = np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips]).astype(float)
+    tone = 8000 * np.sin(2 * np.pi * 3000 * np.arange(len(normal)) / RATE)
+    return np.clip(np.concatenate([normal, normal + tone, normal]), -32768, 32767).astype(np.int16)
+
+
+@pytest.fixture
+def device(tmp_path: Path, alsa_environment: Callable[..., None], sound: NDArray[np.int16]) -> Iterator[None]:
+    """`hw:1` plays the sound for ever, to whoever opens it."""
+    path, ended = tmp_path / "device", threading.Event()
+    os.mkfifo(path)
+    fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def play() -> None:
+        while True:
+            for start in range(0, len(sound) - PERIOD + 1, PERIOD):
+                while not select.select([], [fifo], [], 0.05)[1]:
+                    if ended.is_set():
+                        return
+                os.write(fifo, sound[start : start + PERIOD].tobytes())
+                if ended.wait(PERIOD / RATE / FASTER):
+                    return
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    alsa_environment(path)
+    yield
+    ended.set()
+    thread.join()
+    os.close(fifo)
+
+
+@dataclass
+class Found:
+    """What was on the disk after the kills so far."""
+
+    kills: int = 0
+    before_the_first_line: int = 0
+    lines: int = 0
+    torn: int = 0  # last lines, one a kill at most
+    events: int = 0
+    clips: int = 0
+    clips_alone: int = 0  # without their JSON: killed between the two
+    spooled: int = 0
+    unfinished: int = 0  # temporary files, the most at once
+    seconds: float = 0.0
+
+
+class Files:
+    """All that the process writes, in one folder."""
+
+    def __init__(self, artifact: Artifact, folder: Path) -> None:
+        self.folder, self.machine, self._content = folder, folder / "machine.onnx", artifact.to_bytes()
+        artifact.write(self.machine)
+        self.log, self.track, self.numbers = folder / "log.jsonl", folder / "track.json", folder / "numbers.prom"
+        self.clips, self.spool = folder / "clips", folder / "spool"
+
+    def start(self) -> "subprocess.Popen[str]":
+        outputs = ["--log", self.log, "--log-megabytes", 0.02, "--log-files", 10_000, "--track", self.track]
+        outputs += ["--clips", self.clips, "--metrics-file", self.numbers, "--webhook", "http://127.0.0.1:9"]
+        outputs += ["--webhook-spool", self.spool, "--webhook-limit", 1_000_000]
+        command = [sys.executable, "-c", BUSY, "run", self.machine, "--device", "hw:1", "--json", *outputs]
+        return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def check(self, found: Found) -> None:
+        """All of it can be read, and no line that was written is missing."""
+        assert Artifact.read(self.machine).to_bytes() == self._content
+        if self.track.exists():
+            assert json.loads(self.track.read_bytes())["machine"] == "id_03"
+        if self.numbers.exists():
+            assert self.numbers.read_bytes().endswith(b"\n")
+        logged, torn = self.logged()
+        spooled = self.spooled()
+        for lines in logged:
+            assert [line["seq"] for line in lines] == list(range(len(lines)))
+        check_the_same(logged, spooled)
+        clips, alone = self.recorded()
+        found.lines, found.torn, found.spooled = sum(map(len, logged)), found.torn + torn, sum(map(len, spooled))
+        found.events = sum(line["type"] == "event" for lines in logged for line in lines)
+        found.clips, found.clips_alone = clips, alone
+        found.unfinished = max(found.unfinished, len(self.unfinished()))
+
+    def logged(self) -> tuple[list[list[Line]], bool]:
+        """The lines of each process, and whether the last of all is torn; no other may be."""
+        numbered = sorted(self.folder.glob("log.jsonl.*"), key=lambda path: -int(path.suffix[1:]))
+        texts = [path.read_bytes() for path in [*numbered, self.log] if path.exists()]
+        assert all(text.endswith(b"\n") for text in texts[:-1])
+        *lines, last = b"".join(texts).split(b"\n")
+        return processes(map(json.loads, lines)), bool(last)
+
+    def spooled(self) -> list[list[Line]]:
+        """The lines of each process that wait for the web server."""
+        paths = sorted(self.spool.glob("*"))
+        assert [path.name for path in paths if path.name[0] != "."] == [
+            f"{number:012d}.json" for number in range(1, len(list(self.spool.glob("[0-9]*"))) + 1)
+        ]
+        return processes(json.loads(path.read_bytes()) for path in paths if path.name[0] != ".")
+
+    def recorded(self) -> tuple[int, int]:
+        """How many clips there are, and those without their JSON."""
+        sounds = list(self.clips.glob("*.flac"))
+        for path in sounds:
+            assert len(soundfile.read(path)[0]) > RATE
+        told = list(self.clips.glob("*.json"))
+        for path in told:
+            assert json.loads(path.read_bytes())["event"]["clip"] == str(path.with_suffix(".flac"))
+        assert {path.stem for path in told} <= {path.stem for path in sounds}
+        return len(sounds), len(sounds) - len(told)
+
+    def unfinished(self) -> list[Path]:
+        """Temporary files of all outputs."""
+        return list(self.folder.rglob(".*"))
+
+
+def processes(lines: Iterable[Line]) -> list[list[Line]]:
+    """Lines by the process that wrote them: each counts from 0."""
+    found: list[list[Line]] = []
+    for line in lines:
+        if line["seq"] == 0:
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+def check_the_same(logged: list[list[Line]], spooled: list[list[Line]]) -> None:
+    """One output may have been further than the other when both were killed, and no more."""
+    posted = {lines[0]["time"]: lines for lines in spooled}
+    for lines in logged:
+        wanted = [line for line in lines if line["type"] != "score"]
+        got = posted.get(lines[0]["time"], [])
+        assert all(one == other for one, other in zip(wanted, got, strict=False))
+
+
+def kill_at_random(files: Files, rng: random.Random, start_up: float) -> bool:
+    """Start a process and kill it: while it starts, or after its first line. Whether it had said one."""
+    process = files.start()
+    assert process.stdout and process.stderr
+    with process, process.stderr:
+        if early := rng.random() < 0.3:
+            time.sleep(rng.uniform(0.0, 1.2 * start_up))
+        else:
+            process.stdout.readline()
+            time.sleep(rng.uniform(0.0, 1.5))
+        assert process.poll() is None, process.stderr.read()
+        process.kill()
+        process.wait(PATIENCE)
+        return not early or bool(process.stdout.readline())
+
+
+def end_in_peace(files: Files) -> float:
+    """Start a process and end it as a service manager does; how long its first line took."""
+    began = time.monotonic()
+    process = files.start()
+    assert process.stdout
+    process.stdout.readline()
+    start_up = time.monotonic() - began
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, json.loads(out.splitlines()[-1])["state"]) == (0, "stopped")
+    assert not err.replace("edgeae: webhook: http://127.0.0.1:9: Connection refused; lines wait\n", "")
+    return start_up
+
+
+@pytest.mark.usefixtures("device")
+def test_a_listener_that_is_killed_at_random_leaves_files_that_the_next_one_takes(trained: Any, tmp_path: Path) -> None:
+    clips = audio_files(trained.new / "train")
+    artifact = calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print).artifact
+    (tmp_path / "files").mkdir()
+    files, found, rng, began = Files(artifact, tmp_path / "files"), Found(), random.Random(1), time.monotonic()
+    start_up = end_in_peace(files)
+    for _ in range(KILLS):
+        found.before_the_first_line += not kill_at_random(files, rng, start_up)
+        found.kills += 1
+        files.check(found)
+    for path in files.unfinished():
+        os.utime(path, (0, 0))
+    end_in_peace(files)
+    files.check(found)
+    found.seconds = round(time.monotonic() - began, 1)
+    print(found)
+    assert not files.unfinished()
+    assert not list(files.folder.rglob("*.damaged"))
+    assert found.lines > found.kills and found.spooled > found.kills and found.clips > 0
+    assert found.unfinished <= max(3, KILLS // 10)
