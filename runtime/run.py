@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Condition
@@ -54,12 +54,18 @@ def score_files(
     return anomalous, bad
 
 
-def score_pipe(source: Source, pipe: Pipe, samplerate: int, channels: int, encoding: str) -> list[int]:
-    """Score what comes through a pipe until it ends; the signals that came. AudioError if that gives no score."""
+def score_pipe(
+    source: Source, pipe: Pipe, samplerate: int, channels: int, encoding: str, tick: Callable[[], None]
+) -> list[int]:
+    """Score what comes through a pipe until it ends; the signals that came. AudioError if that gives no score.
+
+    tick: called a few times a second of sound.
+    """
     source.begin(samplerate, channels, encoding)
     with stopping(pipe.stop) as came:
         for block in pipe.blocks():
             source.hear(block, now())
+            tick()
             if source.done():
                 break
     if (error := source.end()) and not came:
@@ -172,7 +178,7 @@ def run(
             came = listen_to(device, wanted, sources, out, wait_device, give_up)
         elif live:
             pipe = Pipe(encoding, input_channels, rate, wanted[0])
-            came = score_pipe(sources[0], pipe, rate, input_channels, encoding)
+            came = score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
         else:
             paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
             anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0])

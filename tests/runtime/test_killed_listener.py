@@ -51,7 +51,8 @@ def sound(trained: Any) -> NDArray[np.int16]:
     clips = audio_files(trained.new / "train")
     normal = np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips]).astype(float)
     tone = 8000 * np.sin(2 * np.pi * 3000 * np.arange(len(normal)) / RATE)
-    return np.clip(np.concatenate([normal, normal + tone, normal]), -32768, 32767).astype(np.int16)
+    played = np.concatenate([normal, normal + tone, normal])
+    return np.asarray(np.clip(played, -32768, 32767).astype(np.int16))
 
 
 @pytest.fixture

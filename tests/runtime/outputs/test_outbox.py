@@ -1,5 +1,7 @@
 """What an outbox tells of its sink."""
 
+from threading import Semaphore
+from time import sleep
 from typing import Any
 
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
@@ -44,6 +46,32 @@ def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
     assert outbox.trouble == "the server is down" and (outbox.delivered, outbox.failed) == (1, 2)
     sink.trouble = None
     assert outbox.trouble is None
+    outbox.close()
+
+
+class Slow(Fails):
+    """A sink that takes a line when it may."""
+
+    def __init__(self) -> None:
+        self.may = Semaphore(0)
+
+    def deliver(self, line: Any) -> None:
+        self.may.acquire()
+
+
+def test_an_outbox_that_dropped_lines_is_behind_until_nothing_waits() -> None:
+    sink = Slow()
+    outbox = Outbox(sink, limit=2)
+    for _ in range(3):  # one is being delivered, or all wait
+        outbox.put({})
+    outbox.put({})
+    assert outbox.behind and outbox.dropped >= 1
+    sink.may.release()
+    while not outbox.delivered:
+        sleep(0.001)
+    assert outbox.behind
+    sink.may.release(2)
+    assert outbox.drain(20) and not outbox.behind
     outbox.close()
 
 
