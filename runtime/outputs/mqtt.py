@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from .broker import Broker, checked_prefix, default_client, slug
 from .homeassistant import device
 from .latest import SOURCES, Latest, of_a_source
@@ -46,6 +47,8 @@ class Mqtt:
         """discovery: Home Assistant's prefix; ca: PEM file of who signed the broker's certificate; events: as many
         wait for a broker, the oldest is lost for a new one. ConfigError for what cannot work."""
         broker = Broker.parse(url)
+        if ca and not broker.tls:
+            raise ConfigError("--mqtt-ca is for a broker that is spoken to with TLS; write mqtts://, or leave it out")
         client_id = client_id or default_client(broker.prefix)
         self._discovery, self._every, self._prefix = discovery and checked_prefix(discovery), every, broker.prefix
         self._own = f"{broker.prefix}/{slug(client_id)}"

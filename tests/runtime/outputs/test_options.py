@@ -568,7 +568,8 @@ def test_the_last_line_says_whether_an_alarm_is_on(
         "--mqtt http://broker",
         "--mqtt mqtt://user:secret@broker",
         "--mqtt mqtt://broker --mqtt-every -1",
-        "--mqtt mqtt://broker --mqtt-ca {0}/no-file.pem",
+        "--mqtt mqtts://broker --mqtt-ca {0}/no-file.pem",
+        "--mqtt mqtt://broker --mqtt-ca {0}/sound.wav",
         "--metrics ''",
         "--metrics nonsense",
         "--metrics 99999",
@@ -583,7 +584,7 @@ def test_an_option_that_cannot_work_is_refused_before_anything_is_made(
     soundfile.write(tmp_path / "sound.wav", np.zeros(5 * RATE), RATE)
     alsa_device(bytes(1000))
     there = set(tmp_path.iterdir())
-    source = ["--device", "hw:1"] if live else [str(tmp_path / "sound.wav")]
+    source = ["--device", "hw:1", "--duration", "5"] if live else [str(tmp_path / "sound.wav")]
     assert run_command(["run", str(machine), *source, *shlex.split(arguments.format(tmp_path))]) == 2
     out, err = capfd.readouterr()
     assert (out, set(tmp_path.iterdir())) == ("", there)
@@ -601,7 +602,7 @@ def test_clips_that_cannot_be_kept_are_refused(
     alsa_device(bytes(1000))
     there = set(tmp_path.iterdir())
     clips = f"--clips {tmp_path}/clips {arguments.format(tmp_path)}"
-    assert run_command(["run", str(machine), "--device", "hw:1", *shlex.split(clips)]) == 2
+    assert run_command(["run", str(machine), "--device", "hw:1", "--duration", "5", *shlex.split(clips)]) == 2
     out, err = capfd.readouterr()
     assert (out, set(tmp_path.iterdir())) == ("", there)
     assert err.splitlines()[-1].startswith(("edgeae: ", "Error: "))
