@@ -21,11 +21,8 @@ from .mel import Float32
 from .source import Source
 
 TICK_SECONDS = 0.25
-<<<<<<< HEAD
 TRIM_SECONDS = 60.0
-=======
 TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
->>>>>>> c6596a1 (Kill the listener at random; outputs as edgeae run wires them)
 
 
 @dataclass
