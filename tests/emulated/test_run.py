@@ -20,8 +20,9 @@ from .conftest import Line, Processor, emulated
 
 RATE = 16000
 ROUNDED = 1 + 1e-9  # times the last digit that is told
-# By how much numbers of the same name may differ; all others are the same. Log-mel differs by 1e-5 dB at most, which
-# rounds a level in a hundred thousand to the next of 256 steps: that moves the score of a short window by 1e-4.
+# By how much numbers of the same name may differ; all others are the same. Log-mel differs in its last digits (by 8e-6
+# dB here), and where that rounds one level to the next of the network's 256 steps, each window that holds it moves: by
+# 8e-4 at most here, of 4 s. The limit is the self-test's.
 MOST = {"score": TOLERANCE, "peak": TOLERANCE, "level_dbfs": 0.01 * ROUNDED}
 WHEN = {"time", "age", "clip"}  # the clock's, and a file's name that is made of it
 
