@@ -2,12 +2,15 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
 from .errors import EXIT_INTERRUPTED, EdgeaeError
+
+EXIT_DEFECT = 70  # EX_SOFTWARE
 
 # command: (module, attribute, one line of help), in the order of the work
 COMMANDS = {
@@ -98,4 +101,9 @@ def main() -> None:
     """Entry point of the ``edgeae`` command."""
     # NumPy's matrix products are small here: threads that wait for each other cost more than they give.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.exit(run_command(sys.argv[1:]))
+    try:
+        code = run_command(sys.argv[1:])
+    except Exception:  # a defect of ours: 1 would mean that anomalies were found
+        traceback.print_exc()
+        code = EXIT_DEFECT
+    sys.exit(code)

@@ -16,6 +16,7 @@ from .audio import LOUDEST, Channel, select_channel
 from .devices.backlog import Item, Lost, Setup
 from .devices.capture import Block, Gap, now
 from .devices.microphone import Microphone
+from .devices.pcm import RefusedError
 from .errors import AudioError
 from .mel import Float32
 from .source import Source
@@ -34,8 +35,15 @@ class Ear:
     setup: Setup | None = None
 
     @property
+    def heard(self) -> bool:
+        """It has delivered sound."""
+        return self.microphone.heard is not None
+
+    @property
     def done(self) -> bool:
-        """All of its sources are."""
+        """All of its sources are; of a microphone that was never there, too."""
+        if not self.heard:
+            return self.microphone.failure is not None
         silent = self.microphone.silent_for if self.microphone.failure else 0.0
         return all(source.done(silent) for _, source in self.sources)
 
@@ -56,6 +64,17 @@ class Ear:
                     with np.errstate(all="ignore"):  # of what is no sound; `_hear` finds it
                         mono = select_channel(samples, channel)
                     _hear(source, mono, item.heard)
+
+    def end(self) -> None:
+        """Take in the rest, and what is missing at the end."""
+        self.microphone.close()
+        if self.heard or any(source.told for _, source in self.sources):
+            self.hear()
+        missed = self.microphone.missed()
+        for _, source in self.sources:
+            if missed and not source.done():
+                source.gap(missed.frames, missed.reason)
+            source.end()
 
 
 def _hear(source: Source, samples: Float32, heard: float) -> None:
@@ -105,7 +124,7 @@ def listen(
     sound, and without any sound later on.
     """
     trimmed = now()
-    while not stopped() and not all(ear.done for ear in ears):
+    while not stopped() and not _all_done(ears):
         if now() - trimmed > TRIM_SECONDS:
             _trim_memory()
             trimmed = now()
@@ -115,6 +134,10 @@ def listen(
         for ear in ears:
             ear.hear()
         tick()
+
+
+def _all_done(ears: Sequence[Ear]) -> bool:
+    return any(ear.heard for ear in ears) and all(ear.done for ear in ears)
 
 
 def _trim_memory() -> None:
@@ -128,5 +151,6 @@ def _check_heard(microphones: Sequence[Microphone], wait: float, give_up: float)
     if len(failures) < len(microphones):
         return
     heard = any(microphone.heard is not None for microphone in microphones)
-    if min(microphone.silent_for for microphone in microphones) >= (give_up if heard else wait):
+    hopeless = not heard and all(isinstance(failure, RefusedError) for failure in failures)
+    if hopeless or min(microphone.silent_for for microphone in microphones) >= (give_up if heard else wait):
         raise failures[0]

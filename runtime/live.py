@@ -76,13 +76,14 @@ def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Floa
 
 
 @contextlib.contextmanager
-def stopping(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
+def stopping(stop: Callable[[], None] | None = None) -> Iterator[list[int]]:
     """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
     came: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        stop()
+        if stop:
+            stop()
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -35,7 +35,11 @@ def split_models(arguments: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     """The artifacts among positional arguments (they end in ``.onnx``) or the default one, and the others."""
     models = [Path(argument) for argument in arguments if argument.endswith(".onnx")]
     rest = [argument for argument in arguments if not argument.endswith(".onnx")]
-    return models or [default_model()], rest
+    try:
+        return models or [default_model()], rest
+    except ArtifactError as error:
+        missing = next((name for name in rest if name != "-" and not Path(name).exists()), None)
+        raise ArtifactError(f"{error}; {missing} does not exist" if missing else str(error)) from error
 
 
 def split_model(arguments: tuple[str, ...]) -> tuple[Path, list[str]]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from .audio import Channel, select_channel
 from .devices.pcm import FORMATS, decode
-from .errors import ConfigError
+from .errors import AudioError, ConfigError
 from .mel import Float32
 
 SECONDS = 0.1  # read at once
+HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
 
 
 class _StoppedError(Exception):
@@ -35,8 +36,14 @@ class Pipe:
             raise _StoppedError
 
     def blocks(self) -> Iterator[Float32]:
-        """Until the pipe ends or is stopped."""
+        """Until the pipe ends or is stopped; AudioError if it is no raw PCM."""
+        first = True
         while raw := self._read():
+            if first and raw[:4] in HEADERS:
+                raise AudioError(
+                    f"stdin begins as a {HEADERS[raw[:4]]} file and not with raw PCM; name the file instead"
+                )
+            first = False
             whole = decode(raw[: len(raw) // self._frame * self._frame], self._encoding, self._channels)
             yield select_channel(whole, self._channel)
 

@@ -23,11 +23,11 @@ from .live import stopping
 from .modelfile import split_models
 from .output import Teller
 from .outputs.options import Outputs, output_options
-from .outputs.recorder import slug
 from .pipe import Pipe
 from .recordings import audio_files
 from .report import Report
 from .selftest import load_all
+from .slug import slug
 from .source import Source
 from .tracker import DAYS
 from .trackfile import TrackFile
@@ -56,21 +56,15 @@ def score_files(
 
 def score_pipe(
     source: Source, pipe: Pipe, samplerate: int, channels: int, encoding: str, tick: Callable[[], None]
-) -> list[int]:
-    """Score what comes through a pipe until it ends; the signals that came. AudioError if that gives no score.
-
-    tick: called a few times a second of sound.
-    """
+) -> None:
+    """Score what comes through a pipe until it ends. tick: called a few times a second of sound."""
     source.begin(samplerate, channels, encoding)
-    with stopping(pipe.stop) as came:
-        for block in pipe.blocks():
-            source.hear(block, now())
-            tick()
-            if source.done():
-                break
-    if (error := source.end()) and not came:
-        raise error
-    return came
+    for block in pipe.blocks():
+        source.hear(block, now())
+        tick()
+        if source.done():
+            break
+    source.end()
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
@@ -161,29 +155,33 @@ def run(
         raise ConfigError("--channels is for --device, and in the place of --channel; give one of them")
     wanted = [parse_channel(number) for number in (channels or channel or "0").split(",")]
     names = source_names(device, wanted) if device else inputs[:1]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two sources are the same, {', '.join(names)}; name each device and channel once")
     if len(models) not in (1, len(names)):
         raise ConfigError(f"{len(models)} artifacts for {len(names)} sources; give one for all, or one for each")
     detectors = load_all(models) * (len(names) // len(models))
     for path, detector in zip(models, detectors, strict=False):
         _warn_uncalibrated(path, detector)
     with ExitStack() as stack:
-        bad, came = 0, list[int]()
-        out = stack.enter_context(Outputs(as_json=as_json, live=live, waits=not device, **outputs))
+        bad, pipe = 0, Pipe(encoding, input_channels, rate, wanted[0]) if inputs == ["-"] else None
+        came = stack.enter_context(stopping(pipe.stop if pipe else None)) if live else []
         tracks = open_tracks(stack, track, track_days, names, detectors)
+        out = stack.enter_context(Outputs(as_json=as_json, live=live, paced=bool(device), **outputs))
         sources = [
             Source(name, detector, out, model=model, duration=duration, track=tracked)
             for name, detector, model, tracked in zip(names, detectors, models * len(names), tracks, strict=False)
         ]
         if device:
-            came = listen_to(device, wanted, sources, out, wait_device, give_up)
-        elif live:
-            pipe = Pipe(encoding, input_channels, rate, wanted[0])
-            came = score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
+            listen_to(device, wanted, sources, out, came, wait_device, give_up)
+        elif pipe:
+            score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
         else:
             paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
             anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0])
             skip_bad &= bad < len(paths)
         anomalous = any(source.anomalous for source in sources) if live else anomalous
+        if live and not came and not any(source.windows for source in sources):
+            raise AudioError(str(sources[0].too_short))
     if bad and not skip_bad:
         raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
     if signal.SIGINT in came:
@@ -217,32 +215,25 @@ def listen_to(
     channels: Sequence[Channel],
     sources: Sequence[Source],
     out: Outputs,
+    came: Sequence[int],
     wait: float,
     give_up: float | None,
-) -> list[int]:
-    """Score what the microphones hear until it is enough; the signals that came."""
-    bell, ears = Condition(), list[Ear]()
-    rate, left = sources[0].samplerate, iter(sources)
-    with stopping() as came:
-        try:
-            for device in devices:
-                with suppress(DeviceError):  # which may come later, but not by a name that nothing can have
-                    resolve(device)
-                microphone = Microphone(device, Backlog(bell), samplerate=rate, channels=channels)
-                ears.append(Ear(microphone, [(channel, next(left)) for channel in channels]))
-            limits = {"wait": wait, "give_up": math.inf if give_up is None else give_up}
-            out.notify.ready()
-            listen(ears, bell, lambda: bool(came), out.tick, **limits)
-            out.notify.stopping()
-        finally:
-            for ear in ears:
-                ear.microphone.close()
-        for ear in ears:
-            ear.hear()  # what was delivered before it was closed
-    failures = [error for source in sources if (error := source.end())]
-    if len(failures) == len(sources) and not came:
-        raise failures[0]
-    return came
+) -> None:
+    """Score what the microphones hear until it is enough, or a signal ``came``."""
+    for device in devices:
+        with suppress(DeviceError):  # which may come later, but not by a name that nothing can have
+            resolve(device)
+    bell, left = Condition(), iter(sources)
+    with ExitStack() as ends:
+        ears = []
+        for device in devices:
+            microphone = Microphone(device, Backlog(bell), samplerate=sources[0].samplerate, channels=channels)
+            ears.append(Ear(microphone, [(channel, next(left)) for channel in channels]))
+            ends.callback(ears[-1].end)
+        ends.callback(out.notify.stopping)
+        out.notify.ready()
+        limits = {"wait": wait, "give_up": math.inf if give_up is None else give_up}
+        listen(ears, bell, lambda: bool(came), out.tick, **limits)
 
 
 def _warn_uncalibrated(model: Path, detector: Detector) -> None:

@@ -8,7 +8,7 @@ from .devices.capture import now
 from .errors import AudioError
 from .live import Stream
 from .mel import Float32
-from .output import gap_line, status_line
+from .output import gap_line, status_line, words
 from .outputs.options import Outputs
 from .outputs.outbox import Line
 from .report import Report
@@ -34,6 +34,9 @@ class Source:
         self._report, self._duration = Report(detector, name, track), duration
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
+        self._heard = now()  # when the last sample was
+        self.too_short: AudioError | None = None
+        self.told = False  # anything
 
     @property
     def t(self) -> float:
@@ -71,7 +74,7 @@ class Source:
         if self._duration is not None:
             left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
             block = block[: max(left, 0)]
-        windows = self._stream.push(block)
+        windows, self._heard = self._stream.push(block), heard
         if self._clips:
             self._out.keep(self._clips.hear(block, self._stream.samplerate))
         self._tell_windows(windows, heard)
@@ -90,20 +93,20 @@ class Source:
         """Tell a status."""
         self._tell(status_line(self.name, self.t, state, **values))
 
-    def end(self) -> AudioError | None:
-        """The sound is over; the reason if it gave no score at all."""
-        too_short: AudioError | None = None
+    def end(self) -> None:
+        """The sound is over, if there was any. `too_short` is the reason if it gave no score at all."""
         # Less than a window since a gap strays too much to be judged beside full windows.
         if self._stream.full or not self.windows:
             try:
-                self._tell_windows(self._stream.flush(), now())
+                self._tell_windows(self._stream.flush(), self._heard)
             except AudioError as error:
-                too_short = AudioError(f"{self.name}: {error}")
+                self.too_short = AudioError(f"{self.name}: {error}")
         if self._clips:
             self._out.keep(self._clips.close())
+        if not self.told:
+            return
         lost = round(self._lost, 3)
         self.status("stopped", windows=self.windows, gaps=self._gaps, lost_seconds=lost, alarm=self._report.alarm)
-        return None if self.windows else too_short
 
     def _tell_windows(self, windows: Iterable[Window], heard: float) -> None:
         for line in self._report.lines(windows):
@@ -112,8 +115,10 @@ class Source:
                 self._out.notify.scored()
 
     def _tell(self, line: Line, age: float | None = None) -> None:
-        teller = self._out.teller
+        teller, self.told = self._out.teller, True
         teller.stamp(line, self._detector.machine, age)
+        if line["type"] != "score":
+            self._out.notify.status(words(line))
         if self._clips and line["type"] == "event":
             line["clip"] = self._clips.event(line)
         teller.send(line)

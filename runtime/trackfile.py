@@ -8,7 +8,9 @@ calibration is refused. One that is damaged is set aside and said, and tracking 
 a machine has to be watched after a power cut, too.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -46,6 +48,7 @@ class TrackFile:
             "machine": detector.machine,
         }
         self._untold = 0.0  # seconds of sound since the last status
+        self._lock = _locked(path)
         self._restore()
         try:
             self.save()  # now, not after an hour, is the time to say that it fails
@@ -58,6 +61,7 @@ class TrackFile:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if words := self._saved():
             click.echo(f"edgeae: {words}", err=True)
+        os.close(self._lock)
 
     def hear(self, window: Window, result: Result, seconds: float, *, alarm: bool) -> dict[str, Any] | None:
         """As `Tracker.hear`; what to say in a status line, once an hour of sound."""
@@ -129,6 +133,19 @@ class TrackFile:
                 f"remove one of the two"
             ) from error
         click.echo(f"edgeae: {self._path} is damaged and was moved to {aside}; tracking begins anew", err=True)
+
+
+def _locked(path: Path) -> int:
+    """A lock that says that a process keeps ``path``, which is replaced and so cannot hold it itself."""
+    try:
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise ConfigError(f"--track {path}: another process keeps it; name another file") from error
+    except OSError as error:
+        raise ConfigError(f"--track {path}: cannot be written ({error.strerror}); choose another place") from error
+    return lock
 
 
 def _finite(values: Iterable[Any], n: int) -> Any:

@@ -45,7 +45,7 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
     """What is done, in words and as the command that does it."""
     run, new, machine = folder / "run", folder / "new-machine", folder / "machine.onnx"
     model, test = run / "model.int8.onnx", new / "test"
-    clips = [test / f"normal_id_03_{0:08d}.wav", *(test / f"anomaly_id_03_{i:08d}.wav" for i in range(4))]
+    clips = [test / f"normal_id_03_{0:08d}.wav", *severest(new)]
     return [
         ("Train an autoencoder on the fleet", ["train", f"{folder / 'fleet'}", "-c", config, "-o", f"{run}"]),
         ("Quantize it to one int8 file", ["export", f"{run}", "--int8", "--data-licence", "synthetic"]),
@@ -57,8 +57,14 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
             "How well are faults told apart?",
             ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}", "--json"],
         ),
-        ("Listen to recordings: one normal, then one of each fault", ["run", f"{machine}", *map(str, clips)]),
+        ("Listen to recordings: one normal, then the severest of each fault", ["run", f"{machine}", *map(str, clips)]),
     ]
+
+
+def severest(data: Path) -> list[Path]:
+    """The recording of each fault in which there is most of it."""
+    rows = sorted(_read_csv(data / "faults.csv"), key=lambda row: float(row["severity"]))
+    return [data / file for file in {row["fault"]: row["file"] for row in rows}.values()]
 
 
 def summary(folder: Path, seconds: float) -> str:

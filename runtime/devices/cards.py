@@ -43,7 +43,7 @@ class Card:
 
 def list_cards(sysfs: Path = SYSFS, procfs: Path = PROCFS) -> list[Card]:
     """The sound cards in the order of their numbers, looked up afresh."""
-    folders = [*sysfs.glob("class/sound/card*"), *procfs.glob("asound/card*")]
+    folders = [*found(sysfs / "class/sound", "card*"), *found(procfs / "asound", "card*")]
     numbers = sorted({int(folder.name[4:]) for folder in folders if folder.name[4:].isdecimal()})
     titles = {int(n): (title, long) for n, title, long in _CARD_LINES.findall(text(procfs / "asound/cards"))}
     cards = [_card(number, titles.get(number, ("", "")), sysfs, procfs) for number in numbers]
@@ -52,8 +52,8 @@ def list_cards(sysfs: Path = SYSFS, procfs: Path = PROCFS) -> list[Card]:
 
 def _card(number: int, titles: tuple[str, str], sysfs: Path, procfs: Path) -> Card:
     folder, asound = sysfs / f"class/sound/card{number}", procfs / f"asound/card{number}"
-    captures = {int(path.name.rpartition("D")[2][:-1]) for path in folder.glob("pcmC*D*c")}
-    captures |= {int(path.name[3:-1]) for path in asound.glob("pcm*c")}
+    captures = {int(path.name.rpartition("D")[2][:-1]) for path in found(folder, "pcmC*D*c")}
+    captures |= {int(path.name[3:-1]) for path in found(asound, "pcm*c")}
     identity = text(folder / "id") or text(asound / "id")
     return Card(number, identity, *titles, tuple(sorted(captures)), _usb(folder / "device", asound / "usbid"))
 
@@ -66,6 +66,13 @@ def _usb(device: Path, usbid: Path) -> Usb | None:
             return Usb(vendor.lower(), text(folder / "idProduct").lower(), text(folder / "serial"), path)
     vendor, _, product = text(usbid).lower().partition(":")
     return Usb(vendor, product) if product else None
+
+
+def found(folder: Path, pattern: str) -> list[Path]:
+    """What is in a folder of the kernel; nothing if it vanishes meanwhile."""
+    with contextlib.suppress(OSError):
+        return list(folder.glob(pattern))
+    return []
 
 
 def text(path: Path) -> str:

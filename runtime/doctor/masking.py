@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 MASK = "***"
 TELLING = 6  # characters from which on a serial number is masked wherever it stands; a shorter one may be any number
@@ -9,6 +10,7 @@ TELLING = 6  # characters from which on a serial number is masked wherever it st
 _SECRET = r"(?:pass|pwd|token|secret|key|credential|auth)"
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"([\w-]*{_SECRET}[\w-]*\s*[=:]\s*).*", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"https?://[^\s/@]+(?:/\S*)?$")
 _LOGIN = re.compile(r"://.*@", re.DOTALL)  # rather too much than a password with a space
 _USB = "usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}:"
 _ORDINARY_HOSTS = {"", "localhost", "raspberrypi", "edgeae"}  # say nothing of their owner
@@ -23,6 +25,9 @@ def variable(name: str, value: str) -> str:
     if _SECRET_NAME.search(name):
         return MASK
     value = _ASSIGNED.sub(rf"\g<1>{MASK}", value)
+    if _ADDRESS.match(value):  # all but its scheme and host may be secret
+        parts = urlsplit(value)
+        value = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
     login, at, rest = value.rpartition("@")
     if at:
         scheme, colon, _ = login.partition("://")

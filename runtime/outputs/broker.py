@@ -55,7 +55,7 @@ def checked_prefix(prefix: str) -> str:
     return prefix
 
 
-def slug(name: str) -> str:
+def topic_level(name: str) -> str:
     """``name`` as a level of a topic."""
     return re.sub(r"[^\w-]+", "-", name).strip("-") or "source"
 
@@ -66,4 +66,4 @@ def default_client(prefix: str) -> str:
         machine = Path("/etc/machine-id").read_text()
     except OSError:
         machine = str(uuid.getnode())
-    return f"{slug(socket.gethostname())}-{hashlib.sha256(f'{machine} {prefix}'.encode()).hexdigest()[:6]}"
+    return f"{topic_level(socket.gethostname())}-{hashlib.sha256(f'{machine} {prefix}'.encode()).hexdigest()[:6]}"

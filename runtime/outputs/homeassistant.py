@@ -62,7 +62,8 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "platform": "binary_sensor",
             "name": "Alarm",
             "device_class": "problem",
-            "value_template": "{{ 'ON' if value_json.alarm else 'OFF' }}",
+            # None is what Home Assistant takes for unknown.
+            "value_template": "{{ 'None' if value_json.alarm is none else 'ON' if value_json.alarm else 'OFF' }}",
         },
         "score": {
             "platform": "sensor",

@@ -23,6 +23,7 @@ from ..errors import ConfigError
 from .outbox import Line, OutputError
 
 TAIL = 300  # bytes of stderr that are told
+SECRETS = {"EDGEAE_MQTT_PASSWORD", "EDGEAE_WEBHOOK_TOKEN", "EDGEAE_WEBHOOK"}  # of ours, which no command needs
 PIPE = 1 << 16  # bytes that a pipe holds
 
 
@@ -39,6 +40,7 @@ class Hook:
         if not timeout > 0:
             raise ConfigError(f"--on-event with a time limit of {timeout:g} s; give more than 0")
         self._timeout, self._command = timeout, split(command)
+        self._running: int | None = None  # process group of the command
 
     def wants(self, line: Line) -> bool:
         return bool(line["type"] == "event")
@@ -51,9 +53,11 @@ class Hook:
         except OSError as error:
             raise OutputError(f"{program}: cannot be started ({error.strerror})") from error
         with process:
+            self._running = process.pid
             try:
                 said, in_time = supervise(process, self._timeout)
             finally:
+                self._running = None
                 kill(process)
         if not in_time:
             raise OutputError(f"{program}: was killed after {self._timeout:g} s{said}")
@@ -64,6 +68,12 @@ class Hook:
 
     def close(self) -> None:
         """Nothing is open between two events."""
+
+    def abort(self) -> None:
+        """The process ends, and the command that runs with it."""
+        if self._running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._running, signal.SIGKILL)
 
 
 def split(command: str) -> list[str]:
@@ -91,6 +101,7 @@ def start(command: list[str], text: bytes) -> "subprocess.Popen[bytes]":
             stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in SECRETS},
         )
 
 

@@ -28,7 +28,7 @@ class Latest:
     anomaly: bool | None = None
     level_dbfs: float | None = None
     health: str | None = None
-    alarm: bool = False
+    alarm: bool | None = None  # until the first score: it may be on since before a restart
     last_event: str | None = None  # its sentence
     last_event_time: str | None = None
 
@@ -47,6 +47,7 @@ class Latest:
     def _score(self, line: dict[str, Any]) -> None:
         self.state, self.time = "listening", line["time"]
         self.score, self.threshold, self.anomaly = line["score"], line["threshold"], line["anomaly"]
+        self.alarm = bool(self.alarm)
         self.level_dbfs, self.health = line["level_dbfs"], line["health"]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .broker import Broker, checked_prefix, default_client, slug
+from .broker import Broker, checked_prefix, default_client, topic_level
 from .homeassistant import device
 from .latest import SOURCES, Latest, of_a_source
 from .mqtt_connection import Connection
@@ -51,7 +51,7 @@ class Mqtt:
             raise ConfigError("--mqtt-ca is for a broker that is spoken to with TLS; write mqtts://, or leave it out")
         client_id = client_id or default_client(broker.prefix)
         self._discovery, self._every, self._prefix = discovery and checked_prefix(discovery), every, broker.prefix
-        self._own = f"{broker.prefix}/{slug(client_id)}"
+        self._own = f"{broker.prefix}/{topic_level(client_id)}"
         self._availability = f"{self._own}/availability"
         self._sources: dict[tuple[str | None, str], _Source] = {}
         births = f"{self._discovery or self._own}/status"
@@ -99,9 +99,9 @@ class Mqtt:
         if key not in self._sources:
             if len(self._sources) == SOURCES:
                 raise OutputError(f"MQTT tells of the first {SOURCES} sources only; {line['source']} is another")
-            base = f"{self._prefix}/{slug(line['machine'] or line['source'])}"
+            base = f"{self._prefix}/{topic_level(line['machine'] or line['source'])}"
             if base in {source.base for source in self._sources.values()}:
-                base += f"-{slug(line['source'])}-{len(self._sources)}"
+                base += f"-{topic_level(line['source'])}-{len(self._sources)}"
             self._sources[key] = _Source(Latest(line["source"], line["machine"]), base)
         return self._sources[key]
 

@@ -69,19 +69,19 @@ def output_options(command: Command) -> Command:
 class Outputs:
     """All outputs of one process, and its service manager; a context that delivers what waits when it is left."""
 
-    def __init__(self, *, as_json: bool, live: bool, waits: bool, **options: Any) -> None:
-        """live: of a microphone or a pipe. waits: the sound can wait for a slow output, as that of files can."""
+    def __init__(self, *, as_json: bool, live: bool, paced: bool, **options: Any) -> None:
+        """live: of a microphone or a pipe. paced: of a microphone, which waits for nobody, not even for stdout."""
         if options["clips"] and not live:
             raise ConfigError("--clips keeps the sound of a microphone or a pipe; that of files is there already")
         self.notify = Notify()
-        self._waits, self._closers = waits, list[Callable[[], None]]()
+        self._live, self._closers = live, list[Callable[[], None]]()
         self._clips: Path | None = options["clips"]
         screen = Screen(as_json=as_json)
         self._outboxes = self._opened(options)
         self._keeper = next((outbox for outbox in self._outboxes if outbox.sink.name == "clips"), None)
-        self._screen = None if waits else Outbox(screen, SCREEN_LINES)
+        self._screen = Outbox(screen, SCREEN_LINES) if paced else None
         self._outboxes += [self._screen] if self._screen else []
-        self.teller = Teller(screen.deliver if waits else None, self._outboxes, waits=waits)
+        self.teller = Teller(None if paced else screen.deliver, self._outboxes, waits=not live)
         self._began, self._due = time.monotonic(), 0.0
         self._told: dict[str, str | None] = {}
         self._dropped: dict[str, int] = {}
@@ -92,10 +92,16 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        deadline = time.monotonic() + (CLOSING if self._live else OFFLINE_CLOSING)
         for outbox in self._outboxes:
-            outbox.close(OFFLINE_CLOSING if self._waits else CLOSING)
+            if outbox.sink.name != "metrics-file":  # which tells of the others
+                outbox.end()
+        for outbox in self._outboxes:
+            left, name = outbox.close(deadline - time.monotonic()), outbox.sink.name
             if outbox.trouble and not outbox.gone:
-                click.echo(f"edgeae: {outbox.sink.name}: {outbox.trouble}", err=True)
+                click.echo(f"edgeae: {name}: {outbox.trouble}", err=True)
+            if left:
+                click.echo(f"edgeae: {name}: {left} lines were not delivered in time", err=True)
         for close in self._closers:
             close()
         self.notify.close()

@@ -80,12 +80,21 @@ class Outbox:
             self._waiting.append(line)
             self._changed.notify()
 
-    def close(self, seconds: float = CLOSING) -> None:
-        """Let what waits be delivered, as far as ``seconds`` allow. The sink must not be used any more."""
+    def end(self) -> None:
+        """No further lines come; what waits is delivered."""
         with self._changed:
             self._open = False
             self._changed.notify()
-        self._thread.join(seconds)
+
+    def close(self, seconds: float = CLOSING) -> int:
+        """`end`, and wait for it as long as ``seconds``; how many lines were not delivered until then."""
+        self.end()
+        self._thread.join(max(0.0, seconds))
+        if not self._thread.is_alive():
+            return 0
+        if abort := getattr(self.sink, "abort", None):
+            abort()
+        return len(self._waiting) + self._busy
 
     def drain(self, seconds: float) -> bool:
         """Wait until all is delivered; False if that takes longer."""
@@ -135,4 +144,6 @@ def words(error: Exception) -> str:
     """What failed, in words."""
     if isinstance(error, OutputError):
         return str(error)
-    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"

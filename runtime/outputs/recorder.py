@@ -7,7 +7,6 @@ clip              [ before ][        after        ]                   given away
 """
 
 import re
-import unicodedata
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..mel import Float32
+from ..slug import slug
 from .outbox import Line
 
 Pcm = NDArray[np.int16]
@@ -24,12 +24,6 @@ Pcm = NDArray[np.int16]
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"
 NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+_[0-9a-f]{6}\.(?:flac|json)")  # of a clip and of what is told of it
-
-
-def slug(text: str) -> str:
-    """``text`` as a part of a file's name: lower case letters, digits and dashes, 40 at most."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "machine"
 
 
 def pcm(samples: Float32) -> Pcm:

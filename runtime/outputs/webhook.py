@@ -142,7 +142,7 @@ class Endpoint:
             raise (RefusedError if error.code in NEVER else OutputError)(answer) from error
         except (OSError, HTTPException) as error:
             raise OutputError(f"{self.name}: {_short(error)}") from error
-        except ValueError as error:  # a host or a proxy that is none; its words may hold a password
+        except Exception as error:  # a host or a proxy that is none; its words may hold a password
             raise OutputError(f"{self.name}: cannot be asked, look at its name and at the proxies") from error
 
 

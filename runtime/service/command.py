@@ -16,14 +16,15 @@ import click
 from ..artifact import replace_file
 from ..errors import ConfigError
 from ..modelfile import split_models
-from ..outputs.recorder import slug
 from ..run import run
 from ..selftest import load_all
+from ..slug import slug
 from .request import KEEPERS, Request
 from .unit import ANYBODY, Unit, is_hidden
 
 UNITS = Path("/etc/systemd/system")
 STATE = Path("/var/lib")
+LEAST_WATCHDOG = 30  # seconds, beside those of two windows
 LEAST_MEMORY = 100  # MB; listening takes 80
 
 
@@ -32,7 +33,13 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
     _check_microphone(request)
     _check_options(name, user, memory)
     models = split_models(request.values["arguments"])[0]
-    machine = load_all(models)[0].machine
+    detectors = load_all(models)
+    machine, window = detectors[0].machine, max(detector.window for detector in detectors)
+    if watchdog < 2 * window + LEAST_WATCHDOG:
+        raise ConfigError(
+            f"--watchdog {watchdog}: a score needs {window:g} s of sound, and again after a gap; "
+            f"give {2 * window + LEAST_WATCHDOG:.0f} or more"
+        )
     if name is None and machine is None:
         raise ConfigError(f"{models[0]} is not calibrated to a machine; calibrate it, or give --name")
     title, program = f"edgeae-{name or slug(str(machine))}", find_program()
@@ -41,7 +48,7 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
         _check_readable(path, user)
     return Unit(
         title,
-        [str(program), "run", *_arguments(request.arguments, models)],
+        [str(program), "run", *_arguments(request, models, watchdog)],
         readable=[*needed, *_python(program)],
         writable=list(request.writable(STATE / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
@@ -73,12 +80,14 @@ def _check_options(name: str | None, user: str | None, memory: str) -> None:
         raise ConfigError(f"--user {user}: there is no such user; leave it out for one of the service's own") from error
 
 
-def _arguments(arguments: Sequence[str], models: Sequence[Path]) -> list[str]:
-    """The same, with each artifact by its absolute path."""
-    absolute = {str(model): str(model.absolute()) for model in models}
-    if not any(argument in absolute for argument in arguments):  # the default one
-        return [*absolute.values(), *arguments]
-    return [absolute.get(argument, argument) for argument in arguments]
+def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[str]:
+    """The same, with each artifact by its absolute path, and patience at the start."""
+    positional = request.values["arguments"]
+    named = {argument: str(Path(argument).absolute()) for argument in positional if argument.endswith(".onnx")}
+    arguments = [named.get(argument, argument) for argument in request.arguments]
+    default = [] if named else [str(model.absolute()) for model in models]
+    patience = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
+    return [*default, *arguments, *patience]
 
 
 def find_program() -> Path:

@@ -33,7 +33,7 @@ OPTIONS = {
 }
 KEEPERS = ("log", "mqtt", "webhook")  # with one of these, nobody needs a line a second in the journal
 
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")  # of a URL
+_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|^https?://[^/@]*@")  # of a URL; of a webhook the user may be a token
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of services
 
 

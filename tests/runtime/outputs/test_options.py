@@ -5,6 +5,7 @@ import http.server
 import itertools
 import json
 import os
+import re
 import resource
 import select
 import shlex
@@ -214,7 +215,9 @@ def test_a_stdout_that_nobody_reads_does_not_hinder_the_end(
     fcntl.fcntl(listening.process.stdout, fcntl.F_SETPIPE_SZ, 4096)
     device.play(np.tile(normal, 2))
     eventually(lambda: any(map(scored_at(46), read(log))))
-    assert listening.stop() == (0, "")
+    code, said = listening.stop()
+    assert code == 0
+    assert re.fullmatch(r"edgeae: stdout: \d+ lines were not delivered in time\n", said)
     assert read(log)[-1]["state"] == "stopped"
 
 
@@ -459,6 +462,7 @@ class Manager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         self.heard: list[str] = []
+        self.statuses: list[str] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
@@ -466,7 +470,8 @@ class Manager:
     def _work(self) -> None:  # it reads all the time: few messages fit into such a socket
         while not self._ended.is_set() or select.select([self._socket], [], [], 0)[0]:
             if select.select([self._socket], [], [], 0.02)[0]:
-                self.heard.append(self._socket.recv(4096).decode())
+                message = self._socket.recv(4096).decode()
+                (self.statuses if message.startswith("STATUS=") else self.heard).append(message)
 
     def close(self) -> None:
         """After the last message."""
@@ -490,7 +495,8 @@ def test_a_service_is_ready_before_its_microphone_and_alive_once_it_scores(
     away = device.path.rename(device.path.with_name("in a drawer"))
     listening = listens("--wait-device", PATIENCE)
     listening.until(lambda line: line.get("state") == "waiting")
-    eventually(lambda: manager.heard == ["READY=1"])
+    eventually(lambda: manager.heard == ["READY=1"] and manager.statuses)
+    assert "waiting: there is no capture device" in manager.statuses[0]
     away.rename(device.path)
     device.play(normal[: 3 * RATE])  # less than a window
     listening.until(lambda line: line.get("state") == "listening")

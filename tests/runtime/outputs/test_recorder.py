@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.recorder import NAME, Recorder, pcm, slug
+from edgeae.runtime.outputs.recorder import NAME, Recorder, pcm
+from edgeae.runtime.slug import slug
 
 TIME = "2026-11-23T02:34:50.123+00:00"
 fixed = settings(derandomize=True, deadline=None, max_examples=150)

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ConfigError
@@ -86,7 +87,7 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
     assert run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"]) == 0
     text = capsys.readouterr().out
     expected = f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json --track track.json --track-days=2'
-    assert f"\nExecStart=:{expected}\n" in text
+    assert f"\nExecStart=:{expected} --wait-device 60\n" in text
     assert "\nStateDirectory=edgeae-pump-3-east\n" in text
     assert "\nWatchdogSec=60\n" in text
     assert "\nMemoryMax=150M\n" in text
@@ -96,7 +97,21 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
 def test_the_artifact_that_run_would_take_is_named(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEAE_MODEL", str(artifact))
     unit = plan(Request.parse(["--device", "hw:1"], run), **PLAN)
-    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1"]
+    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "120"]
+
+
+def test_an_artifact_by_a_relative_path_is_named_once(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(artifact.parent)
+    unit = plan(Request.parse([f"./{artifact.name}", "--device", "hw:1", "--wait-device", "5"], run), **PLAN)
+    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "5"]
+
+
+def test_a_watchdog_that_bites_before_the_first_score_is_refused(trained: Any, tmp_path: Path) -> None:
+    changed = Artifact.read(trained.int8)
+    head = {**changed.sections["head"], "machine": "pump", "window": 60.0}
+    changed.with_sections(head=head).write(tmp_path / "slow.onnx")
+    with pytest.raises(ConfigError, match="--watchdog 120: a score needs 60 s .* give 150 or more"):
+        plan(Request.parse([str(tmp_path / "slow.onnx"), "--device", "hw:1"], run), **PLAN)
 
 
 def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path) -> None:
