@@ -48,7 +48,6 @@ class TrackFile:
             "machine": detector.machine,
         }
         self._untold = 0.0  # seconds of sound since the last status
-        self._lock = _locked(path)
         self._restore()
         try:
             self.save()  # now, not after an hour, is the time to say that it fails
@@ -56,6 +55,8 @@ class TrackFile:
             raise ConfigError(f"--track {path}: cannot be written ({error.strerror}); choose another place") from error
 
     def __enter__(self) -> Self:
+        """ConfigError if another process is in it."""
+        self._lock = _locked(self._path)
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

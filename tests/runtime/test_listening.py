@@ -160,7 +160,7 @@ def test_lines_are_numbered_and_say_how_old_they_are(run: Run, machine: Path, st
 def test_several_sources_are_tracked_in_a_folder(run: Run, machine: Path, stereo: Path, tmp_path: Path) -> None:
     (tmp_path / "tracks").mkdir()
     run(machine, "--device", "hw:1", "--channels", "0,1", "--duration", 12, "--track", tmp_path / "tracks")
-    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "tracks").glob("[!.]*")) == [
         "hw-1-channel-0.json",
         "hw-1-channel-1.json",
     ]
@@ -263,6 +263,37 @@ def test_a_device_that_stays_away_can_be_given_up(
     assert code == 4
     assert "hw:1" in err
     assert len(scores(lines, "hw:1")) > 0
+
+
+def test_what_is_missing_at_the_end_is_told(
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+) -> None:
+    alsa_device(sound)
+    plan(200, *[-1] * 1000)
+    code, lines, _ = run(machine, "--device", "hw:1", "--give-up", 0.3)
+    assert code == 4
+    gap, stopped = lines[-2:]
+    assert (gap["type"], gap["reason"], stopped["state"]) == ("gap", "unplugged", "stopped")
+    assert gap["seconds"] >= 0.3
+    assert stopped["lost_seconds"] == gap["seconds"]
+
+
+def test_waiting_for_a_device_is_not_part_of_the_duration(
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+) -> None:
+    alsa_device(sound)
+    plan(-1, -1, -1)
+    code, lines, _ = run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 60)
+    assert (code, states(lines)[:2]) == (2, ["waiting", "listening"])  # it came, for less than a window
+    plan(*[-1] * 1000)
+    assert run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 0.3)[0] == 4
+
+
+def test_two_sources_of_one_name_are_refused(run: Run, machine: Path) -> None:
+    for arguments in (["-D", "hw:1", "-D", "hw:1"], ["-D", "hw:1", "--channels", "0,0"]):
+        code, lines, err = run(machine, *arguments)
+        assert (code, lines) == (2, [])
+        assert "two sources are the same" in err
 
 
 def test_the_duration_passes_while_a_device_is_lost(

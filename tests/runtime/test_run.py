@@ -199,6 +199,13 @@ def test_raw_pcm_that_is_not_a_number_gives_no_score(run: Run, monkeypatch: pyte
     assert "not numbers" in err
 
 
+def test_a_recording_in_the_place_of_raw_pcm_is_refused(run: Run, wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_in(monkeypatch, wav.read_bytes())
+    code, lines, err = run("-")
+    assert (code, scores(lines)) == (2, [])
+    assert "stdin begins as a WAV file" in err
+
+
 def test_a_channel_that_raw_pcm_does_not_have_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe_in(monkeypatch, bytes(100))
     code, _, err = run("-", "--channel", 1)

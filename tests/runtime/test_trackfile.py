@@ -203,3 +203,12 @@ def test_an_uncalibrated_artifact_is_not_tracked(trained: Any, tmp_path: Path) -
     clip = str(audio_files(trained.new / "train")[0])
     assert run_command(["run", str(trained.int8), clip, "--track", str(tmp_path / "track.json")]) == 2
     assert not (tmp_path / "track.json").exists()
+
+
+def test_one_process_keeps_a_state(state: Path, detector: Detector) -> None:
+    with TrackFile(state, detector):
+        other = TrackFile(state, detector)
+        with pytest.raises(ConfigError, match=r"track\.json: another process keeps it"):
+            other.__enter__()
+    with TrackFile(state, detector):
+        pass

@@ -5,17 +5,20 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Condition
-from typing import Any
+from threading import Condition, Event
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgeae.runtime.devices import microphone as module
 from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.devices.backlog import Backlog, Item, Lost, Setup
 from edgeae.runtime.devices.capture import Block, Capture, Gap
 from edgeae.runtime.devices.microphone import Microphone
+from edgeae.runtime.errors import DeviceError
 
 RATE = 16000
 SAMPLES = (np.arange(RATE) % 1000).astype(np.int16)
@@ -186,3 +189,127 @@ def test_it_opens_captures_unless_told_otherwise(alsa_device: Any) -> None:
     microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE)
     microphone.close()
     assert microphone._opens is Capture
+
+
+class Clock:
+    """The time of a test, in which nothing passes by itself."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scripted:
+    """A device that is opened again and again, each time with a part of a script.
+
+    A step is what passes, and its seconds: ("block", s) is heard, ("gap", s) lost, after ("away", s) it fails.
+    """
+
+    samplerate, channels, format = RATE, 1, "S16_LE"
+    decode = None
+
+    def __init__(self, clock: Clock, script: list[tuple[str, float]]) -> None:
+        self._clock, self._script = clock, script
+
+    def __enter__(self) -> "Scripted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def check_stall(self) -> None:
+        pass
+
+    def start(self, deliver: Callable[[Any], None]) -> None:
+        while self._script:
+            kind, seconds = self._script.pop(0)
+            self._clock.now += seconds
+            frames = round(seconds * RATE)
+            if kind == "block":
+                deliver(Block(bytearray(2 * frames), frames, self._clock.now))
+            elif kind == "gap":
+                deliver(Gap(frames, "suspended"))
+            else:
+                deliver(DeviceError(f"gone {len(self._script)}"))
+                return
+
+
+STEPS = st.tuples(st.sampled_from(["block", "gap", "away"]), st.sampled_from([0.032, 0.064, 0.5, 3.0]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEPS, max_size=12))
+def test_every_second_is_heard_or_told_as_lost_once(
+    monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, float]]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "now", clock)
+    monkeypatch.setattr(module, "FIRST_WAIT", 0.0)
+    script = [("block", 0.032), *steps]
+    microphone = Microphone(
+        "hw:1", Backlog(Condition(), 100.0), samplerate=RATE, opens=lambda *_, **__: Scripted(clock, script)
+    )
+    deadline = time.monotonic() + 30
+    while script or (steps and steps[-1][0] == "away" and microphone._failure is None):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    microphone.close()
+    items = microphone.backlog.take()
+    last = microphone.missed()
+    told = sum(item.frames for item in [*items, last] if isinstance(item, Block | Gap))
+    assert told == pytest.approx((clock.now - 1000.0) * RATE, abs=2 * len(script) + 16)
+
+
+class Exclusive(Alsa):
+    """A device that one handle has, and whose first reader hangs until it is let go."""
+
+    held: ClassVar[list[int]] = []
+    let_go = Event()
+    hangs: ClassVar[list[bool]] = [True]
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == "snd_pcm_open" and self.held:
+            raise AlsaError(errno.EBUSY, "Device or resource busy")
+        if name == "snd_pcm_readi" and self.hangs:
+            self.hangs.clear()
+            self.let_go.wait(30)
+            raise AlsaError(errno.ENODEV, "No such device")
+        result = super().call(name, *arguments)
+        if name == "snd_pcm_open":
+            self.held.append(1)
+        if name == "snd_pcm_close":
+            self.held.clear()
+        return result
+
+
+def test_a_reader_that_hung_gives_its_device_back_and_disturbs_nobody(
+    alsa_device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alsa_device(SAMPLES)
+    monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", Exclusive)
+    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE, stall_seconds=0.1)
+    items = until(microphone, lambda items: sum(isinstance(item, Lost) for item in items) == 2)
+    assert "in use by another program" in [item.sentence for item in items if isinstance(item, Lost)][-1]
+    Exclusive.let_go.set()
+    items += until(microphone, blocks_after(Setup))
+    items += until(microphone, blocks_after(Block))
+    microphone.close()
+    assert kinds(items)[:2] == ["Lost", "Lost"]
+    assert kinds(items)[2:] == ["Setup", "Block"]
+
+
+def test_a_device_that_fails_otherwise_is_tried_again(alsa_device: Any) -> None:
+    alsa_device(SAMPLES)
+    failures = [OSError(24, "Too many open files"), ValueError("a mistake of ours")]
+
+    def opens(*arguments: Any, **options: Any) -> Capture:
+        if failures:
+            raise failures.pop()
+        return Capture(*arguments, **options)
+
+    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE, opens=opens)
+    items = until(microphone, blocks_after(Setup))
+    microphone.close()
+    assert kinds(items) == ["Lost", "Lost", "Setup", "Block"]

@@ -110,7 +110,7 @@ def test_a_watchdog_that_bites_before_the_first_score_is_refused(trained: Any, t
     changed = Artifact.read(trained.int8)
     head = {**changed.sections["head"], "machine": "pump", "window": 60.0}
     changed.with_sections(head=head).write(tmp_path / "slow.onnx")
-    with pytest.raises(ConfigError, match="--watchdog 120: a score needs 60 s .* give 150 or more"):
+    with pytest.raises(ConfigError, match=r"--watchdog 120: a score needs 60 s .* give 150 or more"):
         plan(Request.parse([str(tmp_path / "slow.onnx"), "--device", "hw:1"], run), **PLAN)
 
 
