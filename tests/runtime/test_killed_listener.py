@@ -160,7 +160,7 @@ class Files:
 
     def unfinished(self) -> list[Path]:
         """Temporary files of all outputs."""
-        return list(self.folder.rglob(".*"))
+        return [path for path in self.folder.rglob(".*") if path.suffix != ".lock"]
 
 
 def processes(lines: Iterable[Line]) -> list[list[Line]]:

@@ -10,6 +10,7 @@ import soundfile
 from edgeae.runtime import Detector
 from edgeae.runtime.audio import read_log_mel
 from edgeae.runtime.fitting import calibrated
+from edgeae.runtime.output import Teller
 from edgeae.runtime.recordings import by_machine, scan
 from edgeae.runtime.run import score_files
 from edgeae.train.evaluate import calibration_windows
@@ -59,7 +60,7 @@ def test_alarms_are_those_of_run_on_the_same_recording(detector, recordings, tmp
     scores = [result.score for result in map(detector.result, detector.read(path))]
     restless = _with(detector, value=float(np.median(scores)), cooldown=2.0, alarm_windows=2, of_windows=3)
     lines = []
-    score_files(restless, [path], 0, lines.append)
+    score_files(restless, [path], 0, Teller(lines.append, []))
     expected = [line["t"] for line in lines if line["type"] == "event" and line["event"] == "start"]
     heard = list(told(restless, frames_of(path, restless.spec)))
     assert [end for end, _, _ in heard] == [line["t"] for line in lines if line["type"] == "score"]
