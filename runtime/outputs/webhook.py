@@ -24,6 +24,7 @@ from .outbox import CLOSING, Line, OutputError
 from .spool import Spool
 
 FIRST, LONGEST = 1.0, 300.0  # seconds between two attempts
+MOST_ANSWERS = 20  # without taking a line: more than an hour
 NEVER = {400, 413, 414, 415, 422}  # answers that are about the line; all others can pass or be mended
 TOKEN = "EDGEAE_WEBHOOK_TOKEN"  # the variable with the secret
 
@@ -82,11 +83,11 @@ class Webhook:
     # The rest runs in the thread.
 
     def _work(self) -> None:
-        pause = FIRST
+        pause, answers = FIRST, 0
         while entry := self._next():
             number, text = entry
             try:
-                self._endpoint.post(text)
+                self._post(text, answers)
             except RefusedError as error:
                 self._failure = f"{error}; it was dropped"
                 self._refused += 1
@@ -94,13 +95,22 @@ class Webhook:
                 self._failure = f"{error}; {'the oldest lines are dropped' if self._spool.full else 'lines wait'}"
                 if self._closed_within(pause):
                     break
-                pause = min(2 * pause, LONGEST)
+                pause, answers = min(2 * pause, LONGEST), answers + isinstance(error, AnsweredError)
                 continue
             else:
                 self._failure = None
             self._spool.remove(number)
-            pause = FIRST
+            pause, answers = FIRST, 0
         self._spool.close()
+
+    def _post(self, text: bytes, answers: int) -> None:
+        """A line that a server answered so often without taking it would hold all later ones up for ever."""
+        try:
+            self._endpoint.post(text)
+        except AnsweredError as error:
+            if answers + 1 >= MOST_ANSWERS:
+                raise RefusedError(f"{error}, {MOST_ANSWERS} times") from error
+            raise
 
     def _next(self) -> tuple[int, bytes] | None:
         """The oldest line, as soon as there is one; None at the end."""
@@ -115,6 +125,10 @@ class Webhook:
     def _closed_within(self, seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: self._closing, seconds)
+
+
+class AnsweredError(OutputError):
+    """A server that is there and does not take a line now."""
 
 
 class RefusedError(OutputError):
@@ -139,7 +153,7 @@ class Endpoint:
                 answer = f"{self.name} answers {error.code} {_short(error.reason)}"
             if 300 <= error.code < 400:
                 answer += " to another address, give that one"
-            raise (RefusedError if error.code in NEVER else OutputError)(answer) from error
+            raise (RefusedError if error.code in NEVER else AnsweredError)(answer) from error
         except (OSError, HTTPException) as error:
             raise OutputError(f"{self.name}: {_short(error)}") from error
         except Exception as error:  # a host or a proxy that is none; its words may hold a password

@@ -156,6 +156,18 @@ def test_what_is_refused_is_dropped_and_said(server: Server, hook: Make, status:
     assert server.numbers == [0, 1] and webhook.lost == 1
 
 
+def test_a_line_that_is_never_taken_does_not_hold_up_the_others_for_ever(
+    server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeae.runtime.outputs.webhook.MOST_ANSWERS", 3)
+    server.answers = [500, 500, 500]
+    webhook = hook(server.url)
+    webhook.deliver(event(0))
+    webhook.deliver(event(1))
+    wait_until(lambda: not webhook.waiting)
+    assert server.numbers == [0, 0, 0, 1] and webhook.lost == 1
+
+
 def test_a_server_that_is_down_gets_everything_when_it_is_back(server: Server, hook: Make) -> None:
     server.stop()
     webhook = hook(server.url)
