@@ -377,7 +377,8 @@ def test_a_token_that_cannot_be_is_refused_and_not_told(
     assert "nter" not in str(caught.value)
 
 
-def test_failures_leave_no_descriptors(server: Server, hook: Make) -> None:
+def test_failures_leave_no_descriptors(server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeae.runtime.outputs.webhook.MOST_ANSWERS", 100)
     server.answers = [500] * 50
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     webhook = hook(server.url)
