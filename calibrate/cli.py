@@ -7,6 +7,7 @@ import click
 
 from edgeae.runtime.audio import parse_channel
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices.options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.fitting import history
 from edgeae.runtime.modelfile import check_target, split_model
@@ -60,13 +61,7 @@ def _recordings(path: Path) -> list[Path]:
 @click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | DIR]")
 @click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
 @click.option("--duration", default=60.0, show_default=True, type=click.FloatRange(min=2), help="Seconds to listen.")
-@click.option(
-    "--wait-device",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    show_default=True,
-    help="Seconds to wait for a device that is not there or busy.",
-)
+@wait_device_option
 @click.option("--clips", type=click.IntRange(min=1), help="Use the first N recordings by name.")
 @click.option("--machine", help="Machine id: chooses its recordings in a data set, and names the result.")
 @click.option("--false-alarms", help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]")

@@ -16,6 +16,7 @@ from .devices.backlog import Backlog
 from .devices.capture import now
 from .devices.microphone import Microphone
 from .devices.names import resolve
+from .devices.options import wait_device_option
 from .devices.pcm import FORMATS
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from .listening import Ear, listen
@@ -84,13 +85,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
 @click.option("--channels", help="Channels of each device to listen to, one machine each: 0,1,2,3.")
-@click.option(
-    "--wait-device",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    show_default=True,
-    help="Seconds to wait at the start for a device that is not there or busy.",
-)
+@wait_device_option
 @click.option(
     "--give-up",
     type=click.FloatRange(min=0),

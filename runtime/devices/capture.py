@@ -40,6 +40,14 @@ RETRY_SECONDS = 0.5
 
 _RECOVERABLE = {errno.EPIPE: "overrun", errno.ESTRPIPE: "suspended"}
 _NOT_YET = (errno.EAGAIN, errno.EINTR)
+STATES = {  # of a device that cannot be opened
+    errno.EBUSY: "busy",
+    errno.EACCES: "forbidden",
+    errno.EPERM: "forbidden",
+    errno.ENOENT: "missing",
+    errno.ENODEV: "missing",
+    errno.ENXIO: "missing",
+}
 
 
 @dataclass(frozen=True)
@@ -271,11 +279,12 @@ def _open(alsa: Alsa, device: str) -> c_void_p:
     try:
         return alsa.handle("snd_pcm_open", device.encode(), CAPTURE, NONBLOCK)
     except AlsaError as error:
-        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        state = STATES.get(error.errno or 0)
+        if state == "missing":
             raise DeviceError(f"there is no capture device {device}: {_choice(alsa)}") from error
-        if error.errno == errno.EBUSY:
+        if state == "busy":
             raise DeviceError(f"{device} is in use by another program: `fuser -v /dev/snd/*` names it") from error
-        if error.errno in (errno.EACCES, errno.EPERM):
+        if state == "forbidden":
             raise DeviceError(
                 f"this user may not open {device}: sudo usermod -aG audio $USER, then log in again"
             ) from error

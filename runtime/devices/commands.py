@@ -17,6 +17,8 @@ from ..audio import Resampler, parse_channel
 from ..errors import ConfigError
 from ..live import stopping
 from .capture import Capture, Gap, open_capture
+from .options import wait_device_option
+from .pcm import to_16_bits
 from .probe import decibels, probe_all
 from .table import lines
 
@@ -65,13 +67,7 @@ def devices(as_json: bool, no_level: bool) -> None:
     show_default=True,
     help="Seconds to record; Ctrl-C ends earlier and keeps what there is.",
 )
-@click.option(
-    "--wait-device",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    show_default=True,
-    help="Seconds to wait for a device that is not there or busy.",
-)
+@wait_device_option
 @click.option(
     "-o",
     "--output",
@@ -146,7 +142,7 @@ class Recording:
         )
 
     def _write(self, file: "SoundFile", samples: NDArray[np.float32]) -> None:
-        whole = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        whole = to_16_bits(samples)
         file.write(whole)
         level = np.abs(whole / FULL_SCALE)
         self.frames += len(whole)

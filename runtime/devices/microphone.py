@@ -44,7 +44,7 @@ class Microphone:
         self._options: dict[str, Any] = {"samplerate": samplerate, "channels": channels, "stall_seconds": stall_seconds}
         self._failure: DeviceError | None = None  # of the last attempt; None while it is heard
         self.heard: float | None = None  # when the last sound came; None before the first
-        self._accounted = self.since = now()  # until when sound was delivered or told as lost; since when it is sought
+        self._accounted = self._since = now()  # until when sound was delivered or told as lost; since when it is sought
         self._told, self._reason = "", "unplugged"
         self._stopped = Event()
         self._thread = Thread(target=self._work, name=f"microphone {device}", daemon=True)
@@ -53,7 +53,7 @@ class Microphone:
     @property
     def silent_for(self) -> float:
         """Seconds since the last sound, or since the search began."""
-        return now() - (self.heard or self.since)
+        return now() - (self.heard or self._since)
 
     @property
     def failure(self) -> DeviceError | None:
@@ -64,23 +64,19 @@ class Microphone:
 
     def missed(self) -> Gap | None:
         """What was lost since it failed, if it does."""
-        if self._failure is None or self.heard is None or self._rate is None:
+        if self._failure is None or self.heard is None:
             return None
         return Gap(max(0, round((now() - self._accounted) * self._rate)), self._reason)
 
-    def stop(self) -> None:
-        """Deliver nothing any more."""
-        self._stopped.set()
-
     def close(self) -> None:
-        """Stop, and release the device if it does not hang."""
-        self.stop()
+        """Deliver nothing any more, and release the device if it does not hang."""
+        self._stopped.set()
         self.backlog.close()
         self._thread.join(CHECK_SECONDS)
 
     # The rest runs in threads.
 
-    _rate: int | None = None  # Hz, of the device when it was last heard
+    _rate = 0  # Hz, of the device when it was last heard
 
     def _work(self) -> None:
         wait = FIRST_WAIT

@@ -20,6 +20,7 @@ PERIOD_SECONDS = 0.032  # one hop of the features at 16 kHz
 BUFFER_SECONDS = 2.0
 
 _HW = "snd_pcm_hw_params"
+Pcm = NDArray[np.int16]
 
 
 class RefusedError(DeviceError):
@@ -98,6 +99,11 @@ def _choose_format(alsa: Alsa, pcm: c_void_p, params: object, device: str) -> st
             alsa.call(f"{_HW}_set_format", pcm, params, number)
             return name
     raise RefusedError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
+
+
+def to_16_bits(samples: NDArray[np.float32]) -> Pcm:
+    """(n,) full scale 1 -> (n,) of 16 bits; what came from 16 bits comes back exactly."""
+    return np.asarray(np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16))
 
 
 def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.float32]:

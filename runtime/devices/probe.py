@@ -1,6 +1,5 @@
 """What a capture device is called, accepts and hears: opened, asked, listened to for half a second, closed."""
 
-import errno
 import re
 from ctypes import byref, c_uint, c_void_p
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from .alsa import CAPTURE, NONBLOCK, RW_INTERLEAVED, Alsa, AlsaError
-from .capture import Capture, Gap
+from .capture import STATES, Capture, Gap
 from .cards import PROCFS, SYSFS, Card, list_cards, text
 from .listing import Device, list_devices
 from .names import Name, names_of
@@ -23,14 +22,6 @@ LEVEL_SECONDS, SETTLE_SECONDS, LIMIT_SECONDS = 0.5, 0.1, 2.0
 
 # What else a microphone may give (numbers of snd_pcm_format_t); plughw converts it.
 _ALL_FORMATS = {name: number for name, (number, _) in FORMATS.items()} | {"U8": 1, "S24_LE": 6, "FLOAT64_LE": 16}
-_STATES = {
-    errno.EBUSY: "busy",
-    errno.EACCES: "forbidden",
-    errno.EPERM: "forbidden",
-    errno.ENOENT: "missing",
-    errno.ENODEV: "missing",
-    errno.ENXIO: "missing",
-}
 _REASONS = {
     "busy": "in use by another program: `fuser -v /dev/snd/*` names it",
     "forbidden": "this user may not open it: sudo usermod -aG audio $USER, then log in again",
@@ -115,7 +106,7 @@ def try_device(alsa: Alsa, name: str, *, level: bool = True) -> Trial:
     try:
         found = offer(alsa, name)
     except AlsaError as error:
-        state = _STATES.get(error.errno or 0, "broken")
+        state = STATES.get(error.errno or 0, "broken")
         return Trial(state, _REASONS.get(state) or f"it cannot be opened: {error.strerror}")
     try:
         heard = listen(alsa, name) if level else None

@@ -16,9 +16,10 @@ from itertools import groupby
 from pathlib import Path
 
 from ..artifact import UNFINISHED, replace_file
+from ..devices.pcm import Pcm
 from ..errors import ConfigError
 from .outbox import Line, OutputError
-from .recorder import NAME, STAMP, Pcm
+from .recorder import NAME, STAMP
 
 WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6

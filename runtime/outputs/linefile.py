@@ -18,6 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
+from ..artifact import sync_folder
 from ..errors import ConfigError
 from .outbox import Line, OutputError
 
@@ -181,12 +182,3 @@ def _is_line(text: bytes) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in it survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,23 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..devices.pcm import Pcm, to_16_bits
 from ..errors import ConfigError
 from ..mel import Float32
 from ..slug import slug
 from .outbox import Line
 
-Pcm = NDArray[np.int16]
-
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"
 NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+_[0-9a-f]{6}\.(?:flac|json)")  # of a clip and of what is told of it
-
-
-def pcm(samples: Float32) -> Pcm:
-    """(n,) full scale 1 -> (n,) of 16 bits; what came from 16 bits comes back exactly."""
-    return np.asarray(np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16))
 
 
 class Ring:
@@ -81,7 +74,7 @@ class Recorder:
             self._end("gap")
             self._samplerate = samplerate
             self._forget()
-        block = pcm(samples)
+        block = to_16_bits(samples)
         self._ring.push(block)
         if self._clip and self._clip.push(block):
             self._end("complete")
