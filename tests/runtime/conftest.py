@@ -1,18 +1,25 @@
 """Devices that play what a test gives them (`alsa_files.py`)."""
 
 import ctypes
+import errno
 import os
 import select
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from alsa_files import ALSA_CONF, configuration
 from numpy.typing import NDArray
 
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.head import Fleet
+from edgeae.runtime.recordings import audio_files
 
 
 def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:
@@ -96,3 +103,54 @@ def alsa_microphone(tmp_path: Path, alsa_environment: Callable[..., None]) -> It
             if select.select([fifo], [], [], 0.05)[0]:
                 os.read(fifo, 1 << 16)
         os.close(fifo)
+
+
+class PlannedAlsa(Alsa):
+    """libasound whose devices fail after so many reads, one number an opening; -1: they are not there."""
+
+    plan: list[float]
+    code: int  # of the failure
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0.0
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == "snd_pcm_open":
+            self._left = self.plan.pop(0) if self.plan else float("inf")
+            if self._left < 0:
+                raise AlsaError(errno.ENODEV, "No such device")
+        if name == "snd_pcm_readi":
+            self._left -= 1
+            if self._left < 0:
+                self._left = float("inf")
+                raise AlsaError(self.code, "injected")
+        return super().call(name, *arguments)
+
+
+@pytest.fixture
+def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``alsa_plan(*reads, code=errno.ENODEV)``: captures that are opened from now on fail so (`PlannedAlsa`)."""
+
+    def install(*reads: float, code: int = errno.ENODEV) -> None:
+        library = type("Library", (PlannedAlsa,), {"plan": list(reads), "code": code})
+        monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", library)
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 artifact, calibrated on the new machine, which expects a false alarm in five windows."""
+    path = tmp_path_factory.mktemp("machine") / "machine.onnx"
+    clips = audio_files(trained.new / "train")
+    detector = Detector.load(trained.int8)
+    calibrate_files(detector, clips, machine="id_03", false_alarms="20%", report=print).artifact.write(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sound(trained: Any) -> NDArray[np.int16]:
+    """16 s of the new machine: four of its normal recordings in a row."""
+    clips = audio_files(trained.new / "train")[:4]
+    return np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips])

@@ -16,12 +16,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.devices.alsa import Alsa, AlsaError
-from edgeae.runtime.recordings import audio_files
 from edgeae.runtime.selftest import load_all
 
 RATE = 16000
@@ -32,15 +29,6 @@ Run = Callable[..., tuple[int, list[Line], str]]
 
 
 @pytest.fixture(scope="module")
-def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("machine") / "machine.onnx"
-    clips = audio_files(trained.new / "train")
-    detector = Detector.load(trained.int8)
-    calibrate_files(detector, clips, machine="id_03", false_alarms="20%", report=print).artifact.write(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def other(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another machine of the same training, with a threshold of its own."""
     artifact, path = Artifact.read(machine), tmp_path_factory.mktemp("other") / "other.onnx"
@@ -48,13 +36,6 @@ def other(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     changed = {"head": {**head, "machine": "fan-2"}, "threshold": {**threshold, "value": -100.0}}
     artifact.with_sections(**changed).write(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def sound(trained: Any) -> NDArray[np.int16]:
-    """16 s of the machine."""
-    clips = audio_files(trained.new / "train")[:4]
-    return np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips])
 
 
 @pytest.fixture
@@ -167,36 +148,10 @@ def test_several_sources_are_tracked_in_a_folder(run: Run, machine: Path, stereo
     assert stereo.is_file()
 
 
-class Planned(Alsa):
-    """libasound whose devices fail after so many reads, one number an opening; -1: they are not there."""
-
-    plan: list[int]
-    code = errno.ENODEV
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left: float = 0
-
-    def call(self, name: str, *arguments: Any) -> int:
-        if name == "snd_pcm_open":
-            self._left = self.plan.pop(0) if self.plan else float("inf")
-            if self._left < 0:
-                raise AlsaError(errno.ENOENT, "No such file or directory")
-        if name == "snd_pcm_readi":
-            self._left -= 1
-            if self._left < 0:
-                raise AlsaError(self.code, "injected")
-        return super().call(name, *arguments)
-
-
 @pytest.fixture
-def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def install(*reads: int, code: int = errno.ENODEV) -> None:
-        library = type("Library", (Planned,), {"plan": list(reads), "code": code})
-        monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", library)
-        monkeypatch.setattr("edgeae.runtime.devices.microphone.FIRST_WAIT", 0.01)
-
-    return install
+def plan(alsa_plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    monkeypatch.setattr("edgeae.runtime.devices.microphone.FIRST_WAIT", 0.01)
+    return alsa_plan
 
 
 @pytest.mark.parametrize("code", [errno.ENODEV, errno.EIO])
@@ -309,9 +264,7 @@ def test_the_duration_passes_while_a_device_is_lost(
 def test_sound_that_is_not_numbers_is_a_gap(
     run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class OnlyFloats(Planned):
-        plan: list[int] = []  # noqa: RUF012
-
+    class OnlyFloats(Alsa):
         def call(self, name: str, *arguments: Any) -> int:
             if name == "snd_pcm_hw_params_set_format" and arguments[2] != 14:
                 raise AlsaError(errno.EINVAL, "injected")

@@ -19,7 +19,6 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
@@ -38,23 +37,6 @@ MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 Line = dict[str, Any]
 Run = Callable[..., tuple[int, list[Line], str]]
 AlsaDevice = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The int8 artifact, calibrated on the new machine, which expects a false alarm in five windows."""
-    path = tmp_path_factory.mktemp("machine") / "machine.onnx"
-    clips = audio_files(trained.new / "train")
-    detector = Detector.load(trained.int8)
-    calibrate_files(detector, clips, machine="id_03", false_alarms="20%", report=print).artifact.write(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def sound(trained: Any) -> NDArray[np.int16]:
-    """16 s of the new machine: four of its normal recordings in a row."""
-    clips = audio_files(trained.new / "train")[:4]
-    return np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips])
 
 
 @pytest.fixture

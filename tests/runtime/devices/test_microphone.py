@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Condition, Event
 from typing import Any, ClassVar
@@ -24,29 +24,6 @@ RATE = 16000
 SAMPLES = (np.arange(RATE) % 1000).astype(np.int16)
 
 
-class Unplugged(Alsa):
-    """libasound whose devices give what `plan` says: how many reads until they are unplugged, one number an opening."""
-
-    plan: list[int | float]
-    codes = (errno.ENODEV,)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left = 0.0
-
-    def call(self, name: str, *arguments: Any) -> int:
-        if name == "snd_pcm_open":
-            self._left = self.plan.pop(0) if self.plan else float("inf")
-            if self._left < 0:
-                raise AlsaError(errno.ENODEV, "No such device")
-        if name == "snd_pcm_readi":
-            self._left -= 1
-            if self._left < 0:
-                self._left = float("inf")
-                raise AlsaError(self.codes[0], "injected")
-        return super().call(name, *arguments)
-
-
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
@@ -54,15 +31,12 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Microphone]]:
+def listen(alsa_plan: Callable[..., None]) -> Iterator[Callable[..., Microphone]]:
     """``listen(device, plan)``: a microphone whose openings go as planned."""
     opened: list[Microphone] = []
 
-    def start(device: str = "hw:1", plan: list[int | float] | None = None, **options: Any) -> Microphone:
-        library: Any = type(
-            "Planned", (Unplugged,), {"plan": plan or [], "codes": options.pop("codes", (errno.ENODEV,))}
-        )
-        monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", library)
+    def start(device: str = "hw:1", plan: Sequence[float] = (), code: int = errno.ENODEV, **options: Any) -> Microphone:
+        alsa_plan(*plan, code=code)
         opened.append(Microphone(device, Backlog(Condition()), samplerate=RATE, **options))
         return opened[-1]
 
@@ -103,7 +77,7 @@ def test_a_microphone_that_is_unplugged_is_heard_again_when_it_is_back(
     alsa_device: Any, listen: Callable[..., Microphone], code: int
 ) -> None:
     alsa_device(SAMPLES)
-    items = until(listen(plan=[3, -1, -1], codes=(code,)), blocks_after(Gap))
+    items = until(listen(plan=[3, -1, -1], code=code), blocks_after(Gap))
     assert kinds(items) == ["Setup", "Block", "Lost", "Lost", "Setup", "Gap", "Block"]
     lost, missing = [item for item in items if isinstance(item, Lost)]
     assert (lost.state, missing.state) == ("lost", "lost")
@@ -158,7 +132,7 @@ def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silen
 
 def test_overruns_stay_gaps_of_one_opening(alsa_device: Any, listen: Callable[..., Microphone]) -> None:
     alsa_device(SAMPLES)
-    items = until(listen(plan=[3], codes=(errno.EPIPE,)), blocks_after(Gap))
+    items = until(listen(plan=[3], code=errno.EPIPE), blocks_after(Gap))
     assert kinds(items)[:3] == ["Setup", "Block", "Gap"]
     assert not any(isinstance(item, Lost) for item in items)
 
