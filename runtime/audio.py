@@ -207,10 +207,9 @@ def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float
     """Log-mel (n_frames, n_mels) in dB of a recording, or the precomputed one in a ``.npy`` file."""
     if Path(path).suffix.lower() == ".npy":
         return _read_npy(Path(path), spec)
-    stream = MelStream(spec)
     with AudioFile(path, channel) as audio:
-        blocks = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
-        return np.concatenate([stream.push(block) for block in blocks])
+        sound = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
+        return np.concatenate(list(MelStream(spec).frames(sound)))
 
 
 def _read_npy(path: Path, spec: MelSpec) -> Float32:

@@ -88,7 +88,7 @@ class Listener:
         self.patch = network.patch_frames
         self._meter = Meter(samplerate or spec.sample_rate, self._seconds(self.patch))
         patches = patches_of(window, spec, network)
-        self._mel = MelStream(spec)
+        self._mel = MelStream(spec, self.patch)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last = self._pending  # the patch before it
         self._statistics: deque[Float32] = deque(maxlen=patches)
@@ -147,6 +147,7 @@ class Listener:
 
     def flush(self) -> list[Window]:
         """The last window of a recording; AudioError if it is shorter than one patch."""
+        self._pending = np.concatenate([self._pending, self._mel.rest()])
         rest = len(self._pending)
         if not self._statistics:
             raise AudioError(

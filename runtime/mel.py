@@ -7,11 +7,16 @@
               |-hop-|
 
 A frame is windowed, Fourier transformed, squared, summed into mel bands and turned into dB. No
-frame knows another one (no centring, no padding, no clip-global step), and every operation on a
-frame is independent of the frames computed beside it. Streaming is therefore bit-identical to
-offline for any block size.
+frame knows another one: no centring, no padding, no clip-global step.
+
+Frames are computed a block at a time, and the blocks are counted from the start of the sound, however
+it arrives: a frame is always in the same row of matrices of the same shape. Streaming is therefore
+bit-identical to offline for any size of what is pushed. Per frame and in float64, the transform is 25 k
+operations and nearly as quick as memory allows; as products of matrices it would be five times as many.
+The triangles of the bands overlap their neighbours alone, so that a few narrow products sum them.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, Self
@@ -23,7 +28,8 @@ from .errors import ConfigError
 
 Float32 = NDArray[np.float32]
 
-BLOCK = 32  # frames computed at once: 128 kB of samples, stays in the L2 cache
+BLOCK = 32  # frames computed at once: 0.6 MB, which stays in the L2 cache
+BANDS_AT_ONCE = 32  # of a product: fewer are more calls, more are more zeros
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,18 @@ def filter_bank(spec: MelSpec) -> Float32:
 
 
 @dataclass(frozen=True)
+class _Bands:
+    """Neighbouring mel bands, and the bins that they are made of."""
+
+    bands: slice
+    bins: slice
+    weights: Float32  # (n_bins, n_bands)
+
+
+@dataclass(frozen=True)
 class _Tables:
     window: NDArray[np.float64]  # (n_fft,)
-    bins: NDArray[np.intp]  # the bins of every band, one band after the other
-    weights: Float32  # the weight of each of them
-    starts: NDArray[np.intp]  # (n_mels,) where a band begins in `bins`
+    bank: tuple[_Bands, ...]
 
 
 @lru_cache(maxsize=8)
@@ -134,17 +147,14 @@ def _tables(spec: MelSpec) -> _Tables:
     empty = np.flatnonzero(~bank.any(axis=1))
     if len(empty):
         raise ConfigError(f"mel: band {empty[0]} holds no Fourier bin; use fewer n_mels or a longer n_fft")
-    bands, bins = np.nonzero(bank)
-    return _Tables(hann, bins, bank[bands, bins], np.searchsorted(bands, np.arange(spec.n_mels)))
+    return _Tables(hann, tuple(_part(bank, first) for first in range(0, spec.n_mels, BANDS_AT_ONCE)))
 
 
-def _to_db(frames: Float32, spec: MelSpec, tables: _Tables) -> Float32:
-    """(n, n_fft) samples -> (n, n_mels) dB."""
-    spectrum = np.fft.rfft(frames * tables.window)
-    power = (np.square(spectrum.real) + np.square(spectrum.imag)).astype(np.float32)
-    weighted = np.take(power, tables.bins, axis=1) * tables.weights
-    mel = np.add.reduceat(weighted, tables.starts, axis=1)  # sparse product: a bin is in at most two bands
-    return np.float32(10) * np.log10(np.maximum(mel, np.float32(10 ** (spec.floor_db / 10))))
+def _part(bank: Float32, first: int) -> _Bands:
+    bands = slice(first, min(first + BANDS_AT_ONCE, len(bank)))
+    used = np.flatnonzero(bank[bands].any(axis=0))
+    bins = slice(int(used[0]), int(used[-1]) + 1)
+    return _Bands(bands, bins, np.ascontiguousarray(bank[bands, bins].T))
 
 
 def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> Float32:
@@ -155,36 +165,66 @@ def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> 
     >>> log_mel(np.zeros(16000)).shape
     (30, 128)
     """
-    spec = spec or MelSpec()
-    tables = _tables(spec)
-    x = np.ascontiguousarray(samples, dtype=np.float32)
-    out = np.empty((spec.n_frames(len(x)), spec.n_mels), np.float32)
-    if len(out):
-        frames = np.lib.stride_tricks.sliding_window_view(x, spec.n_fft)[:: spec.hop]
-        for k in range(0, len(out), BLOCK):
-            out[k : k + BLOCK] = _to_db(frames[k : k + BLOCK], spec, tables)
-    return out
+    return np.concatenate(list(MelStream(spec).frames([samples])))
 
 
 class MelStream:
-    """The same spectrogram from blocks of any size.
+    """The same spectrogram from sound that comes in pieces of any size.
 
     >>> stream = MelStream()
-    >>> sum(len(stream.push(np.zeros(700))) for _ in range(10)) == len(log_mel(np.zeros(7000)))
-    True
+    >>> [len(stream.push(np.zeros(7000))) for _ in range(3)], len(stream.rest())
+    ([0, 0, 32], 8)
     """
 
-    def __init__(self, spec: MelSpec | None = None) -> None:
-        self.spec = spec or MelSpec()
-        self._pending = np.empty(0, np.float32)
+    def __init__(self, spec: MelSpec | None = None, block: int = BLOCK) -> None:
+        """block: frames that are computed, and given, at once."""
+        self.spec, self._block = spec or MelSpec(), block
+        self._tables = _tables(self.spec)
+        self._held = 0  # samples of the block that is being heard
+        self._sound = np.zeros((block - 1) * self.spec.hop + self.spec.n_fft, np.float32)
+        self._frames = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)[:: self.spec.hop]
+        self._windowed = np.empty(self._frames.shape)
+        self._spectrum = np.empty((block, self.spec.n_fft // 2 + 1), np.complex128)
+        self._power = np.empty(self._spectrum.shape, np.float32)
 
-    def push(self, block: NDArray[np.floating[Any]]) -> Float32:
-        """The frames completed by ``block`` (n,): (n_frames, n_mels), dB."""
-        samples = np.concatenate([self._pending, block.astype(np.float32, copy=False)])
-        out = log_mel(samples, self.spec)
-        self._pending = samples[len(out) * self.spec.hop :].copy()
-        return out
+    def frames(self, sound: Iterable[NDArray[np.floating[Any]]]) -> Iterator[Float32]:
+        """Of sound that ends, pieces (n,): all of its frames, (n_frames, n_mels) dB in blocks."""
+        for samples in sound:
+            yield self.push(samples)
+        yield self.rest()
+
+    def push(self, samples: NDArray[np.floating[Any]]) -> Float32:
+        """The blocks of frames that ``samples`` (n,) complete: (n_blocks * block, n_mels), dB."""
+        done = [np.empty((0, self.spec.n_mels), np.float32)]
+        while len(samples):
+            part = samples[: len(self._sound) - self._held]
+            self._sound[self._held : self._held + len(part)] = part
+            self._held, samples = self._held + len(part), samples[len(part) :]
+            if self._held == len(self._sound):
+                done.append(self._log_mel())
+                heard = self._block * self.spec.hop
+                self._held -= heard
+                self._sound[: self._held] = self._sound[heard:]
+        return np.concatenate(done)
+
+    def rest(self) -> Float32:
+        """The complete frames of the block that the end of the sound leaves incomplete: (n, n_mels), dB."""
+        frames = self.spec.n_frames(self._held)
+        self.reset()
+        return self._log_mel()[:frames] if frames else np.empty((0, self.spec.n_mels), np.float32)
 
     def reset(self) -> None:
-        """Forget the samples of an incomplete frame, as after a gap in the audio."""
-        self._pending = np.empty(0, np.float32)
+        """Forget the samples of an incomplete block, as after a gap in the audio."""
+        self._held = 0
+
+    def _log_mel(self) -> Float32:
+        """(block, n_mels) dB of the sound held."""
+        np.multiply(self._frames, self._tables.window, out=self._windowed)
+        parts = np.fft.rfft(self._windowed, out=self._spectrum).view(np.float64)  # real and imaginary in turn
+        np.square(parts, out=parts)
+        np.add(parts[:, ::2], parts[:, 1::2], out=self._power, casting="same_kind")
+        mel = np.empty((self._block, self.spec.n_mels), np.float32)
+        for part in self._tables.bank:
+            np.matmul(self._power[:, part.bins], part.weights, out=mel[:, part.bands])
+        np.log10(np.maximum(mel, np.float32(10 ** (self.spec.floor_db / 10)), out=mel), out=mel)
+        return np.multiply(mel, np.float32(10), out=mel)

@@ -79,10 +79,8 @@ def frames_of(path: Path, spec: MelSpec, channel: Channel = 0) -> Iterator[Float
     if path.suffix.lower() == ".npy":
         yield read_log_mel(path, spec)
         return
-    stream = MelStream(spec)
     with AudioFile(path, channel) as audio:
-        for block in resampled(audio.blocks(), audio.samplerate, spec.sample_rate):
-            yield stream.push(block)
+        yield from MelStream(spec).frames(resampled(audio.blocks(), audio.samplerate, spec.sample_rate))
 
 
 def first(blocks: Iterable[Float32], frames: int) -> Iterator[Float32]:

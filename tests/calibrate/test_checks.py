@@ -1,5 +1,6 @@
 """What calibration refuses to learn from, in which words, and what it lets pass."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(fresh: Detec
     told: list[str] = []
     text = refusal(fresh, low, samplerate=8000, report=told.append)
     assert "sampled at 8000 Hz, so it holds nothing above 4000 Hz" in told[0]
-    assert "4.2 to 7.1 kHz: 46" in text  # the bands that are missing
+    assert re.search(r"4\.2 to 7\.1 kHz: 4\d\.\d dB quieter", text)  # the bands that are missing
 
 
 def test_upsampled_sound_is_refused(fresh: Detector, minute: Float32) -> None:
