@@ -1,9 +1,16 @@
 """One small fleet, one short training and its artifacts serve all tests."""
 
+import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @dataclass(frozen=True)
@@ -32,3 +39,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     run = train(data, load_config("tiny"), root / "run")
     export(run, int8=True, report=print).write(run, None)
     return Trained(data, new, run, run / "model.onnx", run / "model.int8.onnx")
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A real browser without a window; what it shows is looked at by its text, its boxes and its pictures."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (scripts/install-system-packages --tests)")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield found
+        found.close()
