@@ -24,11 +24,9 @@ import binascii
 import contextlib
 import errno
 import glob
-import hashlib
 import json
 import math
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +38,7 @@ from numpy.typing import NDArray
 from .errors import ArtifactError, ConfigError
 from .mel import MelSpec
 from .onnx_file import check_model, read_metadata, with_metadata
+from .sha256 import sha256
 
 FORMAT = 3
 MAX_BYTES = 32 << 20
@@ -185,7 +184,7 @@ class Artifact:
 
 def digest(model: bytes, metadata: dict[str, str]) -> str:
     """SHA-256 in hexadecimal: any damaged bit of the network or of a section changes it."""
-    found = hashlib.sha256(with_metadata(model, "edgeae.", {}))
+    found = sha256(with_metadata(model, "edgeae.", {}))
     for name in SECTIONS:
         found.update(metadata[f"edgeae.{name}"].encode())
     return found.hexdigest()
@@ -196,6 +195,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
     What a writer that was killed left behind, `.NAME.*.unfinished`, the next one removes.
     """
+    import tempfile  # a megabyte and milliseconds that only a writer pays
+
     _clear(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:

@@ -5,7 +5,6 @@ seeded patches have one checksum. The front end and a float network differ in th
 score of a seeded sound has a tolerance.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from .artifact import Artifact
 from .detector import Detector
 from .errors import ArtifactError
 from .mel import Float32
+from .sha256 import sha256
 
 SECONDS = 3
 PATCHES = 4
@@ -52,7 +52,7 @@ def test_patches(detector: Detector, seed: int) -> Float32:
 
 def checksum(detector: Detector, seed: int) -> str:
     """SHA-256 of what an int8 network gives for the seeded patches, little-endian float32."""
-    patches, digest = test_patches(detector, seed), hashlib.sha256()
+    patches, digest = test_patches(detector, seed), sha256()
     for output in (detector.network.residual(patches), detector.network(patches)):
         digest.update(np.ascontiguousarray(output, "<f4").tobytes())
     return digest.hexdigest()
@@ -99,7 +99,7 @@ def load_all(paths: Sequence[Path]) -> list[Detector]:
     loaded = []
     for path in paths:
         artifact = Artifact.read(path)
-        network = hashlib.sha256(artifact.network_bytes()).digest()
+        network = artifact.network_bytes()
         same = detectors.get(network)
         try:
             detector = detectors[network] = Detector(artifact, same.network if same else None)

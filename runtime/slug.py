@@ -1,8 +1,9 @@
 """A name as a part of a file's name."""
 
-import hashlib
 import re
 import unicodedata
+
+from .sha256 import sha256
 
 LONGEST = 40  # characters
 
@@ -13,5 +14,5 @@ def slug(text: str) -> str:
     found = re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")
     if found and len(found) <= LONGEST and letters.isascii():
         return found
-    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:6]
+    digest = sha256(text.encode(errors="replace")).hexdigest()[:6]
     return f"{found[: LONGEST - 7].strip('-') or 'machine'}-{digest}"

@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +23,7 @@ import numpy as np
 from .artifact import replace_file
 from .detector import Detector, Result, Window
 from .errors import ConfigError
+from .sha256 import sha256
 from .tracker import DAYS, Tracker
 
 FORMAT = 1

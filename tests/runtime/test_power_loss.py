@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,6 @@ from typing import Any
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime import artifact as module
 from edgeae.runtime.artifact import ABANDONED, UNFINISHED, Artifact, replace_file
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
@@ -187,7 +187,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     if when in ("write", "flush"):
         monkeypatch.setattr(os, "fdopen", lambda *arguments: FullFile(fdopen(*arguments), when))
     else:
-        place = {"create": (module.tempfile, "mkstemp"), "fsync": (os, "fsync"), "rename": (Path, "replace")}[when]
+        place = {"create": (tempfile, "mkstemp"), "fsync": (os, "fsync"), "rename": (Path, "replace")}[when]
         monkeypatch.setattr(*place, failing)
 
 
