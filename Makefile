@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test emulated fuzz soak lint benchmarks clean
+.PHONY: demo test emulated arm-counts fuzz soak lint benchmarks clean
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -22,6 +22,13 @@ test: $(VENV)/.installed
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
 	$(BIN)/pytest -m emulated tests/emulated
+
+arm-counts: $(VENV)/.installed  ## instructions per second of sound on the processors of a Raspberry Pi; needs qemu-user
+	scripts/install-emulator
+	rm -rf build/arm && mkdir -p build/arm
+	$(BIN)/python scripts/make_artifact.py build/arm
+	$(BIN)/edgeae export build/arm/run -o build/arm/model.onnx
+	$(BIN)/python benchmarks/arm_counts.py build/arm/model.int8.onnx build/arm/model.onnx
 
 fuzz: $(VENV)/.installed .fuzz/machine.onnx  ## hostile files, minutes a target, and 200 killed writers
 	$(BIN)/pip install --quiet --editable '.[train,dev,fuzz]' --config-settings editable_mode=strict
