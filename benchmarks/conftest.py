@@ -1,39 +1,60 @@
 """Artifacts to measure, and one table of all figures at the end."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
+import figures
 import pytest
-from robustness import Results, as_json, markdown
+import robustness as disturbed
+from figures import Row
 
-RESULTS: dict[str, str] = {}
-ROBUSTNESS: Results = {}
+ROWS: list[Row] = []
+ROBUSTNESS: disturbed.Results = {}
+T = TypeVar("T")
 
 
 @pytest.fixture
-def record() -> Callable[[str, str], None]:
-    """Note one figure for the table."""
-    return RESULTS.__setitem__
+def record() -> Callable[..., Row]:
+    """Note a row of the table; takes what `Row` takes."""
+
+    def note(*values: Any, **named: Any) -> Row:
+        ROWS.append(Row(*values, **named))
+        return ROWS[-1]
+
+    return note
+
+
+@pytest.fixture
+def built(record: Callable[..., Row]) -> Callable[..., Any]:
+    """`built(what, name, make, target)`: what `make` gives; where the peer is not installed, a row says so."""
+
+    def built(what: str, name: str, make: Callable[[], T], target: float | None = None) -> T:
+        try:
+            return make()
+        except ImportError:
+            record(what, None, "", name, target=target)
+            pytest.skip(f"the peer {name} is not installed")
+
+    return built
 
 
 @pytest.fixture(scope="session")
-def robustness() -> Results:
+def robustness() -> disturbed.Results:
     """Where a data set's rows go for the table."""
     return ROBUSTNESS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     build = Path(config.rootpath, "build")
-    if RESULTS:
-        terminalreporter.section("figures of this run")
-        for name, figure in RESULTS.items():
-            terminalreporter.write_line(f"{name:56} {figure}")
-        _write(terminalreporter, build / "benchmarks.json", json.dumps(RESULTS, indent=2) + "\n")
+    if ROWS:
+        terminalreporter.section("figures of this run, one thread")
+        terminalreporter.write_line(figures.markdown(ROWS))
+        _write(terminalreporter, build / "benchmarks.json", figures.as_json(ROWS))
     if ROBUSTNESS:
         terminalreporter.section("robustness: after a disturbance / calibrated again with it")
-        terminalreporter.write_line(markdown(ROBUSTNESS))
-        _write(terminalreporter, build / "robustness.json", as_json(ROBUSTNESS))
+        terminalreporter.write_line(disturbed.markdown(ROBUSTNESS))
+        _write(terminalreporter, build / "robustness.json", disturbed.as_json(ROBUSTNESS))
 
 
 def _write(terminalreporter: pytest.TerminalReporter, path: Path, text: str) -> None:
@@ -42,10 +63,26 @@ def _write(terminalreporter: pytest.TerminalReporter, path: Path, text: str) -> 
     terminalreporter.write_line(f"written: {path}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Of torch and of the libraries below NumPy, whatever the environment says."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Float and int8 artifacts of the ``edge`` network, three epochs old, on synthetic machines."""
+    """Float and int8 artifacts of the ``edge`` network, three epochs old, on synthetic machines.
+
+    ``machine`` is the int8 one, calibrated to the first of them.
+    """
+    from edgeae.calibrate.calibrate import calibrate_files
     from edgeae.quantize.export import export
+    from edgeae.runtime import Detector
     from edgeae.train.config import load_config
     from edgeae.train.synth import write_dataset
     from edgeae.train.training import train
@@ -55,4 +92,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     data = write_dataset(root / "data", machines=[0, 1, 2], train_clips=20, **counts)
     run = train(data, load_config("edge", ["training.epochs=3"]), root / "run")
     export(run, int8=True, report=print).write(run, None)
-    return {"data": data, "float": run / "model.onnx", "int8": run / "model.int8.onnx"}
+    found = {"data": data, "float": run / "model.onnx", "int8": run / "model.int8.onnx"}
+    clips = sorted((data / "train").glob("normal_id_00_*"))
+    machine = calibrate_files(Detector.load(found["int8"]), clips, machine="id_00", report=print)
+    machine.artifact.write(root / "machine.onnx")
+    return {**found, "machine": root / "machine.onnx"}

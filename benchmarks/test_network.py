@@ -1,0 +1,65 @@
+"""The networks in int8, one patch and several at once, against float. Weights are random: they change no time."""
+
+import numpy as np
+import pytest
+from paired import paired
+
+from edgeae.runtime import log_mel
+from edgeae.runtime.selftest import test_sound as make_sound
+
+PATCHES = {1: 1 / 1.5, 6: 1 / 2.2, 10: 1 / 2.2}  # how many at once: most of the time of float
+SIZE = 0.3  # most of the bytes of float
+FLOAT = "onnxruntime in float"
+
+
+@pytest.fixture(scope="module", params=["edge", "dense", "cnn2d"])
+def forms(request):
+    return request.param, *_forms(request.param)
+
+
+def _forms(name):
+    """torch, and ONNX graphs: float with the residual alone, float with statistics, int8 with statistics."""
+    from edgeae.quantize.export import HEADROOM, to_onnx
+    from edgeae.quantize.rewrite import rewrite
+    from edgeae.quantize.static import quantize
+    from edgeae.quantize.statistics import with_statistics
+    from edgeae.train.config import load_config
+    from edgeae.train.models import build
+
+    config = load_config(name)
+    network = build(config.model, config.mel.n_mels).eval()
+    model = rewrite(to_onnx(network, config))
+    patches = np.random.default_rng(0).standard_normal((8, 32, 128)).astype(np.float32)
+    graphs = (model, with_statistics(model), quantize(model, [patches], headroom=HEADROOM))
+    return network, [graph.SerializeToString() for graph in graphs]
+
+
+def _session(graph):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    return onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("patches", PATCHES)
+def test_int8_is_faster_than_float(record, forms, patches):
+    """Both graphs give the statistics; torch, and one float graph, the residual alone."""
+    import torch
+
+    name, network, graphs = forms
+    frames = np.resize(log_mel(make_sound(1, 16000 * 11)), (patches, 32, 128))
+    works = [lambda session=_session(graph): session.run(None, {"log_mel": frames}) for graph in graphs]
+    with torch.inference_mode():
+        found = paired(*works, lambda: network(torch.from_numpy(frames)))
+    bare, float_, int8, torch_ = (1e6 * seconds for seconds in found)
+    what = f"{name}, int8, {patches} patch{'es' * (patches > 1)}"
+    row = record(what, int8, "us", FLOAT, float_, PATCHES[patches])
+    record(what, int8, "us", f"{FLOAT}, residual alone", bare)
+    record(what, int8, "us", "torch, residual alone", torch_)
+    assert row.met
+
+
+def test_int8_is_smaller_than_float(record, forms):
+    name, _, (_, float_, int8) = forms
+    assert record(f"{name}, int8, network", len(int8) / 1024, "KiB", FLOAT, len(float_) / 1024, SIZE).met

@@ -1,0 +1,48 @@
+"""A WAV file of 10 s, from disk to its score."""
+
+import mlperf_tiny
+import numpy as np
+import pytest
+import soundfile
+from mlperf_tiny import WINDOWS, scorer
+from paired import paired
+
+from edgeae.runtime import Detector
+from edgeae.runtime.selftest import test_sound as make_sound
+
+PEER = "librosa + MLPerf Tiny int8 on LiteRT"
+TARGET = 0.2  # most of its time, the faster of its two forms
+PEERS = {f"{PEER}, a window at a time": 1, f"{PEER}, all at once": WINDOWS}
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recording") / "recording.wav"
+    soundfile.write(path, make_sound(1, 160000), 16000, subtype="PCM_16")
+    return path
+
+
+def _score(detector, path):
+    return [detector.result(window).score for window in detector.read(path)]
+
+
+@pytest.mark.filterwarnings("ignore:'.*' is deprecated and slated for removal")  # what librosa reads old formats with
+@pytest.mark.parametrize("name", PEERS)
+def test_a_file(record, built, models, recording, name):
+    what, detector = "file of 10 s to its score", Detector.load(models["machine"])
+    peer = built(what, name, lambda: scorer(PEERS[name]), TARGET)
+    ours, theirs = (1e3 * s for s in paired(lambda: _score(detector, recording), lambda: peer(recording)))
+    assert record(what, ours, "ms", name, theirs, TARGET).met
+
+
+@pytest.mark.parametrize("batch", PEERS.values())
+def test_the_peer_computes_its_network(batch):
+    pytest.importorskip("ai_edge_litert", reason="the peer ai-edge-litert is not installed")
+    windows = np.random.default_rng(1).uniform(-80, 0, (WINDOWS, 640)).astype(np.float32)
+    *hidden, last = [layer * mlperf_tiny.weight_scale(layer) for layer in mlperf_tiny.weights()]
+    expected = windows
+    for layer in hidden:
+        expected = np.clip(expected @ layer.T, 0, 255 * mlperf_tiny.SCALE)
+    low, high = ((limit - mlperf_tiny.DB_ZERO) * mlperf_tiny.SCALE for limit in (-128, 127))
+    found = mlperf_tiny.Network(mlperf_tiny.flatbuffer(), batch)(windows)
+    assert np.corrcoef(found.ravel(), np.clip(expected @ last.T, low, high).ravel())[0, 1] > 0.99
