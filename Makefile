@@ -49,7 +49,8 @@ soak: $(VENV)/.installed  ## a day of sound through the live path; SOAK_HOURS=1 
 	$(BIN)/edgeae calibrate build/soak/model.int8.onnx build/soak/data --machine id_00 -o build/soak/machine.onnx
 	$(BIN)/python benchmarks/soak.py build/soak/machine.onnx build/soak/data/train $(wildcard $(EDGEAE_DATA)/drone_motor/test) --hours $(or $(SOAK_HOURS),24)
 
-benchmarks: $(VENV)/.installed
+benchmarks: $(VENV)/.installed  ## time, memory, accuracy; beside peers where they have a wheel for this Python
+	$(BIN)/pip install --quiet --only-binary librosa,kaldi-native-fbank,ai-edge-litert --editable '.[train,mqtt,dev,peers]' --config-settings editable_mode=strict || echo 'not all peers can be installed here: the table says which are missing'
 	$(BIN)/pytest benchmarks
 
 # The stages' folders are prerequisites because a strict editable install links each file.

@@ -9,6 +9,7 @@ changes no time; like those of the reference, they are quantized with one scale 
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,31 @@ WINDOW = 5  # frames
 CENTRE = slice(50, 250)  # frames
 WINDOWS = 196  # of it
 
-SCALE, DB_ZERO, RELU_ZERO = 0.4, 120, -128  # of all activations; dB reach from -99 to +3, and behind a ReLU from 0
+SCALE, ZERO = 0.4, 120  # dB a step, of all activations: input and output reach from -99 to 3 dB
 
 Int8 = NDArray[np.int8]
 Float32 = NDArray[np.float32]
 
 
+def layers() -> list[Int8]:
+    """(outputs, inputs) weights."""
+    random = np.random.default_rng(0)
+    return [random.integers(-127, 128, (m, n), np.int8) for n, m in pairwise(WIDTHS)]
+
+
+def scales() -> list[float]:
+    """Of the weights of each layer, so that what passes through keeps its spread."""
+    return [0.02 / n**0.5 for n in WIDTHS[:-1]]
+
+
 class Network:
     """The autoencoder on one thread of LiteRT with XNNPACK, ``batch`` windows an invocation."""
 
-    def __init__(self, model: bytes, batch: int) -> None:
+    def __init__(self, batch: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
+        from tflite import write
 
+        model = write(layers(), scales(), SCALE, ZERO)
         self._interpreter, self.batch = Interpreter(model_content=model, num_threads=1), batch
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
@@ -40,9 +54,9 @@ class Network:
 
     def __call__(self, windows: Float32) -> Float32:
         """(n, 640) dB -> the reconstruction; n is a multiple of the batch."""
-        quantized = np.clip(np.round(windows / SCALE + DB_ZERO), -128, 127).astype(np.int8)
+        quantized = np.clip(np.round(windows / SCALE + ZERO), -128, 127).astype(np.int8)
         parts = [self._invoke(quantized[k : k + self.batch]) for k in range(0, len(windows), self.batch)]
-        return (np.concatenate(parts).astype(np.float32) - DB_ZERO) * np.float32(SCALE)
+        return (np.concatenate(parts).astype(np.float32) - ZERO) * np.float32(SCALE)
 
     def _invoke(self, windows: Int8) -> Any:
         self._interpreter.set_tensor(self._input, windows)
@@ -54,7 +68,7 @@ def scorer(batch: int) -> Callable[[Path], float]:
     """From a file of 10 s to its score; imports librosa and LiteRT."""
     import librosa
 
-    network = Network(flatbuffer(), batch)
+    network = Network(batch)
 
     def score(path: Path) -> float:
         samples, samplerate = librosa.load(path, sr=None, mono=False)
@@ -69,57 +83,3 @@ def _windows(log_mel: Float32) -> Float32:
     """(128, n_frames) dB -> (196, 640)."""
     central = log_mel[:, CENTRE]
     return np.concatenate([central[:, k : k + WINDOWS].T for k in range(WINDOW)], axis=1)
-
-
-def weights() -> list[Int8]:
-    """(outputs, inputs) of each layer."""
-    random = np.random.default_rng(0)
-    return [random.integers(-127, 128, (m, n), np.int8) for n, m in zip(WIDTHS, WIDTHS[1:], strict=False)]
-
-
-def weight_scale(layer: Int8) -> float:
-    """Keeps the spread of what passes through the layer."""
-    return 0.02 / layer.shape[1] ** 0.5
-
-
-def flatbuffer() -> bytes:
-    """The network as a .tflite file."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    buffers, tensors, operators = [schema.BufferT()], list[Any](), list[Any]()
-
-    def tensor(shape: tuple[int, ...], kind: int, scale: float, zero: int, data: NDArray[Any] | None = None) -> int:
-        quantization = schema.QuantizationParametersT(scale=[scale], zeroPoint=[zero])
-        if data is not None:
-            buffers.append(schema.BufferT(data=np.frombuffer(data.tobytes(), np.uint8)))
-        place = 0 if data is None else len(buffers) - 1
-        name = f"tensor{len(tensors)}"
-        tensors.append(schema.TensorT(shape=list(shape), type=kind, buffer=place, name=name, quantization=quantization))
-        return len(tensors) - 1
-
-    def dense(source: int, layer: Int8, last: bool) -> int:
-        int8, int32, (n, _) = schema.TensorType.INT8, schema.TensorType.INT32, layer.shape
-        scale = weight_scale(layer)
-        inputs = [source, tensor(layer.shape, int8, scale, 0, layer)]
-        inputs.append(tensor((n,), int32, scale * SCALE, 0, np.zeros(n, np.int32)))
-        target = tensor((1, n), int8, SCALE, DB_ZERO if last else RELU_ZERO)
-        kinds = schema.ActivationFunctionType
-        options = schema.FullyConnectedOptionsT(fusedActivationFunction=kinds.NONE if last else kinds.RELU)
-        kind = schema.BuiltinOptions.FullyConnectedOptions
-        operators.append(
-            schema.OperatorT(inputs=inputs, outputs=[target], builtinOptionsType=kind, builtinOptions=options)
-        )
-        return target
-
-    layers = weights()
-    source = target = tensor((1, WIDTHS[0]), schema.TensorType.INT8, SCALE, DB_ZERO)
-    for number, layer in enumerate(layers, 1):
-        target = dense(target, layer, number == len(layers))
-    graph = schema.SubGraphT(tensors=tensors, inputs=[source], outputs=[target], operators=operators)
-    code = schema.BuiltinOperator.FULLY_CONNECTED
-    codes = [schema.OperatorCodeT(builtinCode=code, deprecatedBuiltinCode=code, version=4)]
-    builder = flatbuffers.Builder()
-    model = schema.ModelT(version=3, operatorCodes=codes, subgraphs=[graph], buffers=buffers)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

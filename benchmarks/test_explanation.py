@@ -21,7 +21,7 @@ def _named(found, band: tuple[float, float]) -> bool:
     if not found.moved:
         return False
     low, high, start, end = np.log2([*band, found.moved[0].low_hz, found.moved[0].high_hz])
-    return min(end, high) - max(start, low) >= max((end - start) / 2, (high - low) / 4)
+    return bool(min(end, high) - max(start, low) >= max((end - start) / 2, (high - low) / 4))
 
 
 def test_the_bands_of_faults_are_named(record, tmp_path):
@@ -43,12 +43,9 @@ def test_the_bands_of_faults_are_named(record, tmp_path):
                 kind = fault["fault"], float(fault["severity"]) >= FULL
                 right.setdefault(kind, []).append(_named(explainer.explain(window.coordinates), band))
     for fault in FAULTS:
-        full, early = right.get((fault, True), []), right.get((fault, False), [])
-        record(f"band of {fault} named, severity from {FULL} / below", f"{_of(full)} / {_of(early)}")
+        for full, severity in ((True, f"from {FULL}"), (False, f"below {FULL}")):
+            named = right.get((fault, full), [])
+            record(f"band of {fault} named, severity {severity}", sum(named), f"of {len(named)}")
     together = list(chain.from_iterable(right.values()))
-    record("bands named of all faults above the threshold", _of(together))
+    record("bands named of all faults above the threshold", sum(together), f"of {len(together)}")
     assert np.mean(together) >= 0.9
-
-
-def _of(right: list[bool]) -> str:
-    return f"{sum(right)} of {len(right)}"

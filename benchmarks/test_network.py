@@ -1,5 +1,7 @@
 """The networks in int8, one patch and several at once, against float. Weights are random: they change no time."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from paired import paired
@@ -49,7 +51,7 @@ def test_int8_is_faster_than_float(record, forms, patches):
 
     name, network, graphs = forms
     frames = np.resize(log_mel(make_sound(1, 16000 * 11)), (patches, 32, 128))
-    works = [lambda session=_session(graph): session.run(None, {"log_mel": frames}) for graph in graphs]
+    works = [partial(_session(graph).run, None, {"log_mel": frames}) for graph in graphs]
     with torch.inference_mode():
         found = paired(*works, lambda: network(torch.from_numpy(frames)))
     bare, float_, int8, torch_ = (1e6 * seconds for seconds in found)

@@ -1,0 +1,71 @@
+"""`edgeae run --device` on sound that a FIFO plays, and what its process costs meanwhile."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from alsa_files import configuration
+from numpy.typing import NDArray
+
+RATE = 16000
+PERIOD = 512
+LAST = 2.0  # seconds of sound that are not waited for
+EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+
+
+@dataclass
+class Heard:
+    """What was read from the process at each of its scores."""
+
+    seconds: list[float] = field(default_factory=list)  # of sound
+    cpu: list[float] = field(default_factory=list)  # seconds of the processor, of all threads
+    peak_mib: float = 0.0
+
+    def look(self, seconds: float, pid: int) -> None:
+        """At the process, which has just told a score."""
+        self.seconds.append(seconds)
+        self.cpu.append(time.clock_gettime(~pid << 3 | 2))  # of the clock that clock_getcpuclockid(3) names
+        status = Path("/proc", str(pid), "status").read_text().splitlines()
+        self.peak_mib = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+
+    def cpu_ms_per_s(self, warm: float) -> float:
+        """Of sound, after the first ``warm`` seconds of it."""
+        first = next(k for k, seconds in enumerate(self.seconds) if seconds >= warm)
+        return 1e3 * (self.cpu[-1] - self.cpu[first]) / (self.seconds[-1] - self.seconds[first])
+
+
+def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) -> Heard:
+    """Hear ``sound`` (n,) as it comes from a microphone, or as fast as it goes, with all lines logged as JSON."""
+    fifo, heard = folder / "device", Heard()
+    os.mkfifo(fifo)
+    (folder / "asound.conf").write_text(configuration(fifo))
+    command = [*EDGEAE, "run", str(model), "--device", "hw:1", "--json", "--log", str(folder / "log.jsonl")]
+    environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf")}
+    device = os.open(fifo, os.O_RDWR)  # neither end waits for the other; closed too early, it plays zeros without end
+    player = threading.Thread(target=_play, args=(device, sound, paced))
+    player.start()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in map(json.loads, process.stdout):
+            if line["type"] == "score":
+                heard.look(line["t"], process.pid)
+            if line["t"] > len(sound) / RATE - LAST:
+                break
+        process.terminate()
+    player.join()
+    os.close(device)
+    return heard
+
+
+def _play(device: int, sound: NDArray[np.int16], paced: bool) -> None:
+    began = time.monotonic()
+    for start in range(0, len(sound) - PERIOD + 1, PERIOD):
+        if paced:
+            time.sleep(max(0.0, began + start / RATE - time.monotonic()))
+        os.write(device, sound[start : start + PERIOD].tobytes())

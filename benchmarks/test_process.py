@@ -1,0 +1,42 @@
+"""What a user waits for, and what an artifact takes on the disk."""
+
+import subprocess
+import time
+
+import pytest
+import soundfile
+from listening import EDGEAE
+
+from edgeae.runtime.selftest import test_sound as make_sound
+
+STARTS = 7  # the fastest counts: other processes only slow it down
+HELP_TARGET, SCORE_TARGET = 0.15, 0.6  # seconds
+
+
+def _seconds_to_first_line(*arguments: object) -> float:
+    began = time.perf_counter()
+    with subprocess.Popen([*EDGEAE, *map(str, arguments)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        elapsed = time.perf_counter() - began
+        process.stdout.read()
+    assert process.returncode == 0
+    return elapsed
+
+
+def test_help(record):
+    seconds = min(_seconds_to_first_line("--help") for _ in range(STARTS))
+    record("edgeae --help", seconds, "s", target=HELP_TARGET)
+
+
+def test_first_score_of_a_file(record, models, tmp_path):
+    path = tmp_path / "recording.wav"
+    soundfile.write(path, make_sound(1, 160000), 16000, subtype="PCM_16")
+    seconds = min(_seconds_to_first_line("run", models["machine"], path) for _ in range(STARTS))
+    record("edgeae run FILE, until its first score", seconds, "s", target=SCORE_TARGET)
+
+
+@pytest.mark.parametrize("name", ["int8", "machine"])
+def test_size(record, models, name):
+    what = {"int8": "edge, int8, artifact", "machine": "edge, int8, artifact of one machine"}[name]
+    sizes = [models[form].stat().st_size / 1024 for form in (name, "float")]
+    assert record(what, sizes[0], "KiB", "artifact in float", sizes[1]).ratio < 1

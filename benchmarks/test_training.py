@@ -1,0 +1,46 @@
+"""Hours of audio a minute, on one thread of the processor."""
+
+import time
+
+from lightning.pytorch.callbacks import Callback
+
+from edgeae.runtime.recordings import scan
+from edgeae.train.config import load_config
+from edgeae.train.features import features
+from edgeae.train.training import train
+
+EPOCHS = 2
+CONFIG = load_config("edge", [f"training.epochs={EPOCHS}", "training.accelerator=cpu", "training.threads=1"])
+UNIT = "hours of audio a minute"
+
+
+class Epochs(Callback):
+    """Seconds of the batches of each epoch, and the patches of one."""
+
+    def __init__(self):
+        self.seconds, self.patches = [], 0
+
+    def on_train_epoch_start(self, trainer, module):
+        self.began, self.patches = time.perf_counter(), 0
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, number):
+        self.patches += len(batch)
+        self.batches = time.perf_counter() - self.began
+
+    def on_train_epoch_end(self, trainer, module):
+        self.seconds.append(self.batches)
+
+
+def test_features_and_epoch(record, models, tmp_path):
+    recordings = scan(models["data"], "train")
+    began = time.perf_counter()
+    found = features(recordings, CONFIG, tmp_path / "cache", report=print)
+    minutes = (time.perf_counter() - began) / 60
+    hours = sum(len(item.frames) for item in found) / CONFIG.mel.frames_per_second / 3600
+    record("training, features of WAV files", hours / minutes, UNIT)
+
+    epochs = Epochs()
+    train(models["data"], CONFIG, tmp_path / "run", callbacks=[epochs])
+    hours = epochs.patches * CONFIG.model.patch_frames / CONFIG.mel.frames_per_second / 3600
+    record("training, an epoch of edge", hours / (min(epochs.seconds) / 60), UNIT)
+    assert len(epochs.seconds) == EPOCHS
