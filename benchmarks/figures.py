@@ -24,15 +24,15 @@ class Row:
         return self.figure / self.peer_figure if self.figure is not None and self.peer_figure else None
 
     @property
-    def met(self) -> bool:
-        """The target is reached; a row without one is."""
+    def met(self) -> bool | None:
+        """The target is reached, or there is none; None where it was not compared."""
         reached = self.ratio if self.peer else self.figure
-        return self.target is None or (reached is not None and reached <= self.target)
+        return None if reached is None else self.target is None or reached <= self.target
 
     def cells(self) -> tuple[str, ...]:
         """As they stand under `HEADS`."""
         figure = "-" if self.figure is None else f"{_number(self.figure)} {self.unit}".rstrip()
-        target = "" if self.target is None else _number(self.target) + ("" if self.met else ", missed")
+        target = "" if self.target is None else _number(self.target) + (", missed" if self.met is False else "")
         return self.name, figure, self._peer_cell(), "" if self.ratio is None else f"{self.ratio:.2f}", target
 
     def _peer_cell(self) -> str:

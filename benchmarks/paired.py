@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-TURNS, SECONDS = 60, 1.5  # at least, of a comparison
+TURNS, SECONDS = 40, 1.0  # of a comparison, at least
 
 
 def paired(*works: Callable[[], object]) -> list[float]:

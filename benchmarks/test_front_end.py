@@ -1,4 +1,4 @@
-"""Log-mel of 10 s, and of a stream that comes in blocks of one hop."""
+"""Log-mel of 10 s, and of a stream that comes in blocks of one hop; its frames are given in blocks of a patch."""
 
 import numpy as np
 import pytest
@@ -30,6 +30,7 @@ def _stream():
     stream = MelStream()
     for block in BLOCKS:
         stream.push(block)
+    stream.rest()
 
 
 def test_a_frame_of_a_stream(record):
