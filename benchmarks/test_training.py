@@ -1,4 +1,4 @@
-"""Hours of audio a minute, on one thread of the processor."""
+"""Hours of audio a minute of the processor, on one thread."""
 
 import time
 
@@ -21,11 +21,11 @@ class Epochs(Callback):
         self.seconds, self.patches = [], 0
 
     def on_train_epoch_start(self, trainer, module):
-        self.began, self.patches = time.perf_counter(), 0
+        self.began, self.patches = time.process_time(), 0
 
     def on_train_batch_end(self, trainer, module, outputs, batch, number):
         self.patches += len(batch)
-        self.batches = time.perf_counter() - self.began
+        self.batches = time.process_time() - self.began
 
     def on_train_epoch_end(self, trainer, module):
         self.seconds.append(self.batches)
@@ -33,9 +33,9 @@ class Epochs(Callback):
 
 def test_features_and_epoch(record, models, tmp_path):
     recordings = scan(models["data"], "train")
-    began = time.perf_counter()
+    began = time.process_time()
     found = features(recordings, CONFIG, tmp_path / "cache", report=print)
-    minutes = (time.perf_counter() - began) / 60
+    minutes = (time.process_time() - began) / 60
     hours = sum(len(item.frames) for item in found) / CONFIG.mel.frames_per_second / 3600
     record("training, features of WAV files", hours / minutes, UNIT)
 
