@@ -13,6 +13,7 @@ one before, and one last window ends with it. A recording shorter than the windo
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -22,9 +23,11 @@ from numpy.typing import NDArray
 from .artifact import Artifact
 from .audio import LOUDEST, AudioFile, Channel, Resampler, level_dbfs, parse_channel, read_log_mel
 from .errors import ArtifactError, AudioError
+from .explain import Explainer
 from .head import Float64, Head, Kind, coordinates, size_of
 from .mel import Float32, MelSpec, MelStream
 from .network import Network
+from .normal import LEAST_DEAF, Normal
 from .sound import Meter, Sound, pooled
 from .threshold import Reference, Threshold
 
@@ -32,7 +35,6 @@ MOST_WINDOW = 3600.0  # seconds
 PATCH_SECONDS = (0.02, 10.0)  # the shortest and the longest patch
 MOST_PATCHES = 4096  # in a window
 LONGEST_NAME = 200  # letters, of a machine
-LEAST_DEAF = 1e3  # dB; a band with such a deviation is one that training makes the network deaf to
 
 
 class PatchNetwork(Protocol):
@@ -79,12 +81,18 @@ class Result:
     health: str = "ok"  # or the condition of the sound, see `edgeae.runtime.health`
 
 
+Seen = tuple[Float32, Float32, float]  # a patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range
+
+
 class Listener:
-    """The state of one source of sound: push blocks, get the windows they complete."""
+    """The state of one source of sound: `push` blocks, get the windows they complete.
+
+    Or `hear` them, and let `see` ask the network about the patches of many listeners at once.
+    """
 
     def __init__(self, spec: MelSpec, network: PatchNetwork, window: float, samplerate: int | None = None) -> None:
         """samplerate: Hz, of what is given to `measure`, before resampling."""
-        self.spec, self._network = spec, network
+        self.spec, self.network = spec, network
         self.patch = network.patch_frames
         self._meter = Meter(samplerate or spec.sample_rate, self._seconds(self.patch))
         patches = patches_of(window, spec, network)
@@ -107,38 +115,53 @@ class Listener:
 
     def push(self, block: Float32) -> list[Window]:
         """A block (n,) of samples at ``spec.sample_rate``, full scale 1."""
+        self.hear(block)
+        return see([self])[0]
+
+    def push_frames(self, frames: Float32) -> list[Window]:
+        """Log-mel frames (n, n_mels), dB."""
+        self._hear_frames(frames)
+        return see([self])[0]
+
+    def hear(self, block: Float32) -> None:
+        """A block (n,) as for `push`, whose patches wait until somebody looks at them."""
         sound, step = np.concatenate([self._sound, block]), self.patch * self.spec.hop
         whole = len(sound) // step * step
         self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
         self._sound = sound[whole:]
-        return self.push_frames(self._mel.push(block))
+        self._hear_frames(self._mel.push(block))
 
-    def push_frames(self, frames: Float32) -> list[Window]:
-        """Log-mel frames (n, n_mels), dB."""
-        pending = np.concatenate([self._pending, frames])
-        n = len(pending) // self.patch
-        self._pending = pending[n * self.patch :]
-        if not n:
+    def _hear_frames(self, frames: Float32) -> None:
+        self._pending = np.concatenate([self._pending, frames])
+
+    @property
+    def waiting(self) -> Float32:
+        """(n, patch_frames, n_mels) dB, patches that are complete and were not seen by the network."""
+        n = len(self._pending) // self.patch
+        return self._pending[: n * self.patch].reshape(n, self.patch, self.spec.n_mels)
+
+    def take(self, seen: Iterable[Seen]) -> list[Window]:
+        """The windows that the patches which wait complete; ``seen`` begins with these patches."""
+        patches = self.waiting
+        if not len(patches):
             return []
-        patches = pending[: n * self.patch].reshape(n, self.patch, -1)
-        self._last = patches[-1]
-        return [window for _ in self._see(patches, self.patch) if (window := self._next())]
+        self._last, self._pending = patches[-1], self._pending[len(patches) * self.patch :]
+        windows = []
+        for _, patch in zip(patches, seen, strict=False):
+            self._add(patch, self.patch)
+            level = self._levels.popleft() if self._levels else None
+            windows += [self._window(level)] if self.full else []
+        return windows
 
-    def _see(self, patches: Float32, new: int) -> Iterator[None]:
-        """Take in patches one by one, each with ``new`` frames that were not seen before."""
-        seen = zip(self._network(patches), patches.mean(axis=1), self._network.out_of_range(patches), strict=True)
-        for statistics, bands, out_of_range in seen:
-            self._statistics.append(statistics)
-            self._bands.append(bands)
-            self._measured.extend(self._meter.take())
-            self._out_of_range = float(out_of_range)
-            self._frames += new
-            self._heard += new
-            yield
-
-    def _next(self) -> Window | None:
-        level = self._levels.popleft() if self._levels else None
-        return self._window(level) if self.full else None
+    def _add(self, seen: Seen, new: int) -> None:
+        """Take in a patch with ``new`` frames that were not in the one before."""
+        statistics, bands, out_of_range = seen
+        self._statistics.append(statistics)
+        self._bands.append(bands)
+        self._measured.extend(self._meter.take())
+        self._out_of_range = float(out_of_range)
+        self._frames += new
+        self._heard += new
 
     @property
     def full(self) -> bool:
@@ -157,7 +180,8 @@ class Listener:
             return []
         if rest:
             last = np.concatenate([self._last, self._pending])[None, -self.patch :]
-            list(self._see(last, rest))
+            [seen] = _seen(self.network, last)
+            self._add(seen, rest)
         self._measured.extend(self._meter.rest())
         level = level_dbfs(self._sound) if len(self._sound) else None
         return [self._window(self._levels.popleft() if self._levels else level)]
@@ -177,10 +201,26 @@ class Listener:
     def _window(self, level: float | None) -> Window:
         found = coordinates(np.array(self._statistics), self.patch)
         full = self._heard >= 0.9 * self.windows_apart * self.patch
-        bands = np.asarray(np.mean(self._bands, axis=0), np.float64)
+        bands = np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands)
         sound = pooled(self._measured) if self._measured else None
         end, beyond = round(self._seconds(self._frames), 3), round(self._out_of_range, 4)
         return Window(end, found, level, full, beyond, bands, sound)
+
+
+def see(listeners: Sequence[Listener]) -> list[list[Window]]:
+    """The windows that the patches of each listener complete; a network sees those of all its listeners at once."""
+    found = [list[Window]() for _ in listeners]
+    for network in {id(listener.network): listener.network for listener in listeners}.values():
+        mine = [k for k, listener in enumerate(listeners) if listener.network is network and len(listener.waiting)]
+        if mine:
+            seen = _seen(network, np.concatenate([listeners[k].waiting for k in mine]))
+            for k in mine:
+                found[k] = listeners[k].take(seen)
+    return found
+
+
+def _seen(network: PatchNetwork, patches: Float32) -> Iterator[Seen]:
+    return zip(network(patches), patches.mean(axis=1), network.out_of_range(patches), strict=True)
 
 
 def patches_of(window: float, spec: MelSpec, network: PatchNetwork) -> int:
@@ -195,7 +235,7 @@ def checked(block: NDArray[Any]) -> Float32:
             f"samples are {block.dtype} of shape {block.shape}; they have to be float with full scale 1 and of one "
             f"channel, (n,)"
         )
-    if not np.abs(block).max(initial=0) <= LOUDEST:
+    if len(block) and not (block.max() <= LOUDEST and block.min() >= -LOUDEST):
         raise AudioError(
             f"the sound holds samples that are not numbers or beyond {LOUDEST:g} of full scale; "
             f"check where it comes from"
@@ -315,6 +355,16 @@ class Detector(Pipeline):
         self.threshold = Threshold.from_dict(threshold)
         self.machine = _machine_name(section.get("machine"))  # None before calibration
         self.band_std = _band_std(artifact)
+
+    @cached_property
+    def normal(self) -> Normal:
+        """The levels of this machine while nothing is wrong."""
+        return Normal.of(self)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What names the frequencies that moved."""
+        return Explainer(self.spec, self.head, self.band_std)
 
     @property
     def channel(self) -> Channel:

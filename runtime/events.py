@@ -2,13 +2,12 @@
 
 from collections import deque
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from .detector import Detector, Result
-from .explain import Explainer, Explanation
+from .explain import Explanation
 from .mel import Float32, MelSpec, band_edges
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm that lasts
@@ -79,14 +78,10 @@ class Alarm:
         if phase == "end":  # tells what it was
             sentence = f"normal again; it was: {self._found.sentence(f'for {heard}')}"
         else:
-            self._found = self._explainer.explain(result.window.coordinates)
+            self._found = self._detector.explainer.explain(result.window.coordinates)
             sentence = self._found.sentence(f"since {heard}")
         bands = [asdict(moved) for moved in self._found.moved]
         return Event(phase, result.t, round(result.t - began, 3), self._peak, bands, sentence)
-
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return Explainer(self._detector.spec, self._detector.head, self._detector.band_std)
 
 
 def explain_section(spec: MelSpec, std: Float32) -> dict[str, Any]:

@@ -33,7 +33,7 @@ The residual's weight against the input's is exp(-strangeness). All scores are n
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -53,11 +53,13 @@ LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound 
 EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
 
 
+@lru_cache(maxsize=8)
 def smooth_basis(n_mels: int) -> Float64:
-    """(n_mels, n_mels // 4): the first cosines over the bands (DCT-II), orthonormal."""
+    """(n_mels, n_mels // 4): the first cosines over the bands (DCT-II), orthonormal. Not to be written to."""
     band, order = np.arange(n_mels)[:, None], np.arange(n_mels // 4)[None]
     basis = np.cos(np.pi * (band + 0.5) * order / n_mels) * np.sqrt(2 / n_mels)
     basis[:, 0] /= np.sqrt(2)
+    basis.setflags(write=False)  # one array for all who ask
     return np.asarray(basis)
 
 
@@ -77,16 +79,15 @@ def coordinates(statistics: NDArray[np.floating[Any]], frames: int) -> Float64:
     statistics: (n_patches, 3, 2 * n_mels) of its patches of ``frames`` frames, see `edgeae.runtime.network`.
     """
     patches, n_mels = len(statistics), statistics.shape[2] // 2
-    total, squares, changes = statistics.sum(axis=0, dtype=np.float64)
-    mean = total / (patches * frames)
-    spread = np.sqrt(np.maximum(squares / (patches * frames) - mean**2, 0))
-    change = np.sqrt(changes / (patches * (frames - 1)))
-    energy = np.log(squares[n_mels:].mean(keepdims=True) / (patches * frames) + 1e-12)
-    basis = smooth_basis(n_mels)
-    parts = [energy]
-    for view in (slice(n_mels), slice(n_mels, None)):
-        parts += [mean[view], *(np.log(over_time[view] + EPSILON) @ basis for over_time in (spread, change))]
-    return np.concatenate(parts)
+    total, squares, changes = statistics.sum(axis=0, dtype=np.float64).reshape(3, 2, n_mels)  # each: (view, band)
+    mean, square = total / (patches * frames), squares / (patches * frames)
+    variances = np.stack([np.maximum(square - mean * mean, 0), changes / (patches * (frames - 1))], axis=1)
+    smooth = np.log(np.sqrt(variances) + EPSILON) @ smooth_basis(n_mels)  # (view, spread or change, n_mels // 4)
+    found = np.empty(size_of(n_mels))
+    found[0] = np.log(np.add.reduce(square[1]) / n_mels + 1e-12)
+    views = found[1:].reshape(2, -1)
+    views[:, :n_mels], views[:, n_mels:] = mean, smooth.reshape(2, -1)
+    return found
 
 
 def _views(size: int) -> tuple[slice, slice]:
@@ -228,8 +229,8 @@ class Head:
         """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
         deviations = windows - self.mean
         views = enumerate(_views(len(self.mean)))
-        squares = [np.square(deviations[..., used] @ self._factor(k)).mean(axis=-1) for k, used in views]
-        return np.log(np.stack(squares, axis=-1) + 1e-12)
+        squares = np.stack([np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2)
+        return np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12)
 
     def parts(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""

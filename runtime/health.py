@@ -18,10 +18,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .detector import LEAST_DEAF, Detector, Window
+from .detector import Detector, Window
 from .events import Event
 from .head import Float64
-from .mel import band_edges
 from .threshold import reference_for
 
 State = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
@@ -57,43 +56,11 @@ class Condition:
 OK = Condition("ok", "the sound can be judged again", {})
 
 
-@dataclass(frozen=True)
-class Normal:
-    """The mean log-mel of this machine, and how it varies while nothing is wrong."""
-
-    bands: Float64  # (n_mels,) dB
-    band_std: Float64  # (n_mels,) dB, of each band
-    level_std: float  # dB, of all bands together
-    scatter: float  # dB, of the bands from each other
-
-    @classmethod
-    def of(cls, detector: Detector) -> "Normal":
-        n, std, fleet = detector.spec.n_mels, detector.band_std, detector.head.fleet
-        learned = 1 + 1 / max(1, detector.head.windows)  # the mean itself is only as good as its windows
-        scale = fleet.deviation[1 : 1 + n] * std * np.sqrt(learned)
-        heard = std < LEAST_DEAF
-        covariance = (fleet.correlations[0][:n, :n] * np.outer(scale, scale))[np.ix_(heard, heard)]
-        level = float(covariance.mean())
-        scatter = float(np.diag(covariance).mean()) - level
-        bands = detector.head.mean[1 : 1 + n] * std + _origin(detector)
-        return cls(bands, scale, np.sqrt(max(level, 0.0)), np.sqrt(max(scatter, 0.0)))
-
-
-def _origin(detector: Detector) -> Float64:
-    """(n_mels,) dB that stands for 0 in the network's input, from what the network makes of a known patch."""
-    n, frames = detector.spec.n_mels, detector.network.patch_frames
-    ranges = detector.artifact.sections.get("quantization")
-    probe = np.full(n, -50.0) if not ranges else (ranges["input_low_db"] + ranges["input_high_db"]) / 2
-    patch = np.tile(probe.astype(np.float32), (1, frames, 1))
-    return np.asarray(probe - detector.network(patch)[0, 0, :n] / frames * detector.band_std)
-
-
 class Health:
     """The condition of one source of sound, window by window."""
 
     def __init__(self, detector: Detector) -> None:
-        self._detector, self._normal = detector, Normal.of(detector)
-        self._edges = band_edges(detector.spec)
+        self._detector, self._normal = detector, detector.normal
         self.condition, self._without = OK, 0
         self._cause: Literal["machine", "microphone"] = "machine"  # of the alarm that is on
 
@@ -136,9 +103,12 @@ class Health:
     def _bandwidth(self, window: Window) -> Condition | None:
         if window.bands is None:
             return None
-        band, drop = _step_down(window.bands - self._normal.bands, FELL * self._normal.band_std)
-        above = float(self._edges[band + 1])
-        if above < LOWEST_EDGE or drop < self._limit("bandwidth", MISSING):
+        change, limit = window.bands - self._normal.bands, self._limit("bandwidth", MISSING)
+        if change.min() > -limit:  # quick, and almost always so
+            return None
+        band, drop = _step_down(change, FELL * self._normal.band_std)
+        above = float(self._normal.edges[band + 1])
+        if above < LOWEST_EDGE or drop < limit:
             return None
         said = f"the sound above {above / 1000:.1f} kHz is missing ({drop:.0f} dB below normal)"
         advice = "the microphone or its rate changed, not the machine; mend it or calibrate again"
@@ -150,8 +120,9 @@ class Health:
         moved = np.sort(window.bands - self._normal.bands)
         quarter, half = len(moved) // 4, len(moved) // 2
         shift, scatter = float(moved[half]), float(moved[-quarter - 1] - moved[quarter]) / 1.35
-        alike = scatter <= min(max(LEAST_SCATTER, ALIKE * self._normal.scatter), abs(shift) / 2)
-        if not alike or abs(shift) < self._limit("level", max(LEVEL, DEVIATIONS * self._normal.level_std)):
+        if abs(shift) < self._limit("level", max(LEVEL, DEVIATIONS * self._normal.level_std)):
+            return None
+        if scatter > min(max(LEAST_SCATTER, ALIKE * self._normal.scatter), abs(shift) / 2):
             return None
         said = f"all of the sound is {abs(shift):.1f} dB {'louder' if shift > 0 else 'quieter'} than normal"
         advice = "check the gain and the distance of the microphone, then calibrate again"

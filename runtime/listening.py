@@ -19,9 +19,9 @@ from .devices.microphone import Microphone
 from .devices.pcm import RefusedError
 from .errors import AudioError
 from .mel import Float32
-from .source import Source
+from .source import Source, tell
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.5  # more than what wakes the listening (`edgeae.runtime.devices.backlog`), or both would
 TRIM_SECONDS = 60.0
 TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
 
@@ -133,6 +133,7 @@ def listen(
         _check_heard([ear.microphone for ear in ears], wait, give_up)
         for ear in ears:
             ear.hear()
+        tell([source for ear in ears for _, source in ear.sources])
         tick()
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 
 from .audio import Resampler
-from .detector import Pipeline, Window, checked
+from .detector import Pipeline, Window, checked, see
 from .devices.capture import Gap
 from .mel import Float32
 
@@ -20,7 +20,7 @@ class Stream:
     def __init__(self, pipeline: Pipeline, samplerate: int, start: float = 0.0) -> None:
         """start: seconds of sound before this stream."""
         self.samplerate = samplerate  # Hz
-        self._listener, self._start = pipeline.listener(samplerate), start
+        self.listener, self._start = pipeline.listener(samplerate), start
         self._rate = pipeline.spec.sample_rate
         self._frames = 0
         self._restart()
@@ -37,10 +37,15 @@ class Stream:
 
     def push(self, block: Float32) -> list[Window]:
         """A block (n,), full scale 1; AudioError, and nothing was heard, if it is no sound."""
+        self.hear(block)
+        return see([self.listener])[0]
+
+    def hear(self, block: Float32) -> None:
+        """A block as for `push`, whose windows `edgeae.runtime.detector.see` gives, those of many streams at once."""
         samples = checked(block)
         self._frames += len(block)
-        self._listener.measure(samples)
-        return self._listener.push(self._resampler.push(samples))
+        self.listener.measure(samples)
+        self.listener.hear(self._resampler.push(samples))
 
     def gap(self, frames: int) -> None:
         """Nothing heard before the gap is mixed with what comes after it."""
@@ -48,17 +53,17 @@ class Stream:
         self._restart()
 
     def _restart(self) -> None:
-        self._listener.reset(int(self.seconds * self._rate))
+        self.listener.reset(int(self.seconds * self._rate))
         self._resampler = Resampler(self.samplerate, self._rate)
 
     @property
     def full(self) -> bool:
         """A whole decision window was heard since the start or the last gap."""
-        return self._listener.full
+        return self.listener.full
 
     def flush(self) -> list[Window]:
         """The windows that the end of the sound completes; AudioError for less than a patch since the last gap."""
-        return self._listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self._listener.flush()
+        return self.listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self.listener.flush()
 
 
 def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:

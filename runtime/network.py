@@ -74,9 +74,12 @@ class Network:
         if self._range is None:
             return np.zeros(len(patches), np.float32)
         low, high = self._range
-        return np.asarray(((patches < low) | (patches > high)).mean(axis=(1, 2), dtype=np.float32))
+        beyond = (patches < low) | (patches > high)
+        return np.array([np.count_nonzero(patch) / patch.size for patch in beyond], np.float32)
 
     def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
+        if len(patches) <= BATCH:
+            return self._batch(patches, output, shape)
         return np.concatenate(
             [self._batch(patches[k : k + BATCH], output, shape) for k in range(0, len(patches), BATCH)]
         )

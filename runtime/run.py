@@ -29,7 +29,7 @@ from .recordings import audio_files
 from .report import Report
 from .selftest import load_all
 from .slug import slug
-from .source import Source
+from .source import Source, tell
 from .tracker import DAYS
 from .trackfile import TrackFile
 
@@ -62,6 +62,7 @@ def score_pipe(
     source.begin(samplerate, channels, encoding)
     for block in pipe.blocks():
         source.hear(block, now())
+        tell([source])
         tick()
         if source.done():
             break

@@ -48,27 +48,32 @@ def measure(samples: Float32, samplerate: int) -> Sound:
     if not len(pieces):
         return Sound()
     high, low = pieces.max(axis=1), pieces.min(axis=1)
-    still, zero = high == low, (high == 0) & (low == 0)
-    stuck = float((still & ~zero).mean())
-    period = 0 if still.any() else _period(samples, samplerate)
+    still = high == low
+    held = np.count_nonzero(still)
+    zero = np.count_nonzero(high[still] == 0) if held else 0
+    stuck = (held - zero) / len(pieces)
+    period = 0 if held else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
     peak, least = max(float(high.max()), -float(low.min())), SILENCE * len(samples)
     quiet = peak**2 < least and float(np.dot(samples, samples)) < least  # the first is quick, and seldom true
-    silent = 1.0 if quiet else float(zero.mean())
-    loudest = pieces[~still & ((high >= NEAR * peak) | (low <= -NEAR * peak))]
-    clipped = 0 if period else _clipped(loudest, peak)  # what comes again exactly has its peak again
-    return Sound(silent, stuck, clipped / len(samples))
+    silent = 1.0 if quiet else zero / len(pieces)
+    if period or peak < LOUD:  # what comes again exactly has its peak again
+        return Sound(silent, stuck)
+    loudest = pieces[(np.maximum(high, -low) >= NEAR * peak) & ~still]
+    return Sound(silent, stuck, _clipped(loudest, peak) / len(samples))
 
 
 def _period(samples: Float32, samplerate: int) -> int:
     """After how many samples they come again, half of them at least; 0 where they do not."""
     longest = min(round(LONGEST_PERIOD * samplerate), len(samples) // 2 - ANCHOR)
-    lags = 1 + np.flatnonzero(samples[1 : max(1, longest)] == samples[0])
+    lags = 1 + (samples[1 : max(1, longest)] == samples[0]).nonzero()[0]
     for k in range(1, ANCHOR):
-        lags = lags[samples[lags + k] == samples[k]]
         if not len(lags):
             return 0
+        lags = lags[samples[lags + k] == samples[k]]
+    if not len(lags):
+        return 0
     lag = int(lags[0])
     return lag if np.mean(samples[lag:] == samples[:-lag]) >= 0.5 else 0
 
@@ -81,13 +86,10 @@ def _is_tone(period: Float32) -> bool:
 
 def _clipped(samples: Float32, peak: float) -> int:
     """How many samples form a flat top; 0 where they are as rare as a peak is."""
-    top = _beyond(samples, TOP * peak) if peak >= LOUD else 0
-    flat = top >= FEWEST_CLIPPED and top > CROWDED * (_beyond(samples, NEAR * peak) - top)
+    sizes = np.abs(samples)
+    top = np.count_nonzero(sizes >= TOP * peak)
+    flat = top >= FEWEST_CLIPPED and top > CROWDED * (np.count_nonzero(sizes >= NEAR * peak) - top)
     return top if flat else 0
-
-
-def _beyond(samples: Float32, limit: float) -> int:
-    return int(np.count_nonzero(samples >= limit) + np.count_nonzero(samples <= -limit))
 
 
 class Meter:

@@ -1,9 +1,9 @@
 """One source of live sound (a channel of a device, a pipe) and what listens to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .detector import Detector, Window
+from .detector import Detector, Listener, Window, see
 from .devices.capture import now
 from .errors import AudioError
 from .live import Stream
@@ -13,6 +13,12 @@ from .outputs.options import Outputs
 from .outputs.outbox import Line
 from .report import Report
 from .trackfile import TrackFile
+
+
+def tell(sources: Sequence["Source"]) -> None:
+    """Tell what was heard and not told yet; a network sees the sound of all its sources at once."""
+    for source, windows in zip(sources, see([source.listener for source in sources]), strict=True):
+        source.tell_windows(windows)
 
 
 class Source:
@@ -44,6 +50,11 @@ class Source:
         return self._stream.t
 
     @property
+    def listener(self) -> Listener:
+        """What the sound comes to."""
+        return self._stream.listener
+
+    @property
     def samplerate(self) -> int:
         """Hz that its detector would like best."""
         return self._detector.spec.sample_rate
@@ -64,23 +75,29 @@ class Source:
 
     def begin(self, samplerate: int, channels: int, encoding: str) -> None:
         """Sound comes from now on, as frames of ``channels`` at ``samplerate`` Hz."""
+        tell([self])
         self._stream = Stream(self._detector, samplerate, self._stream.seconds)
         setup = {"samplerate": samplerate, "channels": channels, "format": encoding}
         judged = {"threshold": self._detector.threshold.value, "window": self._detector.window}
         self.status("listening", **setup, **judged, model=str(self._model))
 
     def hear(self, block: Float32, heard: float) -> None:
-        """A block (n,), full scale 1, whose last sample came at ``heard``; AudioError if it is no sound."""
+        """A block (n,), full scale 1, whose last sample came at ``heard``; AudioError if it is no sound.
+
+        Windows that it completes wait for `tell`, so that a network can see many sources at once.
+        """
+        tell([self])  # an alarm's clip begins where the alarm does, not a block later
         if self._duration is not None:
             left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
             block = block[: max(left, 0)]
-        windows, self._heard = self._stream.push(block), heard
+        self._stream.hear(block)
+        self._heard = heard
         if self._clips:
             self._out.keep(self._clips.hear(block, self._stream.samplerate))
-        self._tell_windows(windows, heard)
 
     def gap(self, frames: int, reason: str) -> None:
         """So many frames of the device were lost."""
+        tell([self])
         seconds = frames / self._stream.samplerate
         self._stream.gap(frames)
         self._report.gap()
@@ -91,14 +108,16 @@ class Source:
 
     def status(self, state: str, **values: object) -> None:
         """Tell a status."""
+        tell([self])
         self._tell(status_line(self.name, self.t, state, **values))
 
     def end(self) -> None:
         """The sound is over, if there was any. `too_short` is the reason if it gave no score at all."""
+        tell([self])
         # Less than a window since a gap strays too much to be judged beside full windows.
         if self._stream.full or not self.windows:
             try:
-                self._tell_windows(self._stream.flush(), self._heard)
+                self.tell_windows(self._stream.flush())
             except AudioError as error:
                 self.too_short = AudioError(f"{self.name}: {error}")
         if self._clips:
@@ -108,9 +127,10 @@ class Source:
         lost = round(self._lost, 3)
         self.status("stopped", windows=self.windows, gaps=self._gaps, lost_seconds=lost, alarm=self._report.alarm)
 
-    def _tell_windows(self, windows: Iterable[Window], heard: float) -> None:
+    def tell_windows(self, windows: Iterable[Window]) -> None:
+        """Tell of windows that its sound completed."""
         for line in self._report.lines(windows):
-            self._tell(line, now() - heard + max(0.0, self._stream.seconds - line["t"]))
+            self._tell(line, now() - self._heard + max(0.0, self._stream.seconds - line["t"]))
             if line["type"] == "score":
                 self._out.notify.scored()
 

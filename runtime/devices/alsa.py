@@ -57,6 +57,10 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "snd_pcm_hw_params_set_period_size_near": (c_int, c_void_p, c_void_p, _ULONG, _INT),
     "snd_pcm_hw_params_set_buffer_size_near": (c_int, c_void_p, c_void_p, _ULONG),
     "snd_pcm_hw_params": (c_int, c_void_p, c_void_p),
+    "snd_pcm_sw_params_sizeof": (c_size_t,),
+    "snd_pcm_sw_params_current": (c_int, c_void_p, c_void_p),
+    "snd_pcm_sw_params_set_avail_min": (c_int, c_void_p, c_void_p, c_ulong),
+    "snd_pcm_sw_params": (c_int, c_void_p, c_void_p),
 }
 
 

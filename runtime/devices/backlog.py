@@ -52,17 +52,19 @@ class Backlog:
         self._items: deque[Item] = deque()
         self._samplerate = 1
         self._frames = 0  # that wait
+        self._news = False  # a Setup or Lost waits
         self._ahead, self._heard = 0.0, 0.0  # seconds
         self.open = True
 
     @property
     def ready(self) -> bool:
         """It is worth taking what waits."""
-        return self._frames >= BATCH_SECONDS * self._samplerate or any(isinstance(i, Setup | Lost) for i in self._items)
+        return self._news or self._frames >= BATCH_SECONDS * self._samplerate
 
     def put(self, item: Item) -> None:
         """Add what the device delivered; the oldest sound makes room."""
         with self._bell:
+            self._news |= isinstance(item, Setup | Lost)
             if isinstance(item, Setup):
                 self._samplerate, self._ahead, self._heard = item.samplerate, 0.0, 0.0
             if isinstance(item, Block):
@@ -82,7 +84,7 @@ class Backlog:
             self._items.clear()
             if self.open and taken and isinstance(taken[-1], Gap):
                 self._items.append(taken.pop())
-            self._frames = 0
+            self._frames, self._news = 0, False
             self._bell.notify_all()
         return taken
 

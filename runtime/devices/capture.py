@@ -34,7 +34,7 @@ from .names import resolve
 from .pcm import FORMATS, PERIOD_SECONDS, RefusedError, decode, negotiate
 
 QUEUE_PERIODS = 8
-WAIT_MS = 100  # how long the reading thread can take to see that it was stopped
+WAIT_MS = 300  # how long the reading thread can take to see that it was stopped; more than what it is woken for
 STALL_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 
@@ -237,15 +237,20 @@ class Capture:
         except AlsaError:  # an overrun, as the next read will say
             return 0
 
+    _more = False  # there may be in the ring: it is emptied before it is waited for again
+
     def _read_some(self, target: object, frames: int) -> int:
+        wait, self._more = not self._more, False
         try:
-            if not self._alsa.call("snd_pcm_wait", self._pcm, WAIT_MS):
+            if wait and not self._alsa.call("snd_pcm_wait", self._pcm, WAIT_MS):
                 return 0
-            return self._alsa.call("snd_pcm_readi", self._pcm, target, frames)
+            count = self._alsa.call("snd_pcm_readi", self._pcm, target, frames)
         except AlsaError as error:
             if error.errno not in _NOT_YET:
                 raise
             return 0
+        self._more = count == frames
+        return count
 
     _known = 0.0  # until when the sound is accounted for, by a block or a gap; seconds of `now`
 

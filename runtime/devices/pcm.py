@@ -18,8 +18,9 @@ FORMATS = {"S16_LE": (2, 2), "S32_LE": (10, 4), "S24_3LE": (32, 3), "FLOAT_LE": 
 
 PERIOD_SECONDS = 0.032  # one hop of the features at 16 kHz
 BUFFER_SECONDS = 2.0
+WAKE_SECONDS = 0.25  # of sound that wakes whoever waits for it: waking costs more than reading a period
 
-_HW = "snd_pcm_hw_params"
+_HW, _SW = "snd_pcm_hw_params", "snd_pcm_sw_params"
 Pcm = NDArray[np.int16]
 
 
@@ -53,11 +54,22 @@ def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: S
         alsa.call(f"{_HW}_set_period_size_near", pcm, params, byref(period), None)
         alsa.call(f"{_HW}_set_buffer_size_near", pcm, params, byref(buffer))
         alsa.call(_HW, pcm, params)
+        _wake_seldom(alsa, pcm, rate, period.value, buffer.value)
     except AlsaError as error:
         raise DeviceError(
             f"{device} refuses to capture near {samplerate} Hz ({error.strerror}): try plughw in place of hw"
         ) from error
     return Agreed(rate, channels, chosen, period.value, buffer.value)
+
+
+def _wake_seldom(alsa: Alsa, pcm: c_void_p, rate: int, period: int, buffer: int) -> None:
+    """Let `snd_pcm_wait` return for several periods at once; one that refuses returns for each."""
+    frames = min(round(rate * WAKE_SECONDS), buffer // 2) // period * period
+    params = alsa.structure(_SW)
+    with contextlib.suppress(AlsaError):
+        alsa.call(f"{_SW}_current", pcm, params)
+        alsa.call(f"{_SW}_set_avail_min", pcm, params, max(frames, period))
+        alsa.call(_SW, pcm, params)
 
 
 def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]) -> None:
@@ -114,7 +126,7 @@ def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.f
     if encoding == "FLOAT_LE":
         samples = np.frombuffer(raw, "<f4").astype(np.float32)
     elif encoding == "S16_LE":
-        samples = np.frombuffer(raw, "<i2").astype(np.float32) / np.float32(2**15)
+        samples = np.multiply(np.frombuffer(raw, "<i2"), np.float32(2**-15), dtype=np.float32)
     elif encoding == "S24_3LE":
         padded = np.zeros((len(raw) // 3, 4), np.uint8)
         padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from edgeae.runtime import network
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.audio import level_dbfs
-from edgeae.runtime.detector import LEAST_DEAF, Detector, Listener, Result
+from edgeae.runtime.detector import Detector, Listener, Result
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.head import coordinates
 from edgeae.runtime.mel import Float32, log_mel
 from edgeae.runtime.network import statistics_of
+from edgeae.runtime.normal import LEAST_DEAF
 
 PATCH, HOP = 32, 512  # frames, samples
 STEP = PATCH * HOP  # samples from one window to the next

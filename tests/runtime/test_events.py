@@ -8,6 +8,7 @@ import pytest
 
 from edgeae.runtime.detector import Result, Window
 from edgeae.runtime.events import Alarm, Event
+from edgeae.runtime.explain import Explainer
 from edgeae.runtime.head import Head, size_of
 from edgeae.runtime.mel import MelSpec, band_edges
 from edgeae.runtime.threshold import Threshold
@@ -24,7 +25,7 @@ def detector() -> Any:
     """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
     head = Head(plain_fleet(SIZE, 0.25), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
     rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
-    return SimpleNamespace(spec=SPEC, head=head, threshold=rule, band_std=np.full(SPEC.n_mels, 2.0))
+    return SimpleNamespace(threshold=rule, explainer=Explainer(SPEC, head, np.full(SPEC.n_mels, 2.0)))
 
 
 def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[Event]:
