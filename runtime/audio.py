@@ -138,7 +138,7 @@ class AudioFile:
     def _samples(self, raw: NDArray[Any]) -> Float32:
         """(n, channels) as read, full scale 1; AudioError where a sample is not a number."""
         if raw.dtype == np.int16:  # what libsndfile gives as float32, in a fourth of its time
-            return np.multiply(raw, np.float32(2**-15), dtype=np.float32)
+            return np.asarray(np.multiply(raw, np.float32(2**-15), dtype=np.float32))
         if not np.isfinite(raw).all():
             raise AudioError(f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again")
         if np.abs(raw).max() > LOUDEST:

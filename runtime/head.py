@@ -230,7 +230,7 @@ class Head:
         deviations = windows - self.mean
         views = enumerate(_views(len(self.mean)))
         squares = np.stack([np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2)
-        return np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12)
+        return np.asarray(np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:
         """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""

@@ -34,8 +34,8 @@ class Normal:
         level = float(covariance.mean())
         scatter = float(np.diag(covariance).mean()) - level
         bands = detector.head.mean[1 : 1 + n] * std + _origin(detector)
-        spread = (np.sqrt(max(variance, 0.0)) for variance in (level, scatter))
-        return cls(bands, scale, *spread, band_edges(detector.spec))
+        level_std, scatter_std = np.sqrt(max(level, 0.0)), np.sqrt(max(scatter, 0.0))
+        return cls(bands, scale, level_std, scatter_std, band_edges(detector.spec))
 
 
 def _origin(detector: "Detector") -> Float64:

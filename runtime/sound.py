@@ -51,13 +51,13 @@ def measure(samples: Float32, samplerate: int) -> Sound:
     still = high == low
     held = np.count_nonzero(still)
     zero = np.count_nonzero(high[still] == 0) if held else 0
-    stuck = (held - zero) / len(pieces)
+    stuck = float((held - zero) / len(pieces))
     period = 0 if held else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
     peak, least = max(float(high.max()), -float(low.min())), SILENCE * len(samples)
     quiet = peak**2 < least and float(np.dot(samples, samples)) < least  # the first is quick, and seldom true
-    silent = 1.0 if quiet else zero / len(pieces)
+    silent = 1.0 if quiet else float(zero / len(pieces))
     if period or peak < LOUD:  # what comes again exactly has its peak again
         return Sound(silent, stuck)
     loudest = pieces[(np.maximum(high, -low) >= NEAR * peak) & ~still]
@@ -89,7 +89,7 @@ def _clipped(samples: Float32, peak: float) -> int:
     sizes = np.abs(samples)
     top = np.count_nonzero(sizes >= TOP * peak)
     flat = top >= FEWEST_CLIPPED and top > CROWDED * (np.count_nonzero(sizes >= NEAR * peak) - top)
-    return top if flat else 0
+    return int(top) if flat else 0
 
 
 class Meter:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgeae.runtime import network
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.audio import level_dbfs
-from edgeae.runtime.detector import Detector, Listener, Result
+from edgeae.runtime.detector import Detector, Listener, Result, Window, see
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.head import coordinates
 from edgeae.runtime.mel import Float32, log_mel
@@ -298,3 +298,42 @@ def test_windows_taken_as_independent_do_not_overlap(detectors: Detectors) -> No
     ends = [window.end for window in windows if any(np.array_equal(window.coordinates, row) for row in kept)]
     assert len(ends) == len(kept) >= 2
     assert np.diff(ends).min() >= length - 2e-3
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_many_listeners_hear_together_what_each_hears_alone(detectors: Detectors, precision: str) -> None:
+    """Of two detectors that share a network, with sound that completes patches at other times."""
+    detector = detectors[precision]
+    other = detector.with_sections(head={**detector.artifact.sections["head"], "window": 2.0})
+    owners, sounds = (detector, detector, other, other), [SOUND[16000][start:] for start in (0, 5000, 11000, 40000)]
+    alone = [owner.listener().push(sound) for owner, sound in zip(owners, sounds, strict=True)]
+    listeners, together = [owner.listener() for owner in owners], [list[Window]() for _ in owners]
+    for start in range(0, 96000, 4000):
+        for listener, sound in zip(listeners, sounds, strict=True):
+            listener.hear(sound[start : start + 4000])
+        for windows, new in zip(together, see(listeners), strict=True):
+            windows.extend(new)
+    for found, expected in zip(together, alone, strict=True):
+        assert [(w.end, w.level, w.out_of_range) for w in found] == [(w.end, w.level, w.out_of_range) for w in expected]
+        np.testing.assert_array_equal([w.coordinates for w in found], [w.coordinates for w in expected])
+
+
+def test_a_network_sees_the_patches_of_its_listeners_in_one_call(detectors: Detectors) -> None:
+    sizes = []
+
+    class Counted:
+        patch_frames = PATCH
+
+        def __call__(self, patches: Float32) -> Float32:
+            sizes.append(len(patches))
+            return detectors["int8"].network(patches)
+
+        residual = detectors["int8"].network.residual
+        out_of_range = detectors["int8"].network.out_of_range
+
+    network_ = Counted()
+    listeners = [Listener(detectors["int8"].spec, network_, 3.0) for _ in range(5)]
+    for listener in listeners[1:]:
+        listener.hear(SOUND[16000][: samples_of(2 * PATCH)])
+    assert see(listeners) == [[]] * 5
+    assert sizes == [8]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.audio import PASSBAND, Resampler
-from edgeae.runtime.normal import LEAST_DEAF
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.mel import MelSpec, band_edges, log_mel
+from edgeae.runtime.normal import LEAST_DEAF
 from edgeae.runtime.recordings import Recording
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.data import (

@@ -177,11 +177,17 @@ with Capture("hw:1", stall_seconds=0.2) as capture:
     assert "hw:1 is open but delivered no audio" in ended.stderr
 
 
-@pytest.mark.parametrize("function", ["snd_pcm_wait", "snd_pcm_readi"])
-def test_overrun_is_a_gap_of_at_least_the_buffer(alsa_device: Any, function: str) -> None:
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"snd_pcm_readi": [0, 0, errno.EPIPE]},
+        {"snd_pcm_readi": [0, 0, errno.EAGAIN], "snd_pcm_wait": [0, errno.EPIPE]},
+    ],
+)
+def test_overrun_is_a_gap_of_at_least_the_buffer(alsa_device: Any, faults: dict[str, list[int]]) -> None:
     values = ramp(4 * 512, 1)
     alsa_device(values.astype(np.int16))
-    with Capture("hw:1", library=FaultyAlsa(**{function: [0, 0, errno.EPIPE]})) as capture:
+    with Capture("hw:1", library=FaultyAlsa(**faults)) as capture:
         items = list(itertools.islice(capture.blocks(), 5))
     gap = items.pop(2)
     assert isinstance(gap, Gap)
@@ -192,7 +198,7 @@ def test_overrun_is_a_gap_of_at_least_the_buffer(alsa_device: Any, function: str
 
 def test_suspend_is_a_gap(alsa_device: Any) -> None:
     alsa_device(bytes(4096))
-    with Capture("hw:1", library=FaultyAlsa(snd_pcm_wait=[0, errno.ESTRPIPE])) as capture:
+    with Capture("hw:1", library=FaultyAlsa(snd_pcm_readi=[0, errno.ESTRPIPE])) as capture:
         items = list(itertools.islice(capture.blocks(), 3))
     assert [isinstance(item, Gap) for item in items] == [False, True, False]
     assert items[1].reason == "suspended"
@@ -218,13 +224,31 @@ def test_short_reads_and_interruptions_lose_nothing(alsa_device: Any) -> None:
         np.testing.assert_array_equal(read(capture, 3), values[:, 1] / 2**15)
 
 
+def test_a_device_is_waited_for_when_its_ring_is_empty_and_then_for_many_periods(alsa_device: Any) -> None:
+    calls = []
+
+    class Counted(FaultyAlsa):
+        def call(self, name: str, *arguments: Any) -> int:
+            calls.append((name, arguments[-1:]))
+            return super().call(name, *arguments)
+
+    alsa_device(bytes(4096))
+    empty = itertools.cycle([*[0] * 8, errno.EAGAIN])
+    with Capture("hw:1", library=Counted(snd_pcm_readi=empty)) as capture:
+        list(itertools.islice(capture.blocks(), 32))
+    names = [name for name, _ in calls]
+    assert names.count("snd_pcm_readi") >= 36
+    assert names.count("snd_pcm_wait") == pytest.approx(names.count("snd_pcm_readi") / 9, abs=1)
+    assert dict(calls)["snd_pcm_sw_params_set_avail_min"] == (7 * capture.period,)
+
+
 @pytest.mark.parametrize("code", [errno.ENODEV, errno.EIO, errno.EBADFD])
 def test_unplugging_is_an_error_that_names_the_device(alsa_device: Any, code: int) -> None:
     alsa_device(bytes(4096))
     received = []
     with (
         pytest.raises(DeviceError, match=r"hw:1 stopped working .* unplugged"),
-        Capture("hw:1", library=FaultyAlsa(snd_pcm_wait=[0, 0, code], snd_pcm_close=[code])) as capture,
+        Capture("hw:1", library=FaultyAlsa(snd_pcm_readi=[0, 0, code], snd_pcm_close=[code])) as capture,
     ):
         received.extend(capture.blocks())
     assert len(received) == 2
