@@ -21,7 +21,7 @@ from .errors import AudioError
 from .mel import Float32
 from .source import Source, tell
 
-TICK_SECONDS = 0.5  # more than what wakes the listening (`edgeae.runtime.devices.backlog`), or both would
+TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.devices.backlog`), or both would
 TRIM_SECONDS = 60.0
 TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
 
@@ -120,7 +120,7 @@ def listen(
 ) -> None:
     """Until all sources are done or ``stopped``. DeviceError when no device is heard for too long.
 
-    bell: of all backlogs. tick: called a few times a second. wait, give_up: seconds until the first
+    bell: of all backlogs. tick: called once a second or more often. wait, give_up: seconds until the first
     sound, and without any sound later on.
     """
     trimmed = now()

@@ -16,7 +16,7 @@ from ..mel import Float32
 from .capture import Block, Gap
 
 SECONDS = 10.0  # of sound that may wait
-BATCH_SECONDS = 0.25  # of sound that wakes the listening: waking for each period costs more than hearing it
+BATCH_SECONDS = 0.5  # of sound that wakes the listening: waking for each period costs more than hearing it
 AHEAD_SECONDS = 4.0  # of sound that a device can be ahead of the clock: what its ring held, and more
 DRIFT = 1.01  # a sound card's clock may be fast by less than this
 WAIT_SECONDS = 0.1

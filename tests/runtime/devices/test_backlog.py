@@ -100,8 +100,8 @@ def test_sound_wakes_the_listening_once_it_is_worth_it() -> None:
     backlog = begun()
     backlog.put(block(0))
     assert not backlog.ready
-    backlog.put(block(1))
-    backlog.put(block(2))
+    for number in range(1, 5):
+        backlog.put(block(number))
     assert backlog.ready
     backlog.take()
     assert not backlog.ready
