@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Condition
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .audio import SUFFIXES, Channel, parse_channel
+from .audio import Channel, parse_channel
 from .detector import Detector
 from .devices.backlog import Backlog
 from .devices.capture import now
@@ -19,40 +19,20 @@ from .devices.names import resolve
 from .devices.options import wait_device_option
 from .devices.pcm import FORMATS
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
+from .files import Logged, expand, logs_of, score_files
 from .listening import Ear, listen
 from .live import stopping
 from .modelfile import split_models
-from .output import Teller
 from .outputs.options import Outputs, output_options
 from .pipe import Pipe
-from .recordings import audio_files
-from .report import Report
 from .selftest import load_all
 from .slug import slug
 from .source import Source, tell
 from .tracker import DAYS
 from .trackfile import TrackFile
+from .workers import jobs_for
 
 EXIT_ANOMALY = 1
-
-
-def score_files(
-    detector: Detector, paths: Iterable[Path], channel: Channel, teller: Teller, track: TrackFile | None = None
-) -> tuple[bool, int]:
-    """Score each file as a whole; (was any anomalous, how many could not be read)."""
-    anomalous, bad = False, 0
-    for path in paths:
-        report = Report(detector, str(path), track)
-        try:
-            windows = list(detector.read(path, channel))  # all or nothing: a bad file gets no score
-        except AudioError as error:
-            click.echo(f"edgeae: {error}", err=True)
-            bad += 1
-            continue
-        for line in report.lines(windows):
-            teller.tell(line, detector.machine)
-        anomalous |= report.anomalous
-    return anomalous, bad
 
 
 def score_pipe(
@@ -67,17 +47,6 @@ def score_pipe(
         if source.done():
             break
     source.end()
-
-
-def expand(arguments: Iterable[str]) -> list[Path]:
-    """Files, and the recordings in folders."""
-    paths: list[Path] = []
-    for path in map(Path, arguments):
-        found = audio_files(path) if path.is_dir() else [path]
-        if not found:
-            raise ConfigError(f"{path}: holds no {', '.join(SUFFIXES)} file")
-        paths += found
-    return paths
 
 
 @click.command()
@@ -110,6 +79,10 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 @click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
 @click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
 @click.option("--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Processes that score files.  [default: one for few, else a core each]"
+)
+@click.option("--resume", is_flag=True, help="Go on behind the files whose lines --log already holds.")
 @output_options
 def run(
     arguments: tuple[str, ...],
@@ -127,6 +100,8 @@ def run(
     rate: int,
     encoding: str,
     input_channels: int,
+    jobs: int | None,
+    resume: bool,
     **outputs: Any,
 ) -> int:
     """Score recordings, raw PCM on stdin (-) or microphones: one score a second.
@@ -139,6 +114,7 @@ def run(
     edgeae run machine.onnx --device hw:1 --json --track machine-track.json
     edgeae run pump.onnx fan.onnx --device hw:1 --channels 0,1 --json
     edgeae run machine.onnx recordings/*.wav --fail-on-anomaly
+    edgeae run machine.onnx recordings/ --log scores.jsonl --resume
     arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
     """
     models, inputs = split_models(arguments)
@@ -147,6 +123,7 @@ def run(
     live = not inputs or inputs == ["-"]
     if not live and duration is not None:
         raise ConfigError("--duration limits a microphone or a pipe; files are scored whole")
+    _check_resume(resume and (live or track or not outputs["log"]))
     if channels and (channel or not device):
         raise ConfigError("--channels is for --device, and in the place of --channel; give one of them")
     wanted = [parse_channel(number) for number in (channels or channel or "0").split(",")]
@@ -173,7 +150,9 @@ def run(
             score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
         else:
             paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
-            anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0])
+            logged = Logged(logs_of(outputs["log"]), detectors[0]) if resume else None
+            jobs = jobs or jobs_for(paths)
+            anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0], jobs=jobs, logged=logged)
             skip_bad &= bad < len(paths)
         anomalous = any(source.anomalous for source in sources) if live else anomalous
         if live and not came and not any(source.windows for source in sources):
@@ -183,6 +162,11 @@ def run(
     if signal.SIGINT in came:
         return EXIT_INTERRUPTED
     return EXIT_ANOMALY if anomalous and fail_on_anomaly else 0
+
+
+def _check_resume(misplaced: Any) -> None:
+    if misplaced:
+        raise ConfigError("--resume goes on with files, behind the lines that --log holds, and without --track")
 
 
 def source_names(devices: Sequence[str], channels: Sequence[Channel]) -> list[str]:

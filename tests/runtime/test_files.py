@@ -1,0 +1,105 @@
+"""Recordings scored by several processes, and a run that goes on where it was ended."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeae.runtime.cli import run_command
+from edgeae.runtime.detector import Detector
+from edgeae.runtime.files import Logged, logs_of
+from edgeae.runtime.recordings import audio_files
+
+Line = dict[str, Any]
+Run = Callable[..., tuple[int, str]]
+OF_THE_RUN = ("time", "synced", "seq")
+
+
+@pytest.fixture
+def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """``run(*arguments)``: `edgeae run machine.onnx ... --json`; its exit code and what it printed."""
+
+    def call(*arguments: object, model: Path = machine) -> tuple[int, str]:
+        capfd.readouterr()
+        code = run_command(["run", str(model), "--json", *map(str, arguments)])
+        return code, capfd.readouterr().out
+
+    return call
+
+
+def parsed(text: str) -> list[Line]:
+    """Lines without what differs from run to run."""
+    return [{k: v for k, v in json.loads(line).items() if k not in OF_THE_RUN} for line in text.splitlines()]
+
+
+@pytest.fixture
+def files(trained: Any) -> list[Path]:
+    return audio_files(trained.new / "test")
+
+
+def test_several_processes_say_what_one_says(run: Run, files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    given = [*files[:3], tmp_path / "bad.wav", *files[3:], files[0]]
+    one, two = (run(*given, "--skip-bad", "--jobs", jobs) for jobs in (1, 2))
+    assert one[0] == two[0] == 0
+    assert parsed(one[1]) == parsed(two[1])
+    assert [json.loads(line)["seq"] for line in two[1].splitlines()] == list(range(len(parsed(two[1]))))
+    assert {line["source"] for line in parsed(two[1])} == {str(path) for path in files}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.3, 0.5, 0.77, 0.97, 1.0])
+def test_a_run_goes_on_where_it_was_ended(run: Run, files: list[Path], tmp_path: Path, share: float) -> None:
+    log = tmp_path / "log.jsonl"
+    run(*files, "--log", log)
+    whole = log.read_text()
+    log.write_text(whole[: round(share * len(whole))])
+    before = len(parsed(log.read_text().rpartition("\n")[0]))
+    code, told = run(*files, "--log", log, "--resume")
+    assert code == 0
+    assert parsed(log.read_text()) == parsed(whole)
+    assert parsed(told) == parsed(whole)[before:]
+
+
+def test_anomalies_before_the_interruption_count(run: Run, files: list[Path], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    assert run(*files, "--log", log, "--fail-on-anomaly")[0] == 1
+    code, told = run(*files, "--log", log, "--resume", "--fail-on-anomaly")
+    assert (code, told) == (1, "")
+
+
+def test_a_full_log_is_read_too(run: Run, files: list[Path], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    run(*files, "--log", log, "--log-megabytes", 0.001, "--log-files", 99)
+    assert len(logs_of(log)) > 2
+    assert run(*files, "--log", log, "--resume")[1] == ""
+
+
+def test_a_recording_that_was_written_since_is_scored_again(run: Run, files: list[Path], tmp_path: Path) -> None:
+    log, copy = tmp_path / "log.jsonl", tmp_path / "copy.wav"
+    copy.write_bytes(files[0].read_bytes())
+    run(copy, files[1], "--log", log)
+    os.utime(copy, (4e9, 4e9))
+    assert {line["source"] for line in parsed(run(copy, files[1], "--log", log, "--resume")[1])} == {str(copy)}
+
+
+def test_scores_of_another_artifact_do_not_count(run: Run, files: list[Path], trained: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    run(*files, "--log", log, model=trained.float_)
+    code, told = run(*files, "--log", log, "--resume")
+    assert code == 0
+    assert {line["source"] for line in parsed(told)} == {str(path) for path in files}
+
+
+def test_lines_of_something_else_are_passed_over(machine: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"a": 1}\n\0\0\n[1]\n7\n{"type": "score", "time": null, "source": [], "machine": 1}\n')
+    assert not Logged([log], Detector.load(machine)).holds(tmp_path)
+
+
+@pytest.mark.parametrize("options", [[], ["--log", "L", "--track", "T.json"], ["--log", "L", "--device", "hw:1"]])
+def test_resume_needs_files_and_a_log(run: Run, files: list[Path], options: list[str], tmp_path: Path) -> None:
+    given = [tmp_path / name if name in ("L", "T.json") else name for name in options]
+    assert run(*([] if "--device" in options else files), *given, "--resume")[0] == 2
