@@ -114,7 +114,7 @@ class Logged:
     def _is_own(self, line: Line) -> bool:
         """Thresholds tell artifacts apart; the lines between two scores go with the one before."""
         source = line["source"]
-        if line.get("type") == "score":
+        if line["type"] == "score":
             if (line["threshold"], line["machine"]) == (self._detector.threshold.value, self._detector.machine):
                 self._foreign.discard(source)
             else:
@@ -151,15 +151,15 @@ def _lines(logs: Iterable[Path]) -> Iterator[Line]:
     for log in logs:
         with log.open("rb") as file:
             for text in file:
-                with suppress(ValueError, TypeError, RecursionError):
+                with suppress(ValueError, RecursionError):
                     line = json.loads(text)
                     if _is_line(line) and line["source"] != PROGRAM:
                         yield line
 
 
 def _is_line(line: Any) -> bool:
-    """ValueError or TypeError for one without a time."""
-    if not isinstance(line, dict) or not isinstance(line.get("source"), str) or "machine" not in line:
+    """ValueError for one with an impossible time."""
+    if not isinstance(line, dict) or any(not isinstance(line.get(key), str) for key in ("type", "time", "source")):
         return False
-    datetime.fromisoformat(line.get("time"))  # type: ignore[arg-type]  see above
-    return "threshold" in line or line.get("type") != "score"
+    datetime.fromisoformat(line["time"])
+    return "machine" in line and ("threshold" in line or line["type"] != "score")

@@ -7,7 +7,8 @@ frames of all recordings, one after the other:
          [== patch ==]                   [== patch ==]      no patch crosses into the next one
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,12 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from edgeae.runtime.audio import PASSBAND, read_each
 from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.head import Float64
 from edgeae.runtime.mel import Float32, MelSpec, band_edges
 
 from .config import Config
-from .features import Features
+from .features import CHUNK, Features
+from .stored import Frames
 
 PATCHES = 10_000  # in an epoch, about
 DEAF_STD = 1e6  # dB: of a band that is not to be heard
@@ -32,8 +35,8 @@ STD_FLOOR = 1.0  # dB: a band that hardly moves in training must not turn 0.1 dB
 class Split:
     """Frames (n_frames, n_mels) in dB, a list item for each stretch that patches may be cut from."""
 
-    fit: list[Float32]
-    validation: list[Float32]
+    fit: list[Frames]
+    validation: list[Frames]
     validating: frozenset[int]  # positions of the recordings that validate as a whole
 
 
@@ -67,9 +70,9 @@ def split(found: Sequence[Features], config: Config) -> Split:
         if len(mine) > 1:
             count = max(1, round(config.data.validation * len(mine)))
             validating.update(int(i) for i in generator.permutation(mine)[:count])
-    parts = Split([], [], frozenset(validating))
+    parts, counts = Split([], [], frozenset(validating)), Counter(machines)
     for i, item in enumerate(found):
-        _assign(parts, i, item.frames, config, alone=machines.count(machines[i]) == 1)
+        _assign(parts, i, item.frames, config, alone=counts[machines[i]] == 1)
     if not parts.validation:
         raise ConfigError(
             f"{found[0].recording.path.parent}: nothing to validate with; give each machine two recordings, "
@@ -78,7 +81,7 @@ def split(found: Sequence[Features], config: Config) -> Split:
     return parts
 
 
-def _assign(parts: Split, i: int, frames: Float32, config: Config, *, alone: bool) -> None:
+def _assign(parts: Split, i: int, frames: Frames, config: Config, *, alone: bool) -> None:
     patch = config.model.patch_frames
     if i in parts.validating:
         parts.validation.append(frames)
@@ -90,19 +93,26 @@ def _assign(parts: Split, i: int, frames: Float32, config: Config, *, alone: boo
         parts.fit.append(frames)
 
 
-def band_statistics(stretches: Sequence[Float32], spec: MelSpec) -> tuple[torch.Tensor, torch.Tensor]:
+def band_statistics(stretches: Sequence[Frames], spec: MelSpec) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of each band over all frames: two (n_mels,) in dB.
 
     The highest bands, which a device that records at another rate hears through the resampler's filter,
     are given so large a deviation that nothing in them counts.
     """
-    frames = np.concatenate(stretches).astype(np.float64)
-    std = np.maximum(frames.std(axis=0), STD_FLOOR)
+    n, total, squares = 0, np.zeros(spec.n_mels), np.zeros(spec.n_mels)
+    for frames in _chunks(stretches):  # float64 holds the squares of 100 dB to a billionth: one pass will do
+        n, total, squares = n + len(frames), total + frames.sum(axis=0), squares + np.square(frames).sum(axis=0)
+    mean = total / n
+    std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), STD_FLOOR)
     std[band_edges(spec)[2:] > PASSBAND * spec.sample_rate / 2] = DEAF_STD
-    return torch.from_numpy(frames.mean(axis=0)).float(), torch.from_numpy(std).float()
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def patch_step(stretches: Sequence[Float32], config: Config) -> int:
+def _chunks(stretches: Sequence[Frames]) -> Iterator[Float64]:
+    return (np.asarray(frames[k : k + CHUNK], np.float64) for frames in stretches for k in range(0, len(frames), CHUNK))
+
+
+def patch_step(stretches: Sequence[Frames], config: Config) -> int:
     """Frames from one training patch to the next.
 
     ``auto`` keeps the steps of an epoch alike for a minute and for a day of recordings: patches
@@ -115,27 +125,30 @@ def patch_step(stretches: Sequence[Float32], config: Config) -> int:
 
 
 class PatchDataset(Dataset[torch.Tensor]):
-    """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels)."""
+    """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels).
 
-    def __init__(self, stretches: Sequence[Float32], patch_frames: int, step: int) -> None:
-        firsts = np.cumsum([0] + [len(frames) for frames in stretches])
-        starts = [
-            first + np.arange(0, len(frames) - patch_frames + 1, step)
-            for first, frames in zip(firsts, stretches, strict=False)
-        ]
-        self.frames = torch.from_numpy(np.concatenate(stretches))  # (all frames, n_mels)
-        self.starts = torch.from_numpy(np.concatenate(starts))  # (n_patches,)
-        self.within = torch.arange(patch_frames)
+    They are read when they are asked for: what the system keeps of the files is its cache, not this process's.
+    """
+
+    def __init__(self, stretches: Sequence[Frames], patch_frames: int, step: int) -> None:
+        self.stretches, self.patch_frames, self.step = stretches, patch_frames, step
+        counts = [max(0, (len(frames) - patch_frames) // step + 1) for frames in stretches]
+        self.ends = np.cumsum(counts, dtype=np.int64)  # patches up to the end of each stretch
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return int(self.ends[-1]) if len(self.ends) else 0
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        return self.frames[self.starts[index] + self.within]
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> torch.Tensor:
-        """A whole batch in one look-up: (len(indices), patch_frames, n_mels)."""
-        return self.frames[self.starts[indices, None] + self.within]
+        """A batch: (len(indices), patch_frames, n_mels)."""
+        return torch.from_numpy(np.stack([self._patch(index) for index in indices]))
+
+    def _patch(self, index: int) -> Float32:
+        stretch = int(np.searchsorted(self.ends, index, "right"))
+        start = (index - int(self.ends[stretch - 1]) * (stretch > 0)) * self.step
+        return np.asarray(self.stretches[stretch][start : start + self.patch_frames])
 
 
 class PatchData(LightningDataModule):

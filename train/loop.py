@@ -27,7 +27,7 @@ NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"
 LINES = 10  # of progress for a whole run that nobody watches
 NOISE = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
-    r"The '\w+' does not have many workers",  # a batch is one look-up in memory, faster than a worker
+    r"The '\w+' does not have many workers",  # a batch is read in a twentieth of the time of a step
     r"Checkpoint directory .* exists and is not empty",  # that is what a resumed run expects
 )
 

@@ -1,0 +1,86 @@
+"""Log-mel frames that stay on disk: a slice of them is free, and NumPy reads what it is given.
+
+Read by plain reads, not by a memory map: that would count every page once touched as the process's own, and
+keep a descriptor a recording. The file is a ``.npy`` of version 1, whose header is written again when all
+frames are there.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from edgeae.runtime.mel import Float32
+
+ITEM = np.dtype("<f4")
+
+
+class Frames(Protocol):
+    """(n_frames, n_mels) dB, in memory or on disk; ``np.asarray`` reads them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> "Frames": ...
+
+    def __array__(self, dtype: Any = None, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class StoredFrames:
+    """Frames ``first`` to ``last`` of a file, whose frames begin at byte ``offset``."""
+
+    path: Path
+    n_mels: int
+    offset: int
+    first: int
+    last: int
+
+    @classmethod
+    def open(cls, path: Path, n_mels: int) -> "StoredFrames | None":
+        """All frames of a file; None if it is missing, damaged or of something else."""
+        with suppress(OSError, ValueError), path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                return None
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            offset, size = file.tell(), os.fstat(file.fileno()).st_size
+            if len(shape) == 2 and shape[1] == n_mels and size == offset + shape[0] * n_mels * ITEM.itemsize:
+                return cls(path, n_mels, offset, 0, shape[0]) if dtype == ITEM else None
+        return None
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, part: slice) -> "StoredFrames":
+        start, stop, _ = part.indices(len(self))
+        return replace(self, first=self.first + start, last=self.first + max(start, stop))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        begins = self.offset + self.first * self.n_mels * ITEM.itemsize
+        frames = np.fromfile(self.path, ITEM, len(self) * self.n_mels, offset=begins)
+        return frames.reshape(len(self), self.n_mels).astype(dtype or ITEM, copy=False)
+
+
+def store(path: Path, chunks: Iterable[Float32], n_mels: int) -> None:
+    """Write chunks (n, n_mels) one after another beside ``path``, then rename: nobody ever reads half of them."""
+    unfinished, frames = path.with_suffix(f".{os.getpid()}.tmp"), 0
+    try:
+        with unfinished.open("wb") as file:
+            _write_header(file, frames, n_mels)
+            for chunk in chunks:
+                file.write(np.ascontiguousarray(chunk, ITEM).data)
+                frames += len(chunk)
+            file.seek(0)
+            _write_header(file, frames, n_mels)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_header(file: Any, frames: int, n_mels: int) -> None:
+    """NumPy leaves room for a longer first dimension, so the header has one length."""
+    described = {"descr": ITEM.str, "fortran_order": False, "shape": (frames, n_mels)}
+    np.lib.format.write_array_header_1_0(file, described)
