@@ -105,6 +105,9 @@ def _is_model(argument: str) -> bool:
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: as in training]")
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Processes that score.  [default: one for little, else a core each]"
+)
 def evaluate(
     arguments: tuple[str, ...],
     calibration_clips: int | None,
@@ -113,12 +116,14 @@ def evaluate(
     json_: bool,
     channel: str | None,
     skip_bad: bool,
+    jobs: int | None,
 ) -> None:
     """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
 
     With them, what the threshold makes of the recordings: false alarms, faults found, and how soon. Every figure
     has its 95 % interval where the recordings can give one. MODEL is an artifact, a run folder or a
-    checkpoint (.ckpt).
+    checkpoint (.ckpt). After an interruption the same command goes on where it was: what it found so far
+    is in the folder of the results.
 
     \b
     edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
@@ -133,25 +138,31 @@ def evaluate(
         click.echo(f"edgeae: {text}", err=True)
 
     from .evaluate import evaluate_all, load_detector
+    from .memo import NAME, Memo
     from .summary import as_json
     from .tables import table, write_tables
 
     detector = load_detector(model, report)
-    tested, head = evaluate_all(
-        detector,
-        data,
-        calibration_clips=calibration_clips,
-        kind=kind,
-        channel=parse_channel(channel) if channel else detector.channel,
-        skip_bad=skip_bad,
-        report=report,
-    )
-    from .report import write_report
-
-    summary = as_json(str(model), head, tested)
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
-    write_tables(folder, tested, summary)
-    write_report(folder / "report.html", tested, summary, detector, calibration_clips)
+    with Memo(folder / NAME) as memo:
+        if len(memo):
+            report(f"{folder / NAME}: {len(memo)} results of an evaluation that was interrupted are known")
+        tested, head = evaluate_all(
+            detector,
+            data,
+            calibration_clips=calibration_clips,
+            kind=kind,
+            channel=parse_channel(channel) if channel else detector.channel,
+            skip_bad=skip_bad,
+            report=report,
+            memo=memo,
+            jobs=jobs,
+        )
+        from .report import write_report
+
+        summary = as_json(str(model), head, tested)
+        write_tables(folder, tested, summary)
+        write_report(folder / "report.html", tested, summary, detector, calibration_clips)
     click.echo(table(summary), err=True)
     click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
     if json_:
