@@ -28,7 +28,7 @@ class Memo:
         file = path.open("a+", encoding="utf-8", errors="replace", buffering=1)
         file.seek(0)
         for line in file:
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, RecursionError):
                 key, value = json.loads(line)
                 self._known[key] = value
         file.write("\n")  # ends a line that is torn

@@ -211,3 +211,46 @@ def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(tm
     recordings = [{"file": file, "part": part} for file, part in files]
     (tmp_path / "data.json").write_text(json.dumps({"folder": "data", "recordings": recordings}))
     assert validated(tmp_path, Path("data")) == {Path("data/id_00/normal/0.wav")}
+
+
+def test_several_processes_find_what_one_finds(capsys, trained, calibrated, tmp_path):
+    found = _evaluate(capsys, trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path / "two", "--jobs", 2)
+    assert found == calibrated
+    assert _rows(tmp_path / "two") == _rows(tmp_path)
+
+
+def test_an_evaluation_goes_on_after_an_interruption(capsys, trained, calibrated, tmp_path, monkeypatch):
+    from edgeae.train import evaluate as module
+
+    scored, score = [], module._score
+
+    def interrupted(*arguments):
+        if len(scored) == 5:
+            raise KeyboardInterrupt
+        scored.append(arguments[-1])
+        return score(*arguments)
+
+    monkeypatch.setattr(module, "_score", interrupted)
+    arguments = [trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path / "again"]
+    assert run_command(["evaluate", *map(str, arguments)]) == 130
+    scored.clear()
+    monkeypatch.setattr(module, "_score", lambda *arguments: (scored.append(arguments[-1]), score(*arguments))[1])
+    assert _evaluate(capsys, *arguments) == calibrated
+    assert len(scored) == len(scan(trained.new, "test")) - 5
+    assert _rows(tmp_path / "again") == _rows(tmp_path)
+    assert not (tmp_path / "again" / "unfinished.jsonl").exists()
+
+
+def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, trained, tmp_path):
+    from edgeae.runtime import Detector
+    from edgeae.train.evaluate import evaluate_all
+    from edgeae.train.memo import Memo
+
+    detector, memo = Detector.load(trained.int8), Memo(None)
+    how = {"kind": None, "channel": 0, "skip_bad": False, "report": print, "memo": memo}
+    evaluate_all(detector, trained.new, calibration_clips=3, **how)
+    known = len(memo)
+    evaluate_all(detector, trained.new, calibration_clips=3, **how)
+    assert len(memo) == known == len(scan(trained.new, "test")) + 1  # and the stream
+    evaluate_all(detector, trained.new, calibration_clips=4, **how)
+    assert len(memo) == 2 * known

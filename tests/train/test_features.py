@@ -1,4 +1,6 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import soundfile
 import torch
 
 from edgeae.runtime.audio import read_log_mel
-from edgeae.runtime.errors import AudioError
+from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.mel import Float32, MelSpec, log_mel
 from edgeae.runtime.recordings import scan
 from edgeae.train import features as module
@@ -133,3 +135,49 @@ def test_the_channel_is_the_one_asked_for(tmp_path: Path) -> None:
     config = Config(data=DataConfig(channel=1))
     (found,) = features(scan(tmp_path, "train"), config, tmp_path / "cache")
     assert (np.asarray(found.frames) == -100).all()
+
+
+def test_several_processes_compute_what_one_does(
+    make_data: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = scan(make_data(4), "train")
+    one = features(recordings, Config(), tmp_path / "one")
+    monkeypatch.setattr(module, "WORTHWHILE", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    two = features(recordings, Config(), tmp_path / "two")
+    assert [item.sha256 for item in one] == [item.sha256 for item in two]
+    assert all(np.array_equal(a.frames, b.frames) for a, b in zip(one, two, strict=True))
+
+
+def test_a_disk_without_room_is_said_before_anything_is_computed(
+    make_data: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = scan(make_data(3, seconds=10.0), "train")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4e5))
+    with pytest.raises(ConfigError, match=r"take 0.00048 GB, 0.0004 GB are free; .*data.cache"):
+        features(recordings, Config(), tmp_path / "cache")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=6e5))
+    monkeypatch.setattr(module, "LARGE", 3e5)
+    said: list[str] = []
+    features(recordings, Config(), tmp_path / "cache", report=said.append)
+    features(recordings, Config(), tmp_path / "cache", report=said.append)  # needs no more room
+    assert len(said) == 1 and "take 0.00048 GB in" in said[0]
+
+
+def test_what_was_computed_before_an_interruption_stays(
+    make_data: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings, compute, done = scan(make_data(3), "train"), module._compute, list[Path]()
+
+    def interrupted(path: Path, *arguments: Any) -> Any:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(path)
+        return compute(path, *arguments)
+
+    monkeypatch.setattr(module, "_compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        features(recordings, Config(), tmp_path / "cache")
+    done.clear()
+    features(recordings, Config(), tmp_path / "cache")
+    assert done == [recordings[2].path]

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeae.train.stored import StoredFrames, store
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredFrames, np.ndarray]:
+    frames = np.random.default_rng(0).normal(-40, 5, (50, 128)).astype(np.float32)
+    path = tmp_path_factory.mktemp("stored") / "frames.npy"
+    store(path, np.split(frames, [7, 7, 30]), 128)
+    found = StoredFrames.open(path, 128)
+    assert found
+    return found, frames
+
+
+def test_it_is_an_array_for_numpy(stored: tuple[StoredFrames, np.ndarray]) -> None:
+    found, frames = stored
+    assert np.array_equal(np.load(found.path), frames)
+    assert np.array_equal(np.asarray(found), frames)
+    assert np.asarray(found, np.float64).dtype == np.float64
+    assert [path.name for path in found.path.parent.iterdir()] == ["frames.npy"]
+
+
+@given(*[st.one_of(st.none(), st.integers(-60, 60))] * 4)
+def test_a_slice_is_that_of_the_array(
+    stored: tuple[StoredFrames, np.ndarray], a: int | None, b: int | None, c: int | None, d: int | None
+) -> None:
+    found, frames = stored
+    assert len(found[a:b]) == len(frames[a:b])
+    assert np.array_equal(np.asarray(found[a:b][c:d]), frames[a:b][c:d])
+
+
+def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
+    def chunks():
+        yield np.zeros((2, 128), np.float32)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store(tmp_path / "frames.npy", chunks(), 128)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 64), "<f4"), np.zeros((3, 128), "<f8"), np.zeros(128, "<f4")])
+def test_an_array_of_something_else_is_none(tmp_path: Path, array: np.ndarray) -> None:
+    np.save(tmp_path / "frames.npy", array)
+    assert StoredFrames.open(tmp_path / "frames.npy", 128) is None
+    assert StoredFrames.open(tmp_path / "missing.npy", 128) is None
