@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.mel import Float32
 
 ITEM = np.dtype("<f4")
@@ -59,9 +60,15 @@ class StoredFrames:
         return replace(self, first=self.first + start, last=self.first + max(start, stop))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        begins = self.offset + self.first * self.n_mels * ITEM.itemsize
-        frames = np.fromfile(self.path, ITEM, len(self) * self.n_mels, offset=begins)
-        return frames.reshape(len(self), self.n_mels).astype(dtype or ITEM, copy=False)
+        frames = np.empty((len(self), self.n_mels), ITEM)
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)  # a fifth of the time of Path.open
+        try:
+            read = os.preadv(file, [frames], self.offset + self.first * self.n_mels * ITEM.itemsize)
+        finally:
+            os.close(file)
+        if read < frames.nbytes:
+            raise ConfigError(f"{self.path}: was cut short while it was in use; start again")
+        return frames.astype(dtype or ITEM, copy=False)
 
 
 def store(path: Path, chunks: Iterable[Float32], n_mels: int) -> None:

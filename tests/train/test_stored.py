@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeae.runtime.errors import ConfigError
 from edgeae.train.stored import StoredFrames, store
 
 
@@ -50,3 +52,11 @@ def test_an_array_of_something_else_is_none(tmp_path: Path, array: np.ndarray) -
     np.save(tmp_path / "frames.npy", array)
     assert StoredFrames.open(tmp_path / "frames.npy", 128) is None
     assert StoredFrames.open(tmp_path / "missing.npy", 128) is None
+
+
+def test_a_file_that_is_cut_while_it_is_used_is_one_sentence(tmp_path: Path) -> None:
+    store(tmp_path / "frames.npy", [np.zeros((9, 128), np.float32)], 128)
+    frames = StoredFrames.open(tmp_path / "frames.npy", 128)
+    os.truncate(tmp_path / "frames.npy", 1000)
+    with pytest.raises(ConfigError, match="cut short"):
+        np.asarray(frames)
