@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -108,6 +108,12 @@ def _is_model(argument: str) -> bool:
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Processes that score.  [default: one for little, else a core each]"
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Another model on the same recordings, such as model.onnx, for the report.",
+)
 def evaluate(
     arguments: tuple[str, ...],
     calibration_clips: int | None,
@@ -117,16 +123,19 @@ def evaluate(
     channel: str | None,
     skip_bad: bool,
     jobs: int | None,
+    against: Path | None,
 ) -> None:
     """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
 
     With them, what the threshold makes of the recordings: false alarms, faults found, and how soon. Every figure
     has its 95 % interval where the recordings can give one. MODEL is an artifact, a run folder or a
-    checkpoint (.ckpt). After an interruption the same command goes on where it was: what it found so far
-    is in the folder of the results.
+    checkpoint (.ckpt). Written are anomaly_scores.csv, test_results.csv and report.html: curves, the worst misses
+    and false alarms to see and hear, and what to do next, in one file. After an interruption the same command goes
+    on where it was: what it found so far is in the folder of the results.
 
     \b
     edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
+    edgeae evaluate run/model.int8.onnx DATA --calibration-clips 5 --against run/model.onnx
     """
     models = [argument for argument in arguments if _is_model(argument)]
     rest = [argument for argument in arguments if argument not in models]
@@ -143,26 +152,22 @@ def evaluate(
     from .tables import table, write_tables
 
     detector = load_detector(model, report)
+    rival = load_detector(against, report) if against else None
+    heard = parse_channel(channel) if channel else detector.channel
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
     with Memo(folder / NAME) as memo:
         if len(memo):
             report(f"{folder / NAME}: {len(memo)} results of an evaluation that was interrupted are known")
-        tested, head = evaluate_all(
-            detector,
-            data,
-            calibration_clips=calibration_clips,
-            kind=kind,
-            channel=parse_channel(channel) if channel else detector.channel,
-            skip_bad=skip_bad,
-            report=report,
-            memo=memo,
-            jobs=jobs,
-        )
-        from .report import write_report
+        how: Any = {"calibration_clips": calibration_clips, "kind": kind, "channel": heard, "skip_bad": skip_bad}
+        how |= {"report": report, "memo": memo, "jobs": jobs}
+        tested, head = evaluate_all(detector, data, **how)
+        other = (against, evaluate_all(rival, data, **how, listening=False)[0]) if against and rival else None
+        from .report import Evaluation, write_report
 
         summary = as_json(str(model), head, tested)
         write_tables(folder, tested, summary)
-        write_report(folder / "report.html", tested, summary, detector, calibration_clips)
+        found = Evaluation(model, data, detector, tested, summary, calibration_clips, heard, other)
+        write_report(folder / "report.html", found, report)
     click.echo(table(summary), err=True)
     click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
     if json_:

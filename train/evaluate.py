@@ -126,7 +126,7 @@ def _tested(detector: Detector, found: Sequence[Found], heard: Heard | None, *, 
         above, above_that = (None if limit is None else score > limit for limit in limits)
         named = (recording.path.name, recording.machine, recording.label)
         scores.append(Score(*named, score, baseline, limits[0], above, above_that))
-    return Tested(scores, one_per_day, heard)
+    return Tested(detector, [recording for recording, _ in found], scores, one_per_day, heard)
 
 
 def first_clips(train: Iterable[Recording], clips: int) -> list[Recording]:
@@ -156,12 +156,13 @@ def evaluate_all(
     report: Report,
     memo: Memo | None = None,
     jobs: int | None = None,
+    listening: bool = True,
 ) -> tuple[dict[str, Tested], str]:
     """What the test of each machine of ``data``/test gave, and the head that gave it.
 
     With ``calibration_clips`` each machine is first calibrated on so many of its training
     recordings; without, the artifact's own head is used as it is. What ``memo`` knows is not computed again.
-    jobs: processes; a network of torch has one.
+    jobs: processes; a network of torch has one. listening: the recordings are played as a stream, too.
     """
     fitted = detector.head.kind  # the head that the threshold belongs to
     if kind:
@@ -192,7 +193,7 @@ def evaluate_all(
     if unread := sorted(detectors.keys() - groups):
         raise AudioError(f"{unread[0]}: no recording could be read")
     judged = all(own.head.kind == fitted for own in detectors.values())
-    heard = heard_by(trial, list(groups.values()), memo, jobs) if judged else [None] * len(groups)
+    heard = heard_by(trial, list(groups.values()), memo, jobs) if judged and listening else [None] * len(groups)
     scores = dict(found)
     return {
         machine: _tested(detectors[machine], [(item, scores[item]) for item in group], stream, judged=judged)

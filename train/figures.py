@@ -16,6 +16,7 @@ from edgeae.runtime.head import Float64
 
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
 RESAMPLES, BLOCK = 1000, 100  # drawn in blocks: a hundred fit into a processor's cache
+GRID = np.linspace(0, 1, 101)  # of false positive rates, or of recalls, at which a curve is resampled
 FEWEST = 5  # recordings that a figure rests on: drawing fewer again says nothing
 TAILS = (0.025, 0.975)
 DEVIATIONS = 1.959964  # of a normal distribution, that hold 95 % of it
@@ -44,12 +45,16 @@ def resampled_areas(scores: Float64, truth: NDArray[np.bool_], seed: Iterable[in
     """
     if min(np.sum(truth), np.sum(~truth)) < FEWEST:
         return None
-    rng = np.random.default_rng(list(seed))
-    drawn = (_draw(truth, rng) for _ in range(RESAMPLES // BLOCK))
+    drawn = _resamples(truth, seed)
     found = np.concatenate([np.stack([areas(s, truth, counts) for s in scores.T], axis=1) for counts in drawn])
     if MAX_FPR * np.sum(~truth) < FEWEST:
         found[:, :, 1] = np.nan
     return found
+
+
+def _resamples(truth: NDArray[np.bool_], seed: Iterable[int]) -> Iterator[NDArray[np.int64]]:
+    rng = np.random.default_rng(list(seed))
+    return (_draw(truth, rng) for _ in range(RESAMPLES // BLOCK))
 
 
 def _draw(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -66,15 +71,52 @@ def areas(scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]) 
 
     scores, truth: (n,); counts: (m, n). Equal to ``roc_auc_score`` of scikit-learn, for all tests at once.
     """
+    normal, anomalous = _above(scores, truth, counts)
+    least, most = MAX_FPR**2 / 2, MAX_FPR  # by chance and at best; McClish (1989) makes .5 and 1 of them
+    partial = (_area(normal, anomalous, MAX_FPR) - least) / (most - least)
+    return np.stack([_area(normal, anomalous, 1.0), (1 + partial) / 2], axis=1)
+
+
+def _above(scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]) -> tuple[Float64, Float64]:
+    """(m, k) shares of the normal and of the anomalous recordings above each limit, the highest limit first."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=np.nan))  # equal scores are one step of the curve
     normal, anomalous = (
         np.pad(found[:, last] / found[:, -1:], ((0, 0), (1, 0)))
         for found in (np.cumsum(counts[:, order] * (truth[order] == label), axis=1) for label in (False, True))
     )
-    least, most = MAX_FPR**2 / 2, MAX_FPR  # by chance and at best; McClish (1989) makes .5 and 1 of them
-    partial = (_area(normal, anomalous, MAX_FPR) - least) / (most - least)
-    return np.stack([_area(normal, anomalous, 1.0), (1 + partial) / 2], axis=1)
+    return normal, anomalous
+
+
+def curves(scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]) -> Float64:
+    """(m, 2, len(GRID)): the recall at each false positive rate of GRID, and the precision at each recall.
+
+    As `areas`. The precision is that of the highest limit which reaches the recall, at the test's own share of
+    anomalies.
+    """
+    found = []
+    for false, true in zip(*_above(scores, truth, counts), strict=True):
+        first = np.searchsorted(true, np.maximum(GRID, true[true > 0][0]) - 1e-12)
+        anomalous, normal = true[first] * np.sum(truth), false[first] * np.sum(~truth)
+        found.append([np.interp(GRID, *_upper(false, true)), anomalous / (anomalous + normal)])
+    return np.array(found)
+
+
+def _upper(false: Float64, true: Float64) -> tuple[Float64, Float64]:
+    """The points of an ROC curve without all but the highest of those above each other."""
+    highest = np.flatnonzero(np.diff(false, append=np.inf))
+    return false[highest], true[highest]
+
+
+def resampled_curves(scores: Float64, truth: NDArray[np.bool_], seed: Iterable[int]) -> Float64 | None:
+    """(2, 2, len(GRID)): low and high ends of the intervals of `curves`, point by point.
+
+    From the very resamples that `resampled_areas` draws with this seed; None where it gives none.
+    """
+    if min(np.sum(truth), np.sum(~truth)) < FEWEST:
+        return None
+    found = np.concatenate([curves(scores, truth, counts) for counts in _resamples(truth, seed)])
+    return np.asarray(np.quantile(found, TAILS, axis=0))
 
 
 def _area(false: Float64, true: Float64, limit: float) -> Float64:

@@ -35,7 +35,7 @@ class Sound:
 
     def patches(self, patch: int) -> list[Float32]:
         """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
-        return [_cut(frames, patch) for frames in self.frames]
+        return [cut_patches(frames, patch) for frames in self.frames]
 
     def window(self, asked: float, config: Config) -> float:
         """The decision window in seconds: as asked, or what most of the recordings can fill."""
@@ -84,7 +84,8 @@ def spread(items: Sequence[T], most: int) -> list[T]:
     return [items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
-def _cut(frames: Float32, patch: int) -> Float32:
+def cut_patches(frames: Float32, patch: int) -> Float32:
+    """(n_frames, n_mels) -> (n, patch, n_mels): side by side, and a last one that ends with the last frame."""
     whole = len(frames) // patch * patch
     parts = [frames[:whole].reshape(-1, patch, frames.shape[1])]
     return np.concatenate([*parts, frames[None, -patch:]] if len(frames) > whole else parts)

@@ -1,95 +1,186 @@
-"""A self-contained HTML page of an evaluation: verdict, table, ROC curves and score histograms."""
+"""`report.html`: what an evaluation found. The verdict first, then what to do, then the proof."""
 
 import html
-import io
-import re
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgeae.runtime.audio import Channel
 from edgeae.runtime.detector import Detector
+from edgeae.runtime.recordings import Label
 
+from .advice import advice
+from .drawings import example_html, learning_chart, paired_chart, precision_chart, roc_chart, scores_chart
+from .examples import worst
+from .learning import learning
+from .page import charts, facts, figure, listed, page, paragraph, table
+from .paired import paired, rows, sibling, title
+from .summary import Figures, Tested
 from .tables import remarks, tables
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from .summary import Tested
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
-       max-width: 60rem; padding: 0 1rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums } div.wide { overflow-x: auto }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem; text-align: right }
-th:first-child, td:first-child { text-align: left }
-svg { max-width: 100%; height: auto; background: #fff; border-radius: .3rem }
-"""
+PACKAGES = ("edgeae", "numpy", "onnxruntime", "scikit-learn")
 
 
-def verdict(summary: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class Evaluation:
+    """What was evaluated, and what came out."""
+
+    model: Path
+    data: Path
+    detector: Detector  # before any calibration
+    tested: Mapping[str, Tested]
+    summary: Figures
+    calibration_clips: int | None
+    channel: Channel
+    other: tuple[Path, Mapping[str, Tested]] | None = None  # another model on the same recordings
+
+
+def verdict(summary: Figures) -> str:
     """The evaluation in one sentence."""
-    mean, worst, bare = summary["mean"]["auc"], summary["worst"], summary["no_network"]["auc"]
+    mean, worst_, bare = summary["mean"]["auc"], summary["worst"], summary["no_network"]["auc"]
     if mean is None:
         return "No machine has both normal and anomalous test recordings, so nothing can be said about detection."
     return (
         f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked rightly on average "
-        f"(AUC {mean:.3f}), {100 * worst['auc']:.1f} on the worst machine ({worst['machine']}); "
+        f"(AUC {mean:.3f}), {100 * worst_['auc']:.1f} on the worst machine ({worst_['machine']}); "
         f"without a network it would be {100 * bare:.1f}."
     )
 
 
-def _svg(figure: "Figure") -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.S)
+def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], None]) -> None:
+    """Write the page; it needs no network to be read. ``report`` hears of training clips that cannot be read."""
+    proof = [*_ranking(evaluation), *_threshold(evaluation), *_examples(evaluation)]
+    proof += [*_learning(evaluation, report), *_other(evaluation), *_provenance(evaluation)]
+    body = "".join([*_verdict(evaluation), *proof])
+    path.write_text(page("edgeae evaluation", body), encoding="utf-8", errors="replace")  # names may be any bytes
 
 
-def _plots(tested: "dict[str, Tested]") -> str:
-    from matplotlib.figure import Figure
-    from sklearn.metrics import roc_curve
-
-    parts = []
-    for machine, found in ((machine, found.scores) for machine, found in tested.items()):
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        values, truth = np.array([s.score for s in found]), np.array([s.label == "anomaly" for s in found])
-        bins = np.linspace(values.min(), values.max() + 1e-9, 40).tolist()
-        right.hist([values[~truth], values[truth]], bins, label=["normal", "anomaly"], stacked=True)
-        if found[0].threshold is not None:
-            right.axvline(found[0].threshold, color="black", linestyle="--", label="threshold")
-        right.set(xlabel="score (ln)", ylabel="recordings", title=f"{machine}: scores")
-        right.legend()
-        if truth.any() and not truth.all():
-            left.plot(*roc_curve(truth, values)[:2])
-        left.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
-        left.set(xlabel="false positive rate", ylabel="true positive rate", title=f"{machine}: ROC")
-        parts.append(_svg(figure))
-    return "".join(parts)
-
-
-def _table(rows: list[list[str]]) -> str:
-    head, *body = ([html.escape(cell) for cell in row] for row in rows)
-    lines = ["<tr><th>" + "<th>".join(head), *("<tr><td>" + "<td>".join(row) for row in body)]
-    return f"<div class=wide><table>{''.join(lines)}</table></div>"
-
-
-def write_report(
-    path: Path,
-    tested: "dict[str, Tested]",
-    summary: dict[str, Any],
-    detector: Detector,
-    calibration_clips: int | None,
-) -> None:
-    """Write the page; it needs no network to be read."""
-    how = f"each machine calibrated on {calibration_clips} clips" if calibration_clips else "the artifact's own head"
-    facts = f"{summary['model']}, head {summary['head']}, window {detector.window:g} s, {how}."
-    page = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>edgeae evaluation</title><style>{STYLE}</style><h1>Evaluation</h1><p>{verdict(summary)}"
-        f"<p>{' '.join(remarks(summary))}<p>{html.escape(facts)}{'<br>'.join(map(_table, tables(summary)))}"
-        f"{_plots(tested)}</html>\n"
+def _verdict(evaluation: Evaluation) -> Iterator[str]:
+    summary, detector = evaluation.summary, evaluation.detector
+    yield "<h1>Evaluation</h1>\n"
+    yield paragraph(verdict(summary), "verdict")
+    yield paragraph(
+        f"{evaluation.model} on {evaluation.data}: {_how(evaluation)}; windows of {detector.window:g} s.", "soft"
     )
-    path.write_text(page, encoding="utf-8")
+    yield "<h2>What to do next</h2>\n"
+    yield listed(advice(summary, evaluation.calibration_clips, detector.machine))
+
+
+def _how(evaluation: Evaluation) -> str:
+    clips, head = evaluation.calibration_clips, evaluation.summary["head"]
+    if clips:
+        return f"head {head}, each machine calibrated on {clips} {'clip' if clips == 1 else 'clips'}"
+    return f"head {head}, as it stands in the artifact"
+
+
+def _ranking(evaluation: Evaluation) -> Iterator[str]:
+    summary = evaluation.summary
+    yield "<h2>How well faults are told from normal sound</h2>\n"
+    yield table(tables(summary)[0], "AUC of each machine")
+    yield paragraph(" ".join(remarks(summary)))
+    yield paragraph(
+        "In parentheses and shaded: 95 % intervals, from 1000 resamples of the recordings of each label; along a curve "
+        "they hold point by point. They are left out where a label has fewer than five recordings, or every resample "
+        "gives the same. Dashed: the same windows scored without the network; grey: chance.",
+        "soft",
+    )
+    for machine, found in evaluation.tested.items():
+        both = summary["machines"][machine]["auc"] is not None
+        curves = [roc_chart(machine, found), precision_chart(machine, found)] if both else []
+        yield charts(map(figure, [*curves, scores_chart(machine, found)]))
+
+
+def _threshold(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>What the threshold makes of it</h2>\n"
+    _, rates, stream = tables(evaluation.summary)
+    yield table(rates, "Recordings above the threshold")
+    yield table(stream, "The recordings heard as a stream")
+
+
+def _examples(evaluation: Evaluation) -> Iterator[str]:
+    judged = all(score.threshold is not None for found in evaluation.tested.values() for score in found.scores)
+    titles: dict[Label, str] = {"anomaly": "The worst misses", "normal": "The worst false alarms"}
+    none: dict[Label, str] = {"anomaly": "No fault was missed", "normal": "No normal recording was above the threshold"}
+    yield "<h2>What was missed, and what rang for nothing</h2>\n"
+    yield paragraph(
+        "The residual is what the network does not know, in standard deviations of the training sound: red is louder "
+        "than it expects, blue quieter. The highest bands, to which it is deaf, are left empty.",
+        "soft",
+    )
+    for label, name in titles.items():
+        found = worst(evaluation.tested, label)
+        if found:
+            yield f"<h3>{name}</h3>\n"
+            if not judged:
+                yield paragraph("This head has no threshold; scores are compared with the median of the machine.")
+            elif not found[0].wrong:
+                yield paragraph(f"{none[label]}; this one came nearest to it.")
+            yield from (example_html(example, evaluation.channel) for example in found)
+
+
+def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> Iterator[str]:
+    """Only where machines are calibrated on clips: no other evaluation looks at the training recordings."""
+    clips, summary = evaluation.calibration_clips, evaluation.summary
+    found = learning(evaluation.tested, evaluation.data, evaluation.channel, report) if clips else None
+    if not clips or not found:
+        return
+    yield "<h2>How many clips a calibration needs</h2>\n"
+    yield charts([figure(learning_chart(found, clips, summary["mean"]["auc"]))])
+    of = "" if found.machines == 1 else f", mean of {found.machines} machines"
+    yield paragraph(
+        f"Median of five random choices of so many training clips{of}; shaded from the worst choice to the best. The "
+        f"ring is this evaluation: the first {clips} by name.",
+        "soft",
+    )
+
+
+def _other(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.other is None:
+        if beside := sibling(evaluation.model):
+            yield "<h2>Float and int8</h2>\n"
+            yield listed([f"To compare with the file beside it, add `--against {beside}`; it takes as long again."])
+        return
+    path, other = evaluation.other
+    found = paired(evaluation.tested, other)
+    yield f"<h2>{title(evaluation.model, path)}</h2>\n"
+    yield table(rows(found, evaluation.model.name, path.name), "AUC of both models")
+    yield charts(figure(paired_chart(m, pair)) for m, pair in found.items())
+    yield paragraph("Both models scored the same recordings; on the line they agree.", "soft")
+
+
+def _provenance(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Where it comes from</h2>\n"
+    origin = _object(evaluation.detector.artifact.sections.get("provenance"))
+    data = _object(origin.get("data"))
+    recordings = sum(len(found.scores) for found in evaluation.tested.values())
+    pairs = {
+        "model": str(evaluation.model),
+        "made": origin.get("created"),
+        "made with": _versions(_object(origin.get("versions"))),
+        "trained on": data and f"{data.get('name')}, {data.get('recordings')} recordings",
+        "fingerprint of that data": data.get("fingerprint"),
+        "licence of that data": data.get("licence"),
+        "tested on": f"{evaluation.data}, {recordings} recordings of {', '.join(evaluation.tested)}",
+        "tested with": _versions({name: version(name) for name in PACKAGES}),
+        "threshold": _support(evaluation),
+    }
+    yield facts(((key, str(value)) for key, value in pairs.items() if value), "Provenance")
+    if "config" in origin:
+        text = html.escape(json.dumps(origin["config"], indent=1, default=str))
+        yield f"<details><summary>Configuration of the training</summary><pre tabindex=0>{text}</pre></details>\n"
+
+
+def _object(section: Any) -> dict[str, Any]:
+    """A part of an artifact that may be missing, or written by another program."""
+    return section if isinstance(section, dict) else {}
+
+
+def _versions(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def _support(evaluation: Evaluation) -> str:
+    return next(iter(evaluation.tested.values())).detector.threshold.support()

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeae.runtime.detector import Detector
 from edgeae.runtime.head import Float64
+from edgeae.runtime.recordings import Recording
 from edgeae.runtime.threshold import Threshold
 
 from .figures import UNKNOWN, auc_of, interval, known, resampled_areas, share_interval
@@ -38,7 +40,9 @@ class Score:
 class Tested:
     """What the test of one machine gave."""
 
-    scores: list[Score]
+    detector: Detector  # of this machine, if it was calibrated
+    recordings: list[Recording]
+    scores: list[Score]  # of the same recordings
     one_per_day: Threshold | None  # for 1 false alarm a day; None where the head has no threshold
     heard: Heard | None  # None without a threshold or without normal recordings
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import soundfile
+
+if TYPE_CHECKING:
+    from edgeae.train.summary import Tested
 
 Maker = Callable[..., Path]
 
@@ -24,3 +28,13 @@ def make_data(tmp_path: Path) -> Maker:
         return folder.parent
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tested(trained: Any) -> "dict[str, Tested]":
+    """The test of the new machine, calibrated on five clips; nothing is played as a stream."""
+    from edgeae.runtime import Detector
+    from edgeae.train.evaluate import evaluate_all
+
+    how: Any = {"calibration_clips": 5, "kind": None, "channel": 0, "skip_bad": False, "report": print}
+    return evaluate_all(Detector.load(trained.int8), trained.new, **how, listening=False)[0]

@@ -7,13 +7,16 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from edgeae.train.figures import (
+    GRID,
     MAX_FPR,
     RESAMPLES,
     areas,
     auc_of,
     count_interval,
+    curves,
     interval,
     resampled_areas,
+    resampled_curves,
     share_interval,
 )
 
@@ -73,6 +76,39 @@ def test_resamples_depend_on_the_seed_alone():
     scores, truth = _test(np.random.default_rng(4), 20, 20)
     first, again, other = (resampled_areas(scores[:, None], truth, seed)[:, :, 0] for seed in (b"a", b"a", b"b"))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def _counted(scores, truth):
+    """Recall and precision at every limit, counted one by one; and the false positive rate."""
+    for limit in np.unique(scores)[::-1]:
+        above = scores >= limit
+        found = (above & truth).sum()
+        yield found / truth.sum(), found / above.sum(), (above & ~truth).sum() / (~truth).sum()
+
+
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_curves_are_those_of_counting(digits):
+    scores, truth = _test(np.random.default_rng(8), 30, 50, digits=digits)
+    recall_at, precision_at = curves(scores, truth, np.ones((1, 80), np.int64))[0]
+    counted = list(_counted(scores, truth))
+    for share, recall, precision in zip(GRID, recall_at, precision_at, strict=True):
+        assert precision == pytest.approx(next(p for r, p, _ in counted if r > 0 and r >= share - 1e-9))
+        reached = [r for r, _, false in counted if false <= share + 1e-9]
+        assert recall >= max(reached, default=0) - 1e-9  # between two limits it is on the line through both
+    assert np.trapezoid(recall_at, GRID) == pytest.approx(roc_auc_score(truth, scores), abs=0.02)
+
+
+def test_the_intervals_of_curves_hold_the_curves_and_come_from_the_resamples_of_the_areas():
+    scores, truth = _test(np.random.default_rng(9), 40, 60)
+    curve = curves(scores, truth, np.ones((1, 100), np.int64))[0]
+    low, high = resampled_curves(scores, truth, b"id_00")
+    assert ((low <= curve + 0.02) & (curve <= high + 0.02)).all()
+    assert (high - low)[0, 5:50].min() > 0.02
+    area = interval(resampled_areas(scores[:, None], truth, b"id_00")[:, 0, 0])
+    assert np.trapezoid(low[0], GRID) < area[0] < area[1] < np.trapezoid(high[0], GRID) + 0.01
+    again = resampled_curves(scores, truth, b"id_00")
+    assert np.array_equal(again, (low, high))
+    assert resampled_curves(scores[37:], truth[37:], b"id_00") is None  # three normal recordings
 
 
 def test_too_few_recordings_have_no_interval():
