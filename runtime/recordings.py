@@ -9,7 +9,7 @@ Understood, in this order (see the README for examples):
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,22 +55,27 @@ def audio_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _labelled(paths: Iterable[Path]) -> list[Recording]:
+def _raise(sentence: str) -> None:
+    raise ConfigError(sentence)
+
+
+def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Recording]:
     recordings = []
     for path in paths:
         label = label_of(path)
         if label is None:
-            raise ConfigError(
+            refuse(
                 f"{path}: no label in the name; name it like normal_00.wav, anomaly_id_03_00000012.wav or "
                 f"section_00_source_test_normal_0000.wav, or put it into a folder normal/ or abnormal/"
             )
-        recordings.append(Recording(path, label, machine_of(path)))
+        else:
+            recordings.append(Recording(path, label, machine_of(path)))
     return recordings
 
 
-def _split_mimii(folder: Path) -> dict[Split, list[Recording]]:
+def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[Split, list[Recording]]:
     """Per machine: as many normals as anomalies, the last by name and at most half, are the test."""
-    found = _labelled(path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub))
+    found = _labelled((path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub)), refuse)
     splits: dict[Split, list[Recording]] = {"train": [], "test": []}
     for machine in sorted({recording.machine for recording in found}):
         mine = [recording for recording in found if recording.machine == machine]
@@ -82,27 +87,27 @@ def _split_mimii(folder: Path) -> dict[Split, list[Recording]]:
     return splits
 
 
-def scan(data: str | Path, split: Split) -> list[Recording]:
+def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise) -> list[Recording]:
     """The recordings of one split of a data set, sorted by machine and name.
 
-    Raises ConfigError for a missing folder, one without recordings, a name without a label and
-    an anomaly among the training recordings.
+    Raises ConfigError for a missing folder and one without recordings. A name without a label and an anomaly
+    among the training recordings do so, too, unless ``refuse`` takes the sentence: then they are left out.
     """
     folder = Path(data)
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; give a data set with {split}/normal_*.wav in it")
     if (folder / split).is_dir():
-        recordings = _labelled(audio_files(folder / split))
+        recordings = _labelled(audio_files(folder / split), refuse)
     elif any(folder.glob("id_*/normal")):
-        recordings = _split_mimii(folder)[split]
+        recordings = _split_mimii(folder, refuse)[split]
     else:
         raise ConfigError(f"{folder}: holds neither {split}/ nor MIMII folders id_00/normal/")
     if not recordings:
         raise ConfigError(f"{folder}: no {', '.join(SUFFIXES)} file for {split}")
-    wrong = [recording.path for recording in recordings if split == "train" and recording.label != "normal"]
-    if wrong:
-        raise ConfigError(f"{wrong[0]}: an anomaly among the training recordings; move it to {folder / 'test'}")
-    return sorted(recordings, key=lambda recording: (recording.machine, recording.path.name))
+    for wrong in (item for item in recordings if split == "train" and item.label != "normal"):
+        refuse(f"{wrong.path}: an anomaly among the training recordings; move it to {folder / 'test'}")
+    good = [item for item in recordings if split == "test" or item.label == "normal"]
+    return sorted(good, key=lambda recording: (recording.machine, recording.path.name))
 
 
 def by_machine(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:

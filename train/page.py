@@ -18,7 +18,7 @@ STYLE = """
 * { box-sizing: border-box }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
        max-width: 72rem; padding: 0 1rem; overflow-wrap: anywhere }
-p, ul { max-width: 44rem } p.verdict { font-size: 1.25rem; line-height: 1.4 } p.soft, .soft { color: var(--soft) }
+p, ul, ol { max-width: 44rem } p.verdict { font-size: 1.25rem; line-height: 1.4 } p.soft, .soft { color: var(--soft) }
 h1, h2, h3, h4 { line-height: 1.2; margin: 2rem 0 .6rem }
 h1 { margin-top: 0 } h4 { margin-top: 1.2rem; font-size: 1rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 }

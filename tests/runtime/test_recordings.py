@@ -147,6 +147,13 @@ def test_an_anomaly_in_train_is_refused(tmp_path: Path) -> None:
     assert "anomaly_00.wav: an anomaly among the training recordings" in refusal(tmp_path)
 
 
+def test_refused_names_are_left_out_where_the_caller_takes_the_sentences(tmp_path: Path) -> None:
+    make(tmp_path, "train/normal_00.wav", "train/recording.wav", "train/anomaly_00.wav")
+    sentences: list[str] = []
+    assert names(scan(tmp_path, "train", sentences.append)) == ["normal_00.wav"]
+    assert [sentence.partition(": ")[2].partition(" ")[0] for sentence in sentences] == ["no", "an"]
+
+
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "train/readme.txt")
     assert "no .wav, .flac, .ogg, .npy file for train" in refusal(tmp_path)

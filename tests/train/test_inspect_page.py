@@ -1,0 +1,113 @@
+"""The page of a data set, in a real browser."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgeae.runtime.cli import run_command
+from edgeae.train.synth import write_dataset
+
+HOSTILE = "normal_id_03_<img src=x onerror=alert(1)>`&amp;.wav"
+WINDOWS = {"light": (1200, 900), "dark": (390, 844)}  # a desk, a phone
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("healthy")
+    return write_dataset(folder, machines=[3, 4], train_clips=6, test_normals=3, test_anomalies=3, seconds=3.0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def faulty(healthy, tmp_path_factory):
+    """The same with a clipped, a silent, a copied, a leaked, a broken and a strangely named file, and another rate."""
+    data = shutil.copytree(healthy, tmp_path_factory.mktemp("faulty") / "data")
+    train, test = data / "train", data / "test"
+    sound, rate = soundfile.read(train / "normal_id_03_00000000.wav")
+    soundfile.write(train / "normal_id_03_clipped.wav", np.clip(20 * sound[::-1], -1, 1), rate)
+    soundfile.write(train / "normal_id_03_silent.wav", np.zeros(rate * 3), rate)
+    soundfile.write(train / "normal_id_04_rate.wav", sound[20000::-1], 22050)
+    shutil.copy(train / "normal_id_03_00000001.wav", train / "normal_id_03_twin.wav")
+    shutil.copy(train / "normal_id_04_00000001.wav", test / "normal_id_04_leak.wav")
+    (train / "normal_id_04_broken.wav").write_bytes(b"RIFF nonsense")
+    shutil.copy(train / "normal_id_03_00000002.wav", train / HOSTILE)
+    return data
+
+
+def _write(data, folder):
+    assert run_command(["inspect", str(data), "-o", str(folder)]) == 0
+    return folder / "inspect.html"
+
+
+@pytest.fixture(scope="module")
+def page_of_faults(faulty, tmp_path_factory):
+    return _write(faulty, tmp_path_factory.mktemp("faults"))
+
+
+def _open(browser, path, theme):
+    """The page as a reader has it, without a network; what the browser complains of is an error."""
+    width, height = WINDOWS[theme]
+    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": height}, offline=True)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url[:80]))
+    page.goto(path.as_uri())
+    assert complaints == []
+    return page
+
+
+@pytest.mark.parametrize("theme", WINDOWS)
+def test_page_reads_offline_in_both_themes_and_on_a_phone(browser, page_of_faults, theme):
+    page = _open(browser, page_of_faults, theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WINDOWS[theme][0]
+    back, ink = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color"))
+    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (back, ink)]
+    assert (light[0] > light[1]) == (theme == "light")
+    pictures = "[...document.querySelectorAll('svg image')].map(picture => picture.getBoundingClientRect().width)"
+    assert len(page.evaluate(pictures)) == 2 * 6  # two machines, three groups, each with its colour scale
+    assert min(page.evaluate(pictures)) > 0
+    names = page.evaluate("[...document.querySelectorAll('svg')].map(chart => chart.getAttribute('aria-label'))")
+    assert all(names)
+
+
+def test_every_fault_stands_first_with_its_file_and_what_to_do(browser, page_of_faults):
+    page = _open(browser, page_of_faults, "light")
+    assert page.locator("h2").first.inner_text() == "What to fix before training"
+    assert page.locator("p.verdict").inner_text().startswith("Not ready to train: mend 1 file that cannot be used and")
+    lines = page.locator("h2 + ol > li").all_inner_texts()
+    for file, fault, advice in [
+        ("normal_id_04_broken.wav", "not a readable", "convert or record it again"),
+        ("normal_id_03_clipped.wav", "samples are clipped", "lower the gain"),
+        ("normal_id_03_silent.wav", "Silent", "check the microphone"),
+        ("normal_id_04_rate.wav", "Recordings differ in samplerate", "record all alike"),
+        ("normal_id_03_00000001.wav = train/normal_id_03_twin.wav", "The same sound more than once", "keep one"),
+        ("test/normal_id_04_leak.wav", "The same sound in train/ and test/", "remove them from test/"),
+        (HOSTILE, "The same sound more than once", "keep one"),
+    ]:
+        assert any(file in line and fault in line and advice in line for line in lines), (file, lines)
+
+
+def test_names_are_text_and_nothing_else(browser, page_of_faults):
+    page = _open(browser, page_of_faults, "light")
+    assert page.locator("img, script").count() == 0
+
+
+def test_clean_data_set_is_called_ready(browser, healthy, tmp_path):
+    page = _open(browser, _write(healthy, tmp_path / "new" / "folder"), "light")
+    assert page.locator("p.verdict").inner_text() == (
+        "Ready to train: 24 recordings of 2 machines, 1.2 minutes, and nothing to mend was found."
+    )
+    assert page.locator("h2 + p").first.inner_text() == "Nothing was found."
+
+
+def test_page_of_features_alone_needs_no_level(browser, tmp_path):
+    (tmp_path / "train").mkdir()
+    for i in range(2):
+        frames = np.random.default_rng(i).normal(-40, 5, (40, 128)).astype(np.float32)
+        np.save(tmp_path / "train" / f"normal_{i}.npy", frames)
+    page = _open(browser, _write(tmp_path, tmp_path), "light")
+    assert "Worth knowing" in page.locator("h2").all_inner_texts()
+    assert "Levels" not in page.locator("h2").all_inner_texts()
