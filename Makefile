@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test emulated arm-counts fuzz soak lint benchmarks clean
+.PHONY: demo test emulated arm-counts fuzz soak lint benchmarks clean release
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -53,6 +53,16 @@ benchmarks: $(VENV)/.installed  ## time, memory, accuracy; beside peers where th
 	$(BIN)/pip install --quiet --only-binary librosa,kaldi-native-fbank,ai-edge-litert --editable '.[train,mqtt,dev,peers]' --config-settings editable_mode=strict || echo 'not all peers can be installed here: the table says which are missing'
 	$(BIN)/pytest benchmarks
 
+release: $(VENV)/.installed $(VENV)-release/.installed  ## dist/: source archive and wheel, checked and tried
+	scripts/release
+
+# An environment of its own: twine brings cryptography, keyring and twenty more that nothing else needs. Without
+# readme_renderer[md] it takes any Markdown for good; from 6.1 on it knows licence files.
+$(VENV)-release/.installed: Makefile
+	$(PYTHON) -m venv --clear $(VENV)-release
+	$(VENV)-release/bin/pip install --quiet 'build>=1.2' 'twine>=6.1' 'readme_renderer[md]>=44'
+	touch $@
+
 # The stages' folders are prerequisites because a strict editable install links each file.
 $(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
@@ -60,4 +70,4 @@ $(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
 	touch $@
 
 clean:
-	rm -rf $(VENV) .emulated .fuzz build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-release .emulated .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

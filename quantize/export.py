@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 
 from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.audio import read_each, read_log_mel
+from edgeae.runtime.audio import read_each, read_log_mel, samplerate_of
 from edgeae.runtime.detector import Detector, Pipeline
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.events import explain_section
@@ -101,7 +101,7 @@ def export(
     assert_same(exported, model)
     patches = sound.patches(config.model.patch_frames)
     check_parity(network, model, config, patches[0])
-    origin = provenance(home, checkpoint, config, licence)
+    origin = provenance(home, checkpoint, config, licence, sound)
     asked = window or config.scoring.window
     held = sound.window(asked, config)
     if held < asked:
@@ -184,8 +184,9 @@ def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, p
     return worst
 
 
-def provenance(run: Path, checkpoint: Path, config: Config, licence: str) -> dict[str, Any]:
+def provenance(run: Path, checkpoint: Path, config: Config, licence: str, sound: Sound) -> dict[str, Any]:
     """Where the artifact comes from, in plain values."""
+    seconds = sum(map(len, sound.frames)) / config.mel.frames_per_second
     data, metrics = (_json(run / name) for name in ("data.json", "metrics.json"))
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -195,6 +196,9 @@ def provenance(run: Path, checkpoint: Path, config: Config, licence: str) -> dic
             "name": Path(data.get("folder", "")).name,
             "fingerprint": data.get("fingerprint"),
             "recordings": len(data.get("recordings", [])),
+            "machines": sorted({recording.machine for recording in sound.recordings}),
+            "hours": round(seconds / 3600, 4),
+            "samplerates": sorted({samplerate_of(recording.path) for recording in sound.recordings} - {0}),
             "licence": licence,
         },
         "metrics": {key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")},

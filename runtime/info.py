@@ -1,70 +1,122 @@
 """`edgeae info`: what is in an artifact, and whether it computes rightly here."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from .artifact import replace_file
 from .detector import Detector
-from .errors import ArtifactError
+from .errors import ArtifactError, ConfigError
 from .fitting import history
 from .modelfile import default_model
 from .selftest import check
 
+COLUMN = 24  # where values begin
+
 
 def summary(detector: Detector, path: Path) -> dict[str, Any]:
-    """The artifact in plain values, without its arrays."""
+    """What the artifact holds, but for the arrays of the head."""
     sections, threshold = detector.artifact.sections, detector.threshold
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
         "network_bytes": len(detector.artifact.network_bytes()),
-        "quantization": _plain(sections["quantization"]),
+        "quantization": sections["quantization"],
         "mel": detector.spec.to_dict(),
         "head": detector.head.kind,
         "window_s": detector.window,
         "machine": detector.machine,
         "calibrated": sections["head"].get("calibrated"),
         "calibration_windows": detector.head.windows if detector.machine else 0,
-        "sessions": _plain(history(detector)),
+        "sessions": history(detector),
         "stability": sections["head"].get("stability"),
         "threshold": threshold.to_dict(),
         "support": threshold.support(),
-        "provenance": _plain(sections["provenance"]),
+        "provenance": sections["provenance"],
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Without arrays, all the way down."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
+        return {key: plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
     if isinstance(value, list):
-        return [_plain(item) for item in value if not isinstance(item, np.ndarray)]
+        return [plain(item) for item in value if not isinstance(item, np.ndarray)]
     return value
+
+
+def written(key: str, value: Any, depth: int = 0) -> Iterator[str]:
+    """Lines for people: what stands in an object or a list of objects on lines of its own, below its key."""
+    head = f"{'  ' * depth}{_words(key)}"
+    if isinstance(value, dict) and value:
+        yield head
+        for name, item in value.items():
+            yield from written(name, item, depth + 1)
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        yield head
+        for number, item in enumerate(value, 1):
+            yield from written(str(number), item, depth + 1)
+    else:
+        yield f"{head:{COLUMN - 1}} {_words(value)}"
+
+
+def _words(value: Any) -> str:
+    """One value on one line, without what a foreign file could send to the terminal."""
+    if isinstance(value, np.ndarray):
+        span = f", {value.min():.4g} to {value.max():.4g}" if value.size else ""
+        return f"array {value.shape}{span}"
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "-"
+    words = "-" if value is None or value == {} else str(value)
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def info(model: Path | None, as_json: bool) -> None:
+@click.option("--card", "as_card", is_flag=True, help="A model card in Markdown.")
+@click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
+              help="For the card: what `edgeae evaluate --json` printed.")  # fmt: skip
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the card to a file.")
+def info(model: Path | None, as_json: bool, as_card: bool, results: Path | None, output: Path | None) -> None:
     """Show an artifact and run its self-test (exit 3 if it fails).
 
     \b
     edgeae info machine.onnx
+    edgeae info machine.onnx --card --results results.json -o machine.md
     """
+    if (results or output) and not as_card:
+        raise ConfigError("--results and -o are about the card; give --card, too")
+    if as_card and as_json:
+        raise ConfigError("--card and --json: a card is Markdown; give one of them")
     path = model or default_model()
     detector = Detector.load(path)
     try:
         failure, verdict = None, check(detector)
     except ArtifactError as error:
         failure, verdict = ArtifactError(f"{path}: {error}"), str(error)
-    values = {**summary(detector, path), "selftest": verdict}
-    if as_json:
-        click.echo(json.dumps(values))
+    if as_card:
+        _card(detector, path, results, output)
     else:
-        for key, value in values.items():
-            click.echo(f"{key:20} {json.dumps(value) if isinstance(value, dict | list) else value}")
+        values = {**summary(detector, path), "selftest": verdict}
+        lines = [json.dumps(plain(values))] if as_json else [line for item in values.items() for line in written(*item)]
+        click.echo("\n".join(lines))
     if failure:
         raise failure
+
+
+def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
+    from .card import card
+    from .results import load
+
+    if output and output.suffix != ".md":
+        raise ConfigError(f"{output}: the name of a card ends in .md")
+    words = card(detector, path, load(results) if results else None)
+    if output:
+        replace_file(output, words.encode())
+    else:
+        click.echo(words, nl=False)

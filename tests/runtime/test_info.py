@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.info import written
 from edgeae.runtime.selftest import SECONDS, SEED, check, measure
 from edgeae.runtime.selftest import test_sound as sound_of
 
@@ -33,8 +35,39 @@ def test_info_in_words_names_every_value(trained: Any, capsys: pytest.CaptureFix
     values = json.loads(capsys.readouterr().out)
     assert run_command(["info", str(trained.int8)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(values)
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(values)
     assert lines[-1].split(maxsplit=1)[1].startswith("self-test passed")
+    assert "  n_mels                128" in lines
+    assert "    licence             not stated" in lines
+    assert max(len(line) for line in lines if not line.startswith(("file", "support", "selftest"))) <= 100
+
+
+def test_what_is_nested_stands_on_lines_of_its_own_and_an_array_is_its_shape_and_range() -> None:
+    value = {"a": {"b": [1, 2.5]}, "c": [{"d": None}, {"d": True}], "e": np.array([[1.0, -2.0]]), "f": {}, "g": []}
+    assert list(written("top", value)) == [
+        "top",
+        "  a",
+        "    b                   1, 2.5",
+        "  c",
+        "    1",
+        "      d                 -",
+        "    2",
+        "      d                 True",
+        "  e                     array (1, 2), -2 to 1",
+        "  f                     -",
+        "  g                     -",
+    ]
+
+
+def test_what_a_foreign_artifact_says_does_not_reach_the_terminal_as_it_is(
+    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "foreign.onnx"
+    Artifact.read(trained.int8).with_sections(provenance={"a\x1b[2J": "b\n\x1b]0;c"}).write(path)
+    assert run_command(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "  a?[2J                 b??]0;c\n" in out
+    assert "\x1b" not in out
 
 
 @pytest.mark.parametrize("key", ["energy", "score"])

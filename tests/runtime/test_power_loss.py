@@ -40,13 +40,20 @@ from edgeae.runtime.trackfile import TrackFile
 machine, state, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
 artifact, detector = Artifact.read(machine), Detector.load(machine)
 track, written, left = TrackFile(state, detector), set(), 0
+
+def write(kill):
+    artifact.with_sections(provenance={"write": [kill] * rng.randrange(1, 5000)}).write(machine)
+    track.tracker.learned = kill + 0.5
+    track.save()
+
+began = time.perf_counter()
+write(kills)
+once = time.perf_counter() - began  # a busy computer needs longer
 for kill in range(kills):
     if not (writer := os.fork()):
         while True:
-            artifact.with_sections(provenance={"write": [kill] * rng.randrange(1, 5000)}).write(machine)
-            track.tracker.learned = kill + 0.5
-            track.save()
-    time.sleep(rng.uniform(0.002, 0.04))
+            write(kill)
+    time.sleep(rng.uniform(0.05, 3) * once)
     os.kill(writer, signal.SIGKILL)
     os.waitpid(writer, 0)
     found = Artifact.read(machine)
