@@ -12,6 +12,7 @@ from edgeae.runtime.audio import Channel, read_each, samplerate_of
 from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.fitting import calibrated, extended
+from edgeae.runtime.progress import Step, counted, unseen
 from edgeae.runtime.recordings import DEFAULT_MACHINE
 
 from .checks import findings, too_narrow
@@ -63,14 +64,15 @@ def calibrate_files(
     force: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
+    step: Step = unseen,
 ) -> Detector:
-    """The same from files; what is wrong with one goes to ``report``."""
+    """The same from files; what is wrong with one goes to ``report``, and which is read to ``step``."""
 
     def read(path: Path) -> Sound:
         return Sound(str(path), list(detector.read(path, channel)), samplerate_of(path))
 
     machine = name_of(detector, machine, add=add)
-    sounds = [sound for _, sound in read_each(paths, read, report, skip_bad=skip_bad)]
+    sounds = [sound for _, sound in read_each(counted(paths, "recording", step), read, report, skip_bad=skip_bad)]
     return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
 
 

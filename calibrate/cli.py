@@ -11,6 +11,7 @@ from edgeae.runtime.devices.options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.fitting import history
 from edgeae.runtime.modelfile import check_target, split_model
+from edgeae.runtime.progress import Progress
 from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
 from edgeae.runtime.selftest import load_checked
 from edgeae.runtime.threshold import FEWEST_CALIBRATION, probability_of
@@ -58,7 +59,7 @@ def _recordings(path: Path) -> list[Path]:
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[MODEL] [FILES... | DIR]")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL] [FILES... | DIR]")
 @click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
 @click.option("--duration", default=60.0, show_default=True, type=click.FloatRange(min=2), help="Seconds to listen.")
 @wait_device_option
@@ -118,7 +119,9 @@ def calibrate(
     else:
         paths, found = choose_recordings(inputs, machine, clips)
         named = machine or (found if found != DEFAULT_MACHINE else None)
-        result = calibrate_files(detector, paths, channel=wanted, machine=named, skip_bad=skip_bad, **how)
+        with Progress() as progress:
+            how |= {"report": lambda text: progress.say(f"edgeae: {text}"), "step": progress.step}
+            result = calibrate_files(detector, paths, channel=wanted, machine=named, skip_bad=skip_bad, **how)
     result.artifact.write(target)
     _tell(result, target)
 

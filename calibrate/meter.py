@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from edgeae.runtime.mel import Float32
+from edgeae.runtime.progress import CLEAR, draws_over
 from edgeae.runtime.sound import SILENCE
 
 FULL_SCALE = 0.999  # a peak that soon clips, or does
@@ -18,7 +19,6 @@ TERMINAL_SECONDS, LOG_SECONDS = 0.25, 10.0  # of sound, between two lines
 QUIETEST = -60.0  # dBFS, where the bar begins
 WIDEST = 30  # characters of the bar
 FALL = 1.5  # dB by which the peak mark falls from one line to the next
-CLEAR = "\r\x1b[K"
 
 
 class Meter:
@@ -29,7 +29,7 @@ class Meter:
 
     def __init__(self, seconds: float) -> None:
         self._total = seconds
-        self._terminal = sys.stderr.isatty()
+        self._terminal = draws_over(sys.stderr)
         self._every = TERMINAL_SECONDS if self._terminal else LOG_SECONDS
         self._colour = self._terminal and not os.environ.get("NO_COLOR")
         self._due = self._every

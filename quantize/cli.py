@@ -10,6 +10,7 @@ import click
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.modelfile import NEWEST, check_target
+from edgeae.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from edgeae.runtime.artifact import Artifact
@@ -60,25 +61,27 @@ def export(
     home = run or NEWEST
     if output:
         check_target(output)
-    made = make(
-        home,
-        int8=int8,
-        data=data,
-        window=window,
-        false_alarms=false_alarms,
-        licence=data_licence,
-        reduce_range=reduce_range,
-        skip_bad=skip_bad,
-        report=lambda text: click.echo(f"edgeae: {text}", err=True),
-    )
-    if made.int8:
-        made = _checked(made, made.int8, MAX_DRIFT if max_drift is None else max_drift)
+    with Progress() as progress:
+        made = make(
+            home,
+            int8=int8,
+            data=data,
+            window=window,
+            false_alarms=false_alarms,
+            licence=data_licence,
+            reduce_range=reduce_range,
+            skip_bad=skip_bad,
+            report=lambda text: progress.say(f"edgeae: {text}"),
+            step=progress.step,
+        )
+        if made.int8:
+            made = _checked(made, made.int8, MAX_DRIFT if max_drift is None else max_drift, progress)
     target = made.write(home, output)
     click.echo(f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True)
     click.echo(target)
 
 
-def _checked(made: Export, int8: Artifact, max_drift: float) -> Export:
+def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress) -> Export:
     """Say what int8 costs, in all and by layers, and note it in the artifact; ArtifactError if that is too much."""
     import onnx
 
@@ -87,13 +90,14 @@ def _checked(made: Export, int8: Artifact, max_drift: float) -> Export:
     from .drift import compare
     from .layers import CLIPS, analyse, check_drift, table
 
+    progress.step("comparing float and int8")
     compared = compare(made.float_, int8, made.sound)
     clips = made.unheard or spread(made.sound.frames, CLIPS)
     which = "normal test clips" if made.unheard else "training clips, which set the ranges"
     layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
-    click.echo(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n", err=True)
+    progress.say(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")
     check_drift(compared.drift, max_drift, layers)
     moved = f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
-    click.echo(f"{moved}; allowed is {max_drift:g}", err=True)
+    progress.say(f"{moved}; allowed is {max_drift:g}")
     noted = {**int8.sections["quantization"], "drift": round(compared.drift, 6), "max_drift": max_drift}
     return replace(made, int8=int8.with_sections(quantization=noted))

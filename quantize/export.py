@@ -27,6 +27,7 @@ from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.events import explain_section
 from edgeae.runtime.mel import Float32
 from edgeae.runtime.network import Network
+from edgeae.runtime.progress import Step, unseen
 from edgeae.runtime.recordings import scan
 from edgeae.runtime.selftest import measure
 from edgeae.train.config import Config
@@ -83,6 +84,7 @@ def export(
     reduce_range: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
+    step: Step = unseen,
 ) -> Export:
     """The artifacts of the best checkpoint of ``run``, or of a checkpoint file.
 
@@ -94,8 +96,10 @@ def export(
     network, config = load_network(checkpoint)
     home = checkpoint.parent.parent
     folder = data or data_of(home)
+    step("reading the training recordings")
     sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
     sound = replace(sound, unheard=validated(home, folder))
+    step("writing the network as ONNX")
     exported = to_onnx(network, config)
     model = rewrite(exported)
     assert_same(exported, model)
@@ -108,9 +112,11 @@ def export(
         report(f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s")
     explain = explain_section(config.mel, network.std.numpy())
     fit = partial(fit_artifact, explain=explain, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
+    step("fitting the head on the float network")
     float_artifact = fit(with_statistics(model), config)
     if not int8:
         return Export(float_artifact, None, sound, model, [])
+    step("measuring ranges, quantizing")
     folded = fold(exported)
     evened = rewrite(even(folded, measure_ranges(folded, patches), HEADROOM))
     assert_same(model, evened, inside=False)
@@ -119,6 +125,7 @@ def export(
     how = {"weights": "int8 per channel", "activations": "uint8", "ranges": "min-max", "headroom": HEADROOM}
     how |= {"clips": len(patches), "reduce_range": reduce_range}
     how["input_low_db"], how["input_high_db"] = input_range(quantized)
+    step("fitting the head on the int8 network")
     int8_artifact = fit(quantized, config, quantization=how)
     return Export(float_artifact, int8_artifact, sound, evened, unheard(folder, config, report))
 

@@ -16,6 +16,7 @@ from .detector import Detector
 from .errors import ArtifactError
 from .mel import log_mel
 from .modelfile import default_model
+from .progress import Progress, Step, unseen
 from .selftest import load_checked, test_sound
 
 SECONDS = 20
@@ -61,8 +62,9 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
     return elapsed, int(peak.split()[1]) / 1024
 
 
-def measure(detector: Detector, model: Path) -> dict[str, Any]:
+def measure(detector: Detector, model: Path, step: Step = unseen) -> dict[str, Any]:
     """Medians over 15 runs on 20 s of noise, single thread."""
+    step("front end")
     sound = test_sound(1, SECONDS * detector.spec.sample_rate)
     frames = log_mel(sound, detector.spec)
     n = detector.network.patch_frames
@@ -70,9 +72,12 @@ def measure(detector: Detector, model: Path) -> dict[str, Any]:
     one_by_one = [patches[k : k + 1] for k in range(len(patches))]
     audio = len(patches) * n / detector.spec.frames_per_second
     frontend = _median_seconds(lambda: log_mel(sound, detector.spec)) / SECONDS
+    step("network")
     inference = _median_seconds(lambda: [detector.network(patch) for patch in one_by_one]) / audio
+    step("the whole path")
     blocks = np.array_split(sound, SECONDS)
     total = _median_seconds(lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))))
+    step("start of a process")
     startup, rss = _start(model, detector.spec.n_mels)
     return {
         "frontend_us_per_s": round(frontend * 1e6, 1),
@@ -96,7 +101,8 @@ def bench(model: Path | None, as_json: bool) -> None:
     edgeae bench machine.onnx
     """
     path = model or default_model()
-    values = measure(load_checked(path), path)
+    with Progress() as progress:
+        values = measure(load_checked(path), path, progress.step)
     if as_json:
         click.echo(json.dumps(values))
         return

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from .errors import EXIT_INTERRUPTED, EdgeaeError
 
@@ -43,6 +44,12 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """click's own imports each command for its summary; a device lacks what those of the workstation need."""
+        named = [CompletionItem(name, help=about) for name, (_, _, about) in COMMANDS.items()]
+        found = [item for item in named if item.value.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

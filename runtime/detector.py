@@ -60,6 +60,7 @@ class Window:
     out_of_range: float = 0.0  # share of the last patch beyond the range of the int8 network's input
     bands: Float64 | None = None  # (n_mels,) dB, mean over the window
     sound: Sound | None = None  # of its raw samples; None for precomputed features
+    latest: Float32 | None = None  # (n_mels,) dB, mean over its last patch
 
     @property
     def raw(self) -> Sound:
@@ -204,7 +205,7 @@ class Listener:
         bands = np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands)
         sound = pooled(self._measured) if self._measured else None
         end, beyond = round(self._seconds(self._frames), 3), round(self._out_of_range, 4)
-        return Window(end, found, level, full, beyond, bands, sound)
+        return Window(end, found, level, full, beyond, bands, sound, self._bands[-1])
 
 
 def see(listeners: Sequence[Listener]) -> list[list[Window]]:

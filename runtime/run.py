@@ -50,7 +50,7 @@ def score_pipe(
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[MODEL]... [FILES... | -]")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL]... [FILES... | -]")
 @click.option("--device", "-D", multiple=True, help="Capture device; see `edgeae devices`. Repeatable.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")

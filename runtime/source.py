@@ -1,6 +1,6 @@
 """One source of live sound (a channel of a device, a pipe) and what listens to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .detector import Detector, Listener, Window, see
@@ -37,6 +37,7 @@ class Source:
         """duration: seconds of sound, lost ones included, after which it is done."""
         self.name, self._detector, self._out, self._model = name, detector, out, model
         self._clips = out.recorder(name, detector.machine)
+        self._view = out.view(name, detector, model)
         self._report, self._duration = Report(detector, name, track), duration
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
@@ -129,10 +130,17 @@ class Source:
 
     def tell_windows(self, windows: Iterable[Window]) -> None:
         """Tell of windows that its sound completed."""
-        for line in self._report.lines(windows):
+        for line in self._report.lines(self._viewed(windows)):
             self._tell(line, now() - self._heard + max(0.0, self._stream.seconds - line["t"]))
             if line["type"] == "score":
                 self._out.notify.scored()
+
+    def _viewed(self, windows: Iterable[Window]) -> Iterator[Window]:
+        """The same windows, each of which the page sees before its lines."""
+        for window in windows:
+            if self._view:
+                self._out.picture(self._view.of(window))
+            yield window
 
     def _tell(self, line: Line, age: float | None = None) -> None:
         teller, self.told = self._out.teller, True

@@ -16,7 +16,14 @@ from edgeae.runtime.modelfile import default_model
 
 @click.command()
 @click.argument("data", required=False, type=click.Path(path_type=Path))
-@click.option("-c", "--config", "name", metavar="CONFIG", help="edge (default), cnn2d, dense, tiny or a YAML file.")
+@click.option(
+    "-c",
+    "--config",
+    "name",
+    type=click.Path(),
+    metavar="CONFIG",
+    help="edge (default), cnn2d, dense, tiny or a YAML file.",
+)
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), metavar="RUN",
               help="Folder of the run; default runs/CONFIG-TIME.")  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the configuration.")
@@ -98,7 +105,7 @@ def _is_model(argument: str) -> bool:
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[MODEL] [DATA]")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL] [DATA]")
 @click.option("--calibration-clips", type=click.IntRange(min=1), help="Calibrate each machine on its first N clips.")
 @click.option("--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results.  [default: beside MODEL]")

@@ -8,6 +8,7 @@ import click
 
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.progress import Progress, Step, unseen
 
 from .config import load_config
 
@@ -17,7 +18,7 @@ SECONDS = 10.0  # a recording
 TRAIN_CLIPS, CALIBRATION_CLIPS, TEST_NORMALS, TEST_ANOMALIES = 40, 6, 20, 40
 
 
-def write_sound(folder: Path, seed: int) -> None:
+def write_sound(folder: Path, seed: int, step: Step = unseen) -> None:
     """``folder/fleet`` to train on and ``folder/new-machine`` to watch."""
     from .synth import write_dataset
 
@@ -29,6 +30,7 @@ def write_sound(folder: Path, seed: int) -> None:
         test_anomalies=0,
         seconds=SECONDS,
         seed=seed,
+        step=step,
     )
     write_dataset(
         folder / "new-machine",
@@ -38,6 +40,7 @@ def write_sound(folder: Path, seed: int) -> None:
         test_anomalies=TEST_ANOMALIES,
         seconds=SECONDS,
         seed=seed,
+        step=step,
     )
 
 
@@ -123,7 +126,8 @@ def demo(output: Path, config: str, seed: int) -> int:
     load_config(config)  # before minutes are spent
     began = time.monotonic()
     click.secho(f"Synthesize {len(FLEET)} machines for training and one to watch", bold=True, err=True)
-    write_sound(output, seed)
+    with Progress() as progress:
+        write_sound(output, seed, progress.step)
     for words, arguments in steps(output, config):
         click.secho(f"\n{words}\n$ edgeae {' '.join(arguments)}", bold=True, err=True)
         code = run_command(arguments)

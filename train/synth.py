@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.progress import Step, counted, unseen
 
 Array = NDArray[np.float64]
 Samples = NDArray[np.float32]
@@ -305,6 +306,7 @@ def write_dataset(
     test_anomalies: int,
     seconds: float = 10.0,
     seed: int = 0,
+    step: Step = unseen,
 ) -> Path:
     """Write a data set in the naming of DCASE, as 16 kHz mono PCM_16 WAV; returns its folder.
 
@@ -322,7 +324,7 @@ def write_dataset(
         (root / name).mkdir(parents=True, exist_ok=True)
     counts = dict(zip(KINDS, (train_clips, test_normals, test_anomalies), strict=True))
     rows = [("file", "fault", "severity")]
-    for machine, kind in product(dict.fromkeys(machines), KINDS):
+    for machine, kind in counted(product(dict.fromkeys(machines), KINDS), "synthesis", step):
         for index in range(counts[kind]):
             samples, fault = _clip(machine, kind, index, seconds, seed)
             name = f"{kind}_id_{machine:02d}_{index:08d}.wav"

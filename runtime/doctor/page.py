@@ -13,6 +13,7 @@ import click
 from ..devices.cards import list_cards
 from ..errors import ArtifactError, DeviceError
 from ..modelfile import default_model
+from ..progress import Progress, Step, counted, unseen
 from . import computer, installation, readiness, system
 from .check import PROBLEM, WARNING, Check, tried
 from .masking import page
@@ -37,7 +38,8 @@ def doctor(model: Path | None, device: str | None, as_json: bool) -> int:
       edgeae doctor
       edgeae doctor pump-3.onnx --device usb:0d8c:013c
     """
-    checks = examine(looks(model, device), serials=(device or "").split(":", 3)[3:])
+    with Progress() as progress:
+        checks = examine(looks(model, device), (device or "").split(":", 3)[3:], progress.step)
     click.echo(json.dumps({"checks": list(map(asdict, checks))}) if as_json else "\n".join(written(checks)))
     return exit_code(checks)
 
@@ -77,7 +79,7 @@ def _places(model: Path | None) -> list[Path]:
     return [here, folder] if folder.is_dir() and folder.resolve() != here else [here]
 
 
-def examine(looked: list[Look], serials: Iterable[str] = ()) -> list[Check]:
+def examine(looked: list[Look], serials: Iterable[str] = (), step: Step = unseen) -> list[Check]:
     """What the looks find, masked; `serials` are those that no device here has."""
     serials = [*serials, *(card.usb.serial for card in list_cards() if card.usb)]
     home, host = _home(), platform.node()
@@ -85,7 +87,7 @@ def examine(looked: list[Look], serials: Iterable[str] = ()) -> list[Check]:
     def masked(words: str) -> str:
         return page(words, home=home, host=host, serials=serials)
 
-    found = [check for name, look in looked for check in tried(name, look)]
+    found = [check for name, look in counted(looked, "check", step) for check in tried(name, look)]
     return [replace(check, sentence=masked(check.sentence), advice=masked(check.advice)) for check in found]
 
 

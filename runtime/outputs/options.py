@@ -1,18 +1,25 @@
 """Where the lines of `edgeae run` go: the options, and the outputs that they ask for."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
 from ..errors import ConfigError
 from ..output import PROGRAM, Screen, Teller, status_line
+from ..progress import draws_over
+from ..terminal import Terminal
 from .notify import Notify
 from .outbox import CLOSING, Line, Outbox, Sink
 from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from ..detector import Detector
+    from ..view import View
 
 CHECK_SECONDS = 1.0
 SCREEN_LINES = 10_000  # that wait for whoever reads stdout
@@ -52,6 +59,7 @@ OPTIONS = [
     click.option("--mqtt-ca", type=FILE, help="PEM file of the authority that signed the broker's certificate."),
     click.option("--metrics", metavar="[HOST:]PORT", help="Prometheus endpoint; a bare port is 127.0.0.1."),
     click.option("--metrics-file", type=FILE, help="FILE.prom for node_exporter."),
+    click.option("--page", metavar="[HOST:]PORT", help="Live page to look at; a bare port is 127.0.0.1."),
     click.option("--clips", type=FOLDER, help="Keep what alarms sounded like, as FLAC."),
     click.option("--clips-megabytes", default=500.0, show_default=True, type=POSITIVE, help="Of all clips."),
     click.option("--clips-days", default=90.0, show_default=True, type=POSITIVE, help="That a clip is kept."),
@@ -66,6 +74,13 @@ def output_options(command: Command) -> Command:
     return command
 
 
+def _screen(*, as_json: bool, live: bool) -> Sink:
+    """Standard output: lines, but for a person who watches a machine one that is drawn over."""
+    if as_json or not live or not draws_over(sys.stdout):
+        return Screen(as_json=as_json)
+    return Terminal()
+
+
 class Outputs:
     """All outputs of one process, and its service manager; a context that delivers what waits when it is left."""
 
@@ -73,14 +88,18 @@ class Outputs:
         """live: of a microphone or a pipe. paced: of a microphone, which waits for nobody, not even for stdout."""
         if options["clips"] and not live:
             raise ConfigError("--clips keeps the sound of a microphone or a pipe; that of files is there already")
+        if options["page"] is not None and not live:
+            raise ConfigError("--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report")
         self.notify = Notify()
         self._live, self._closers = live, list[Callable[[], None]]()
         self._clips: Path | None = options["clips"]
-        screen = Screen(as_json=as_json)
+        screen = _screen(as_json=as_json, live=live)
         self._outboxes = self._opened(options)
         self._keeper = next((outbox for outbox in self._outboxes if outbox.sink.name == "clips"), None)
+        self._page = next((outbox for outbox in self._outboxes if outbox.sink.name == "page"), None)
         self._screen = Outbox(screen, SCREEN_LINES) if paced else None
         self._outboxes += [self._screen] if self._screen else []
+        self._closers += [] if paced else [screen.close]
         self.teller = Teller(None if paced else screen.deliver, self._outboxes, waits=not live)
         self._began, self._due = time.monotonic(), 0.0
         self._told: dict[str, str | None] = {}
@@ -115,6 +134,21 @@ class Outputs:
         for clip in clips:
             if self._keeper:
                 self._keeper.put(clip)
+
+    def view(self, source: str, detector: "Detector", model: Path) -> "View | None":
+        """What pictures the sound of a source, if a page is wanted; it is told what does not change."""
+        if not self._page:
+            return None
+        from ..view import View
+
+        view = View(source, detector, model.name)
+        self.picture(view.about())
+        return view
+
+    def picture(self, line: Line) -> None:
+        """For the page alone."""
+        if self._page:
+            self._page.put(line)
 
     def tick(self) -> None:
         """Tell of outputs that fail or work again. BrokenPipeError when the reader of stdout went away."""
@@ -157,6 +191,13 @@ class Outputs:
 
             limits = {"megabytes": options["clips_megabytes"], "days": options["clips_days"]}
             outboxes.append(Outbox(ClipFiles(options["clips"], **limits), WAITING))
+        if options["page"] is not None:
+            from .history import History
+            from .page_server import PageServer
+
+            history = History()
+            self._closers.append(PageServer(options["page"], history).close)
+            outboxes.append(Outbox(history))
         return [*outboxes, *self._measured(options, outboxes)]
 
     def _measured(self, options: dict[str, Any], outboxes: list[Outbox]) -> list[Outbox]:

@@ -29,6 +29,7 @@ OPTIONS = {
     "webhook": "url",
     "mqtt_ca": "input",
     "metrics": "address",
+    "page": "address",
     "on_event": "program",
 }
 KEEPERS = ("log", "mqtt", "webhook")  # with one of these, nobody needs a line a second in the journal

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs import metrics_server
+from edgeae.runtime.outputs import web
 from edgeae.runtime.outputs.exposition import CONTENT_TYPE
 from edgeae.runtime.outputs.metrics import Metrics
-from edgeae.runtime.outputs.metrics_server import REQUESTS, MetricsServer, parse_address
+from edgeae.runtime.outputs.metrics_server import MetricsServer
+from edgeae.runtime.outputs.web import REQUESTS, parse_address
 
 Serve = Callable[..., MetricsServer]
 
@@ -89,7 +90,7 @@ def test_ipv6(serve: Serve) -> None:
 
 def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
-    monkeypatch.setattr(metrics_server, "SECONDS", 1.0)
+    monkeypatch.setattr(web, "SECONDS", 1.0)
     with socket.create_connection(("127.0.0.1", server.port)) as mute:
         assert ask(server.port)[0] == 200, "beside a client that says nothing"
         mute.settimeout(30)
@@ -105,7 +106,7 @@ def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(serve: Serve, m
 
 def test_more_requests_than_there_is_room_for_are_turned_away(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
-    monkeypatch.setattr(metrics_server, "SECONDS", 2.0)
+    monkeypatch.setattr(web, "SECONDS", 2.0)
     mute = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(REQUESTS)]
     with socket.create_connection(("127.0.0.1", server.port)) as one_more:
         one_more.settimeout(30)

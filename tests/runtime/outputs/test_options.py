@@ -612,3 +612,32 @@ def test_clips_that_cannot_be_kept_are_refused(
     out, err = capfd.readouterr()
     assert (out, set(tmp_path.iterdir())) == ("", there)
     assert err.splitlines()[-1].startswith(("edgeae: ", "Error: "))
+
+
+def test_a_page_is_for_what_is_heard_live(machine: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = audio_files(trained.new / "train")[0]
+    assert run_command(["run", str(machine), str(clip), "--page", "8321"]) == 2
+    assert "--page shows a microphone or a pipe" in capsys.readouterr().err
+
+
+def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(machine: Path, broken: Pcm) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        plain, page = (
+            subprocess.run(
+                [sys.executable, "-c", HURRIED, "run", machine, "-", "--json", *more],
+                input=broken.tobytes(), capture_output=True, check=False,
+            )
+            for more in ([], ["--page", "127.0.0.1:0"])
+        )  # fmt: skip
+        refused = subprocess.run(
+            [sys.executable, "-c", HURRIED, "run", machine, "-", "--page", address],
+            input=b"", capture_output=True, check=False,
+        )  # fmt: skip
+    told = [[json.loads(line) for line in run.stdout.splitlines()] for run in (plain, page)]
+    kept = [[(line["type"], line["t"], line.get("score"), line["seq"]) for line in lines] for lines in told]
+    assert kept[0] == kept[1]
+    assert refused.returncode == 2
+    assert refused.stderr.decode() == (
+        f"edgeae: --page {address}: cannot listen there (Address already in use); choose another address\n"
+    )

@@ -40,6 +40,7 @@ PLAN: dict[str, Any] = {"name": None, "user": None, "network": False, "watchdog"
 @click.option("--mqtt-ca")
 @click.option("--webhook")
 @click.option("--metrics")
+@click.option("--page")
 @click.option("--on-event", multiple=True)
 def everything(**_: Any) -> None:
     """A `run` with every option of OPTIONS."""
@@ -116,7 +117,8 @@ def test_a_watchdog_that_bites_before_the_first_score_is_refused(trained: Any, t
 
 def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path) -> None:
     assert {parameter.name for parameter in everything.params} >= set(OPTIONS)
-    assert {parameter.name for parameter in run.params if isinstance(parameter.type, click.Path)} <= set(OPTIONS)
+    options = [parameter for parameter in run.params if isinstance(parameter, click.Option)]
+    assert {option.name for option in options if isinstance(option.type, click.Path)} <= set(OPTIONS)
     unit = planned(
         artifact, "--device", "hw:2", "--log", "lines.jsonl", "--clips", "clips", "--mqtt", "mqtt://10.0.0.5"
     )
@@ -127,6 +129,7 @@ def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path)
     assert (unit.peers, unit.secrets, unit.quiet) == (frozenset([LOCALHOST]), False, False)
     assert planned(artifact, "--metrics", "192.168.1.2:9464").peers == {ANYBODY}  # whoever asks
     assert planned(artifact, "--metrics", "0.0.0.0:9464").peers == {ANYBODY}
+    assert planned(artifact, "--page", "0.0.0.0:8321").peers == {ANYBODY}
     assert planned(artifact, network=True).peers == {ANYBODY}
 
 

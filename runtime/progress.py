@@ -1,0 +1,66 @@
+"""What takes more than a moment says on the terminal what it is doing, in one line that is drawn over."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self, TextIO, TypeVar
+
+import click
+
+CLEAR = "\r\x1b[K"
+Step = Callable[[str], None]  # takes in a few words what is done from now on
+T = TypeVar("T")
+
+
+def draws_over(stream: TextIO) -> bool:
+    """A stream is a terminal on which a line can be drawn over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def unseen(text: str) -> None:
+    """A step that nobody watches."""
+
+
+class Progress:
+    """A line on stderr while the context lasts; where that is no terminal, nothing.
+
+    >>> with Progress() as progress:
+    ...     for recording in counted(["a.wav", "b.wav"], "recording", progress.step):
+    ...         pass
+    """
+
+    def __init__(self) -> None:
+        self._shown = draws_over(sys.stderr)
+        self._text = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.step("")
+
+    def step(self, text: str) -> None:
+        """What is done from now on."""
+        self._text = text
+        if self._shown:
+            sys.stderr.write(CLEAR + text[: shutil.get_terminal_size().columns - 1])
+            sys.stderr.flush()
+
+    def say(self, text: str) -> None:
+        """A line that stays, on a terminal or not."""
+        doing = self._text
+        self.step("")
+        click.echo(text, err=True)
+        self.step(doing)
+
+
+def counted(items: Iterable[T], text: str, step: Step) -> Iterator[T]:
+    """``items``, of each of which ``step`` is told."""
+    known = list(items)
+    for number, item in enumerate(known, 1):
+        step(f"{text}: {number} of {len(known)}")
+        yield item
