@@ -1,7 +1,6 @@
 """What takes more than a moment says on the terminal what it is doing, in one line that is drawn over."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -17,6 +16,13 @@ T = TypeVar("T")
 def draws_over(stream: TextIO) -> bool:
     """A stream is a terminal on which a line can be drawn over."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int:
+    """The width of the terminal."""
+    import shutil  # which brings modules that only a terminal is worth
+
+    return shutil.get_terminal_size().columns
 
 
 def unseen(text: str) -> None:
@@ -47,7 +53,7 @@ class Progress:
         """What is done from now on."""
         self._text = text
         if self._shown:
-            sys.stderr.write(CLEAR + text[: shutil.get_terminal_size().columns - 1])
+            sys.stderr.write(CLEAR + text[: columns() - 1])
             sys.stderr.flush()
 
     def say(self, text: str) -> None:

@@ -9,7 +9,6 @@ is shown that is nearest to an alarm. Standard output that is no terminal gets a
 """
 
 import os
-import shutil
 import sys
 from datetime import datetime
 
@@ -19,7 +18,7 @@ from .health import NO_SOUND
 from .output import words
 from .outputs.latest import Latest, of_a_source
 from .outputs.outbox import Line
-from .progress import CLEAR
+from .progress import CLEAR, columns
 
 BELOW, ABOVE = 2.0, 1.0  # of the threshold, where the bar begins and ends
 WIDEST, NARROWEST = 40, 9  # characters of the bar; where there is no room for that, there is none
@@ -65,11 +64,11 @@ class Terminal:
         name, verdict = f"{at}  {several}{latest.machine or latest.source}  ", _verdict(latest)
         level = "" if latest.level_dbfs is None else f", {latest.level_dbfs:.1f} dBFS"
         numbers = f"score {latest.score:.2f}, alarm from {latest.threshold:.2f}{level}"
-        columns = shutil.get_terminal_size().columns - 1
-        width = min(WIDEST, columns - len(name + numbers) - USUAL - 6)
+        room = columns() - 1
+        width = min(WIDEST, room - len(name + numbers) - USUAL - 6)
         bar = f"[{_bar(latest, width)}]  " if width >= NARROWEST else ""
-        start = f"{name}{bar}"[:columns]
-        told = f"{verdict}  {numbers}"[: columns - len(start)]
+        start = f"{name}{bar}"[:room]
+        told = f"{verdict}  {numbers}"[: room - len(start)]
         return start + self._styled(told[: len(verdict)], COLOURS.get(verdict)) + told[len(verdict) :]
 
     def _styled(self, text: str, colour: str | None) -> str:
