@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 RATE = 16000
 PERIOD = 512
+BURST = 8  # periods that a sound card wakes its reader for, as edgeae asks it to; a FIFO cannot be asked
 LAST = 2.0  # seconds of sound that are not waited for
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 
@@ -65,7 +66,8 @@ def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) 
 
 def _play(device: int, sound: NDArray[np.int16], paced: bool) -> None:
     began = time.monotonic()
-    for start in range(0, len(sound) - PERIOD + 1, PERIOD):
+    step = BURST * PERIOD
+    for start in range(0, len(sound) - step + 1, step):
         if paced:
             time.sleep(max(0.0, began + start / RATE - time.monotonic()))
-        os.write(device, sound[start : start + PERIOD].tobytes())
+        os.write(device, sound[start : start + step].tobytes())
