@@ -40,7 +40,7 @@ def test_python_example_runs(capsys, monkeypatch, tmp_path, trained):
     assert run_command(list(map(str, arguments))) == 0
     soundfile.write("recording.wav", *soundfile.read(recording))
     capsys.readouterr()
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "reference.md").read_text(), re.S)
     exec(example, {})
     first, *results = capsys.readouterr().out.splitlines()
     assert float(first.split()[0]) == pytest.approx(float(results[0].split()[1]), abs=1e-4)
