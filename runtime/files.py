@@ -22,10 +22,11 @@ from .detector import Detector
 from .errors import AudioError, ConfigError
 from .output import PROGRAM, Teller
 from .outputs.outbox import Line
+from .progress import bar
 from .recordings import audio_files
 from .report import Report
 from .trackfile import TrackFile
-from .workers import in_order, progress
+from .workers import in_order
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
@@ -72,7 +73,7 @@ def score_files(
         scored = in_order(left, make, jobs)
     else:
         scored = in_order(left, lambda: partial(score_file, detector, channel, track), 1)
-    for path, result in progress(scored, len(left), "recordings"):
+    for path, result in bar(scored, len(left), "recordings"):
         try:
             lines, found = result()
         except AudioError as error:

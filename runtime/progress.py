@@ -2,13 +2,16 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
 import click
 
 CLEAR = "\r\x1b[K"
+PATIENCE = 2.0  # seconds before a bar is shown
 Step = Callable[[str], None]  # takes in a few words what is done from now on
 T = TypeVar("T")
 
@@ -70,3 +73,17 @@ def counted(items: Iterable[T], text: str, step: Step) -> Iterator[T]:
     for number, item in enumerate(known, 1):
         step(f"{text}: {number} of {len(known)}")
         yield item
+
+
+def bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
+    """``items``, with a bar on stderr if that is a terminal and they take longer than two seconds."""
+    began, shown = time.time(), None
+    with ExitStack() as stack:
+        for done, item in enumerate(items, 1):
+            yield item
+            if shown:
+                shown.update(1)
+            elif draws_over(sys.stderr) and time.time() - began > PATIENCE:
+                shown = stack.enter_context(click.progressbar(length=length, label=label, file=sys.stderr))
+                shown.start = began
+                shown.update(done)

@@ -10,11 +10,9 @@ one that listens has threads, which a fork would tear.
 
 import os
 import signal
-import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 AHEAD = 4  # items of each process that are handed over before their turn
 WORTHWHILE = 32e6  # bytes of recordings that take longer than another process takes to start
-PATIENCE = 2.0  # seconds before a bar is shown
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,19 +111,3 @@ def _end_with_parent() -> None:
 
 def _apply(item: Any) -> Any:
     return _work(item)
-
-
-def progress(items: Iterable[T], length: int, label: str) -> Iterator[T]:
-    """``items``, with a bar on stderr if that is a terminal and they take longer than two seconds."""
-    import click
-
-    began, bar = time.time(), None
-    with ExitStack() as stack:
-        for done, item in enumerate(items, 1):
-            yield item
-            if bar:
-                bar.update(1)
-            elif sys.stderr.isatty() and time.time() - began > PATIENCE:
-                bar = stack.enter_context(click.progressbar(length=length, label=label, file=sys.stderr))
-                bar.start = began
-                bar.update(done)

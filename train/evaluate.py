@@ -22,9 +22,10 @@ from edgeae.runtime.events import explain_section
 from edgeae.runtime.fitting import CALIBRATABLE, calibrated, threshold_for
 from edgeae.runtime.head import Float64, Head, Kind
 from edgeae.runtime.network import Network
+from edgeae.runtime.progress import bar
 from edgeae.runtime.recordings import Recording, by_machine, scan
 from edgeae.runtime.selftest import load_checked
-from edgeae.runtime.workers import in_order, jobs_for, progress
+from edgeae.runtime.workers import in_order, jobs_for
 
 from .listening import Heard, listen
 from .memo import Memo, key_of
@@ -53,7 +54,7 @@ class Trial:
             maker = partial(_made, make, self.base.artifact.to_bytes(), own, self.channel)
         else:
             maker = partial(make, self.detectors, self.channel)
-        return closing(progress(in_order(items, maker, jobs), length, label))
+        return closing(bar(in_order(items, maker, jobs), length, label))
 
 
 def _made(make: Callable[..., Any], artifact: bytes, sections: Mapping[str, Sections], channel: Channel) -> Any:

@@ -21,8 +21,9 @@ import torch
 from edgeae.runtime.audio import AUDIO_SUFFIXES, AudioFile, read_each, read_log_mel, resampled
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.mel import Float32, MelSpec, filter_bank
+from edgeae.runtime.progress import bar
 from edgeae.runtime.recordings import Recording
-from edgeae.runtime.workers import in_order, progress
+from edgeae.runtime.workers import in_order
 
 from .config import Config
 from .stored import Frames, StoredFrames, store
@@ -103,7 +104,7 @@ def features(
     missing = _check_room(recordings, config, cache, report)
     jobs = len(os.sched_getaffinity(0)) if device == "cpu" and missing > WORTHWHILE else 1
     results = in_order(recordings, partial(_computer, config, cache, device), jobs)
-    shown = progress(results, len(recordings), "features")
+    shown = bar(results, len(recordings), "features")
     return [found for _, found in read_each(shown, lambda pair: pair[1](), report, skip_bad=config.data.skip_bad)]
 
 

@@ -107,7 +107,7 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     """Train in ``run``, behind its last checkpoint where there is one.
 
     Raises KeyboardInterrupt on SIGINT and SIGTERM; the last checkpoint is then that of the last
-    complete epoch. Raises ConfigError where training diverges.
+    complete epoch. Raises ConfigError where training diverges, or a batch does not fit into the device.
     """
     last = run / "checkpoints" / f"{LAST}.ckpt"
     if last.exists():
@@ -136,6 +136,12 @@ def _fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, resume
         trainer.fit(module, datamodule=data, ckpt_path=resumed)
     except SystemExit as error:
         raise KeyboardInterrupt from error
+    except torch.OutOfMemoryError as error:
+        batch = data.config.training.batch_size
+        raise ConfigError(
+            f"training: a batch of {batch} patches does not fit into the memory of the device; "
+            f"use --set training.batch_size={max(1, batch // 2)}, or --set training.accelerator=cpu"
+        ) from error
     finally:
         with contextlib.suppress(ValueError):  # not in the main thread, where Lightning set nothing
             signal.signal(signal.SIGINT, handler)

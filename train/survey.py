@@ -1,15 +1,13 @@
 """A data set in one pass: the facts of its recordings, how loud their bands are, and some spectrograms to look at."""
 
-import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-
 from edgeae.runtime.audio import Channel
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.mel import Float32
+from edgeae.runtime.progress import bar
 from edgeae.runtime.recordings import Recording, Split, scan
 
 from .facts import Facts, facts_of
@@ -64,9 +62,8 @@ def survey(data: Path, channel: Channel = 0) -> Survey:
     """Read a data set; AudioError or ConfigError where no recording of it can be read."""
     found, absent = Survey(data), list[ConfigError]()
     todo = [(recording, split) for split in SPLITS for recording in _scan(found, split, absent)]
-    with click.progressbar(todo, label="recordings", file=sys.stderr, hidden=not sys.stderr.isatty()) as shown:
-        for recording, split in shown:
-            found.add(recording, split, channel)
+    for recording, split in bar(todo, len(todo), "recordings"):
+        found.add(recording, split, channel)
     found.refused = list(dict.fromkeys(found.refused))  # MIMII's folders are gone through for each split
     if not found.recordings:
         raise absent[0] if not found.refused else AudioError(f"no recording can be used: {found.refused[0]}")

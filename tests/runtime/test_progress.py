@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgeae.runtime.progress import Progress, counted, draws_over
+from edgeae.runtime.progress import Progress, bar, counted, draws_over
 
 
 class Screen(io.StringIO):
@@ -60,3 +60,16 @@ def test_a_dumb_terminal_is_not_drawn_over(look: Callable[[], Screen], monkeypat
     assert draws_over(screen)
     monkeypatch.setenv("TERM", "dumb")
     assert not draws_over(screen)
+
+
+def test_a_bar_comes_on_a_terminal_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for terminal, patience in ((False, 0.0), (True, 60.0), (True, 0.0)):
+        monkeypatch.setattr("edgeae.runtime.progress.PATIENCE", patience)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        assert list(bar(iter(range(5)), 5, "recordings")) == [0, 1, 2, 3, 4]
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert ("recordings" in shown.err) == (terminal and not patience)

@@ -12,7 +12,7 @@ import pytest
 
 from edgeae.runtime.audio import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
-from edgeae.runtime.workers import AHEAD, WORTHWHILE, in_order, jobs_for, progress
+from edgeae.runtime.workers import AHEAD, WORTHWHILE, in_order, jobs_for
 
 
 def _inverse(number: int) -> tuple[float, int]:
@@ -104,15 +104,3 @@ def test_more_than_one_process_is_for_much_to_do(tmp_path: Path) -> None:
         file.truncate(int(WORTHWHILE) + 1)
     assert jobs_for([tmp_path / "missing"] * 9) == 1
     assert jobs_for([tmp_path / "large"]) == len(os.sched_getaffinity(0))
-
-
-def test_a_bar_comes_on_a_terminal_after_a_while(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for terminal, patience in ((False, 0.0), (True, 60.0), (True, 0.0)):
-        monkeypatch.setattr("edgeae.runtime.workers.PATIENCE", patience)
-        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
-        assert list(progress(iter(range(5)), 5, "recordings")) == [0, 1, 2, 3, 4]
-        shown = capsys.readouterr()
-        assert shown.out == ""
-        assert ("recordings" in shown.err) == (terminal and not patience)

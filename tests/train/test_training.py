@@ -188,6 +188,17 @@ def test_a_loss_that_is_not_a_number_is_an_error(make_data: Maker) -> None:
         train(make_data(), _tiny(), Path("run"), callbacks=[Spoil()])
 
 
+def test_a_batch_that_does_not_fit_names_a_smaller_one(
+    make_data: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(AutoencoderModule, "training_step", too_large)
+    with pytest.raises(ConfigError, match=r"batch of 16 patches does not fit .* training.batch_size=8"):
+        train(make_data(), load_config("tiny", ["training.batch_size=16"]), tmp_path / "run")
+
+
 def test_a_folder_without_a_finished_epoch_has_no_best_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no checkpoint"):
         best_checkpoint(tmp_path)
