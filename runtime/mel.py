@@ -11,9 +11,9 @@ frame knows another one: no centring, no padding, no clip-global step.
 
 Frames are computed a block at a time, and the blocks are counted from the start of the sound, however
 it arrives: a frame is always in the same row of matrices of the same shape. Streaming is therefore
-bit-identical to offline for any size of what is pushed. Per frame and in float64, the transform is 25 k
-operations and nearly as quick as memory allows; as products of matrices it would be five times as many.
-The triangles of the bands overlap their neighbours alone, so that a few narrow products sum them.
+bit-identical to offline for any size of what is pushed. The transform of a frame, in float64, is 25 k
+operations; as products of matrices it would be eight times as many. The triangles of the bands overlap
+their neighbours alone, so that a few narrow products sum them.
 """
 
 from collections.abc import Iterable, Iterator
