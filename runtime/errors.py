@@ -7,14 +7,18 @@ and what to do.
 EXIT_INTERRUPTED = 130
 
 
+def printable(text: str) -> str:
+    """On one line, without what a hostile file or name could send to the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class EdgeaeError(Exception):
     """Base of every error that edgeae raises on purpose."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        """On one line, without what a hostile file or name could send to the terminal."""
-        return "".join(letter if letter.isprintable() else "?" for letter in super().__str__())
+        return printable(super().__str__())
 
 
 class ConfigError(EdgeaeError):

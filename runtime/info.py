@@ -10,7 +10,7 @@ import numpy as np
 
 from .artifact import replace_file
 from .detector import Detector
-from .errors import ArtifactError, ConfigError
+from .errors import ArtifactError, ConfigError, printable
 from .fitting import history
 from .modelfile import default_model
 from .selftest import check
@@ -71,8 +71,7 @@ def _words(value: Any) -> str:
         return f"array {value.shape}{span}"
     if isinstance(value, list):
         return ", ".join(map(_words, value)) or "-"
-    words = "-" if value is None or value == {} else str(value)
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
+    return printable("-" if value is None or value == {} else str(value))
 
 
 @click.command()

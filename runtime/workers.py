@@ -86,7 +86,9 @@ def _result(future: "Future[R]") -> R:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise EdgeaeError("a process that computes was ended from outside, or had no memory; try --jobs 1") from error
+        raise EdgeaeError(
+            "a process that computes was ended from outside, or had no memory; close other programs, or use fewer (--jobs)"
+        ) from error
 
 
 _work: Callable[[Any], Any]  # of this process

@@ -22,7 +22,8 @@ def advice(summary: Figures, calibration_clips: int | None, machine: str | None)
 
 
 def _test(summary: Figures) -> Iterator[str]:
-    mean, machines = summary["mean"], summary["machines"].values()
+    mean = summary["mean"]
+    machines = [rates for rates in summary["machines"].values() if rates["n_normal"] and rates["n_anomaly"]]
     if mean["auc"] is None:
         yield "Record normal and anomalous sound of the same machine into test/; five of each are the least."
     elif min(min(rates["n_normal"], rates["n_anomaly"]) for rates in machines) < FEWEST:
@@ -32,9 +33,9 @@ def _test(summary: Figures) -> Iterator[str]:
             "Faults sound no less normal than normal sound does: check the labels, and whether the normal recordings "
             "of the test were made like those that the model knows."
         )
-    elif mean["auc_low"] is None:
-        yield "Every recording is told apart on some machine; fainter faults, recorded as well, would show the limit."
-    elif mean["auc_high"] - mean["auc_low"] > WIDE:
+    elif mean["auc"] == 1:
+        yield "Every fault is told apart on every machine; fainter ones, recorded as well, would show the limit."
+    elif mean["auc_low"] is not None and mean["auc_high"] - mean["auc_low"] > WIDE:
         yield (
             f"Record more to test with: the AUC is only known to lie between {mean['auc_low']:.2f} and "
             f"{mean['auc_high']:.2f}."

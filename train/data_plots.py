@@ -50,6 +50,7 @@ def _said(group: tuple[str, str], levels: list[float]) -> str:
 def band_chart(survey: Survey, machine: str) -> str:
     """The level of each band of normal sound: the median and from 5 to 95 % of the frames, train and test."""
     groups = [group for group in GROUPS if group[1] == "normal" and (machine, *group) in survey.levels]
+    groups = [group for group in groups if survey.levels[machine, *group].counts.any()]
     found = {group: [survey.levels[machine, *group].quantile(q) for q in (0.05, 0.5, 0.95)] for group in groups}
     if not found:
         return ""

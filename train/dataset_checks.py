@@ -150,8 +150,8 @@ def _shifted(survey: Survey) -> Iterator[Finding]:
     """Machines whose normal sound in the test is not that of the training."""
     for machine in survey.machines:
         train, test = (survey.levels.get((machine, split, "normal")) for split in ("train", "test"))
-        if train is None or test is None:
-            continue
+        if train is None or test is None or not (train.counts.any() and test.counts.any()):
+            continue  # there is none, or all of it is too short
         middle = test.quantile(0.5)
         outside = (middle < train.quantile(0.05)) | (middle > train.quantile(0.95))
         if outside.mean() > SHIFTED:

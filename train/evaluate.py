@@ -4,7 +4,7 @@ Recordings are scored, and then machines listened to, by several processes where
 goes into a `Memo`, so that an evaluation that was interrupted goes on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -130,20 +130,20 @@ def _tested(detector: Detector, found: Sequence[Found], heard: Heard | None, *, 
     return Tested(detector, [recording for recording, _ in found], scores, one_per_day, heard)
 
 
-def first_clips(train: Iterable[Recording], clips: int) -> list[Recording]:
-    """The first ``clips`` recordings by name."""
-    return sorted(train, key=lambda recording: recording.path.name)[:clips]
-
-
 def calibration_windows(
     pipeline: Pipeline, train: list[Recording], clips: int, channel: Channel, report: Report, *, skip_bad: bool
 ) -> Float64:
-    """(n, size): windows of the first ``clips`` recordings by name."""
+    """(n, size): windows of the first ``clips`` recordings by name; with ``skip_bad`` of the first that can be read."""
+    found: list[Float64] = []
 
-    def read(recording: Recording) -> Float64:
-        return pipeline.independent(pipeline.read(recording.path, channel))
+    def read(recording: Recording) -> None:
+        if len(found) < clips:
+            found.append(pipeline.independent(pipeline.read(recording.path, channel)))
 
-    return np.concatenate([found for _, found in read_each(first_clips(train, clips), read, report, skip_bad=skip_bad)])
+    read_each(sorted(train, key=lambda recording: recording.path.name), read, report, skip_bad=skip_bad)
+    if len(found) < clips:
+        raise AudioError(f"only {len(found)} training recordings can be read, {clips} are to calibrate on")
+    return np.concatenate(found)
 
 
 def evaluate_all(
@@ -182,7 +182,7 @@ def evaluate_all(
                 )
             windows = calibration_windows(detector, own, calibration_clips, channel, report, skip_bad=skip_bad)
             detectors[machine] = calibrated(detector, windows, machine=machine)
-            clips += [recording.path for recording in first_clips(own, calibration_clips)]
+            clips += sorted(recording.path for recording in own)
     key = key_of(sha256(detector.artifact.to_bytes()).hexdigest(), kind, calibration_clips, channel, files=clips)
     trial = Trial(detector, detectors, recordings, channel, key)
     if not isinstance(detector.network, Network):

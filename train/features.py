@@ -110,8 +110,9 @@ def features(
 
 def _check_room(recordings: Sequence[Recording], config: Config, cache: Path, report: Callable[[str], None]) -> float:
     """Bytes that are to be written, about; said if they are many, and an error if there is no room for them."""
-    with os.scandir(cache) as entries:
-        missing = _bytes_of(recordings, config.mel) - sum(entry.stat().st_size for entry in entries)
+    known = {entry.name for entry in cache.iterdir()}
+    new = [recording for recording in recordings if not (known and _entry(recording, config) in known)]
+    missing = _bytes_of(new, config.mel)
     free = shutil.disk_usage(cache).free
     if missing > free:
         raise ConfigError(
@@ -121,6 +122,13 @@ def _check_room(recordings: Sequence[Recording], config: Config, cache: Path, re
     if missing > LARGE:
         report(f"the features take {missing / 1e9:.3g} GB in {cache}, where {free / 1e9:.3g} GB are free")
     return missing
+
+
+def _entry(recording: Recording, config: Config) -> str | None:
+    """The name of its features in a cache; None for what cannot be read, which is said when it is."""
+    with suppress(AudioError):
+        return f"{_cache_key(_content_hash(recording.path), config)}.npy"
+    return None
 
 
 def _bytes_of(recordings: Sequence[Recording], spec: MelSpec) -> float:

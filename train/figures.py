@@ -17,6 +17,7 @@ from edgeae.runtime.head import Float64
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
 RESAMPLES, BLOCK = 1000, 100  # drawn in blocks: a hundred fit into a processor's cache
 GRID = np.linspace(0, 1, 101)  # of false positive rates, or of recalls, at which a curve is resampled
+ROUNDING = 1e-9  # by which figures differ that are equal
 FEWEST = 5  # recordings that a figure rests on: drawing fewer again says nothing
 TAILS = (0.025, 0.975)
 DEVIATIONS = 1.959964  # of a normal distribution, that hold 95 % of it
@@ -132,7 +133,7 @@ def interval(values: Float64) -> Interval:
     A test that separates every recording does so in every resample, which proves nothing of the next one.
     """
     low, high = (float(value) for value in np.quantile(values, TAILS))
-    return (low, high) if high > low else UNKNOWN
+    return (low, high) if high - low > ROUNDING else UNKNOWN
 
 
 def share_interval(found: int, n: int) -> Interval:

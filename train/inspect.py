@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgeae.runtime.audio import parse_channel
+from edgeae.runtime.errors import printable
 
 from .dataset_checks import findings
 from .findings import Finding
@@ -52,7 +53,7 @@ def text(found: Survey, points: Sequence[Finding]) -> str:
     lines = ["  ".join(map(str.rjust, row, widths)).rstrip() for row in cells]
     mend = problems(found, points) or ["nothing to mend was found"]
     notes = [f"note: {point.sentence()}" for point in points if not point.hinders]
-    return "\n".join([*lines, "", *mend, *notes])
+    return "\n".join([*lines, "", *map(printable, [*mend, *notes])])
 
 
 def problems(found: Survey, points: Sequence[Finding]) -> list[str]:

@@ -29,7 +29,7 @@ def write_page(path: Path, survey: Survey, points: Sequence[Finding], rows: Sequ
         _spectrograms(survey),
         _checked(points),
     ]
-    path.write_text(page("edgeae: data set", "".join(parts)), encoding="utf-8")
+    path.write_text(page("edgeae: data set", "".join(parts)), encoding="utf-8", errors="replace")
 
 
 def _mend(survey: Survey, points: Sequence[Finding]) -> str:
@@ -58,7 +58,8 @@ def _code(survey: Survey, together: Iterable[str]) -> str:
 
 
 def _relative(survey: Survey, text: str) -> str:
-    return text.replace(f"{survey.folder}/", "")
+    """Without the folder where it stands first, as in the name of a file and in what is said of one."""
+    return text.removeprefix(f"{survey.folder}/")
 
 
 def _checked(points: Sequence[Finding]) -> str:

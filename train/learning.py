@@ -45,6 +45,7 @@ def learning(
     tests = {machine: test_of(found, channel) for machine, found in able.items()}
     heard = {machine: _windows(found, train[machine], channel, report) for machine, found in able.items()}
     most = min(map(len, heard.values()))
+    heard = {machine: clips[:most] for machine, clips in heard.items()}
     clips = [size for size in SIZES if size < most] + [most]
     aucs = [np.mean([chosen(tests[m], heard[m], size) for m in able], axis=0) for size in clips]
     return Learning(clips, aucs, len(able)) if most > 1 else None

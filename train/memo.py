@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -20,19 +21,12 @@ class Memo:
     def __init__(self, path: Path | None) -> None:
         self._path, self._known = path, dict[str, Any]()
         self._file: TextIO | None = None
-        if path:
-            self._file = self._opened(path)
-
-    def _opened(self, path: Path) -> TextIO:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8", errors="replace", buffering=1)
-        file.seek(0)
-        for line in file:
-            with suppress(ValueError, TypeError, RecursionError):
-                key, value = json.loads(line)
-                self._known[key] = value
-        file.write("\n")  # ends a line that is torn
-        return file
+        if path and path.exists():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    with suppress(ValueError, TypeError, RecursionError):
+                        key, value = json.loads(line)
+                        self._known[key] = value
 
     def __len__(self) -> int:
         return len(self._known)
@@ -44,9 +38,16 @@ class Memo:
         """What is known, else what ``compute`` gives, which then is known."""
         if key not in self._known:
             self._known[key] = compute()
-            if self._file:
-                self._file.write(json.dumps([key, self._known[key]]) + "\n")
+            self._keep(key)
         return self._known[key]
+
+    def _keep(self, key: str) -> None:
+        if self._path and not self._file:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8", buffering=1)
+            self._file.write("\n")  # ends a line that is torn
+        if self._file:
+            self._file.write(json.dumps([key, self._known[key]]) + "\n")
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +62,8 @@ class Memo:
 
 
 def key_of(*parts: Any, files: Iterable[Path] = ()) -> str:
-    """The key of a value that follows from ``parts``, of JSON, and from files, which name, size and time tell."""
-    return hashlib.sha256(json.dumps([parts, [_stamp(path) for path in files]]).encode()).hexdigest()
+    """The key of a value that this version gives for ``parts``, of JSON, and files, which name, size and times tell."""
+    return hashlib.sha256(json.dumps([version("edgeae"), parts, list(map(_stamp, files))]).encode()).hexdigest()
 
 
 def _stamp(path: Path) -> list[Any]:
@@ -70,4 +71,4 @@ def _stamp(path: Path) -> list[Any]:
         stat = path.stat()
     except OSError:  # said when it is read
         return [str(path)]
-    return [str(path.absolute()), stat.st_size, stat.st_mtime_ns]
+    return [str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

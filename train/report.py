@@ -15,7 +15,7 @@ from edgeae.runtime.recordings import Label
 from .advice import advice
 from .drawings import example_html, learning_chart, paired_chart, precision_chart, roc_chart, scores_chart
 from .examples import worst
-from .learning import learning
+from .learning import TESTED, learning
 from .page import charts, facts, figure, listed, page, paragraph, table
 from .paired import paired, rows, sibling, title
 from .summary import Figures, Tested
@@ -129,10 +129,11 @@ def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> Iterator
         return
     yield "<h2>How many clips a calibration needs</h2>\n"
     yield charts([figure(learning_chart(found, clips, summary["mean"]["auc"]))])
+    ring = f"The ring is this evaluation: the first {clips} by name." if clips <= found.clips[-1] else ""
     of = "" if found.machines == 1 else f", mean of {found.machines} machines"
     yield paragraph(
-        f"Median of five random choices of so many training clips{of}; shaded from the worst choice to the best. The "
-        f"ring is this evaluation: the first {clips} by name.",
+        f"Median of five random choices of so many training clips{of}; shaded from the worst choice to the best; "
+        f"tested on the first {TESTED} recordings of each label of a machine, where there are more. {ring}",
         "soft",
     )
 

@@ -60,7 +60,7 @@ def test_few_items_wait() -> None:
 
 def test_a_process_that_dies_is_one_sentence() -> None:
     (_, result), *_ = in_order([0], _make_deadly, 2)
-    with pytest.raises(EdgeaeError, match="--jobs 1"):
+    with pytest.raises(EdgeaeError, match="ended from outside"):
         result()
 
 

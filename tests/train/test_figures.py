@@ -10,6 +10,7 @@ from edgeae.train.figures import (
     GRID,
     MAX_FPR,
     RESAMPLES,
+    UNKNOWN,
     areas,
     auc_of,
     count_interval,
@@ -143,3 +144,8 @@ def test_poisson_interval_of_a_count():
     low, high = count_interval(4)
     below = [sum(math.exp(-rate) * rate**k / math.factorial(k) for k in range(n)) for rate, n in ((high, 5), (low, 4))]
     assert below == pytest.approx([0.025, 0.975])
+
+
+def test_rounding_is_no_interval():
+    assert interval(np.array([1.0, 1 - 1e-16, 1.0, 1 - 2e-16])) == UNKNOWN
+    assert interval(np.array([0.9, 1.0])) != UNKNOWN

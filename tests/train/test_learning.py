@@ -46,3 +46,14 @@ def test_there_is_no_curve_where_calibration_changes_nothing_or_nothing_can_be_r
     assert learning({"id_03": only}, trained.new, 0, print) is None
     by_energy = replace(machine, detector=machine.detector.with_kind("mse"))
     assert learning({"id_03": by_energy}, trained.new, 0, print) is None
+
+
+def test_machines_with_other_numbers_of_clips_share_the_axis(trained, tested, tmp_path):
+    machine = tested["id_03"]
+    (tmp_path / "train").mkdir()
+    for name, first in (("id_03", 0), ("id_04", 3)):
+        for number, path in enumerate(sorted((trained.new / "train").glob("*.wav"))[first:]):
+            (tmp_path / "train" / f"normal_{name}_{number:08d}.wav").symlink_to(path)
+    found = learning({"id_03": machine, "id_04": machine}, tmp_path, 0, print)
+    assert found.clips == [1, 2, 3]
+    assert [len(aucs) for aucs in found.aucs] == [CHOICES, CHOICES, 1]
