@@ -10,11 +10,14 @@ from .markdown import table, text
 
 LARGEST = 16 << 20  # bytes of a file of results
 RANKING = ["", "AUC (95 %)", "pAUC (95 %)", "normal", "anomaly"]
-RATES = ["", "false alarms (95 %)", "precision", "recall", "recall at 1/day (95 %)", "delay, median s", "never"]
+RATES = ["", "false alarms (95 %)", "precision", "recall", "recall at 1/day (95 %)", "alarms a day (95 %)"]
+RATES += ["in alarm", "delay, median s", "never"]
 NOTE = (
     "AUC and pAUC (false positive rates up to .1) rank recordings; false alarms, precision and recall are shares of "
-    "recordings above the threshold; the delay is that from the splice of a fault to the alarm, `never` the share of "
-    "faults without one. Intervals resample the recordings; recordings cut from one session are alike and say less."
+    "recordings above the threshold; the alarms a day and the share of time in alarm are those of normal recordings "
+    "heard one after another, whose joints ring where they differ; the delay is that from the splice of a fault to "
+    "the alarm, `never` the share of faults without one. Intervals resample the recordings; recordings cut from one "
+    "session are alike and say less."
 )
 
 Figures = dict[str, Any]
@@ -68,9 +71,10 @@ def _ranking(summary: Figures) -> Iterator[list[str]]:
 
 def _rates(name: str, figures: Figures) -> list[str]:
     shares = [_figure(figures, key) for key in ("precision", "recall")]
+    stream = [_bounded(figures, "false_alarms_per_day", 0), _figure(figures, "share_in_alarm", 2)]
     delays = [_figure(figures, "delay_median_s", 1), _figure(figures, "never_detected", 2)]
     rung, far = (_bounded(figures, key) for key in ("false_alarm_rate", "recall_1_per_day"))
-    return [text(name), rung, *shares, far, *delays]
+    return [text(name), rung, *shares, far, *stream, *delays]
 
 
 def _figure(figures: Figures, name: str, digits: int = 3) -> str:

@@ -87,7 +87,7 @@ def _result(future: "Future[R]") -> R:
         return future.result()
     except BrokenProcessPool as error:
         raise EdgeaeError(
-            "a process that computes was ended from outside, or had no memory; close other programs, or use fewer (--jobs)"
+            "a process that computes was ended from outside, or had no memory; close other programs"
         ) from error
 
 

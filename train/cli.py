@@ -160,6 +160,11 @@ def evaluate(
 
     detector = load_detector(model, report)
     rival = load_detector(against, report) if against else None
+    if rival and not calibration_clips and rival.machine != detector.machine:
+        raise ConfigError(
+            f"{against} is calibrated to {rival.machine or 'no machine'}, {model} to {detector.machine or 'none'}; "
+            f"to compare them alike, add --calibration-clips 5"
+        )
     heard = parse_channel(channel) if channel else detector.channel
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
     with Memo(folder / NAME) as memo:

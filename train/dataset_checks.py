@@ -59,7 +59,9 @@ def verdict(survey: Survey, points: Sequence[Finding]) -> str:
     size = f"{_count(len(survey.recordings), 'recording')} of {_count(len(survey.machines), 'machine')}"
     mend = [found for found in points if found.hinders]
     if not mend and not survey.refused:
-        return f"Ready to train: {size}, {minutes:.1f} minutes, and nothing to mend was found."
+        heard = [fact.seconds for fact in survey.recordings if fact.split == "train"]
+        learned = f"{_count(len(heard), 'recording')} ({sum(heard) / 60:.1f} minutes) of them to train on"
+        return f"Ready to train: {size}, {minutes:.1f} minutes, {learned}, and nothing to mend was found."
     concerned = {file for found in mend for together in found.files for file in together}
     parts = [f"{_count(len(survey.refused), 'file')} that cannot be used"] if survey.refused else []
     parts += [f"{_count(len(mend), 'point')} in {_count(len(concerned), 'file')}"] if mend else []

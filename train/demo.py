@@ -58,7 +58,7 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
         ),
         (
             "How well are faults told apart?",
-            ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}", "--json"],
+            ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}"],
         ),
         ("Listen to recordings: one normal, then the severest of each fault", ["run", f"{machine}", *map(str, clips)]),
     ]

@@ -206,6 +206,8 @@ def load_detector(model: Path, report: Report) -> Detector:
     """An artifact; or the float network of a run or checkpoint, its head fitted as an export would."""
     if model.suffix == ".onnx":
         return load_checked(model)
+    if model.suffix != ".ckpt" and not model.is_dir():
+        raise ConfigError(f"{model}: neither an artifact (.onnx) nor a checkpoint (.ckpt) nor the folder of a run")
     from .fleet import data_of, read_sound, validated
     from .module import load_network
     from .torch_network import TorchNetwork

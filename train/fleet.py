@@ -94,9 +94,12 @@ def cut_patches(frames: Float32, patch: int) -> Float32:
 def data_of(run: Path) -> Path:
     """The data set that ``run`` was trained on; ConfigError if it does not say."""
     try:
-        return Path(json.loads((run / "data.json").read_text())["folder"])
+        folder = Path(json.loads((run / "data.json").read_text())["folder"])
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA") from error
+    if not folder.is_dir():
+        raise ConfigError(f"{run}: was trained on {folder}, which is not there any more; give --data DATA")
+    return folder
 
 
 def validated(run: Path, data: Path) -> frozenset[Path]:

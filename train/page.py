@@ -22,7 +22,12 @@ p, ul, ol { max-width: 44rem } p.verdict { font-size: 1.25rem; line-height: 1.4 
 h1, h2, h3, h4 { line-height: 1.2; margin: 2rem 0 .6rem }
 h1 { margin-top: 0 } h4 { margin-top: 1.2rem; font-size: 1rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 }
-div.wide { overflow-x: auto } div.wide:focus-visible { outline: 2px solid var(--network) }
+div.wide { overflow-x: auto; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll;
+  background-position: left, right, left, right; background-size: 2rem 100%, 2rem 100%, .6rem 100%, .6rem 100%;
+  background-image: linear-gradient(90deg, var(--paper) 30%, transparent),
+    linear-gradient(270deg, var(--paper) 30%, transparent),
+    linear-gradient(90deg, var(--line), transparent), linear-gradient(270deg, var(--line), transparent) }
+div.wide:focus-visible { outline: 2px solid var(--network) }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem; text-align: right; vertical-align: top;
          white-space: nowrap }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } table.facts td { text-align: left;

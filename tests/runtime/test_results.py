@@ -29,7 +29,7 @@ def test_what_evaluate_prints_stands_in_the_card(
     assert ranking[r"id\_01"][2:] == ["6", "8"]
     assert ranking["mean"][0].startswith(f"{summary['mean']['auc']:.3f} (")
     assert ranking["no network"][0] == f"{summary['no_network']['auc']:.3f}"
-    rates = {row[0]: row[1:] for row in cells(page) if len(row) == 7}
+    rates = {row[0]: row[1:] for row in cells(page) if len(row) == 9}
     assert rates["all"][0].startswith(f"{summary['all']['false_alarm_rate']:.3f} (")
     assert rates[r"id\_01"][2] == f"{figures['recall']:.3f}"
 
@@ -37,7 +37,7 @@ def test_what_evaluate_prints_stands_in_the_card(
 def test_figures_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup() -> None:
     strange = {"auc": "<b>", "pauc": True, "pauc_low": [1], "n_normal": None, "recall": {}}
     page = results({"model": "<i>|", "head": None, "machines": {"a|b": strange}, "no_network": 3})
-    assert [len(row) for row in cells(page)] == [5] * 5 + [7] * 3
+    assert [len(row) for row in cells(page)] == [5] * 5 + [9] * 3
     assert ["a&#124;b", "-", "1.000", "-", "-"] not in cells(page)
     assert ["a&#124;b", "-", "-", "-", "-"] in cells(page)
     assert "<" not in page

@@ -255,3 +255,11 @@ def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, traine
     assert len(memo) == known == len(scan(trained.new, "test")) + 1  # and the stream
     evaluate_all(detector, trained.new, calibration_clips=4, **how)
     assert len(memo) == 2 * known
+
+
+def test_models_calibrated_to_other_machines_are_not_compared(trained, tmp_path):
+    machine = tmp_path / "machine.onnx"
+    assert run_command(["calibrate", str(trained.int8), str(trained.new), "-o", str(machine)]) == 0
+    arguments = ["evaluate", str(machine), str(trained.new), "-o", str(tmp_path / "out"), "--against"]
+    assert run_command([*arguments, str(trained.float_)]) == 2
+    assert run_command([*arguments, str(trained.new / "faults.csv")]) == 2

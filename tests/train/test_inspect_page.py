@@ -98,7 +98,8 @@ def test_names_are_text_and_nothing_else(browser, page_of_faults):
 def test_clean_data_set_is_called_ready(browser, healthy, tmp_path):
     page = _open(browser, _write(healthy, tmp_path / "new" / "folder"), "light")
     assert page.locator("p.verdict").inner_text() == (
-        "Ready to train: 24 recordings of 2 machines, 1.2 minutes, and nothing to mend was found."
+        "Ready to train: 24 recordings of 2 machines, 1.2 minutes, 12 recordings (0.6 minutes) of them to train on, "
+        "and nothing to mend was found."
     )
     assert page.locator("h2 + p").first.inner_text() == "Nothing was found."
 
