@@ -108,7 +108,7 @@ def _network(detector: Detector) -> dict[str, Any]:
 
 def _count(value: Any) -> Any:
     """With thin groups of digits, if it is a number."""
-    return f"{value:,.0f}" if isinstance(value, int | float) else value
+    return f"{value:,.0f}" if isinstance(value, int | float) and abs(value) < 1e15 else value
 
 
 def _quantization(detector: Detector) -> str:

@@ -6,6 +6,7 @@ they get in the order of the files. A tracker follows the order of the sound: th
 
 import glob
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from .detector import Detector
 from .errors import AudioError, ConfigError
 from .output import PROGRAM, Teller
 from .outputs.outbox import Line
-from .progress import bar
+from .progress import bar, draws_over
 from .recordings import audio_files
 from .report import Report
 from .trackfile import TrackFile
@@ -73,7 +74,7 @@ def score_files(
         scored = in_order(left, make, jobs)
     else:
         scored = in_order(left, lambda: partial(score_file, detector, channel, track), 1)
-    for path, result in bar(scored, len(left), "recordings"):
+    for path, result in bar(scored, len(left), "recordings", hidden=draws_over(sys.stdout)):
         try:
             lines, found = result()
         except AudioError as error:
@@ -98,19 +99,29 @@ class _Told:
 class Logged:
     """What a log already holds of recordings that ``detector`` scored, for a run that goes on behind it.
 
-    Of its last recording some lines may be missing; each other one is complete, for lines come in the order of
-    the files. A recording that was written since, or scored by another artifact, is not held.
+    Of the last recording of a process some lines may be missing; each other one is complete, for lines come in the
+    order of the files, and their numbers begin anew with a process. A recording that was written since, or scored by
+    another artifact, is not held.
     """
 
     def __init__(self, logs: Iterable[Path], detector: Detector) -> None:
         self._detector = detector
         self._sources: dict[str, _Told] = {}
         self._foreign: set[str] = set()  # whose last score is another artifact's
-        self._last = ""
+        self._open: set[str] = set()  # of which some lines may be missing
+        last, before = "", -1
         for line in _lines(logs):
-            self._last = line["source"]
+            source, begins, before = line["source"], line["seq"] <= before, line["seq"]
+            if begins and last:  # a process that was interrupted with it
+                self._open.add(last)
+            if source == PROGRAM:
+                continue
+            if source != last and not begins:
+                self._open.discard(last)
+            last = source
             if self._is_own(line):
                 self._add(line)
+        self._open.add(last)
 
     def _is_own(self, line: Line) -> bool:
         """Thresholds tell artifacts apart; the lines between two scores go with the one before."""
@@ -138,7 +149,7 @@ class Logged:
 
     def holds(self, path: Path) -> bool:
         """All lines of the recording are there."""
-        return str(path) != self._last and self.told(path).lines > 0
+        return str(path) not in self._open and self.told(path).lines > 0
 
 
 def logs_of(log: Path) -> list[Path]:
@@ -148,13 +159,13 @@ def logs_of(log: Path) -> list[Path]:
 
 
 def _lines(logs: Iterable[Path]) -> Iterator[Line]:
-    """The lines of recordings; what else a log may hold is passed over."""
+    """The lines of `edgeae run`; what else a log may hold is passed over."""
     for log in logs:
         with log.open("rb") as file:
             for text in file:
-                with suppress(ValueError, RecursionError):
+                with suppress(ValueError, OverflowError, RecursionError):
                     line = json.loads(text)
-                    if _is_line(line) and line["source"] != PROGRAM:
+                    if _is_line(line):
                         yield line
 
 
@@ -162,5 +173,5 @@ def _is_line(line: Any) -> bool:
     """ValueError for one with an impossible time."""
     if not isinstance(line, dict) or any(not isinstance(line.get(key), str) for key in ("type", "time", "source")):
         return False
-    datetime.fromisoformat(line["time"])
-    return "machine" in line and ("threshold" in line or line["type"] != "score")
+    datetime.fromisoformat(line["time"]).timestamp()
+    return isinstance(line.get("seq"), int) and "machine" in line and ("threshold" in line or line["type"] != "score")

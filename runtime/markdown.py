@@ -5,6 +5,7 @@ from typing import Any
 
 LONGEST = 400  # letters of one value
 UNKNOWN = "not stated"
+DEEPEST = 8  # a value within values
 
 # What starts markup, formulas, links, HTML or the next cell; as entities where a backslash could itself be escaped.
 _MARKUP = str.maketrans({c: f"\\{c}" for c in "*_[]~$"} | {c: f"&#{ord(c)};" for c in "\\`|<>&@"})
@@ -17,15 +18,17 @@ def text(value: Any) -> str:
     return f"{words[:LONGEST]}{' ...' * (len(words) > LONGEST)}".translate(_MARKUP) or UNKNOWN
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, depth: int = 0) -> str:
+    if depth > DEEPEST:
+        return "..."
     if value is None or (isinstance(value, str | list | dict) and not value):
         return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_words, value))
+        return ", ".join(_words(item, depth + 1) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_words(item, depth + 1)}" for key, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -16,6 +16,7 @@ operations; as products of matrices it would be eight times as many. The triangl
 their neighbours alone, so that a few narrow products sum them.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -157,6 +158,29 @@ def _part(bank: Float32, first: int) -> _Bands:
     return _Bands(bands, bins, np.ascontiguousarray(bank[bands, bins].T))
 
 
+class _Kept(threading.local):
+    """The scratch of a thread, which all of its streams use in turn."""
+
+    size = (0, 0)
+    arrays: tuple[NDArray[np.float64], NDArray[np.complex128], Float32]
+
+
+_kept = _Kept()
+
+
+def _scratch(frames: int, n_fft: int) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
+    """Room for windowed samples, their spectrum and its power, (frames, ...) each."""
+    if _kept.size != (frames, n_fft):
+        bins = n_fft // 2 + 1
+        arrays = (
+            np.empty((frames, n_fft)),
+            np.empty((frames, bins), np.complex128),
+            np.empty((frames, bins), np.float32),
+        )
+        _kept.size, _kept.arrays = (frames, n_fft), arrays
+    return _kept.arrays
+
+
 def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> Float32:
     """Log-mel spectrogram of a whole recording.
 
@@ -177,15 +201,12 @@ class MelStream:
     """
 
     def __init__(self, spec: MelSpec | None = None, block: int = BLOCK) -> None:
-        """block: frames that are computed, and given, at once."""
+        """block: frames that are given at once."""
         self.spec, self._block = spec or MelSpec(), block
         self._tables = _tables(self.spec)
         self._held = 0  # samples of the block that is being heard
         self._sound = np.zeros((block - 1) * self.spec.hop + self.spec.n_fft, np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)[:: self.spec.hop]
-        self._windowed = np.empty(self._frames.shape)
-        self._spectrum = np.empty((block, self.spec.n_fft // 2 + 1), np.complex128)
-        self._power = np.empty(self._spectrum.shape, np.float32)
 
     def frames(self, sound: Iterable[NDArray[np.floating[Any]]]) -> Iterator[Float32]:
         """Of sound that ends, pieces (n,): all of its frames, (n_frames, n_mels) dB in blocks."""
@@ -219,12 +240,15 @@ class MelStream:
 
     def _log_mel(self) -> Float32:
         """(block, n_mels) dB of the sound held."""
-        np.multiply(self._frames, self._tables.window, out=self._windowed)
-        parts = np.fft.rfft(self._windowed, out=self._spectrum).view(np.float64)  # real and imaginary in turn
-        np.square(parts, out=parts)
-        np.add(parts[:, ::2], parts[:, 1::2], out=self._power, casting="same_kind")
         mel = np.empty((self._block, self.spec.n_mels), np.float32)
-        for part in self._tables.bank:
-            np.matmul(self._power[:, part.bins], part.weights, out=mel[:, part.bands])
+        for first in range(0, self._block, BLOCK):
+            frames = self._frames[first : first + BLOCK]
+            windowed, spectrum, power = _scratch(len(frames), self.spec.n_fft)
+            np.multiply(frames, self._tables.window, out=windowed)
+            parts = np.fft.rfft(windowed, out=spectrum).view(np.float64)  # real and imaginary in turn
+            np.square(parts, out=parts)
+            np.add(parts[:, ::2], parts[:, 1::2], out=power, casting="same_kind")
+            for part in self._tables.bank:
+                np.matmul(power[:, part.bins], part.weights, out=mel[first : first + BLOCK, part.bands])
         np.log10(np.maximum(mel, np.float32(10 ** (self.spec.floor_db / 10)), out=mel), out=mel)
         return np.multiply(mel, np.float32(10), out=mel)

@@ -16,9 +16,9 @@ Step = Callable[[str], None]  # takes in a few words what is done from now on
 T = TypeVar("T")
 
 
-def draws_over(stream: TextIO) -> bool:
+def draws_over(stream: TextIO | None) -> bool:
     """A stream is a terminal on which a line can be drawn over."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def columns() -> int:
@@ -75,15 +75,15 @@ def counted(items: Iterable[T], text: str, step: Step) -> Iterator[T]:
         yield item
 
 
-def bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
+def bar(items: Iterable[T], length: int, label: str, *, hidden: bool = False) -> Iterator[T]:
     """``items``, with a bar on stderr if that is a terminal and they take longer than two seconds."""
-    began, shown = time.time(), None
+    began, shown, wanted = time.time(), None, draws_over(sys.stderr) and not hidden
     with ExitStack() as stack:
         for done, item in enumerate(items, 1):
             yield item
             if shown:
                 shown.update(1)
-            elif draws_over(sys.stderr) and time.time() - began > PATIENCE:
+            elif wanted and time.time() - began > PATIENCE:
                 shown = stack.enter_context(click.progressbar(length=length, label=label, file=sys.stderr))
                 shown.start = began
                 shown.update(done)

@@ -21,6 +21,7 @@ NOTE = (
 )
 
 Figures = dict[str, Any]
+LARGEST_FIGURE = 1e9  # no evaluation gives one beyond it
 
 
 def load(path: Path) -> Figures:
@@ -80,7 +81,8 @@ def _rates(name: str, figures: Figures) -> list[str]:
 def _figure(figures: Figures, name: str, digits: int = 3) -> str:
     """A number, or a dash for none."""
     value = figures.get(name)
-    return f"{value:.{digits}f}" if isinstance(value, int | float) and not isinstance(value, bool) else "-"
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_FIGURE
+    return f"{value:.{digits}f}" if known else "-"
 
 
 def _bounded(figures: Figures, name: str, digits: int = 3) -> str:

@@ -87,7 +87,8 @@ class Source:
 
         Windows that it completes wait for `tell`, so that a network can see many sources at once.
         """
-        tell([self])  # an alarm's clip begins where the alarm does, not a block later
+        if self._clips:
+            tell([self])  # an alarm's clip begins where the alarm does, not a block later
         if self._duration is not None:
             left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
             block = block[: max(left, 0)]

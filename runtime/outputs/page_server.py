@@ -120,12 +120,14 @@ class _Handler(Handler):
 
     def _stream(self, viewer: Viewer) -> None:
         """Until the server closes, or the viewer is gone or takes nothing: OSError."""
+        closing = False
         while True:
             self.server.allow(self.connection, PATIENCE + self.server.every)
             news = json.dumps(viewer.news(), separators=(",", ":"))
             self.wfile.write(f"data: {news}\n\n".encode(errors="replace"))
-            if self.server.closing.wait(self.server.every):
+            if closing:  # the end itself was news
                 return
+            closing = self.server.closing.wait(self.server.every)
 
     def _clip(self, source: int = -1, event: int = -1) -> None:
         path = self.server.history.clip(source, event)
@@ -134,7 +136,8 @@ class _Handler(Handler):
             return
         self.server.allow(self.connection, CLIP_SECONDS)
         self.connection.settimeout(CLIP_SECONDS)
-        self.answer("audio/flac", Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            self.answer("audio/flac", file)
 
 
 def _numbers(query: str) -> dict[str, int]:

@@ -5,20 +5,23 @@ reads, unless it is given more. Nothing of it is asked by the threads that captu
 server and not an ASGI one: a device needs no further package for a handful of viewers.
 """
 
+import os
 import re
 import socket
 import sys
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from socketserver import ThreadingTCPServer
 from threading import BoundedSemaphore, Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from ..errors import ConfigError
 
+PIECE = 1 << 16  # bytes of a file that are in memory at once
 REQUESTS = 8  # at once; more are turned away
 SECONDS = 10.0  # for a request
 
@@ -108,14 +111,16 @@ class Handler(BaseHTTPRequestHandler):
         """Answer what was asked for."""
         raise NotImplementedError
 
-    def answer(self, content_type: str, body: bytes) -> None:
-        """The whole answer; to HEAD without its body."""
+    def answer(self, content_type: str, body: bytes | BinaryIO) -> None:
+        """The whole answer, of a file piece by piece; to HEAD without its body."""
+        length = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
         self.send_response(200)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            for piece in [body] if isinstance(body, bytes) else iter(partial(body.read, PIECE), b""):
+                self.wfile.write(piece)
 
     def version_string(self) -> str:
         return "edgeae"

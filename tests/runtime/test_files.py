@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.detector import Detector
@@ -61,6 +63,21 @@ def test_a_run_goes_on_where_it_was_ended(run: Run, files: list[Path], tmp_path:
     assert code == 0
     assert parsed(log.read_text()) == parsed(whole)
     assert parsed(told) == parsed(whole)[before:]
+
+
+def test_another_process_does_not_make_an_interrupted_recording_whole(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
+    log, long = tmp_path / "log.jsonl", tmp_path / "long.wav"
+    samples, rate = soundfile.read(files[0])
+    soundfile.write(long, np.tile(samples, 3), rate)
+    lines = run(long, "--log", log)[1].splitlines(keepends=True)
+    assert len(lines) > 3
+    log.write_text("".join(lines[:2]))
+    assert run(files[1], "--log", log)[0] == 0
+    run(long, files[1], "--log", log, "--resume")
+    found = [line for line in parsed(log.read_text()) if line["source"] == str(long)]
+    assert found == parsed("".join(lines))
 
 
 def test_anomalies_before_the_interruption_count(run: Run, files: list[Path], tmp_path: Path) -> None:
