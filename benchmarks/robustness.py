@@ -21,7 +21,7 @@ from disturbances import Disturbance, Normal, background, disturbances, read_rec
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
 from edgeae.runtime.detector import Window
 from edgeae.runtime.fitting import calibrated
-from edgeae.runtime.recordings import Recording, by_machine, scan
+from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.selftest import load_checked
 from edgeae.train.figures import auc_of
 
@@ -61,7 +61,7 @@ class Machine:
     def __init__(self, detector: Detector, train: list[Recording], test: list[Recording], clips: int) -> None:
         if len(train) < clips:
             raise ConfigError(f"{test[0].machine} has {len(train)} training recordings; {clips} are asked for")
-        first = sorted(train, key=lambda recording: recording.path.name)[:clips]
+        first = by_name(train)[:clips]
         self.detector = detector
         self.anomalous = np.array([recording.label == "anomaly" for recording in test])
         self._parts = [[(r.path, read_recording(r.path, detector.channel)) for r in part] for part in (first, test)]

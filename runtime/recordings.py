@@ -110,6 +110,11 @@ def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise)
     return sorted(good, key=lambda recording: (recording.machine, recording.path.name))
 
 
+def by_name(recordings: Iterable[Recording]) -> list[Recording]:
+    """In the order of the names of their files, wherever these are."""
+    return sorted(recordings, key=lambda recording: recording.path.name)
+
+
 def by_machine(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
     """Machine id -> its recordings, both in order."""
     groups: dict[str, list[Recording]] = {}

@@ -23,7 +23,7 @@ from edgeae.runtime.fitting import CALIBRATABLE, calibrated, threshold_for
 from edgeae.runtime.head import Float64, Head, Kind
 from edgeae.runtime.network import Network
 from edgeae.runtime.progress import bar
-from edgeae.runtime.recordings import Recording, by_machine, scan
+from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.selftest import load_checked
 from edgeae.runtime.workers import in_order, jobs_for
 
@@ -140,7 +140,7 @@ def calibration_windows(
         if len(found) < clips:
             found.append(pipeline.independent(pipeline.read(recording.path, channel)))
 
-    read_each(sorted(train, key=lambda recording: recording.path.name), read, report, skip_bad=skip_bad)
+    read_each(by_name(train), read, report, skip_bad=skip_bad)
     if len(found) < clips:
         raise AudioError(f"only {len(found)} training recordings can be read, {clips} are to calibrate on")
     return np.concatenate(found)

@@ -127,7 +127,7 @@ def _check_room(recordings: Sequence[Recording], config: Config, cache: Path, re
 def _entry(recording: Recording, config: Config) -> str | None:
     """The name of its features in a cache; None for what cannot be read, which is said when it is."""
     with suppress(AudioError):
-        return f"{_cache_key(_content_hash(recording.path), config)}.npy"
+        return _entry_name(_content_hash(recording.path), config)
     return None
 
 
@@ -160,7 +160,7 @@ def _computer(config: Config, cache: Path, device: str) -> Callable[[Recording],
 
 def _features(config: Config, cache: Path, transform: TorchLogMel, recording: Recording) -> Features:
     sha256 = _content_hash(recording.path)
-    entry = cache / f"{_cache_key(sha256, config)}.npy"
+    entry = cache / _entry_name(sha256, config)
     frames = StoredFrames.open(entry, config.mel.n_mels)
     if frames is None:
         store(entry, _compute(recording.path, config, transform), config.mel.n_mels)
@@ -189,7 +189,7 @@ def _content_hash(path: Path) -> str:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _cache_key(sha256: str, config: Config) -> str:
+def _entry_name(sha256: str, config: Config) -> str:
     """Everything that decides the features of a recording; the version is that of their definition."""
     parts = {"version": 1, "content": sha256, "mel": config.mel.to_dict(), "channel": config.data.channel}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return f"{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}.npy"

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeae.runtime.audio import Channel, read_each
 from edgeae.runtime.head import Float64, Head
-from edgeae.runtime.recordings import Recording, by_machine, scan
+from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
 
 from .figures import auc_of
 from .summary import Tested
@@ -54,7 +54,7 @@ def learning(
 def _windows(
     found: Tested, train: Sequence[Recording], channel: Channel, report: Callable[[str], None]
 ) -> list[Float64]:
-    first = sorted(train, key=lambda recording: recording.path.name)[:MOST]
+    first = by_name(train)[:MOST]
     hear = found.detector
     read = read_each(first, lambda clip: hear.independent(hear.read(clip.path, channel)), report, skip_bad=True)
     return [windows for _, windows in read]
@@ -72,7 +72,7 @@ class Test:
 
 def test_of(found: Tested, channel: Channel) -> Test:
     """Up to TESTED recordings of each label."""
-    ordered = sorted(found.recordings, key=lambda recording: recording.path.name)
+    ordered = by_name(found.recordings)
     labels = ("normal", "anomaly")
     first = [r for label in labels for r in [r for r in ordered if r.label == label][:TESTED]]
     hear = found.detector
