@@ -13,9 +13,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgeae.runtime import Detector, log_mel
-from edgeae.runtime.mel import MelStream
-from edgeae.runtime.network import STATISTICS
-from edgeae.runtime.selftest import test_sound
+from edgeae.runtime.features.mel import MelStream
+from edgeae.runtime.model.network import STATISTICS
+from edgeae.runtime.scoring.selftest import test_sound
 
 PATCHES = 12  # n: more than a decision window holds
 PERIOD = 512  # samples of a block, as a microphone gives them

@@ -18,11 +18,11 @@ from typing import Any
 import click
 import numpy as np
 
-from edgeae.runtime.detector import Detector, see
+from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.live import Stream
-from edgeae.runtime.mel import Float32
 from edgeae.runtime.output import Teller
 from edgeae.runtime.report import Report
+from edgeae.runtime.scoring.detector import Detector, see
 
 Lines = list[list[str]]
 

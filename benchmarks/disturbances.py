@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import AudioFile, Channel, read_audio, read_log_mel, select_channel
-from edgeae.runtime.detector import Pipeline, Window
+from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_audio, read_log_mel, select_channel
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.mel import Float32, MelSpec, band_edges, log_mel
+from edgeae.runtime.features.mel import Float32, MelSpec, band_edges, log_mel
+from edgeae.runtime.scoring.detector import Pipeline, Window
 
 SPEC = MelSpec()
 MAINS = 50.0  # Hz

@@ -19,10 +19,10 @@ import numpy as np
 from disturbances import Disturbance, Normal, background, disturbances, read_recording
 
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
-from edgeae.runtime.detector import Window
-from edgeae.runtime.fitting import calibrated
-from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.selftest import load_checked
+from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.scoring.calibration import calibrated
+from edgeae.runtime.scoring.detector import Window
+from edgeae.runtime.scoring.selftest import load_checked
 from edgeae.train.figures import auc_of
 
 FALSE_ALARMS = "1%"  # asked for

@@ -24,7 +24,7 @@ import click
 import numpy as np
 import soundfile
 
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.audio.recordings import audio_files
 
 RATE = 16000
 CLIP = 10  # seconds, of a training recording

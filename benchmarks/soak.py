@@ -26,11 +26,11 @@ import numpy as np
 from alsa_files import configuration
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import read_audio
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.audio.sound_file import read_audio
 from edgeae.runtime.live import Stream
-from edgeae.runtime.recordings import audio_files
 from edgeae.runtime.report import Report
+from edgeae.runtime.scoring.detector import Detector
 
 RATE = 16000
 PERIOD = 512

@@ -8,7 +8,7 @@ import numpy as np
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.quantize.export import export
 from edgeae.runtime import Detector
-from edgeae.runtime.explain import Explainer
+from edgeae.runtime.scoring.explain import Explainer
 from edgeae.train.config import load_config
 from edgeae.train.synth import FAULTS, Machine, fault_band, write_dataset
 from edgeae.train.training import train

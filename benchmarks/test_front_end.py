@@ -6,8 +6,8 @@ from paired import paired
 from peers import FRONT_ENDS, kaldi_stream
 
 from edgeae.runtime import log_mel
-from edgeae.runtime.mel import MelStream
-from edgeae.runtime.selftest import test_sound as make_sound
+from edgeae.runtime.features.mel import MelStream
+from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 SECONDS = 10
 SOUND = make_sound(1, SECONDS * 16000)

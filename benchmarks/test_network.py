@@ -7,7 +7,7 @@ import pytest
 from paired import paired
 
 from edgeae.runtime import log_mel
-from edgeae.runtime.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 PATCHES = {1: 1 / 1.5, 6: 1 / 2.2, 10: 1 / 2.2}  # how many at once: most of the time of float
 SIZE = 0.3  # most of the bytes of float

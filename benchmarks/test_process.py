@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from listening import EDGEAE
 
-from edgeae.runtime.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 STARTS = 7  # the fastest counts: other processes only slow it down
 HELP_TARGET, SCORE_TARGET = 0.15, 0.6  # seconds

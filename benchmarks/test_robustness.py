@@ -13,7 +13,7 @@ from disturbances import SPEC, LogMel, Normal, Sound, disturbances, pink_noise
 from robustness import mean, measure, noises
 
 from edgeae.runtime import log_mel
-from edgeae.runtime.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 DATA, MODELS = os.environ.get("EDGEAE_DATA"), os.environ.get("EDGEAE_MODELS")
 CLIPS = {"toycar": 5, "drone_motor": 10, "bldc_motor": 4}  # to calibrate with

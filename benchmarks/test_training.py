@@ -4,7 +4,7 @@ import time
 
 from lightning.pytorch.callbacks import Callback
 
-from edgeae.runtime.recordings import scan
+from edgeae.runtime.audio.recordings import scan
 from edgeae.train.config import load_config
 from edgeae.train.features import features
 from edgeae.train.training import train

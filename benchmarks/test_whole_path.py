@@ -8,7 +8,7 @@ from mlperf_tiny import WINDOWS, scorer
 from paired import paired
 
 from edgeae.runtime import Detector
-from edgeae.runtime.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 PEER = "librosa + MLPerf Tiny int8 on LiteRT"
 TARGET = 0.2  # most of its time, the faster of its two forms; out of reach, since the front end alone takes .2

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import Channel, read_each, samplerate_of
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
+from edgeae.runtime.audio.sound_file import Channel, read_each, samplerate_of
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.fitting import calibrated, extended
-from edgeae.runtime.progress import Step, counted, unseen
-from edgeae.runtime.recordings import DEFAULT_MACHINE
+from edgeae.runtime.scoring.calibration import calibrated, extended
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.progress import Step, counted, unseen
 
 from .checks import findings, too_narrow
 from .sound import Sound

@@ -1,7 +1,7 @@
 """Is this sound fit to calibrate on? Each check gives one sentence, or nothing.
 
 What is usual is read off the artifact: how far windows of healthy machines stray that were
-calibrated alike (`edgeae.runtime.threshold`), and how far the fleet's own windows are from its
+calibrated alike (`edgeae.runtime.scoring.threshold`), and how far the fleet's own windows are from its
 mean. A machine that is broken already when it is first heard, and always sounds so, passes.
 """
 
@@ -10,19 +10,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.explain import Explainer
-from edgeae.runtime.fitting import heard, threshold_for
-from edgeae.runtime.head import Float64
-from edgeae.runtime.health import INTERRUPTED, silent_share
-from edgeae.runtime.sound import SILENCE
+from edgeae.runtime.audio.signal_quality import SILENCE
+from edgeae.runtime.monitoring.health import INTERRUPTED, silent_share
+from edgeae.runtime.scoring.calibration import heard, threshold_for
+from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.explain import Explainer
+from edgeae.runtime.scoring.head import Float64
 
 from .sound import Sound, names, places
 from .steadiness import unsteady
 
-# What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.health`), by the same measures. Stuck samples
-# have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and calibration may learn
-# from. Clipping that run would still judge is not to be learned as normal.
+# What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.monitoring.health`), by the same measures.
+# Stuck samples have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and
+# calibration may learn from. Clipping that run would still judge is not to be learned as normal.
 SILENT = 0.25  # share of a second
 CLIPPED = 1e-4  # share of a window
 STRANGEST = 10.0  # deviations of the fleet by which the network may miss the mean; healthy new machines reach 7.4

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from edgeae.runtime.audio import parse_channel
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
+from edgeae.runtime.audio.sound_file import parse_channel
 from edgeae.runtime.devices.options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
-from edgeae.runtime.fitting import history
-from edgeae.runtime.modelfile import check_target, split_model
-from edgeae.runtime.progress import Progress
-from edgeae.runtime.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
-from edgeae.runtime.selftest import load_checked
-from edgeae.runtime.threshold import FEWEST_CALIBRATION, probability_of
+from edgeae.runtime.model.find import check_target, split_model
+from edgeae.runtime.scoring.calibration import history
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.selftest import load_checked
+from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION, probability_of
+from edgeae.runtime.system.progress import Progress
 
 from .calibrate import calibrate_files, learn, name_of
 from .listening import listen

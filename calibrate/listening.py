@@ -2,11 +2,11 @@
 
 import contextlib
 
-from edgeae.runtime.audio import Channel
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.sound_file import Channel
 from edgeae.runtime.devices.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live import Stream, limited, stopping
+from edgeae.runtime.scoring.detector import Detector
 
 from .meter import Meter
 from .sound import Sound

@@ -10,9 +10,9 @@ from typing import Self
 import click
 import numpy as np
 
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.progress import CLEAR, draws_over
-from edgeae.runtime.sound import SILENCE
+from edgeae.runtime.audio.signal_quality import SILENCE
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.progress import CLEAR, draws_over
 
 FULL_SCALE = 0.999  # a peak that soon clips, or does
 TERMINAL_SECONDS, LOG_SECONDS = 0.25, 10.0  # of sound, between two lines

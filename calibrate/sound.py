@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector, Window
 
 MOST_PLACES = 3  # that a sentence names
 

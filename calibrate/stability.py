@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.fitting import CALIBRATABLE, threshold_for
-from edgeae.runtime.threshold import FEWEST_REFERENCE, reference_for
+from edgeae.runtime.scoring.calibration import CALIBRATABLE, threshold_for
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.threshold import FEWEST_REFERENCE, reference_for
 
 MINUTE = 60.0  # seconds
 LEAST_CHANGE = 0.05  # of a threshold that is worth a word

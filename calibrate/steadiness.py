@@ -2,7 +2,7 @@
 
 Each window is scored around the mean of the others. One that sticks out was a door, a voice, or the
 machine before it was switched on. How far windows of healthy machines stick out is known from the
-references of the artifact (`edgeae.runtime.threshold`).
+references of the artifact (`edgeae.runtime.scoring.threshold`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.fitting import CALIBRATABLE
-from edgeae.runtime.head import Float64, Head
-from edgeae.runtime.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
+from edgeae.runtime.scoring.calibration import CALIBRATABLE
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Float64, Head
+from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
 
 from .sound import Sound, names, places
 

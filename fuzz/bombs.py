@@ -16,7 +16,7 @@ import onnx
 from hostile import signed
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeae.runtime.onnx_file import _encode, read_metadata, with_metadata
+from edgeae.runtime.model.protobuf import _encode, read_metadata, with_metadata
 
 MANY = 4 << 20
 

@@ -5,15 +5,15 @@ import json
 
 import numpy as np
 
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import EdgeaeError
-from edgeae.runtime.events import Alarm
-from edgeae.runtime.explain import Explainer
-from edgeae.runtime.fitting import calibrated, extended, history
-from edgeae.runtime.health import Health
-from edgeae.runtime.selftest import check
-from edgeae.runtime.tracker import Tracker
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.monitoring.alarm import Alarm
+from edgeae.runtime.monitoring.drift import Tracker
+from edgeae.runtime.monitoring.health import Health
+from edgeae.runtime.scoring.calibration import calibrated, extended, history
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.explain import Explainer
+from edgeae.runtime.scoring.selftest import check
 
 RATE = 4000  # Hz, of the sound
 SOUND = np.random.default_rng(0).uniform(-0.1, 0.1, 8 * RATE).astype(np.float32)

@@ -11,10 +11,10 @@ from harness import MACHINE, choose_from, fuzz
 with atheris.instrument_imports(include=["edgeae"]):
     import hostile
 
-    from edgeae.runtime.artifact import Artifact
     from edgeae.runtime.errors import ArtifactError
-    from edgeae.runtime.network import Network
-    from edgeae.runtime.onnx_file import check_model
+    from edgeae.runtime.model.artifact import Artifact
+    from edgeae.runtime.model.network import Network
+    from edgeae.runtime.model.protobuf import check_model
 
 ARTIFACT = Artifact.read(MACHINE)
 

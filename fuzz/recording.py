@@ -11,10 +11,10 @@ import atheris
 with atheris.instrument_imports(include=["edgeae", "numpy.lib"]):
     import numpy as np
 
-    from edgeae.runtime.audio import read_log_mel
-    from edgeae.runtime.detector import Detector
+    from edgeae.runtime.audio.sound_file import read_log_mel
     from edgeae.runtime.errors import AudioError
-    from edgeae.runtime.mel import MelSpec
+    from edgeae.runtime.features.mel import MelSpec
+    from edgeae.runtime.scoring.detector import Detector
 
 import soundfile
 from harness import FOLDER, MACHINE, fuzz

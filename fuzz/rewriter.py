@@ -9,7 +9,7 @@ from harness import MACHINE, choose_from, fuzz
 with atheris.instrument_imports(include=["edgeae"]):
     import hostile
 
-    from edgeae.runtime.onnx_file import read_metadata, with_metadata
+    from edgeae.runtime.model.protobuf import read_metadata, with_metadata
 
 CONTENT = MACHINE.read_bytes()
 ENTRIES = {"edgeae.format": "3", "edgeae.empty": "", "edgeae.text": 'é "\\ \n 漢'}

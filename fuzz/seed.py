@@ -14,7 +14,7 @@ SMALL = ["mel.n_mels=16", "mel.sample_rate=4000", "mel.f_max=2000", "mel.n_fft=2
 def main(work: Path) -> None:
     from edgeae.calibrate.calibrate import calibrate_files
     from edgeae.quantize.export import export
-    from edgeae.runtime.detector import Detector
+    from edgeae.runtime.scoring.detector import Detector
     from edgeae.train.config import load_config
     from edgeae.train.synth import write_dataset
     from edgeae.train.training import train

@@ -11,9 +11,9 @@ from harness import FOLDER, MACHINE, choose_from, fuzz
 with atheris.instrument_imports(include=["edgeae"]):
     import hostile
 
-    from edgeae.runtime.detector import Detector
     from edgeae.runtime.errors import ConfigError
-    from edgeae.runtime.trackfile import TrackFile
+    from edgeae.runtime.monitoring.drift_file import TrackFile
+    from edgeae.runtime.scoring.detector import Detector
 
 import numpy as np
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.modelfile import NEWEST, check_target
-from edgeae.runtime.progress import Progress
+from edgeae.runtime.model.find import NEWEST, check_target
+from edgeae.runtime.system.progress import Progress
 
 if TYPE_CHECKING:
-    from edgeae.runtime.artifact import Artifact
+    from edgeae.runtime.model.artifact import Artifact
 
     from .export import Export
 

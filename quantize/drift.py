@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.head import Float64
-from edgeae.runtime.mel import Float32
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Float64
 from edgeae.train.fleet import Sound, spread
 
 CLIPS = 200  # training clips that are compared at most

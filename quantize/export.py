@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.audio import read_each, read_log_mel, samplerate_of
-from edgeae.runtime.detector import Detector, Pipeline
+from edgeae.runtime.audio.recordings import scan
+from edgeae.runtime.audio.sound_file import read_each, read_log_mel, samplerate_of
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
-from edgeae.runtime.events import explain_section
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.network import Network
-from edgeae.runtime.progress import Step, unseen
-from edgeae.runtime.recordings import scan
-from edgeae.runtime.selftest import measure
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.network import Network
+from edgeae.runtime.monitoring.alarm import explain_section
+from edgeae.runtime.scoring.detector import Detector, Pipeline
+from edgeae.runtime.scoring.selftest import measure
+from edgeae.runtime.system.progress import Step, unseen
 from edgeae.train.config import Config
 from edgeae.train.fleet import Sound, data_of, read_sound, spread, validated
 from edgeae.train.models import Autoencoder

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.head import Float64
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.network import Network
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.network import Network
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Float64
 from edgeae.train.fleet import Sound
 
 from .drift import movement, window_scores

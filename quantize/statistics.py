@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeae.runtime.network import RESIDUAL, STATISTICS
+from edgeae.runtime.model.network import RESIDUAL, STATISTICS
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .artifact import Artifact
-    from .detector import Detector, Result
     from .errors import ArtifactError, AudioError, ConfigError, DeviceError, EdgeaeError
-    from .mel import MelSpec, log_mel
+    from .features.mel import MelSpec, log_mel
+    from .model.artifact import Artifact
+    from .scoring.detector import Detector, Result
 
 __all__ = [
     "Artifact",
@@ -22,7 +22,13 @@ __all__ = [
     "log_mel",
 ]
 
-_HOMES = {"Artifact": "artifact", "Detector": "detector", "Result": "detector", "MelSpec": "mel", "log_mel": "mel"}
+_HOMES = {
+    "Artifact": "model.artifact",
+    "Detector": "scoring.detector",
+    "Result": "scoring.detector",
+    "MelSpec": "features.mel",
+    "log_mel": "features.mel",
+}
 
 
 def __getattr__(name: str) -> object:

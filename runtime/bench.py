@@ -12,12 +12,12 @@ from typing import Any
 import click
 import numpy as np
 
-from .detector import Detector
 from .errors import ArtifactError
-from .mel import log_mel
-from .modelfile import default_model
-from .progress import Progress, Step, unseen
-from .selftest import load_checked, test_sound
+from .features.mel import log_mel
+from .model.find import default_model
+from .scoring.detector import Detector
+from .scoring.selftest import load_checked, test_sound
+from .system.progress import Progress, Step, unseen
 
 SECONDS = 20
 REPEATS = 15

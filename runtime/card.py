@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from .conditions import KINDS, LIMITS, MEASURED, MISUSES, USES, own_limits
-from .detector import Detector
-from .fitting import history
 from .markdown import bullets, code, table, text
 from .results import results
+from .scoring.calibration import history
+from .scoring.detector import Detector
 
 
 def card(detector: Detector, path: Path, evaluated: Any = None) -> str:

@@ -6,9 +6,9 @@ The limits are what `benchmarks/robustness.py` and daily use have shown; README.
 from collections.abc import Iterator
 from typing import Any
 
-from .detector import Detector
 from .markdown import UNKNOWN, text
-from .threshold import FEWEST_CALIBRATION
+from .scoring.detector import Detector
+from .scoring.threshold import FEWEST_CALIBRATION
 
 KINDS = {
     "gaussian": "distance of the sound's statistics, and of what the network leaves of them, from the machine's normal",

@@ -17,17 +17,17 @@ from typing import Any
 
 import click
 
-from .artifact import Artifact
-from .audio import SUFFIXES, Channel
-from .detector import Detector
+from .audio.recordings import audio_files
+from .audio.sound_file import SUFFIXES, Channel
 from .errors import AudioError, ConfigError
+from .model.artifact import Artifact
+from .monitoring.drift_file import TrackFile
 from .output import PROGRAM, Teller
 from .outputs.outbox import Line
-from .progress import bar, draws_over
-from .recordings import audio_files
 from .report import Report
-from .trackfile import TrackFile
-from .workers import in_order
+from .scoring.detector import Detector
+from .system.process_pool import in_order
+from .system.progress import bar, draws_over
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:

@@ -8,12 +8,12 @@ from typing import Any
 import click
 import numpy as np
 
-from .artifact import replace_file
-from .detector import Detector
 from .errors import ArtifactError, ConfigError, printable
-from .fitting import history
-from .modelfile import default_model
-from .selftest import check
+from .model.artifact import replace_file
+from .model.find import default_model
+from .scoring.calibration import history
+from .scoring.detector import Detector
+from .scoring.selftest import check
 
 COLUMN = 24  # where values begin
 

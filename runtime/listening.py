@@ -12,13 +12,13 @@ from threading import Condition
 
 import numpy as np
 
-from .audio import LOUDEST, Channel, select_channel
+from .audio.sound_file import LOUDEST, Channel, select_channel
 from .devices.backlog import Item, Lost, Setup
 from .devices.capture import Block, Gap, now
 from .devices.microphone import Microphone
 from .devices.pcm import RefusedError
 from .errors import AudioError
-from .mel import Float32
+from .features.mel import Float32
 from .source import Source, tell
 
 TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.devices.backlog`), or both would

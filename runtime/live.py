@@ -8,10 +8,10 @@ from types import FrameType
 
 import numpy as np
 
-from .audio import Resampler
-from .detector import Pipeline, Window, checked, see
+from .audio.sound_file import Resampler
 from .devices.capture import Gap
-from .mel import Float32
+from .features.mel import Float32
+from .scoring.detector import Pipeline, Window, checked, see
 
 
 class Stream:
@@ -41,7 +41,7 @@ class Stream:
         return see([self.listener])[0]
 
     def hear(self, block: Float32) -> None:
-        """A block as for `push`, whose windows `edgeae.runtime.detector.see` gives, those of many streams at once."""
+        """A block as for `push`, whose windows `see` gives, those of many streams at once."""
         samples = checked(block)
         self._frames += len(block)
         self.listener.measure(samples)

@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
-from .clock import synced
-from .detector import Result
-from .events import Event
-from .health import NO_SOUND, Condition
+from .monitoring.alarm import Event
+from .monitoring.health import NO_SOUND, Condition
 from .outputs.outbox import Line, Outbox
+from .scoring.detector import Result
+from .system.clock import synced
 
 PROGRAM = "edgeae"  # the source of lines that tell of the program itself
 CLOCK_SECONDS = 10.0  # between two looks at whether the clock is synchronised

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterator
 
-from .audio import Channel, select_channel
+from .audio.sound_file import Channel, select_channel
 from .devices.pcm import FORMATS, decode
 from .errors import AudioError, ConfigError
-from .mel import Float32
+from .features.mel import Float32
 
 SECONDS = 0.1  # read at once
 HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}

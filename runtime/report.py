@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from .detector import Detector, Result, Window
-from .events import Alarm
-from .health import NO_SOUND, Health
+from .monitoring.alarm import Alarm
+from .monitoring.drift_file import TrackFile
+from .monitoring.health import NO_SOUND, Health
 from .output import event_line, health_line, score_line, status_line
 from .outputs.outbox import Line
-from .trackfile import TrackFile
+from .scoring.detector import Detector, Result, Window
 
 
 class Report:

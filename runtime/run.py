@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from .audio import Channel, parse_channel
-from .detector import Detector
+from .audio.sound_file import Channel, parse_channel
 from .devices.backlog import Backlog
 from .devices.capture import now
 from .devices.microphone import Microphone
@@ -22,15 +21,16 @@ from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from .files import Logged, expand, logs_of, score_files
 from .listening import Ear, listen
 from .live import stopping
-from .modelfile import split_models
+from .model.find import split_models
+from .monitoring.drift import DAYS
+from .monitoring.drift_file import TrackFile
 from .outputs.options import Outputs, output_options
 from .pipe import Pipe
-from .selftest import load_all
-from .slug import slug
+from .scoring.detector import Detector
+from .scoring.selftest import load_all
 from .source import Source, tell
-from .tracker import DAYS
-from .trackfile import TrackFile
-from .workers import jobs_for
+from .system.process_pool import jobs_for
+from .system.slug import slug
 
 EXIT_ANOMALY = 1
 

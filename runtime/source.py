@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .detector import Detector, Listener, Window, see
 from .devices.capture import now
 from .errors import AudioError
+from .features.mel import Float32
 from .live import Stream
-from .mel import Float32
+from .monitoring.drift_file import TrackFile
 from .output import gap_line, status_line, words
 from .outputs.options import Outputs
 from .outputs.outbox import Line
 from .report import Report
-from .trackfile import TrackFile
+from .scoring.detector import Detector, Listener, Window, see
 
 
 def tell(sources: Sequence["Source"]) -> None:

@@ -14,11 +14,11 @@ from datetime import datetime
 
 import click
 
-from .health import NO_SOUND
+from .monitoring.health import NO_SOUND
 from .output import words
 from .outputs.latest import Latest, of_a_source
 from .outputs.outbox import Line
-from .progress import CLEAR, columns
+from .system.progress import CLEAR, columns
 
 BELOW, ABOVE = 2.0, 1.0  # of the threshold, where the bar begins and ends
 WIDEST, NARROWEST = 40, 9  # characters of the bar; where there is no room for that, there is none

@@ -5,7 +5,7 @@
                128 is as normal
 
 A fault that only makes a band vary shows in the residual as well: its square is that of the mean and of the spread over
-time, which is smooth over the bands (`edgeae.runtime.head`).
+time, which is smooth over the bands (`edgeae.runtime.scoring.head`).
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import Detector, Window
-from .head import Float64, smooth_basis
-from .mel import band_edges
-from .normal import LEAST_DEAF
+from .features.mel import band_edges
+from .monitoring.baseline import LEAST_DEAF
 from .outputs.outbox import Line
+from .scoring.detector import Detector, Window
+from .scoring.head import Float64, smooth_basis
 
 LOWEST, LEVEL_STEP = -100.0, 0.6  # dB: where bytes of levels begin, and what one is
 SAME, RESIDUAL_STEP = 128, 0.25  # the byte of no change, and what one more is, dB

@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.mel import log_mel
+from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.scoring.detector import Detector
 
 PAGE = Path(__file__).parents[1] / "docs" / "artifact.md"
 SOUND = np.random.default_rng(3).standard_normal(16000 * 8).astype(np.float32) * np.float32(0.05)

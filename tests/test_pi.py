@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from .runtime import conftest as alsa
+from tests.runtime import conftest as alsa
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "pi.sh"
 PER_SECOND = r"\d+\.\d+ ms of one core"

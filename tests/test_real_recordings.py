@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.audio import read_log_mel
+from edgeae.runtime.audio.recordings import by_machine, scan
+from edgeae.runtime.audio.sound_file import read_log_mel
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.mel import MelSpec
-from edgeae.runtime.recordings import by_machine, scan
+from edgeae.runtime.features.mel import MelSpec
 
 DATA = os.environ.get("EDGEAE_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="EDGEAE_DATA names no folder of real recordings")

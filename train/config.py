@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.mel import MelSpec
+from edgeae.runtime.features.mel import MelSpec
 
 from .schema import Between, build
 

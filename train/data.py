@@ -17,10 +17,10 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from edgeae.runtime.audio import PASSBAND, read_each
+from edgeae.runtime.audio.sound_file import PASSBAND, read_each
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.head import Float64
-from edgeae.runtime.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.scoring.head import Float64
 
 from .config import Config
 from .features import CHUNK, Features

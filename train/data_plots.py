@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.mel import Float32, band_edges
+from edgeae.runtime.features.mel import Float32, band_edges
 
 from .plots import Axis, Chart, Scale, mel_axis
 from .soundprint import SPEC

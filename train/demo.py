@@ -8,7 +8,7 @@ import click
 
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.progress import Progress, Step, unseen
+from edgeae.runtime.system.progress import Progress, Step, unseen
 
 from .config import load_config
 

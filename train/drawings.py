@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from edgeae.runtime.audio import Channel
-from edgeae.runtime.head import Float64
-from edgeae.runtime.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.audio.sound_file import Channel
+from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.scoring.head import Float64
 
 from .examples import Example, Excerpt, encoded, excerpt
 from .figures import GRID, auc_of, curves, resampled_curves

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.audio import Channel, read_each
-from edgeae.runtime.detector import Detector, Pipeline
+from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.audio.sound_file import Channel, read_each
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.events import explain_section
-from edgeae.runtime.fitting import CALIBRATABLE, calibrated, threshold_for
-from edgeae.runtime.head import Float64, Head, Kind
-from edgeae.runtime.network import Network
-from edgeae.runtime.progress import bar
-from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.selftest import load_checked
-from edgeae.runtime.workers import in_order, jobs_for
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.network import Network
+from edgeae.runtime.monitoring.alarm import explain_section
+from edgeae.runtime.scoring.calibration import CALIBRATABLE, calibrated, threshold_for
+from edgeae.runtime.scoring.detector import Detector, Pipeline
+from edgeae.runtime.scoring.head import Float64, Head, Kind
+from edgeae.runtime.scoring.selftest import load_checked
+from edgeae.runtime.system.process_pool import in_order, jobs_for
+from edgeae.runtime.system.progress import bar
 
 from .listening import Heard, listen
 from .memo import Memo, key_of

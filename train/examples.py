@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.audio import AudioFile, Channel, read_log_mel, resampled
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.mel import Float32, log_mel
-from edgeae.runtime.normal import LEAST_DEAF
-from edgeae.runtime.recordings import Label
+from edgeae.runtime.audio.recordings import Label
+from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.features.mel import Float32, log_mel
+from edgeae.runtime.monitoring.baseline import LEAST_DEAF
+from edgeae.runtime.scoring.detector import Detector, Window
 
 from .fleet import cut_patches
 from .summary import Score, Tested

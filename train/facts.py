@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.audio import AudioFile, Channel, read_log_mel, resampled
-from edgeae.runtime.mel import Float32, MelStream
-from edgeae.runtime.recordings import Label, Recording, Split
-from edgeae.runtime.sound import Meter, Sound
+from edgeae.runtime.audio.recordings import Label, Recording, Split
+from edgeae.runtime.audio.signal_quality import Meter, Sound
+from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.features.mel import Float32, MelStream
 
 from .soundprint import SPEC, BandLevels, bandwidth, fingerprint
 

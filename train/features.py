@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 
-from edgeae.runtime.audio import AUDIO_SUFFIXES, AudioFile, read_each, read_log_mel, resampled
+from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.audio.sound_file import AUDIO_SUFFIXES, AudioFile, read_each, read_log_mel, resampled
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.mel import Float32, MelSpec, filter_bank
-from edgeae.runtime.progress import bar
-from edgeae.runtime.recordings import Recording
-from edgeae.runtime.workers import in_order
+from edgeae.runtime.features.mel import Float32, MelSpec, filter_bank
+from edgeae.runtime.system.process_pool import in_order
+from edgeae.runtime.system.progress import bar
 
 from .config import Config
 from .stored import Frames, StoredFrames, store
@@ -35,7 +35,7 @@ WORTHWHILE = 3e8  # bytes of features that take longer than torch takes to start
 
 
 class TorchLogMel(torch.nn.Module):
-    """`edgeae.runtime.mel.log_mel` in torchaudio, within 1e-4 dB of it.
+    """`edgeae.runtime.features.mel.log_mel` in torchaudio, within 1e-4 dB of it.
 
     The spectrum is float64, as on the device: bands far from a loud tone lie 100 dB below it,
     where a float32 transform has only its own rounding to show. The filter bank is the device's:

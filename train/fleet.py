@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import read_each, read_log_mel
-from edgeae.runtime.detector import Pipeline
+from edgeae.runtime.audio.recordings import Recording, scan
+from edgeae.runtime.audio.sound_file import read_each, read_log_mel
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.fitting import fit_fleet
-from edgeae.runtime.head import Float64, Kind
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.recordings import Recording, scan
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.scoring.calibration import fit_fleet
+from edgeae.runtime.scoring.detector import Pipeline
+from edgeae.runtime.scoring.head import Float64, Kind
 
 from .config import Config
 
@@ -45,7 +45,7 @@ class Sound:
         return min(asked, max(1, held) * seconds)
 
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
-        """The head and threshold of an artifact, see `edgeae.runtime.fitting.fit_fleet`."""
+        """The head and threshold of an artifact, see `edgeae.runtime.scoring.calibration.fit_fleet`."""
         machines, unheard = self.machines(pipeline)
         gain = self.gain(pipeline)
         return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, unheard=unheard)

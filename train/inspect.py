@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgeae.runtime.audio import parse_channel
+from edgeae.runtime.audio.sound_file import parse_channel
 from edgeae.runtime.errors import printable
 
 from .dataset_checks import findings

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.audio import Channel, read_each
-from edgeae.runtime.head import Float64, Head
-from edgeae.runtime.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.audio.sound_file import Channel, read_each
+from edgeae.runtime.scoring.head import Float64, Head
 
 from .figures import auc_of
 from .summary import Tested

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.audio import AudioFile, Channel, read_log_mel, resampled
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.events import Alarm
-from edgeae.runtime.mel import Float32, MelSpec, MelStream
+from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.features.mel import Float32, MelSpec, MelStream
+from edgeae.runtime.monitoring.alarm import Alarm
+from edgeae.runtime.scoring.detector import Detector, Window
 
 from .figures import UNKNOWN, count_interval, known
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.mel import MelSpec
+from edgeae.runtime.features.mel import MelSpec
 
 from .config import ModelConfig
 

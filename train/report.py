@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgeae.runtime.audio import Channel
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.recordings import Label
+from edgeae.runtime.audio.recordings import Label
+from edgeae.runtime.audio.sound_file import Channel
+from edgeae.runtime.scoring.detector import Detector
 
 from .advice import advice
 from .drawings import example_html, learning_chart, paired_chart, precision_chart, roc_chart, scores_chart

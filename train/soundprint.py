@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio import PASSBAND
-from edgeae.runtime.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.audio.sound_file import PASSBAND
+from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
 
 SPEC = MelSpec()
 CENTRES = band_edges(SPEC)[1:-1]  # (n_mels,) Hz

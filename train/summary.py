@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.head import Float64
-from edgeae.runtime.recordings import Recording
-from edgeae.runtime.threshold import Threshold
+from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.scoring.threshold import Threshold
 
 from .figures import UNKNOWN, auc_of, interval, known, resampled_areas, share_interval
 from .listening import Heard, alarms

@@ -4,11 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeae.runtime.audio import Channel
+from edgeae.runtime.audio.recordings import Recording, Split, scan
+from edgeae.runtime.audio.sound_file import Channel
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.progress import bar
-from edgeae.runtime.recordings import Recording, Split, scan
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.progress import bar
 
 from .facts import Facts, facts_of
 from .soundprint import LAG, SPEC, STEPS, BandLevels

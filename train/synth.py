@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.progress import Step, counted, unseen
+from edgeae.runtime.system.progress import Step, counted, unseen
 
 Array = NDArray[np.float64]
 Samples = NDArray[np.float32]

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.network import statistics_of
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.model.network import statistics_of
 
 from .models import Autoencoder
 
@@ -12,7 +12,7 @@ BATCH = 64
 
 
 class TorchNetwork:
-    """What `edgeae.runtime.network.Network` is for an artifact, by torch on the CPU."""
+    """What `edgeae.runtime.model.network.Network` is for an artifact, by torch on the CPU."""
 
     def __init__(self, network: Autoencoder, patch_frames: int) -> None:
         self._network, self.patch_frames = network, patch_frames

@@ -24,9 +24,9 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from edgeae.runtime.artifact import replace_file
+from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.recordings import scan
+from edgeae.runtime.model.artifact import replace_file
 
 from .config import Config, save_config
 from .data import PatchData, Split, band_statistics, long_enough, split

@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Channel, select_channel
+from ..audio.sound_file import Channel, select_channel
 from ..errors import DeviceError
 from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .listing import list_devices

@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Resampler, parse_channel
+from ..audio.sound_file import Resampler, parse_channel
 from ..errors import ConfigError
 from ..live import stopping
 from .capture import Capture, Gap, open_capture

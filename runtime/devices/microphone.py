@@ -15,7 +15,7 @@ from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any
 
-from ..audio import Channel
+from ..audio.sound_file import Channel
 from ..errors import DeviceError
 from .backlog import Backlog, Lost, Setup
 from .capture import STALL_SECONDS, Block, Capture, Gap, StallError, now

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Channel
+from ..audio.sound_file import Channel
 from ..errors import DeviceError
 from .alsa import RW_INTERLEAVED, Alsa, AlsaError
 

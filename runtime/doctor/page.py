@@ -12,8 +12,8 @@ import click
 
 from ..devices.cards import list_cards
 from ..errors import ArtifactError, DeviceError
-from ..modelfile import default_model
-from ..progress import Progress, Step, counted, unseen
+from ..model.find import default_model
+from ..system.progress import Progress, Step, counted, unseen
 from . import computer, installation, readiness, system
 from .check import PROBLEM, WARNING, Check, tried
 from .masking import page

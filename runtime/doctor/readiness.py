@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArtifactError, EdgeaeError
-from ..modelfile import default_model
+from ..model.find import default_model
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def artifact(named: Path | None) -> Check:
         path = named or default_model()
     except ArtifactError as error:
         return Check("artifact", WARNING, "none is named or found", str(error).partition(": ")[2])
-    from ..artifact import FORMAT, Artifact
+    from ..model.artifact import FORMAT, Artifact
 
     try:
         sections = Artifact.read(path).sections

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from ..artifact import UNFINISHED, replace_file
 from ..devices.pcm import Pcm
 from ..errors import ConfigError
+from ..model.artifact import UNFINISHED, replace_file
 from .outbox import Line, OutputError
 from .recorder import NAME, STAMP
 

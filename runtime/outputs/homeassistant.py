@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..health import WORSE
+from ..monitoring.health import WORSE
 from .latest import Latest
 
 LONGEST_STATE = 255  # characters that Home Assistant takes for a state

@@ -18,8 +18,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..artifact import sync_folder
 from ..errors import ConfigError
+from ..model.artifact import sync_folder
 from .outbox import Line, OutputError
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores

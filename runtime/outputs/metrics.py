@@ -20,7 +20,7 @@ from datetime import datetime
 from importlib.metadata import version
 from threading import Lock
 
-from ..health import WORSE
+from ..monitoring.health import WORSE
 from .exposition import Family, render
 from .latest import SOURCES, Latest, of_a_source
 from .outbox import Line, Outbox

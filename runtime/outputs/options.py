@@ -11,14 +11,14 @@ import click
 
 from ..errors import ConfigError
 from ..output import PROGRAM, Screen, Teller, status_line
-from ..progress import draws_over
+from ..system.progress import draws_over
 from ..terminal import Terminal
 from .notify import Notify
 from .outbox import CLOSING, Line, Outbox, Sink
 from .recorder import Recorder
 
 if TYPE_CHECKING:
-    from ..detector import Detector
+    from ..scoring.detector import Detector
     from ..view import View
 
 CHECK_SECONDS = 1.0

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..devices.pcm import Pcm, to_16_bits
 from ..errors import ConfigError
-from ..mel import Float32
-from ..slug import slug
+from ..features.mel import Float32
+from ..system.slug import slug
 from .outbox import Line
 
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import click
 
-from ..artifact import replace_file
 from ..errors import ConfigError
-from ..modelfile import split_models
+from ..model.artifact import replace_file
+from ..model.find import split_models
 from ..run import run
-from ..selftest import load_all
-from ..slug import slug
+from ..scoring.selftest import load_all
+from ..system.slug import slug
 from .request import KEEPERS, Request
 from .unit import ANYBODY, Unit, is_hidden
 

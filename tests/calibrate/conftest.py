@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import soundfile
 
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.scoring.detector import Detector
 
 
 @pytest.fixture(scope="module")

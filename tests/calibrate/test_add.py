@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from edgeae.calibrate import calibrate
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
-from edgeae.runtime.fitting import extended, history, threshold_for
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.recordings import audio_files
-from edgeae.runtime.selftest import check
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.scoring.calibration import extended, history, threshold_for
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.selftest import check
 from edgeae.train.synth import Machine, render
 
 Command = Callable[..., tuple[int, str, str]]

@@ -8,13 +8,13 @@ import pytest
 
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
-from edgeae.runtime.fitting import calibrated
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.recordings import audio_files
-from edgeae.runtime.selftest import check
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.calibration import calibrated
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.selftest import check
 
 
 def untimed(detector: Detector) -> bytes:
@@ -155,7 +155,7 @@ def test_a_write_that_is_interrupted_leaves_the_old_file(
 
     target = tmp_path / "machine.onnx"
     target.write_bytes(b"the old file")
-    place: Any = {"fsync": "edgeae.runtime.artifact.os.fsync", "replace": "pathlib.Path.replace"}[interrupt]
+    place: Any = {"fsync": "edgeae.runtime.model.artifact.os.fsync", "replace": "pathlib.Path.replace"}[interrupt]
     monkeypatch.setattr(place, fail)
     with pytest.raises(KeyboardInterrupt):
         calibrate(fresh, clips).artifact.write(target)

@@ -11,11 +11,11 @@ import soundfile
 
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.errors import AudioError
-from edgeae.runtime.health import Health
-from edgeae.runtime.mel import Float32
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.monitoring.health import Health
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.synth import Machine, render
 
 RATE = 16000
@@ -170,7 +170,7 @@ def test_what_run_says_of_the_microphone_of_every_window_is_refused(fresh: Detec
 
 
 def test_log_mel_arrays_have_no_samples_to_judge(fresh: Detector, minute: Float32, tmp_path: Path) -> None:
-    from edgeae.runtime.mel import log_mel
+    from edgeae.runtime.features.mel import log_mel
 
     np.save(tmp_path / "minute.npy", log_mel(minute))
     own = calibrate_files(fresh, [tmp_path / "minute.npy"], report=pytest.fail)

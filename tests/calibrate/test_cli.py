@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.devices.capture import Gap
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
-from ..runtime import conftest as alsa
+from tests.runtime import conftest as alsa
 
 alsa_environment, alsa_device = alsa.alsa_environment, alsa.alsa_device
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgeae.calibrate.stability import stability, words
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.fitting import calibrated
-from edgeae.runtime.head import Float64
+from edgeae.runtime.scoring.calibration import calibrated
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Float64
 
 
 def drawn(detector: Detector, n: int, seed: int) -> Float64:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from arm_counts import KINDS, build, costs, missing, run
 
-from .conftest import emulated
+from tests.emulated.conftest import emulated
 
 pytestmark = [*emulated, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 

@@ -12,11 +12,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from edgeae.runtime.selftest import TOLERANCE
+from edgeae.runtime.scoring.selftest import TOLERANCE
 from edgeae.train.synth import write_dataset
 
-from ..runtime import conftest as alsa
-from .conftest import Line, Processor, emulated
+from tests.runtime import conftest as alsa
+from tests.emulated.conftest import Line, Processor, emulated
 
 RATE = 16000
 ROUNDED = 1 + 1e-9  # times the last digit that is told

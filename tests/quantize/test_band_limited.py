@@ -8,7 +8,7 @@ import soundfile
 
 from edgeae.quantize.drift import score_drift, window_scores
 from edgeae.quantize.export import Export, export
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.config import load_config
 from edgeae.train.synth import write_dataset
 from edgeae.train.training import train

@@ -9,10 +9,10 @@ from edgeae.quantize import drift, export
 from edgeae.quantize.cli import MAX_DRIFT
 from edgeae.quantize.verify import assert_integer, optimized_ops
 from edgeae.runtime import Artifact, ArtifactError, Detector
-from edgeae.runtime.artifact import SECTIONS
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.selftest import check
+from edgeae.runtime.model.artifact import SECTIONS
+from edgeae.runtime.scoring.selftest import check
 from edgeae.train.config import load_config
 from edgeae.train.fleet import read_sound
 from edgeae.train.models import build

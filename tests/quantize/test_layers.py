@@ -9,7 +9,7 @@ from edgeae.quantize.export import Export, export, quantize, rewrite, to_onnx
 from edgeae.quantize.statistics import with_statistics
 from edgeae.quantize.verify import observe
 from edgeae.runtime import Artifact, ArtifactError, Detector
-from edgeae.runtime.network import Network
+from edgeae.runtime.model.network import Network
 from edgeae.train.config import load_config
 from edgeae.train.models import build
 

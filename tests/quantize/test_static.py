@@ -18,7 +18,7 @@ from edgeae.quantize.ranges import measure_ranges  # noqa: E402
 from edgeae.quantize.rewrite import fold, rewrite  # noqa: E402
 from edgeae.quantize.static import input_range, quantize  # noqa: E402
 from edgeae.quantize.verify import assert_integer, assert_same, optimized_ops  # noqa: E402
-from edgeae.runtime.network import statistics_of  # noqa: E402
+from edgeae.runtime.model.network import statistics_of  # noqa: E402
 
 nn = torch.nn
 MEAN, STD = np.linspace(-30, -60, 128, dtype=np.float32), np.linspace(5, 9, 128, dtype=np.float32)  # dB

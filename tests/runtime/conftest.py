@@ -16,10 +16,10 @@ from alsa_files import ALSA_CONF, configuration
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.devices.alsa import Alsa, AlsaError
-from edgeae.runtime.head import Fleet
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Fleet
 
 
 def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:

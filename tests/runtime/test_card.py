@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.card import card
 from edgeae.runtime.cli import COMMANDS, run_command
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
 HOSTILE = "a|b\n# <img src=x onerror=alert(1)> `c` [d](javascript:e)\x1b[2J"
 SHOWN = r"a&#124;b # &#60;img src=x onerror=alert(1)&#62; &#96;c&#96; \[d\](javascript:e) \[2J"

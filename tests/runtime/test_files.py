@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.files import Logged, logs_of
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.scoring.detector import Detector
 
 Line = dict[str, Any]
 Run = Callable[..., tuple[int, str]]

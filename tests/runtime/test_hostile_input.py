@@ -22,18 +22,18 @@ from hypothesis import strategies as st
 from judge import use
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime import network
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.audio import AudioFile, read_log_mel
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.audio.sound_file import AudioFile, read_log_mel
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError, EdgeaeError
-from edgeae.runtime.fitting import extended
-from edgeae.runtime.mel import MelSpec
-from edgeae.runtime.onnx_file import read_metadata, with_metadata
-from edgeae.runtime.recordings import audio_files
-from edgeae.runtime.selftest import check
-from edgeae.runtime.trackfile import TrackFile
+from edgeae.runtime.features.mel import MelSpec
+from edgeae.runtime.model import network
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.protobuf import read_metadata, with_metadata
+from edgeae.runtime.monitoring.drift_file import TrackFile
+from edgeae.runtime.scoring.calibration import extended
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.selftest import check
 
 GIB = 1 << 30
 fixed = settings(

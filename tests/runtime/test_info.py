@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.info import written
-from edgeae.runtime.selftest import SECONDS, SEED, check, measure
-from edgeae.runtime.selftest import test_sound as sound_of
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.selftest import SECONDS, SEED, check, measure
+from edgeae.runtime.scoring.selftest import test_sound as sound_of
 
 
 @pytest.mark.parametrize("precision", ["int8", "float_"])

@@ -23,9 +23,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "8"))
 RATE, PERIOD = 16000, 512

@@ -16,10 +16,10 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from edgeae.runtime.artifact import Artifact
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.devices.alsa import Alsa, AlsaError
-from edgeae.runtime.selftest import load_all
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.selftest import load_all
 
 RATE = 16000
 MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]

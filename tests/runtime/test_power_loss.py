@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import ABANDONED, UNFINISHED, Artifact, replace_file
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ArtifactError, ConfigError
-from edgeae.runtime.recordings import audio_files
-from edgeae.runtime.trackfile import TrackFile
+from edgeae.runtime.model.artifact import ABANDONED, UNFINISHED, Artifact, replace_file
+from edgeae.runtime.monitoring.drift_file import TrackFile
+from edgeae.runtime.scoring.detector import Detector
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
@@ -33,9 +33,9 @@ EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
 WRITERS = """
 import os, random, signal, sys, time
 from pathlib import Path
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.trackfile import TrackFile
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.monitoring.drift_file import TrackFile
 
 machine, state, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
 artifact, detector = Artifact.read(machine), Detector.load(machine)

@@ -19,15 +19,15 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.devices import capture as capture_module
 from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.devices.capture import Block, Gap, now
 from edgeae.runtime.devices.pcm import FORMATS, decode
-from edgeae.runtime.mel import log_mel
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
 RATE = 16000
 AGREED = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]

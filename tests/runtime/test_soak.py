@@ -7,8 +7,8 @@ import pytest
 import soak
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.detector import Detector
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.scoring.detector import Detector
 
 HOURS = 0.5
 MOST_GROWTH = 1024  # KiB

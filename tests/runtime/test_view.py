@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeae.runtime.detector import Detector, Window
-from edgeae.runtime.mel import log_mel
+from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.scoring.detector import Detector, Window
 from edgeae.runtime.view import LEVEL_STEP, LOWEST, RESIDUAL_STEP, SAME, View, levels
 
 

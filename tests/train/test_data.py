@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.runtime.audio import PASSBAND, Resampler
+from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.audio.sound_file import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.mel import MelSpec, band_edges, log_mel
-from edgeae.runtime.normal import LEAST_DEAF
-from edgeae.runtime.recordings import Recording
+from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
+from edgeae.runtime.monitoring.baseline import LEAST_DEAF
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.data import (
     DEAF_STD,

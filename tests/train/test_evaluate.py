@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
+from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.recordings import by_machine, scan
 
 KEYS = {"model", "head", "machines", "mean", "harmonic_mean", "worst", "no_network", "all"}
 
@@ -146,7 +146,7 @@ def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(capsys,
 @pytest.mark.parametrize("clips", [0, 2, 5])
 def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, clips):
     from edgeae.runtime import Detector
-    from edgeae.runtime.fitting import calibrated, threshold_for
+    from edgeae.runtime.scoring.calibration import calibrated, threshold_for
     from edgeae.train.evaluate import calibration_windows
 
     detector = Detector.load(trained.int8)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.runtime.audio import read_audio, read_log_mel
-from edgeae.runtime.mel import log_mel
+from edgeae.runtime.audio.sound_file import read_audio, read_log_mel
+from edgeae.runtime.features.mel import log_mel
 from edgeae.train.examples import MOST, SHOWN, Example, encoded, excerpt, residual_of, worst
 
 

@@ -7,15 +7,15 @@ import pytest
 import soundfile
 import torch
 
-from edgeae.runtime.audio import read_log_mel
+from edgeae.runtime.audio.recordings import scan
+from edgeae.runtime.audio.sound_file import read_log_mel
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.mel import Float32, MelSpec, log_mel
-from edgeae.runtime.recordings import scan
+from edgeae.runtime.features.mel import Float32, MelSpec, log_mel
 from edgeae.train import features as module
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.features import TorchLogMel, features
 
-from .conftest import Maker
+from tests.train.conftest import Maker
 
 SECOND = np.arange(16000) / 16000
 NOISE = np.random.default_rng(0).standard_normal(16000)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeae.runtime.recordings import by_machine, scan
+from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.train.figures import auc_of
 from edgeae.train.learning import CHOICES, auc, chosen, learning
 from edgeae.train.learning import test_of as hear_test

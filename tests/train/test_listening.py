@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from edgeae.runtime import Detector
-from edgeae.runtime.audio import read_log_mel
+from edgeae.runtime.audio.recordings import by_machine, scan
+from edgeae.runtime.audio.sound_file import read_log_mel
 from edgeae.runtime.files import score_files
-from edgeae.runtime.fitting import calibrated
 from edgeae.runtime.output import Teller
-from edgeae.runtime.recordings import by_machine, scan
+from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.train.evaluate import calibration_windows
 from edgeae.train.listening import (
     FAULT_SECONDS,

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.mel import MelSpec
+from edgeae.runtime.features.mel import MelSpec
 from edgeae.train.config import ModelConfig, load_config
 from edgeae.train.models import Autoencoder, build, cost
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from edgeae.runtime.mel import MelSpec, band_edges
+from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.train.plots import LEVELS, WIDTH, Axis, Chart, Scale, heat_png, mel_axis
 
 SCALE = Scale(-4, 4, "standard deviations", "RdBu_r")

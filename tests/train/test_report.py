@@ -135,8 +135,8 @@ def test_the_page_is_light_and_holds_its_provenance(evaluated):
 def test_without_audio_the_page_says_so_and_what_could_be_compared(capsys, trained, tmp_path):
     import numpy as np
 
-    from edgeae.runtime.audio import read_log_mel
-    from edgeae.runtime.mel import MelSpec
+    from edgeae.runtime.audio.sound_file import read_log_mel
+    from edgeae.runtime.features.mel import MelSpec
 
     (tmp_path / "test").mkdir()
     for path in (trained.new / "test").glob("*.wav"):
@@ -162,7 +162,7 @@ def test_a_machine_without_faults_has_a_page(capsys, trained, tmp_path):
 
 
 def test_a_provenance_of_another_shape_is_no_error(trained, tmp_path):
-    from edgeae.runtime.artifact import Artifact
+    from edgeae.runtime.model.artifact import Artifact
 
     path = tmp_path / "model.onnx"
     Artifact.read(trained.int8).with_sections(provenance={"data": "<b>", "versions": [1], "config": "x"}).write(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from edgeae.runtime.mel import log_mel
+from edgeae.runtime.features.mel import log_mel
 from edgeae.train.soundprint import BandLevels, bandwidth, copies, fingerprint
 
 RATE = 16000

@@ -17,7 +17,7 @@ from edgeae.train.config import Config, load_config
 from edgeae.train.module import AutoencoderModule, load_network
 from edgeae.train.training import best_checkpoint, train
 
-from .conftest import Maker
+from tests.train.conftest import Maker
 
 
 @pytest.fixture(autouse=True)

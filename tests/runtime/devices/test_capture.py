@@ -16,7 +16,7 @@ from edgeae.runtime.devices.capture import Capture, Gap
 from edgeae.runtime.devices.pcm import FORMATS, decode
 from edgeae.runtime.errors import DeviceError
 
-from .test_listing import FakeCards
+from tests.runtime.devices.test_listing import FakeCards
 
 INTEGERS = np.array([0, 1, -1, 2**15 - 1, -(2**15), 12345, -6789], np.int64)
 WIDTH = {name: width for name, (_, width) in FORMATS.items()}

@@ -15,8 +15,8 @@ from edgeae.runtime.devices.probe import RATES, Level, Trial, probe_all
 from edgeae.runtime.devices.table import COLUMNS, lines
 from edgeae.runtime.errors import DeviceError
 
-from .test_listing import FakeCards
-from .test_names import MICROPHONE, Kernel, write
+from tests.runtime.devices.test_listing import FakeCards
+from tests.runtime.devices.test_names import MICROPHONE, Kernel, write
 
 TONE = (8192 * np.sin(np.arange(48000) * 2 * np.pi * 1000 / 16000)).astype(np.int16)
 

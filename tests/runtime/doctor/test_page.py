@@ -13,7 +13,7 @@ from edgeae.runtime.cli import run_command
 from edgeae.runtime.doctor import page as module
 from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check
 
-from ..devices.test_probe import TONE
+from tests.runtime.devices.test_probe import TONE
 
 NAMES = "edgeae packages optional libsndfile libasound environment computer system processor cores memory temperature"
 NAMES += " power clock disk limits service user artifact"

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import Artifact
-from edgeae.runtime.detector import Detector
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.devices.alsa import Alsa
 from edgeae.runtime.doctor import readiness
 from edgeae.runtime.doctor.check import Check
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
-from ..devices.test_names import MICROPHONE, Kernel, write
-from ..devices.test_probe import TONE, Cards
+from tests.runtime.devices.test_names import MICROPHONE, Kernel, write
+from tests.runtime.devices.test_probe import TONE, Cards
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from edgeae.runtime.doctor import system
 
-from ..devices.test_names import write
+from tests.runtime.devices.test_names import write
 
 MOUNTS = """\
 22 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw

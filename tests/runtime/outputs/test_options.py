@@ -26,12 +26,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.outputs import options
 from edgeae.runtime.outputs.linefile import LineFile
 from edgeae.runtime.outputs.outbox import Outbox
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.scoring.detector import Detector
 
 RATE, PERIOD = 16000, 512
 PATIENCE = 60  # seconds, for what takes one

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgeae.runtime.devices.pcm import to_16_bits
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.recorder import NAME, Recorder
-from edgeae.runtime.slug import slug
+from edgeae.runtime.system.slug import slug
 
 TIME = "2026-11-23T02:34:50.123+00:00"
 fixed = settings(derandomize=True, deadline=None, max_examples=150)

@@ -11,12 +11,12 @@ import click
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
-from edgeae.runtime.artifact import Artifact
+from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.detector import Detector
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.recordings import audio_files
+from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.run import run
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.service import command as module
 from edgeae.runtime.service import unit as unit_module
 from edgeae.runtime.service.command import plan
@@ -291,7 +291,7 @@ from pathlib import Path
 from edgeae.runtime.devices.alsa import _SILENCE  # a callback of ctypes
 from edgeae.runtime.outputs.clips import ClipFiles
 from edgeae.runtime.outputs.recorder import Recorder
-from edgeae.runtime.selftest import load_checked
+from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))
 _SILENCE(b"", 0, b"", 0, b"")
 recorder, folder = Recorder(Path(sys.argv[2]), "hw:1", None, before=0.1), Path(sys.argv[2])

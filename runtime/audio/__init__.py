@@ -1,0 +1,1 @@
+"""Recordings and samples: formats, levels, resampling, names and labels."""

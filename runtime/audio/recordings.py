@@ -1,0 +1,123 @@
+"""Which recordings a folder holds: split, label and machine, read from names.
+
+Understood, in this order (see the README for examples):
+
+    DATA/train/normal_00.wav                     the plain form
+    DATA/test/anomaly_id_03_00000012.wav         DCASE 2020 Task 2
+    DATA/test/section_00_source_test_anomaly_0001_vel_6V.wav   DCASE 2021 and later
+    DATA/id_00/normal/00000000.wav, DATA/id_00/abnormal/...    MIMII
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ConfigError
+from .sound_file import SUFFIXES
+
+Label = Literal["normal", "anomaly"]
+Split = Literal["train", "test"]
+
+DEFAULT_MACHINE = "default"
+_LABEL = re.compile(r"(?:^|_)(normal|anomaly|anomalous|abnormal)(?:_|$)")
+_MACHINE = re.compile(r"(?:^|_)((?:id|section)_\d+)(?:_|$)")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file; ``machine`` is ``id_03``, ``section_00`` or ``default``."""
+
+    path: Path
+    label: Label
+    machine: str
+
+
+def machine_of(path: Path) -> str:
+    """The machine id in the file's name, else in the folders above it, else ``default``."""
+    for name in (path.stem, path.parent.name, path.parent.parent.name):
+        if found := _MACHINE.search(name.lower()):
+            return found[1]
+    return DEFAULT_MACHINE
+
+
+def label_of(path: Path) -> Label | None:
+    """The label in the file's name, else in its folder's name, else None."""
+    for name in (path.stem, path.parent.name):
+        if found := _LABEL.search(name.lower()):
+            return "normal" if found[1] == "normal" else "anomaly"
+    return None
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Recordings directly in ``folder``, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _raise(sentence: str) -> None:
+    raise ConfigError(sentence)
+
+
+def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Recording]:
+    recordings = []
+    for path in paths:
+        label = label_of(path)
+        if label is None:
+            refuse(
+                f"{path}: no label in the name; name it like normal_00.wav, anomaly_id_03_00000012.wav or "
+                f"section_00_source_test_normal_0000.wav, or put it into a folder normal/ or abnormal/"
+            )
+        else:
+            recordings.append(Recording(path, label, machine_of(path)))
+    return recordings
+
+
+def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[Split, list[Recording]]:
+    """Per machine: as many normals as anomalies, the last by name and at most half, are the test."""
+    found = _labelled((path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub)), refuse)
+    splits: dict[Split, list[Recording]] = {"train": [], "test": []}
+    for machine in sorted({recording.machine for recording in found}):
+        mine = [recording for recording in found if recording.machine == machine]
+        normals = [recording for recording in mine if recording.label == "normal"]
+        anomalies = [recording for recording in mine if recording.label == "anomaly"]
+        kept = len(normals) - min(len(anomalies), len(normals) // 2)
+        splits["train"] += normals[:kept]
+        splits["test"] += normals[kept:] + anomalies
+    return splits
+
+
+def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise) -> list[Recording]:
+    """The recordings of one split of a data set, sorted by machine and name.
+
+    Raises ConfigError for a missing folder and one without recordings. A name without a label and an anomaly
+    among the training recordings do so, too, unless ``refuse`` takes the sentence: then they are left out.
+    """
+    folder = Path(data)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; give a data set with {split}/normal_*.wav in it")
+    if (folder / split).is_dir():
+        recordings = _labelled(audio_files(folder / split), refuse)
+    elif any(folder.glob("id_*/normal")):
+        recordings = _split_mimii(folder, refuse)[split]
+    else:
+        raise ConfigError(f"{folder}: holds neither {split}/ nor MIMII folders id_00/normal/")
+    if not recordings:
+        raise ConfigError(f"{folder}: no {', '.join(SUFFIXES)} file for {split}")
+    for wrong in (item for item in recordings if split == "train" and item.label != "normal"):
+        refuse(f"{wrong.path}: an anomaly among the training recordings; move it to {folder / 'test'}")
+    good = [item for item in recordings if split == "test" or item.label == "normal"]
+    return sorted(good, key=lambda recording: (recording.machine, recording.path.name))
+
+
+def by_name(recordings: Iterable[Recording]) -> list[Recording]:
+    """In the order of the names of their files, wherever these are."""
+    return sorted(recordings, key=lambda recording: recording.path.name)
+
+
+def by_machine(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
+    """Machine id -> its recordings, both in order."""
+    groups: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        groups.setdefault(recording.machine, []).append(recording)
+    return dict(sorted(groups.items()))

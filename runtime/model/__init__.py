@@ -1,0 +1,1 @@
+"""The artifact: one ONNX file that carries everything, and its network."""

@@ -1,0 +1,232 @@
+"""The artifact: one ONNX file that carries everything the device needs.
+
+An edgeae artifact is an ordinary ONNX model with these entries in its ``metadata_props``
+(docs/artifact.md is the specification):
+
+    edgeae.format        integer version of this list; readers refuse what they do not know
+    edgeae.sha256        of the model without the entries of edgeae, followed by the text of the sections
+    edgeae.mel           MelSpec
+    edgeae.head          how the sums over a window become a score (`edgeae.runtime.scoring.head`)
+    edgeae.threshold     the alarm threshold and the data behind it
+    edgeae.explain       the edges of the mel bands in Hz, what a change in them is in dB
+    edgeae.selftest      a seeded input and what must come out
+    edgeae.provenance    configuration, data, versions, metrics, licence of the data
+    edgeae.quantization  how the integers were chosen, or null
+
+Each value but the first two is JSON. An array in it is an object
+``{"shape": [..], "float32": base64 of the little-endian values}``.
+
+A file is judged (`edgeae.runtime.model.protobuf`) before a session is made of it.
+"""
+
+import base64
+import binascii
+import contextlib
+import errno
+import glob
+import json
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArtifactError, ConfigError
+from ..features.mel import MelSpec
+from ..system.digest import sha256
+from .protobuf import check_model, read_metadata, with_metadata
+
+FORMAT = 3
+MAX_BYTES = 32 << 20
+MAX_VALUES = 1 << 20  # of all sections; an array is one
+MAX_DEPTH = 50  # of lists and objects in each other
+UNFINISHED, ABANDONED = ".unfinished", 60.0  # seconds without a write, of a file that takes milliseconds
+SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
+
+
+def _pack(value: Any) -> Any:
+    """Arrays as JSON objects, all the way down."""
+    if isinstance(value, dict):
+        return {key: _pack(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(item) for item in value]
+    if isinstance(value, np.ndarray):
+        if np.abs(value).max(initial=0) > np.finfo(np.float32).max:
+            raise ValueError("a number is too large for float32")
+        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode()
+        return {"shape": list(value.shape), "float32": data}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpack(value: Any, depth: int = 0) -> Any:
+    """JSON objects that hold an array as (shape) float32, all the way down; ValueError if one does not fit."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"its values stand in each other more than {MAX_DEPTH} deep")
+    if isinstance(value, list):
+        return [_unpack(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a value is not a number")
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"shape", "float32"}:
+        array: NDArray[np.float32] = np.frombuffer(base64.b64decode(value["float32"], validate=True), "<f4")
+        if not np.isfinite(array).all():
+            raise ValueError("an array holds values that are not numbers")
+        return array.reshape(value["shape"])
+    return {key: _unpack(item, depth + 1) for key, item in value.items()}
+
+
+def _parse(metadata: dict[str, str]) -> dict[str, Any]:
+    """The sections; ValueError or KeyError where one is missing, or is neither an object nor null."""
+    text = {name: metadata[f"edgeae.{name}"] for name in SECTIONS}
+    count = sum(section.count(mark) for section in text.values() for mark in "[{,")
+    if count > MAX_VALUES:  # two letters of text become an object of 60 bytes
+        raise ValueError(f"it holds more than {MAX_VALUES} values")
+    sections = {name: _unpack(json.loads(section)) for name, section in text.items()}
+    for name, section in sections.items():
+        if not isinstance(section, dict | None):
+            raise ValueError(f"the section {name} is no object")
+    return sections
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A checked ONNX model and its decoded metadata sections."""
+
+    model: bytes
+    mel: MelSpec
+    sections: dict[str, Any]  # every name of SECTIONS but "mel"
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Artifact":
+        """Read and judge a file; ArtifactError says in one sentence why it is refused."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ArtifactError(f"it is larger than {MAX_BYTES >> 20} MiB")
+            return cls.from_bytes(path.read_bytes())
+        except OSError as error:
+            raise ArtifactError(
+                f"{path}: cannot be read ({error.strerror}); give an artifact of `edgeae export`"
+            ) from error
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: not a usable edgeae artifact: {error}; copy or export it again") from error
+
+    @classmethod
+    def from_bytes(cls, model: bytes) -> "Artifact":
+        """The artifact in ``model``; ArtifactError if it is foreign, truncated, too new or hostile."""
+        try:
+            metadata = read_metadata(model, "edgeae.")
+            if "edgeae.format" not in metadata:
+                raise ArtifactError("it has no edgeae metadata")
+            if metadata["edgeae.format"] != str(FORMAT):
+                raise ArtifactError(
+                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}: "
+                    f"one of the two is older and has to be made anew"
+                )
+            check_model(model)
+            if metadata["edgeae.sha256"] != digest(model, metadata):
+                raise ArtifactError("its content is not what was written (SHA-256)")
+            sections = _parse(metadata)
+            mel = MelSpec.from_dict(sections.pop("mel"))
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            binascii.Error,
+            ConfigError,
+        ) as error:
+            raise ArtifactError(f"it is damaged, or no ONNX file ({str(error)[:120]})") from error
+        return cls(model, mel, sections)
+
+    @classmethod
+    def build(cls, model: bytes, mel: MelSpec, **sections: Any) -> "Artifact":
+        """A new artifact of an ONNX model; sections that are not given are null."""
+        return cls(model, mel, dict.fromkeys(SECTIONS[1:])).with_sections(**sections)
+
+    def with_sections(self, **sections: Any) -> "Artifact":
+        """The same network with other metadata, as it will be read from the file; ArtifactError if it could not be."""
+        try:
+            text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
+            return Artifact(self.model, self.mel, _unpack(json.loads(text)))
+        except ValueError as error:
+            raise ArtifactError(f"what it should hold cannot be written ({error}); export it again") from error
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        sections = {"mel": self.mel.to_dict(), **_pack(self.sections)}
+        text = {f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()}
+        first = {"edgeae.format": str(FORMAT), "edgeae.sha256": digest(self.model, text)}
+        return with_metadata(self.model, "edgeae.", first | text)
+
+    def network_bytes(self) -> bytes:
+        """The ONNX model without edgeae's metadata."""
+        return with_metadata(self.model, "edgeae.", {})
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically: whatever happens, ``path`` is the old file or the whole new one.
+
+        ConfigError if it cannot be written.
+        """
+        path, content = Path(path), self.to_bytes()
+        try:
+            replace_file(path, content)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def digest(model: bytes, metadata: dict[str, str]) -> str:
+    """SHA-256 in hexadecimal: any damaged bit of the network or of a section changes it."""
+    found = sha256(with_metadata(model, "edgeae.", {}))
+    for name in SECTIONS:
+        found.update(metadata[f"edgeae.{name}"].encode())
+    return found.hexdigest()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails.
+
+    What a writer that was killed left behind, `.NAME.*.unfinished`, the next one removes.
+    """
+    import tempfile  # a megabyte and milliseconds that only a writer pays
+
+    _clear(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _clear(path: Path) -> None:
+    """Remove temporary files for ``path`` that nobody has written to for a while."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        with contextlib.suppress(FileNotFoundError):  # another writer cleared it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` as durable as the contents."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no such thing
+            raise
+    finally:
+        os.close(descriptor)

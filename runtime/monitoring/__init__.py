@@ -1,0 +1,1 @@
+"""From scores to alarms: the alarm rule, the state of the microphone, slow drift."""

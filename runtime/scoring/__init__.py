@@ -1,0 +1,1 @@
+"""From log-mel frames to scores."""

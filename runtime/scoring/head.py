@@ -1,0 +1,295 @@
+"""From the log-mel input and the residual of a window to one anomaly score.
+
+A window is described by its coordinates, pooled over all of its patches, the same for two views of
+it, the log-mel input and the residual of the network, both in standard deviations of the training
+sound:
+
+    energy   ln of the mean squared residual                         1
+    mean     mean over time                                          n_mels        }
+    spread   ln of the standard deviation over time                  n_mels / 4    } of each view
+    change   ln of the root mean square of x[t+1] - x[t]             n_mels / 4    }
+
+Spread and change are smoothed over the bands: the first quarter of their cosine coefficients is
+kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse. All of it
+follows from three sums over the time of each patch, which the network itself gives
+(`edgeae.runtime.model.network`); no frame has to be kept.
+
+A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The heads:
+
+    gaussian    ln distance of both views, the residual's weighing as much as the network knows the machine
+    no_network  ln distance of the input alone: the baseline that the network has to beat
+    mse         the energy, as in the DCASE baselines and MLPerf Tiny
+
+A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
+**fleet** (how windows vary within the machines of the training set), to which the machine's own
+covariance is added as far as its few windows can be trusted. A change of the microphone's gain is no
+fault: what it does to the coordinates of healthy sound, heard through the network, is added to C, too.
+
+The residual of a machine that the network was trained on tells more than the input, that of a
+stranger less. How strange a machine is shows without hearing a fault: it is the mean square, in
+deviations of the fleet, of what the network leaves of its mean sound, but for what a gain would do.
+The residual's weight against the input's is exp(-strangeness). All scores are natural logarithms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArtifactError
+
+Float64 = NDArray[np.float64]
+Kind = Literal["gaussian", "mse", "no_network"]
+
+EXPONENT = 1.2  # > 1: directions of small variance carry the faults
+OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
+LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
+GAIN_DIRECTIONS = 8  # of a change of gain; the network makes more than one of it, and int8 turns the weaker ones
+SHRINKAGE = 0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
+LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound all stay below 100
+EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
+
+
+@lru_cache(maxsize=8)
+def smooth_basis(n_mels: int) -> Float64:
+    """(n_mels, n_mels // 4): the first cosines over the bands (DCT-II), orthonormal. Not to be written to."""
+    band, order = np.arange(n_mels)[:, None], np.arange(n_mels // 4)[None]
+    basis = np.cos(np.pi * (band + 0.5) * order / n_mels) * np.sqrt(2 / n_mels)
+    basis[:, 0] /= np.sqrt(2)
+    basis.setflags(write=False)  # one array for all who ask
+    return np.asarray(basis)
+
+
+def size_of(n_mels: int) -> int:
+    """Coordinates of a window."""
+    return 1 + 2 * (n_mels + 2 * (n_mels // 4))
+
+
+def n_mels_of(size: int) -> int:
+    """Mel bands of a window of so many coordinates."""
+    return next(n for n in range(size) if size_of(n) >= size)
+
+
+def coordinates(statistics: NDArray[np.floating[Any]], frames: int) -> Float64:
+    """(size,) coordinates of one window: energy, the input's view, the residual's.
+
+    statistics: (n_patches, 3, 2 * n_mels) of its patches of ``frames`` frames, see `edgeae.runtime.model.network`.
+    """
+    patches, n_mels = len(statistics), statistics.shape[2] // 2
+    total, squares, changes = statistics.sum(axis=0, dtype=np.float64).reshape(3, 2, n_mels)  # each: (view, band)
+    mean, square = total / (patches * frames), squares / (patches * frames)
+    variances = np.stack([np.maximum(square - mean * mean, 0), changes / (patches * (frames - 1))], axis=1)
+    smooth = np.log(np.sqrt(variances) + EPSILON) @ smooth_basis(n_mels)  # (view, spread or change, n_mels // 4)
+    found = np.empty(size_of(n_mels))
+    found[0] = np.log(np.add.reduce(square[1]) / n_mels + 1e-12)
+    views = found[1:].reshape(2, -1)
+    views[:, :n_mels], views[:, n_mels:] = mean, smooth.reshape(2, -1)
+    return found
+
+
+def _views(size: int) -> tuple[slice, slice]:
+    """Where the input's and the residual's coordinates stand."""
+    middle = 1 + (size - 1) // 2
+    return slice(1, middle), slice(middle, size)
+
+
+def oas_shrinkage(correlation: Float64, n: int) -> float:
+    """Share of the identity to blend into a covariance from ``n`` samples.
+
+    Oracle approximating shrinkage, Chen, Wiesel, Eldar and Hero (2010), equation 23.
+    """
+    p, square, trace = len(correlation), float(np.sum(correlation**2)), float(np.trace(correlation))
+    numerator = (1 - 2 / p) * square + trace**2
+    denominator = (n + 1 - 2 / p) * (square - trace**2 / p)
+    return 1.0 if denominator <= numerator else numerator / denominator
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How windows vary within machines of this kind."""
+
+    mean: Float64  # (size,) of all machines
+    deviation: Float64  # (size,) standard deviation of each coordinate within a machine
+    gain: Float64  # (directions, size): gain' gain is what changes of the microphone's gain add to the covariance
+    correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
+    windows: int  # behind the correlations, less one for the mean of each machine
+
+    @classmethod
+    def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
+        """From the coordinates (n_windows, size) of each training machine, each machine weighing the same.
+
+        gain: (n, size) by which the coordinates change where the gain of the microphone does, n examples.
+        """
+        centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
+        if not centred:
+            raise ValueError("no machine has two windows")
+        variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
+        deviation = np.maximum(np.sqrt(variance), LEAST_DEVIATION)
+        scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
+        views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
+        correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
+        mean = np.mean([windows.mean(axis=0) for windows in machines], axis=0)
+        _, strength, directions = np.linalg.svd(gain / deviation, full_matrices=False)
+        few = slice(GAIN_DIRECTIONS)
+        strongest = strength[few, None] * directions[few] * deviation
+        return cls(mean, deviation, strongest, np.array(correlations), sum(len(windows) - 1 for windows in centred))
+
+    def strangeness(self, mean: Float64, windows: int) -> float:
+        """How little the network knows a machine, from the mean (size,) of so many of its windows.
+
+        About 0 for a machine of the fleet; the chance of a mean of few windows is taken off.
+        """
+        first = _views(len(mean))[1].start
+        bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
+        away = (mean - self.mean)[bands] / self.deviation[bands]
+        _, strength, directions = np.linalg.svd(self.gain[:, bands] / self.deviation[bands], full_matrices=False)
+        by_gain = directions[strength > 0.2 * strength.max(initial=0)]
+        away -= by_gain.T @ (by_gain @ away)
+        return max(0.0, float(np.mean(np.square(away))) - 1 / windows)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted score. ``mean`` and ``own`` are the machine's, ``fleet`` the training set's."""
+
+    fleet: Fleet
+    mean: Float64  # (size,)
+    own: Float64  # (rows, size) in fleet deviations; own' own is the machine's covariance
+    own_weight: float
+    windows: int  # that the mean is made of
+    kind: Kind = "gaussian"
+    _factors: list[Float64] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @classmethod
+    def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
+        """The head of one machine from the coordinates (n, size) of its normal windows."""
+        n, mean = len(windows), windows.mean(axis=0)
+        own = np.empty((0, len(mean)))
+        if n > 1:  # R of the QR decomposition holds the covariance in at most `size` rows
+            own = np.linalg.qr((windows - mean) / fleet.deviation, mode="r") / np.sqrt(n - 1)
+        weight = min(n / (n + 100), OWN_WEIGHT) if n > 1 else 0.0
+        return cls(fleet, mean, own, weight, n, kind)
+
+    def extended(self, windows: Float64) -> Self:
+        """The head of the same machine, calibrated on these windows (n, size), too.
+
+        Mean and covariance are those of all windows at once: scatter matrices add up, and the step
+        between the two means is one more row (Chan, Golub and LeVeque 1983).
+        """
+        old, new = self.windows, len(windows)
+        mean, n = windows.mean(axis=0), old + new
+        within = [self.own * np.sqrt(old - 1), (windows - mean) / self.fleet.deviation]
+        step = np.sqrt(old * new / n) * (mean - self.mean) / self.fleet.deviation
+        own = np.linalg.qr(np.vstack([*within, step]), mode="r") / np.sqrt(n - 1)
+        total = self.mean + (mean - self.mean) * new / n
+        return replace(self, mean=total, own=own, own_weight=min(n / (n + 100), OWN_WEIGHT), windows=n)
+
+    @classmethod
+    def of_fleet(cls, fleet: Fleet, machines: Sequence[Float64], kind: Kind = "gaussian") -> Self:
+        """The head before calibration: any machine of the training set is normal."""
+        means = np.array([windows.mean(axis=0) for windows in machines])
+        own = (means - means.mean(axis=0)) / fleet.deviation / np.sqrt(max(1, len(means) - 1))
+        return cls(fleet, means.mean(axis=0), own, 0.5 if len(means) > 1 else 0.0, sum(map(len, machines)), kind)
+
+    def with_kind(self, kind: Kind) -> Self:
+        return replace(self, kind=kind)
+
+    def _factor(self, view: int) -> Float64:
+        """(n, n): projects a view's deviations from the mean so that their mean square is the distance."""
+        if not self._factors:
+            self._factors.extend(self._factorise(k) for k in range(2))
+        return self._factors[view]
+
+    def covariance(self, view: int) -> Float64:
+        """(n, n): how the coordinates of a view vary while nothing is wrong, in deviations of the fleet."""
+        used = _views(len(self.mean))[view]
+        fleet, own = self.fleet.correlations[view], self.own[:, used]
+        blend = (1 - self.own_weight) * fleet + self.own_weight * (own.T @ own)
+        ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
+        gain = self.fleet.gain[:, used] / self.fleet.deviation[used]
+        return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
+
+    def _factorise(self, view: int) -> Float64:
+        variance, directions = np.linalg.eigh(self.covariance(view))
+        factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
+        return np.asarray(factor / self.fleet.deviation[_views(len(self.mean))[view], None])
+
+    @cached_property
+    def weights(self) -> Float64:
+        """(n_parts,) of `parts` in the score; they add up to 1."""
+        if self.kind != "gaussian":
+            return np.ones(1)
+        residual = np.exp(-self.fleet.strangeness(self.mean, max(1, self.windows)))
+        return np.array([1.0, residual]) / (1 + float(residual))
+
+    def distances(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
+        deviations = windows - self.mean
+        views = enumerate(_views(len(self.mean)))
+        squares = np.stack([np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2)
+        return np.asarray(np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12))
+
+    def parts(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
+        parts = windows if self.kind == "mse" else self.distances(windows)
+        return np.asarray(parts if self.kind == "gaussian" else parts[..., :1])
+
+    def score(self, windows: Float64) -> Float64:
+        """Coordinates (..., size) -> scores (...), natural logarithm."""
+        return np.asarray(self.parts(windows) @ self.weights)
+
+    def _checked(self) -> Self:
+        """The head; ValueError unless its numbers are such that every window gets a finite score."""
+        fleet = self.fleet
+        numbers = (self.mean, self.own, fleet.mean, fleet.deviation, fleet.gain)
+        if any(np.abs(array).max(initial=0) > LARGEST for array in numbers) or fleet.deviation.min() < 1 / LARGEST:
+            raise ValueError(f"a deviation is not above 0, or a number beyond {LARGEST:g}")
+        if np.abs(fleet.correlations).max(initial=0) > 2 or not 0 <= self.own_weight <= 1:
+            raise ValueError("a correlation is beyond 2, or a weight beyond 1")
+        if not (0 <= self.windows <= 1 << 40 and 1 <= fleet.windows <= 1 << 40):
+            raise ValueError(f"it is made of {self.windows:g} windows, its fleet of {fleet.windows:g}")
+        for view in range(2):
+            np.linalg.cholesky(self.covariance(view))  # LinAlgError is a ValueError
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        upper = np.triu_indices(self.fleet.correlations.shape[1])
+        fleet = {key: getattr(self.fleet, key) for key in ("mean", "deviation", "gain", "windows")}
+        fleet["correlations_upper"] = np.array([view[upper] for view in self.fleet.correlations])
+        return {
+            "kind": self.kind,
+            "exponent": EXPONENT,
+            "mean": self.mean,
+            "own": self.own,
+            "own_weight": self.own_weight,
+            "windows": self.windows,
+            "fleet": fleet,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The head written by `to_dict`; ArtifactError if its parts do not fit together."""
+        try:
+            fleet, mean = values["fleet"], values["mean"].astype(np.float64)
+            size, kind = len(mean), values["kind"]
+            if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
+                raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
+            n = (size - 1) // 2
+            if fleet["correlations_upper"].shape != (2, n * (n + 1) // 2):
+                raise ValueError("its arrays do not fit together")
+            correlations = np.zeros((2, n, n))
+            correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
+            correlations += np.triu(correlations, 1).transpose(0, 2, 1)
+            average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "deviation"))
+            gain, own = fleet["gain"].astype(np.float64), values["own"].astype(np.float64)
+            if any(vector.shape != (size,) for vector in (mean, average, deviation)):
+                raise ValueError("its arrays do not fit together")
+            if any(rows.shape[1:] != (size,) for rows in (gain, own)):
+                raise ValueError("its arrays do not fit together")
+            fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
+            return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)._checked()
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error

@@ -1,0 +1,1 @@
+"""The operating system: files, clocks, processes and terminals. Knows no audio."""
