@@ -20,7 +20,7 @@ import numpy as np
 
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.live import Stream
-from edgeae.runtime.output import Teller
+from edgeae.runtime.outputs.lines import Teller
 from edgeae.runtime.report import Report
 from edgeae.runtime.scoring.detector import Detector, see
 

@@ -38,8 +38,8 @@ AHEAD = 600  # seconds of sound
 SAMPLED = 100  # score lines between two looks at the process
 LISTEN = """
 import errno, random, sys
-from edgeae.runtime.devices import capture
-from edgeae.runtime.devices.alsa import Alsa, AlsaError
+from edgeae.runtime.capture import capture
+from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.cli import main
 
 chance, faults = float(sys.argv.pop(1)), random.Random(1)

@@ -3,7 +3,7 @@
 import contextlib
 
 from edgeae.runtime.audio.sound_file import Channel
-from edgeae.runtime.devices.capture import Gap, open_capture
+from edgeae.runtime.capture.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector

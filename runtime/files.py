@@ -22,7 +22,7 @@ from .audio.sound_file import SUFFIXES, Channel
 from .errors import AudioError, ConfigError
 from .model.artifact import Artifact
 from .monitoring.drift_file import TrackFile
-from .output import PROGRAM, Teller
+from .outputs.lines import PROGRAM, Teller
 from .outputs.outbox import Line
 from .report import Report
 from .scoring.detector import Detector

@@ -13,15 +13,15 @@ from threading import Condition
 import numpy as np
 
 from .audio.sound_file import LOUDEST, Channel, select_channel
-from .devices.backlog import Item, Lost, Setup
-from .devices.capture import Block, Gap, now
-from .devices.microphone import Microphone
-from .devices.pcm import RefusedError
+from .capture.capture import Block, Gap, now
+from .capture.microphone import Microphone
+from .capture.negotiate import RefusedError
+from .capture.queue import Item, Lost, Setup
 from .errors import AudioError
 from .features.mel import Float32
 from .source import Source, tell
 
-TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.devices.backlog`), or both would
+TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.capture.queue`), or both would
 TRIM_SECONDS = 60.0
 TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
 

@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 
 from .audio.sound_file import Resampler
-from .devices.capture import Gap
+from .capture.capture import Gap
 from .features.mel import Float32
 from .scoring.detector import Pipeline, Window, checked, see
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from .audio.sound_file import Channel, select_channel
-from .devices.pcm import FORMATS, decode
+from .capture.negotiate import FORMATS, decode
 from .errors import AudioError, ConfigError
 from .features.mel import Float32
 

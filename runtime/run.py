@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from .audio.sound_file import Channel, parse_channel
-from .devices.backlog import Backlog
-from .devices.capture import now
-from .devices.microphone import Microphone
-from .devices.names import resolve
-from .devices.options import wait_device_option
-from .devices.pcm import FORMATS
+from .capture.capture import now
+from .capture.microphone import Microphone
+from .capture.names import resolve
+from .capture.negotiate import FORMATS
+from .capture.queue import Backlog
+from .commands.shared_options import wait_device_option
 from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from .files import Logged, expand, logs_of, score_files
 from .listening import Ear, listen
@@ -24,7 +24,7 @@ from .live import stopping
 from .model.find import split_models
 from .monitoring.drift import DAYS
 from .monitoring.drift_file import TrackFile
-from .outputs.options import Outputs, output_options
+from .outputs.registry import Outputs, output_options
 from .pipe import Pipe
 from .scoring.detector import Detector
 from .scoring.selftest import load_all

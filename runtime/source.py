@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .devices.capture import now
+from .capture.capture import now
 from .errors import AudioError
 from .features.mel import Float32
 from .live import Stream
 from .monitoring.drift_file import TrackFile
-from .output import gap_line, status_line, words
-from .outputs.options import Outputs
+from .outputs.lines import gap_line, status_line, words
 from .outputs.outbox import Line
+from .outputs.registry import Outputs
 from .report import Report
 from .scoring.detector import Detector, Listener, Window, see
 

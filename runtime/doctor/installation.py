@@ -50,7 +50,7 @@ def libraries() -> Iterator[Check]:
         yield Check("libsndfile", OK, __libsndfile_version__)
     except (ImportError, OSError) as error:
         yield Check("libsndfile", PROBLEM, f"cannot be loaded: {error}", "sudo apt-get install libsndfile1")
-    from ..devices.alsa import Alsa
+    from ..capture.alsa import Alsa
     from ..errors import DeviceError
 
     try:

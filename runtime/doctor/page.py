@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ..devices.cards import list_cards
+from ..capture.cards import list_cards
 from ..errors import ArtifactError, DeviceError
 from ..model.find import default_model
 from ..system.progress import Progress, Step, counted, unseen

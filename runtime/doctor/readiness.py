@@ -13,7 +13,7 @@ from ..model.find import default_model
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 if TYPE_CHECKING:
-    from ..devices.probe import Trial
+    from ..capture.probe import Trial
 
 # In a process of its own: an onnxruntime that dies of an illegal instruction takes nobody with it.
 _INFO = "from edgeae.runtime.cli import main; main()"
@@ -61,9 +61,9 @@ def _self_test(path: Path) -> tuple[str, str]:
 
 def devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
     """Every capture device and what it hears; the one that is named has to work."""
-    from ..devices.alsa import Alsa
-    from ..devices.names import resolve
-    from ..devices.probe import probe_all, try_device
+    from ..capture.alsa import Alsa
+    from ..capture.names import resolve
+    from ..capture.probe import probe_all, try_device
 
     sysfs, procfs = root / "sys", root / "proc"
     try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..devices.cards import text
+from ..capture.cards import text
 from ..system.clock import synced
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 

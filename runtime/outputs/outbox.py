@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..errors import EdgeaeError
 
-Line = dict[str, Any]  # what `edgeae run` says, see `edgeae.runtime.output`
+Line = dict[str, Any]  # what `edgeae run` says, see `edgeae.runtime.outputs.lines`
 
 LIMIT = 1000  # lines that wait
 CLOSING = 5.0  # seconds that an output has at the end for what waits

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.capture.capture import Gap
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.devices.capture import Gap
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-
 from tests.runtime import conftest as alsa
 
 alsa_environment, alsa_device = alsa.alsa_environment, alsa.alsa_device

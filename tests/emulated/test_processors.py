@@ -12,7 +12,6 @@ import pytest
 
 from edgeae.quantize.export import export
 from edgeae.runtime.scoring.detector import Detector
-
 from tests.emulated.conftest import TOLERANCE, Outputs, Processor, emulated
 
 CALIBRATED = 1e-3  # of what few windows decide: a level that is rounded to the next step of z moves it by more

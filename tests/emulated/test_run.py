@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.scoring.selftest import TOLERANCE
 from edgeae.train.synth import write_dataset
-
-from tests.runtime import conftest as alsa
 from tests.emulated.conftest import Line, Processor, emulated
+from tests.runtime import conftest as alsa
 
 RATE = 16000
 ROUNDED = 1 + 1e-9  # times the last digit that is told

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.devices.alsa import Alsa, AlsaError
+from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Fleet
 
@@ -134,7 +134,7 @@ def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def install(*reads: float, code: int = errno.ENODEV) -> None:
         library = type("Library", (PlannedAlsa,), {"plan": list(reads), "code": code})
-        monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", library)
+        monkeypatch.setattr("edgeae.runtime.capture.capture.Alsa", library)
 
     return install
 

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.devices.alsa import Alsa, AlsaError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.selftest import load_all
 
@@ -150,7 +150,7 @@ def test_several_sources_are_tracked_in_a_folder(run: Run, machine: Path, stereo
 
 @pytest.fixture
 def plan(alsa_plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setattr("edgeae.runtime.devices.microphone.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("edgeae.runtime.capture.microphone.FIRST_WAIT", 0.01)
     return alsa_plan
 
 
@@ -273,7 +273,7 @@ def test_sound_that_is_not_numbers_is_a_gap(
     samples = (sound / 2**15).astype("<f4")
     samples[8 * RATE : 8 * RATE + 100] = np.nan
     alsa_device(samples)
-    monkeypatch.setattr("edgeae.runtime.devices.capture.Alsa", OnlyFloats)
+    monkeypatch.setattr("edgeae.runtime.capture.capture.Alsa", OnlyFloats)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 16)
     assert code == 0
     [gap] = [line for line in lines if line["type"] == "gap"]

@@ -20,11 +20,11 @@ import soxr
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.capture import capture as capture_module
+from edgeae.runtime.capture.alsa import Alsa, AlsaError
+from edgeae.runtime.capture.capture import Block, Gap, now
+from edgeae.runtime.capture.negotiate import FORMATS, decode
 from edgeae.runtime.cli import run_command
-from edgeae.runtime.devices import capture as capture_module
-from edgeae.runtime.devices.alsa import Alsa, AlsaError
-from edgeae.runtime.devices.capture import Block, Gap, now
-from edgeae.runtime.devices.pcm import FORMATS, decode
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
@@ -277,7 +277,7 @@ class FakeCapture:
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.runtime.devices.microphone.Capture", FakeCapture)
+        monkeypatch.setattr("edgeae.runtime.capture.microphone.Capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install

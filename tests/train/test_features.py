@@ -14,7 +14,6 @@ from edgeae.runtime.features.mel import Float32, MelSpec, log_mel
 from edgeae.train import features as module
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.features import TorchLogMel, features
-
 from tests.train.conftest import Maker
 
 SECOND = np.arange(16000) / 16000

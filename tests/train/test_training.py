@@ -16,7 +16,6 @@ from edgeae.train.cli import train as command
 from edgeae.train.config import Config, load_config
 from edgeae.train.module import AutoencoderModule, load_network
 from edgeae.train.training import best_checkpoint, train
-
 from tests.train.conftest import Maker
 
 

@@ -12,8 +12,7 @@ import pytest
 from edgeae.runtime.cli import run_command
 from edgeae.runtime.doctor import page as module
 from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check
-
-from tests.runtime.devices.test_probe import TONE
+from tests.runtime.capture.test_probe import TONE
 
 NAMES = "edgeae packages optional libsndfile libasound environment computer system processor cores memory temperature"
 NAMES += " power clock disk limits service user artifact"

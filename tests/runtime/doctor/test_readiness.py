@@ -10,14 +10,13 @@ import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.devices.alsa import Alsa
+from edgeae.runtime.capture.alsa import Alsa
 from edgeae.runtime.doctor import readiness
 from edgeae.runtime.doctor.check import Check
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-
-from tests.runtime.devices.test_names import MICROPHONE, Kernel, write
-from tests.runtime.devices.test_probe import TONE, Cards
+from tests.runtime.capture.test_names import MICROPHONE, Kernel, write
+from tests.runtime.capture.test_probe import TONE, Cards
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, alsa: Alsa) -> None:
-    monkeypatch.setattr("edgeae.runtime.devices.alsa.Alsa", lambda: alsa)
+    monkeypatch.setattr("edgeae.runtime.capture.alsa.Alsa", lambda: alsa)
 
 
 def devices(kernel: Kernel, named: str | None = None) -> list[Check]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec, MelStream, band_edges, filter_bank, log_mel
-
 from tests.runtime.features.golden.make_golden import FILE, SPECS, sounds, uniform
 
 SAMPLES = (0.3 * uniform(30000)).astype(np.float32)

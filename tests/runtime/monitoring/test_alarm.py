@@ -12,7 +12,6 @@ from edgeae.runtime.scoring.detector import Result, Window
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.head import Head, size_of
 from edgeae.runtime.scoring.threshold import Threshold
-
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()

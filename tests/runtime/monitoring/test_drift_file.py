@@ -20,7 +20,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model import artifact as artifact_module
 from edgeae.runtime.monitoring.drift import DRIFTED
 from edgeae.runtime.monitoring.drift_file import TELL, TrackFile
-from edgeae.runtime.output import status_line, words
+from edgeae.runtime.outputs.lines import status_line, words
 from edgeae.runtime.scoring.detector import Detector, Result, Window
 
 fixed = settings(

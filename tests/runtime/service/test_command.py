@@ -288,9 +288,9 @@ import ctypes, sys
 denied = ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
 import datetime, numpy as np
 from pathlib import Path
-from edgeae.runtime.devices.alsa import _SILENCE  # a callback of ctypes
-from edgeae.runtime.outputs.clips import ClipFiles
-from edgeae.runtime.outputs.recorder import Recorder
+from edgeae.runtime.capture.alsa import _SILENCE  # a callback of ctypes
+from edgeae.runtime.outputs.clips.files import ClipFiles
+from edgeae.runtime.outputs.clips.ring import Recorder
 from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))
 _SILENCE(b"", 0, b"", 0, b"")

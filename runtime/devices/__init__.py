@@ -1,1 +1,0 @@
-"""Capture devices: their names, what they accept, their sound."""

@@ -1,0 +1,128 @@
+"""What alarms sounded like: FLAC files within a share of the disk, each with a JSON file that holds the alarm's line.
+
+    20261123T023450.120Z_pump-3_5f0a91.flac      16 bits, one channel, the rate of the source
+    20261123T023450.120Z_pump-3_5f0a91.json      {"before": 10.0, "after": 20.0, "ended": "complete", "event": {...}}
+
+`edgeae.runtime.outputs.clips.ring` collects the samples and gives them as lines of the type ``clip``. Those are for
+this output alone: no other can write samples.
+"""
+
+import json
+import re
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+from ...capture.negotiate import Pcm
+from ...errors import ConfigError
+from ...model.artifact import UNFINISHED, replace_file
+from ..outbox import Line, OutputError
+from .ring import NAME, STAMP
+
+WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
+MEGABYTE = 10**6
+MEMORY = "/dev/shm"
+
+_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")  # of a process that was killed
+_CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)  # a computer that believes in less does not know the time
+
+
+class ClipFiles:
+    """A sink that writes clips: NAME.flac, and NAME.json with the alarm's line.
+
+    The oldest clips are deleted beyond ``megabytes`` of all, after ``days``, and where the disk has less than
+    ``free_megabytes`` left; if that does not help, none is written. Only files that are named as clips are touched.
+    ConfigError if ``folder`` cannot be used or a limit is none.
+    """
+
+    name = "clips"
+
+    def __init__(
+        self, folder: Path, *, megabytes: float = 500.0, days: float = 90.0, free_megabytes: float = 500.0
+    ) -> None:
+        if not (megabytes > 0 and days > 0 and free_megabytes >= 0):
+            raise ConfigError(
+                f"clips of {megabytes:g} MB and {days:g} days with {free_megabytes:g} MB left free; "
+                f"the first two have to be more than 0, the last not less"
+            )
+        self._folder, self._most, self._free = folder, megabytes * MEGABYTE, free_megabytes * MEGABYTE
+        self._age = timedelta(days=min(days, 36500))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if _LEFTOVER.fullmatch(path.name):
+                    path.unlink()
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise ConfigError(f"{folder}: no folder for clips ({error.strerror}); name another one") from error
+
+    def wants(self, line: Line) -> bool:
+        return bool(line["type"] == "clip")
+
+    def deliver(self, line: Line) -> None:
+        path, sound = Path(line["path"]), _flac(line["samples"], line["samplerate"])
+        told = json.dumps({key: value for key, value in line.items() if key != "samples"}, indent=1).encode()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._make_room(len(sound) + len(told))
+        replace_file(path, sound)
+        replace_file(path.with_suffix(".json"), told)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _make_room(self, size: int) -> None:
+        """Delete the oldest until ``size`` bytes more are within the limits; OutputError if they never are."""
+        clips = [(files, sum(path.stat().st_size for path in files)) for files in self._clips()]
+        total = sum(held for _, held in clips)
+        for files, held in clips:
+            if self._is_old(files[0]) or total + size > self._most or self._free_after(size) < 0:
+                for path in files:
+                    path.unlink(missing_ok=True)
+                total -= held
+        if total + size > self._most:
+            raise OutputError(f"a clip of {size / MEGABYTE:.1f} MB is more than all may take; allow more megabytes")
+        if self._free_after(size) < 0:
+            raise OutputError(
+                f"{self._folder}: no clip was written, the disk has less than {self._free / MEGABYTE:g} MB left; "
+                f"free some, all clips are gone already"
+            )
+
+    def _clips(self) -> list[list[Path]]:
+        """The files of each clip, the oldest first."""
+        named = sorted(path for path in self._folder.iterdir() if _time(path.name))
+        files = [path for path in named if path.is_file() and not path.is_symlink()]
+        return [list(both) for _, both in groupby(files, key=lambda path: path.stem)]
+
+    def _free_after(self, size: int) -> float:
+        """Bytes beyond those that have to stay free, once ``size`` more are written."""
+        return shutil.disk_usage(self._folder).free - size - self._free
+
+    def _is_old(self, path: Path) -> bool:
+        """Never where the computer did not know the time: nobody knows the clip's age."""
+        at = _time(path.name)
+        return at is not None and _CLOCK_SET < at < datetime.now(UTC) - self._age
+
+
+def _time(name: str) -> datetime | None:
+    """When the clip of this name began; None if no clip is named so."""
+    if not NAME.fullmatch(name):
+        return None
+    try:
+        return datetime.strptime(name.partition(".")[0], STAMP).replace(tzinfo=UTC)
+    except ValueError:  # such as the 30th of February
+        return None
+
+
+def _flac(samples: Pcm, samplerate: int) -> bytes:
+    """(n,) as a FLAC file. By way of a file in memory: soundfile writes to objects of Python through callbacks, which
+    need memory that is writable and executable, and a hardened service has none."""
+    import soundfile
+
+    with tempfile.TemporaryFile(dir=MEMORY) as file:
+        try:
+            soundfile.write(file.fileno(), samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False)
+        except (soundfile.SoundFileError, AssertionError) as error:  # the latter where not all was taken
+            raise OutputError(f"{MEMORY}: a clip of {samplerate} Hz cannot be encoded there ({error})") from error
+        file.seek(0)
+        return file.read()

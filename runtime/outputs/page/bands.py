@@ -1,0 +1,67 @@
+"""What a live page shows of a window beside its score: a column of the spectrogram, and the residual by band.
+
+    heard      mean log-mel of the last patch, about a second: a byte is .6 dB, from -100 dB on
+    residual   mean square of the network's residual in the window against this machine's normal: a byte is .25 dB,
+               128 is as normal
+
+A fault that only makes a band vary shows in the residual as well: its square is that of the mean and of the spread over
+time, which is smooth over the bands (`edgeae.runtime.scoring.head`).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...features.mel import band_edges
+from ...monitoring.baseline import LEAST_DEAF
+from ...scoring.detector import Detector, Window
+from ...scoring.head import Float64, smooth_basis
+from ..outbox import Line
+
+LOWEST, LEVEL_STEP = -100.0, 0.6  # dB: where bytes of levels begin, and what one is
+SAME, RESIDUAL_STEP = 128, 0.25  # the byte of no change, and what one more is, dB
+
+
+class View:
+    """Makes the lines of one source that are for the page alone."""
+
+    def __init__(self, source: str, detector: Detector, model: str) -> None:
+        """model: name of the artifact's file."""
+        self._names = {"source": source, "machine": detector.machine}
+        self._n_mels, self._detector, self._model = detector.spec.n_mels, detector, model
+        self._basis = smooth_basis(self._n_mels)
+        self._normal = self._residual(detector.head.mean)
+
+    def about(self) -> Line:
+        """What does not change: the calibration, and the bands."""
+        detector, rule = self._detector, self._detector.threshold
+        judged = {"threshold": rule.value, "false_alarms": rule.false_alarms, "extrapolated": rule.extrapolated}
+        alarm = {"alarm_windows": rule.alarm_windows, "of_windows": rule.of_windows, "window": detector.window}
+        centres = [round(float(hertz)) for hertz in band_edges(detector.spec)[1:-1]]
+        bands = {"centres_hz": centres, "normal": self._heard_normal()}
+        calibrated = {"model": self._model, "windows": detector.head.windows}
+        return {"type": "about", **self._names, **judged, **alarm, **calibrated, **bands}
+
+    def _heard_normal(self) -> bytes:
+        """The mean level of each band; 0 where the network is deaf, for which nothing is known of it."""
+        bands = self._detector.normal.bands
+        return levels(np.where(self._detector.band_std < LEAST_DEAF, bands, LOWEST))
+
+    def of(self, window: Window) -> Line:
+        """What was heard at the end of ``window``."""
+        change = 10 * np.log10(self._residual(window.coordinates) / self._normal)
+        residual = np.clip(np.rint(change / RESIDUAL_STEP) + SAME, 0, 255).astype(np.uint8)
+        heard = np.zeros(self._n_mels) if window.latest is None else window.latest
+        return {"type": "bands", **self._names, "heard": levels(heard), "residual": bytes(residual)}
+
+    def _residual(self, coordinates: Float64) -> Float64:
+        """(n_mels,) mean square of the residual by band, in squared standard deviations of the training sound."""
+        n = self._n_mels
+        mean, spread = np.split(coordinates[-(n + 2 * (n // 4)) : -(n // 4)], [n])
+        return np.asarray(np.square(mean) + np.exp(2 * self._basis @ spread))
+
+
+def levels(bands: NDArray[np.floating[Any]]) -> bytes:
+    """(n,) dB, a byte each."""
+    return bytes(np.clip(np.rint((bands - LOWEST) / LEVEL_STEP), 0, 255).astype(np.uint8))

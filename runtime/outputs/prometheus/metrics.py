@@ -1,0 +1,179 @@
+"""Numbers for Prometheus, kept from the lines.
+
+    lines --deliver--> counts of each source --text()--> scraped, or written to a file
+
+A gauge that froze would look like a machine that is well. So score, threshold, anomaly, alarm, level and health are
+given only while the source listens and its last window is less than half a minute old; after that they are
+absent, as Prometheus expects of what is not measured, `edgeae_score_age_seconds` grows and `edgeae_listening` is 0.
+Counters and the age are there from the source's first line on. Alert on
+`edgeae_score_age_seconds > 60 or edgeae_listening == 0`, and on `up == 0` for the process.
+
+Own code and not prometheus_client: its gauges keep their last value, so all of the above would be a collector of ours
+anyway, and what is left of it is one page.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from threading import Lock
+
+from ...monitoring.health import WORSE
+from ..latest import SOURCES, Latest, of_a_source
+from ..outbox import Line, Outbox
+from .exposition import Family, render
+from .process import process_families
+
+FRESH = 30.0  # seconds that a window's values are given as those of now
+REASONS = 16  # of gaps by name; any further one is "other"
+
+
+@dataclass
+class Counts:
+    """What was counted of one source."""
+
+    latest: Latest
+    heard_at: float  # monotonic: the end of the last window's sound, at first the first line
+    windows: int = 0
+    anomalous: int = 0
+    alarms: int = 0
+    lost_seconds: float = 0.0
+    gaps: Counter[str] = field(default_factory=Counter)
+
+    def hear(self, line: Line) -> None:
+        self.latest.hear(line)
+        if line["type"] == "score":
+            self.heard_at = time.monotonic() - (line.get("age") or 0.0)
+            self.windows += 1
+            self.anomalous += line["anomaly"]
+        elif line["type"] == "event":
+            self.alarms += line["event"] == "start"
+        elif line["type"] == "gap":
+            known = line["reason"] in self.gaps or len(self.gaps) < REASONS
+            self.gaps[line["reason"] if known else "other"] += 1
+            self.lost_seconds += line["seconds"]
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return {"source": self.latest.source, "machine": self.latest.machine or ""}
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.heard_at
+
+
+class Metrics:
+    """The sink, and what a scrape reads. ``outboxes`` are the outputs to tell of; they can be set later."""
+
+    name = "metrics"
+
+    def __init__(self, outboxes: Iterable[Outbox] = ()) -> None:
+        self.outboxes = list(outboxes)
+        self._sources: dict[tuple[str | None, str], Counts] = {}
+        self._ignored = 0  # lines of sources beyond SOURCES
+        self._synced: bool | None = None
+        self._lock = Lock()
+
+    def wants(self, line: Line) -> bool:
+        return True
+
+    def deliver(self, line: Line) -> None:
+        with self._lock:
+            self._synced = line.get("synced", self._synced)
+            if of_a_source(line):
+                self._hear(line)
+
+    def close(self) -> None:
+        """Nothing to give back: the numbers stay."""
+
+    def _hear(self, line: Line) -> None:
+        key = (line["machine"], line["source"])
+        if key not in self._sources and len(self._sources) == SOURCES:
+            self._ignored += 1
+            return
+        if key not in self._sources:
+            self._sources[key] = Counts(Latest(line["source"], line["machine"]), time.monotonic())
+        self._sources[key].hear(line)
+
+    def text(self) -> str:
+        """All of it now, in Prometheus' text format 0.0.4."""
+        with self._lock:
+            sources = list(self._sources.values())
+            families = [*_now(sources), *_counted(sources), self._clock(), self._beyond()]
+        build = Family("edgeae_build_info", "gauge", "Version of edgeae; always 1.")
+        build.add({"version": version("edgeae")}, 1)
+        return render([*families, *_outputs(self.outboxes), build, *process_families()])
+
+    def _clock(self) -> Family:
+        family = Family("edgeae_clock_synced", "gauge", "Whether the clock behind the times is synchronized.")
+        family.add({}, self._synced)
+        return family
+
+    def _beyond(self) -> Family:
+        family = Family("edgeae_ignored_lines_total", "counter", f"Lines of sources beyond the first {SOURCES}.")
+        family.add({}, self._ignored)
+        return family
+
+
+def _now(sources: list[Counts]) -> Iterator[Family]:
+    """What is true at this moment, of sources that are heard at this moment."""
+    score = Family("edgeae_score", "gauge", "Distance from normal of the last window, a natural logarithm.")
+    threshold = Family("edgeae_threshold", "gauge", "Score above which a window is anomalous.")
+    anomaly = Family("edgeae_anomaly", "gauge", "Whether the last window is anomalous.")
+    alarm = Family("edgeae_alarm", "gauge", "Whether an alarm is on.")
+    level = Family("edgeae_level_dbfs", "gauge", "Level of the last window, dB below full scale.")
+    health = Family("edgeae_health", "gauge", "Whether the sound is in this state; one of them is 1.")
+    for source in sources:
+        latest, labels = source.latest, source.labels
+        if latest.state != "listening" or latest.score is None or source.age > FRESH:
+            continue
+        score.add(labels, latest.score)
+        threshold.add(labels, latest.threshold)
+        anomaly.add(labels, latest.anomaly)
+        alarm.add(labels, latest.alarm)
+        level.add(labels, latest.level_dbfs)
+        for state in WORSE:
+            health.add({**labels, "state": state}, state == latest.health)
+    yield from (score, threshold, anomaly, alarm, level, health)
+
+
+def _counted(sources: list[Counts]) -> Iterator[Family]:
+    """What stays true of sources that are silent."""
+    listening = Family("edgeae_listening", "gauge", "Whether sound is captured.")
+    age = Family("edgeae_score_age_seconds", "gauge", "Seconds since the sound of the last window, or the first line.")
+    last = Family("edgeae_last_window_timestamp_seconds", "gauge", "Time of the last window, seconds since 1970.")
+    windows = Family("edgeae_windows_total", "counter", "Windows scored.")
+    anomalous = Family("edgeae_anomalous_windows_total", "counter", "Windows above the threshold.")
+    alarms = Family("edgeae_alarms_total", "counter", "Alarms that started.")
+    gaps = Family("edgeae_gaps_total", "counter", "Gaps in the sound.")
+    lost = Family("edgeae_lost_seconds_total", "counter", "Seconds of sound lost in gaps.")
+    for source in sources:
+        latest, labels = source.latest, source.labels
+        listening.add(labels, latest.state == "listening")
+        age.add(labels, source.age)
+        last.add(labels, datetime.fromisoformat(latest.time).timestamp() if latest.time else None)
+        windows.add(labels, source.windows)
+        anomalous.add(labels, source.anomalous)
+        alarms.add(labels, source.alarms)
+        for reason, number in source.gaps.items():
+            gaps.add({**labels, "reason": reason}, number)
+        lost.add(labels, source.lost_seconds)
+    yield from (listening, age, last, windows, anomalous, alarms, gaps, lost)
+
+
+def _outputs(outboxes: list[Outbox]) -> Iterator[Family]:
+    """Outputs of one name (two webhooks) are told as one."""
+    delivered = Family("edgeae_output_delivered_total", "counter", "Lines that an output took.")
+    dropped = Family("edgeae_output_dropped_total", "counter", "Lines dropped because too many waited.")
+    failed = Family("edgeae_output_failed_total", "counter", "Lines that an output could not take when given.")
+    trouble = Family("edgeae_output_trouble", "gauge", "Whether an output fails now.")
+    for name in dict.fromkeys(outbox.sink.name for outbox in outboxes):
+        same = [outbox for outbox in outboxes if outbox.sink.name == name]
+        labels = {"output": name}
+        delivered.add(labels, sum(outbox.delivered for outbox in same))
+        dropped.add(labels, sum(outbox.dropped for outbox in same))
+        failed.add(labels, sum(outbox.failed for outbox in same))
+        trouble.add(labels, any(outbox.trouble for outbox in same))
+    yield from (delivered, dropped, failed, trouble)

@@ -1,0 +1,243 @@
+"""Clips on disk: exact, whole or not there, and never more than allowed."""
+
+import errno
+import json
+import os
+import shutil
+from collections import namedtuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.outputs.clips import files as clips
+from edgeae.runtime.outputs.clips.files import WAITING, ClipFiles
+from edgeae.runtime.outputs.clips.ring import Recorder
+from edgeae.runtime.outputs.outbox import Outbox, OutputError
+
+Usage = namedtuple("Usage", "total used free")
+NOISE = np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)  # FLAC takes 16 kB for it
+
+
+def name(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%S}.000Z_pump-3_{at.second:06x}.flac"
+
+
+def clip(folder: Path, at: datetime, samples: Any = NOISE, samplerate: int = 16000) -> dict[str, Any]:
+    line = {"type": "event", "event": "start", "sentence": "a fault"}
+    return {
+        "type": "clip",
+        "path": str(folder / name(at)),
+        "samplerate": samplerate,
+        "before": 0.1,
+        "ended": "complete",
+        "event": line,
+        "samples": samples,
+    }
+
+
+def now(seconds: float = 0.0) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "clips"
+
+
+@pytest.mark.parametrize("samplerate", [16000, 22050, 48000, 192000])
+def test_a_clip_is_a_flac_file_with_exactly_these_samples(folder: Path, samplerate: int) -> None:
+    line = clip(folder, now(), samplerate=samplerate)
+    ClipFiles(folder).deliver(line)
+    samples, rate = soundfile.read(line["path"], dtype="int16")
+    assert rate == samplerate
+    assert np.array_equal(samples, NOISE)
+    information = soundfile.info(line["path"])
+    assert (information.format, information.subtype, information.channels) == ("FLAC", "PCM_16", 1)
+    told = json.loads(Path(line["path"]).with_suffix(".json").read_text())
+    assert told == {key: value for key, value in line.items() if key != "samples"}
+    assert len(names(folder)) == 2
+
+
+def test_from_the_sound_to_the_file(folder: Path) -> None:
+    heard = (NOISE[:6000] / 32768).astype(np.float32)
+    recorder, outbox = Recorder(folder, "hw:1", "pump-3", before=0.1, after=0.2), Outbox(ClipFiles(folder), WAITING)
+    recorder.hear(heard[:4000], 8000)
+    path = recorder.event({"type": "event", "event": "start", "time": now().isoformat()})
+    assert path is not None
+    for line in [*recorder.hear(heard[4000:5000], 8000), *recorder.close()]:
+        outbox.put(line)
+    outbox.put({"type": "score"})
+    outbox.close()
+    assert (outbox.delivered, outbox.trouble) == (1, None)
+    assert np.array_equal(soundfile.read(path, dtype="int16")[0], NOISE[3200:5000])
+
+
+def test_beyond_the_megabytes_the_oldest_go(folder: Path) -> None:
+    sink = ClipFiles(folder, megabytes=0.07)  # room for four
+    lines = [clip(folder, now(second - 100)) for second in range(7)]
+    for line in lines:
+        sink.deliver(line)
+        assert sum(path.stat().st_size for path in folder.iterdir()) <= 70000
+    kept = {path.name for path in folder.glob("*.flac")}
+    assert kept == {Path(line["path"]).name for line in lines[-4:]}
+    assert {path.stem for path in folder.glob("*.json")} == {Path(name).stem for name in kept}
+
+
+def test_a_clip_larger_than_all_may_be_is_told(folder: Path) -> None:
+    sink = ClipFiles(folder, megabytes=0.01)
+    with pytest.raises(OutputError, match="allow more megabytes"):
+        sink.deliver(clip(folder, now()))
+    assert names(folder) == []
+
+
+def test_after_some_days_clips_go_but_not_those_of_a_clock_that_was_never_set(folder: Path) -> None:
+    sink = ClipFiles(folder, days=90)
+    old, young = now(-91 * 86400), now(-89 * 86400)
+    unset = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
+    for at in (unset, old, young):
+        sink.deliver(clip(folder, at))
+    sink.deliver(clip(folder, now()))
+    assert name(old) not in names(folder)
+    assert {name(unset), name(young)} <= set(names(folder))
+
+
+def test_a_full_disk_takes_the_oldest_then_no_clip_is_written_and_that_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = ClipFiles(folder, free_megabytes=1)
+    lines = [clip(folder, now(second - 100)) for second in range(5)]
+    for line in lines[:3]:
+        sink.deliver(line)
+    foreign = folder / "notes.txt"
+    foreign.write_text("keep")
+
+    def usage(free: int) -> None:
+        """A disk that others fill, and clips as well."""
+
+        def fake(_: Path) -> Usage:
+            held = sum(path.stat().st_size for path in folder.iterdir())
+            return Usage(0, 0, free - held)
+
+        monkeypatch.setattr(shutil, "disk_usage", fake)
+
+    usage(1_000_000 + 40_000)  # two clips and what is told of them
+    sink.deliver(lines[3])
+    kept = {path.name for path in folder.glob("*.flac")}
+    assert kept == {Path(line["path"]).name for line in lines[2:4]}
+    usage(900_000)
+    with pytest.raises(OutputError, match="less than 1 MB left"):
+        sink.deliver(lines[4])
+    assert names(folder) == ["notes.txt"]
+    usage(2_000_000)
+    sink.deliver(lines[4])
+    assert Path(lines[4]["path"]).exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_a_disk_that_refuses_leaves_nothing_behind_and_the_next_clip_is_tried(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    outbox = Outbox(ClipFiles(folder), WAITING)
+
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        outbox.put(clip(folder, now(-1)))
+        assert outbox.drain(20)
+    assert outbox.trouble == os.strerror(code)
+    assert names(folder) == []
+    outbox.put(clip(folder, now()))
+    assert outbox.drain(20)
+    assert (outbox.failed, outbox.delivered) == (1, 1)
+    assert len(names(folder)) == 2
+    outbox.close()
+
+
+def test_a_folder_that_was_deleted_comes_again(folder: Path) -> None:
+    sink = ClipFiles(folder)
+    folder.rmdir()
+    sink.deliver(clip(folder, now()))
+    assert len(names(folder)) == 2
+
+
+def test_foreign_files_survive_every_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    kept = [
+        "normal_00.flac",
+        "20200101T000000.000Z_pump-3_0000ff.wav",
+        "20200101T000000Z_pump-3_0000ff.flac",
+        "20200101T000000.000Z_Pump-3_0000ff.flac",
+        "x20200101T000000.000Z_pump-3_0000ff.flac",
+        "20200101T000000.000Z_pump-3_0000ff.flac.bak",
+        ".hidden.flac.abcdefgh",
+        ".20200101T000000.000Z_pump-3_0000ff.flac",
+    ]
+    for other in kept:
+        (folder / other).write_bytes(b"x")
+    (folder / "20250101T000000.000Z_pump-3_0000ff.flac").mkdir()
+    outside = folder.parent / "outside.flac"
+    outside.write_bytes(b"x")
+    (folder / "20250101T000000.000Z_pump-3_0000aa.flac").symlink_to(outside)
+    before = names(folder)
+    sink = ClipFiles(folder, days=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    with pytest.raises(OutputError):
+        sink.deliver(clip(folder, now()))
+    assert names(folder) == before
+    assert outside.read_bytes() == b"x"
+
+
+def test_what_a_kill_left_is_removed_at_the_start(folder: Path) -> None:
+    folder.mkdir()
+    whole = name(now())
+    (folder / whole).write_bytes(b"whole")
+    (folder / f".{whole}.a_0bcdef.unfinished").write_bytes(b"half")
+    ClipFiles(folder)
+    assert names(folder) == [whole]
+
+
+def test_the_temporary_names_are_those_that_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, seen = ClipFiles(folder), list[str]()
+    monkeypatch.setattr(os, "fsync", lambda _: seen.extend(names(folder)))
+    sink.deliver(clip(folder, now()))
+    assert sum(bool(clips._LEFTOVER.fullmatch(temporary)) for temporary in seen) == 2
+
+
+def test_only_clips_are_wanted(folder: Path) -> None:
+    sink = ClipFiles(folder)
+    assert [kind for kind in ("score", "event", "gap", "status", "clip") if sink.wants({"type": kind})] == ["clip"]
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "clips"):
+        with pytest.raises(ConfigError, match=r"no folder for clips .* name another one$"):
+            ClipFiles(place)
+
+
+@pytest.mark.parametrize("limits", [{"megabytes": 0}, {"days": -1}, {"free_megabytes": -1}, {"days": float("nan")}])
+def test_impossible_limits_are_refused(folder: Path, limits: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="have to be more than 0"):
+        ClipFiles(folder, **limits)
+
+
+NAMED_WRONGLY = ("99999999T999999.000Z_pump-3_0000ff.flac", "20260230T000000.000Z_pump-3_0000ff.json")
+
+
+def test_a_name_with_an_impossible_time_is_foreign(folder: Path) -> None:
+    sink = ClipFiles(folder, days=1, megabytes=0.02)
+    for other in NAMED_WRONGLY:
+        (folder / other).write_bytes(b"x" * 30000)
+    sink.deliver(clip(folder, now()))
+    assert set(NAMED_WRONGLY) < set(names(folder))

@@ -1,0 +1,236 @@
+"""The page in a real browser: what a person reads on it, in both themes, on a phone, and when the server goes away."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from page_lines import about, bands, event, gap, score, status
+
+from edgeae.runtime.outputs.page.history import History
+from edgeae.runtime.outputs.page.server import PageServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
+Show = Callable[..., "Page"]
+
+
+@pytest.fixture
+def history() -> History:
+    made = History()
+    for line in (about(), status("listening"), bands(90), score(-1.2)):
+        made.deliver(line)
+    return made
+
+
+@pytest.fixture
+def server(history: History) -> Iterator[PageServer]:
+    made = PageServer("127.0.0.1:0", history, every=0.05)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def show(browser: "Browser") -> "Iterator[Show]":
+    """``show(port, theme="light", width=1000)``: the page, whose console has to stay empty but for lost connections."""
+    said: list[str] = []
+    contexts = []
+
+    def open_(port: int, theme: Any = "light", width: int = 1000) -> "Page":
+        context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 844})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: request.url.startswith((f"http://127.0.0.1:{port}/", "blob:", "data:")) or
+                said.append(request.url))  # fmt: skip
+        page.goto(f"http://127.0.0.1:{port}/")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    ours = ("Failed to load resource", "ERR_", "getImageData")  # servers that a test ends, and pictures that it reads
+    assert [text for text in said if not any(known in text for known in ours)] == []
+
+
+def wait(page: "Page", selector: str, text: str) -> None:
+    """Until an element's text holds ``text``."""
+    page.wait_for_function(
+        "([selector, text]) => document.querySelector(selector).innerText.includes(text)", arg=[selector, text]
+    )
+
+
+def test_the_state_is_told_in_words(history: History, server: PageServer, show: Show) -> None:
+    page = show(server.port)
+    wait(page, "#verdict", "Normal")
+    wait(page, "#numbers", "pump-3 (hw:1): score \u22121.20, alarm from 0.80, \u221231.2 dBFS")
+    assert page.inner_text("#link") == "live"
+    assert not page.locator("#machines").is_visible(), "there is one machine"
+    history.deliver(score(1.5))
+    wait(page, "#verdict", "Above the threshold, no alarm yet")
+    history.deliver(event("start"))
+    wait(page, "#verdict", "ALARM since")
+    wait(page, "#verdict", ": 2 to 3 kHz: 6.0 dB louder")
+    assert page.title() == "ALARM pump-3 (hw:1)"
+    history.deliver(event("end", duration=31.0, sentence="normal again; it was: 2 to 3 kHz"))
+    history.deliver(score(-1.0))
+    wait(page, "#verdict", "Normal")
+    wait(page, "#events", "31 s, highest score 2.00")
+    wait(page, "#events", "normal again; it was: 2 to 3 kHz")
+    history.deliver(status("silence", sentence="check the microphone and its cable"))
+    history.deliver(score(-9.0, health="silence"))
+    wait(page, "#verdict", "Not judged: check the microphone and its cable")
+    history.deliver(gap(1.5, "unplugged"))
+    history.deliver(status("lost", sentence="the device is gone"))
+    wait(page, "#verdict", "Microphone lost, no sound since")
+    wait(page, "#facts", "Gaps\n1, 1.5 s lost; the last at")
+
+
+def test_the_facts_tell_calibration_and_budget(server: PageServer, show: Show) -> None:
+    page = show(server.port)
+    wait(page, "#facts", "pump-3, from 60 windows of 10 s")
+    facts = page.inner_text("#facts")
+    assert "3 of 5 windows above 0.80; 1/week false alarms asked for" in facts
+    assert "m.onnx" in facts
+    assert "synchronised" in facts
+
+
+def painted(page: "Page", canvas: str) -> int:
+    """Points of a canvas that are not empty."""
+    found: int = page.evaluate(
+        "id => { const c = document.getElementById(id); return c.getContext('2d')"
+        ".getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length }",
+        canvas,
+    )
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000])
+def test_it_fits_and_is_painted(history: History, server: PageServer, show: Show, theme: str, width: int) -> None:
+    for k in range(60):
+        history.deliver(bands(60 + k, residual=128 + k))
+        history.deliver(score(0.02 * k, age=60.0 - k))
+    page = show(server.port, theme, width)
+    wait(page, "#numbers", "1.18")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function("() => document.getElementById('scale').innerText.includes('dB')")
+    assert painted(page, "picture") > 0.15 * painted(page, "scores")
+    for canvas in ("scores", "picture", "levels", "residual"):
+        assert painted(page, canvas) > 500
+        box = page.locator(f"#{canvas}").bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= width
+    assert page.get_attribute("#scores", "aria-label") == (
+        "Score over the last 10 min: from \u22121.2 to 1.2, threshold 0.8, 0 alarms"
+    )
+    assert page.get_attribute("#residual", "aria-label") == (
+        "Residual by band: the largest is 14.8 dB above normal at 100 Hz"
+    )
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(255, 255, 255)" if theme == "light" else "rgb(13, 17, 23)")
+
+
+def test_hours_are_shown_when_asked_for_by_keyboard(server: PageServer, show: Show) -> None:
+    page = show(server.port)
+    wait(page, "#legend", "one point a second")
+    page.get_by_role("button", name="6 h").focus()
+    page.keyboard.press("Enter")
+    wait(page, "#legend", "mean, least and most of each minute")
+    assert page.get_by_role("button", name="6 h").get_attribute("aria-pressed") == "true"
+
+
+def test_each_machine_is_seen_and_can_be_looked_at(history: History, server: PageServer, show: Show) -> None:
+    for line in (about("hw:2", "fan-2"), status("listening", "hw:2", "fan-2"), score(2.0, "hw:2", "fan-2")):
+        history.deliver(line)
+    history.deliver(event("start", "hw:2", "fan-2", sentence="a rattle"))
+    page = show(server.port)
+    wait(page, "#machines", "fan-2 (hw:2)\nALARM since")
+    wait(page, "#verdict", "Normal")
+    page.get_by_role("button", name="fan-2").click()
+    wait(page, "#verdict", "ALARM since")
+    wait(page, "#events", "a rattle")
+
+
+def test_names_and_sentences_are_text(show: Show) -> None:
+    history = History()
+    for line in (about(HOSTILE, HOSTILE), status("listening", HOSTILE, HOSTILE, sentence=HOSTILE)):
+        history.deliver(line)
+    history.deliver(score(1.5, HOSTILE, HOSTILE))
+    history.deliver(event("start", HOSTILE, HOSTILE, sentence=HOSTILE))
+    server = PageServer("127.0.0.1:0", history, every=0.05)
+    page = show(server.port)
+    wait(page, "#verdict", HOSTILE)
+    wait(page, "#events", HOSTILE)
+    assert page.locator("img").count() == 0
+    assert page.title() == f"ALARM {HOSTILE}"
+    server.close()
+
+
+def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> None:
+    first = PageServer("127.0.0.1:0", history, every=0.05)
+    page = show(first.port)
+    wait(page, "#verdict", "Normal")
+    first.close()
+    wait(page, "#link", "connection lost at")
+    wait(page, "#verdict", "Last known: Normal")
+    again = History()
+    for line in (about(), status("listening"), score(3.25)):
+        again.deliver(line)
+    second = PageServer(f"127.0.0.1:{first.port}", again, every=0.05)
+    wait(page, "#numbers", "score 3.25")
+    assert page.inner_text("#link") == "live"
+    second.close()
+
+
+def test_the_sound_of_an_event_is_played(history: History, server: PageServer, show: Show, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.flac"
+    history.deliver(event("start", clip=str(clip)))
+    page = show(server.port)
+    listen = page.get_by_role("button", name="Listen")
+    listen.click()
+    wait(page, "#events", "not complete yet")
+    soundfile.write(clip, np.sin(np.arange(8000) / 5) / 2, 16000)
+    listen.click()
+    page.wait_for_function("() => document.querySelector('audio')?.duration === 0.5")
+
+
+def test_a_machine_that_is_listened_to_is_seen(
+    show: Show, machine: Path, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()", "run", str(machine), "-"]
+    with (
+        (tmp_path / "out").open("wb") as out,
+        subprocess.Popen(
+            [*command, "--page", "127.0.0.1:0", "--json"],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stderr
+        os.write(process.stdin.fileno(), sound.tobytes())
+        line = process.stderr.readline().decode()
+        found = re.fullmatch(r"edgeae: live page at http://127\.0\.0\.1:(\d+)/\n", line)
+        assert found, line
+        page = show(int(found[1]))
+        wait(page, "#facts", "id_03, from ")
+        wait(page, "#numbers", "id_03 (stdin): score ")
+        wait(page, "#scale", "a column a second, dark")
+        assert painted(page, "picture") > 500
+        process.send_signal(signal.SIGTERM)
+        process.stdin.close()
+    assert process.returncode == 0
+    assert '"bands"' not in re.sub(r'"type": "event".*', "", (tmp_path / "out").read_text()), "for the page alone"

@@ -1,0 +1,241 @@
+"""Who may ask the page's server for what, and what becomes of those who ask too much."""
+
+import base64
+import hashlib
+import http.client
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_lines import about, bands, event, score, status
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.outputs.page import server as page_server
+from edgeae.runtime.outputs.page.history import History
+from edgeae.runtime.outputs.page.server import VIEWERS, PageServer, is_ours
+
+Serve = Callable[..., PageServer]
+Answer = tuple[int, http.client.HTTPMessage, bytes]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[PageServer] = []
+
+    def make(address: str = "127.0.0.1:0", history: History | None = None, every: float = 0.05) -> PageServer:
+        servers.append(PageServer(address, history or History(), every))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def ask(port: int, path: str = "/", method: str = "GET", host: str | None = None) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, headers={"Host": host} if host else {})
+    response = connection.getresponse()
+    answer = response.status, response.headers, response.read()
+    connection.close()
+    return answer
+
+
+def watch(port: int, path: str = "/events") -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path)
+    return connection, connection.getresponse()
+
+
+def news(response: http.client.HTTPResponse) -> dict[str, Any]:
+    """The next message."""
+    line = response.readline()
+    assert line.startswith(b"data: "), line
+    assert response.readline() == b"\n"
+    found: dict[str, Any] = json.loads(line[6:])
+    return found
+
+
+def test_the_page_may_run_itself_and_nothing_else(serve: Serve) -> None:
+    code, headers, body = ask(serve().port)
+    assert code == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    rules = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
+    assert rules["default-src"] == "'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    for element in ("script", "style"):
+        (text,) = re.findall(rf"<{element}>(.*?)</{element}>".encode(), body, re.S)
+        assert rules[f"{element}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+
+
+def test_the_page_is_small_and_refers_to_nothing_outside(serve: Serve) -> None:
+    body = ask(serve().port)[2].decode()
+    assert len(body) < 30_000
+    assert not re.search(
+        r"https?:|//[a-z]+\.|<img|<iframe|@import|url\(|innerHTML|insertAdjacent|document\.write", body
+    )
+
+
+@pytest.mark.parametrize("path", ["/page.html", "/../page.html", "/metrics", "/clip/../etc/passwd", "/favicon.ico"])
+def test_there_is_nothing_else(serve: Serve, path: str) -> None:
+    code, headers, _ = ask(serve().port, path)
+    assert code == 404
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
+def test_nothing_can_be_done_but_read(serve: Serve, method: str) -> None:
+    assert ask(serve().port, method=method)[0] == 501
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("127.0.0.1:8321", True),
+        ("localhost", True),
+        ("LOCALHOST:99", True),
+        ("[::1]:8321", True),
+        ("192.168.1.7:8321", True),
+        ("pi.local:8321", True),
+        ("monitor.example:8321", True),
+        (socket.gethostname(), True),
+        ("evil.example:8321", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("notlocal", False),
+        ("", False),
+    ],
+)
+def test_only_names_that_no_foreign_name_server_gives_are_answered(host: str, ours: bool) -> None:
+    assert is_ours(host, "monitor.example") is ours
+
+
+@pytest.mark.parametrize("path", ["/", "/events", "/clip?source=0&event=1"])
+@pytest.mark.parametrize("host", ["evil.example", "[::1"])
+def test_a_foreign_name_is_refused(serve: Serve, path: str, host: str) -> None:
+    assert ask(serve().port, path, host=host)[0] == 403
+
+
+def test_events_bring_the_past_and_then_what_is_new(serve: Serve) -> None:
+    history = History()
+    for line in (about(), status("listening"), bands(90), score(-1.2)):
+        history.deliver(line)
+    connection, response = watch(serve(history=history).port)
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert len(news(response)["windows"]) == 1
+    history.deliver(score(1.5))
+    while "windows" not in (found := news(response)):
+        pass
+    assert found["windows"][0][1] == 1.5
+    connection.close()
+
+
+def test_a_second_costs_a_viewer_less_than_a_kilobyte(serve: Serve) -> None:
+    history = History()
+    heard, residual = bytes(range(128)), bytes(range(128, 256))
+    history.deliver(about())
+    connection, response = watch(serve(history=history, every=0.2).port)
+    news(response)
+    history.deliver({**bands(90), "heard": heard, "residual": residual})
+    history.deliver(score(-1.2345))
+    while b"windows" not in (line := response.readline()):
+        pass
+    assert len(line) < 1024
+    connection.close()
+
+
+def test_a_source_that_is_not_there_is_waited_for(serve: Serve) -> None:
+    connection, response = watch(serve().port, "/events?source=999&x=1&event=%00")
+    assert news(response)["sources"] == {}
+    connection.close()
+
+
+def test_the_sound_of_an_event_is_given_once_it_is_there(serve: Serve, tmp_path: Path) -> None:
+    history, clip = History(), tmp_path / "clip.flac"
+    history.deliver(score(1.0))
+    history.deliver(event("start", clip=str(clip)))
+    port = serve(history=history).port
+    assert ask(port, "/clip?source=0&event=1")[0] == 404, "not complete"
+    clip.write_bytes(b"fLaC and more")
+    code, headers, body = ask(port, "/clip?source=0&event=1")
+    assert (code, headers["Content-Type"], body) == (200, "audio/flac", b"fLaC and more")
+    for query in (
+        "",
+        "?source=0",
+        "?source=0&event=2",
+        "?source=1&event=1",
+        "?source=-1&event=1",
+        "?source=0&event=1e0",
+    ):
+        assert ask(port, f"/clip{query}")[0] == 404
+
+
+def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: Serve) -> None:
+    port = serve().port
+    viewers = [watch(port) for _ in range(VIEWERS)]
+    for _, response in viewers:
+        news(response)
+    assert ask(port, "/events")[0] == 503
+    assert ask(port)[0] == 200, "the page itself can say so"
+    connection, response = viewers[0]
+    response.close()
+    connection.close()
+    deadline = time.monotonic() + 30
+    while (again := watch(port))[1].status != 200:
+        again[0].close()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for connection, _ in [*viewers, again]:
+        connection.close()
+
+
+def test_a_viewer_that_takes_nothing_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server, "PATIENCE", 0.5)
+    history = History()
+    server = serve(history=history, every=0.001)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        client.send(b"GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        deadline = time.monotonic() + 60
+        while server.viewers._value == VIEWERS:  # until it is served
+            time.sleep(0.01)
+        while server.viewers._value < VIEWERS:  # until it is given up
+            assert time.monotonic() < deadline
+            history.deliver(event("start", sentence="x" * 1000))
+            time.sleep(0.01)
+
+
+def test_a_viewer_is_let_go_when_the_server_closes(serve: Serve) -> None:
+    server = serve(every=60)
+    connection, response = watch(server.port)
+    news(response)
+    server.closing.set()
+    assert response.read().startswith(b'data: {"now')  # the end is news, too
+    connection.close()
+
+
+def test_a_port_in_use_is_told(serve: Serve) -> None:
+    with pytest.raises(ConfigError, match=r"^--page \d+: cannot listen there .*in use"):
+        serve(str(serve().port))
+
+
+@pytest.mark.parametrize("text", ["", "127.0.0.1", "99999", "::1:80", "http://x:1"])
+def test_what_is_no_address_is_refused(serve: Serve, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--page .*such as 127.0.0.1:8321"):
+        serve(text)
+
+
+def test_the_address_is_told_and_one_that_others_reach_is_warned_of(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = serve("[::1]:0").port
+    assert capsys.readouterr().err == f"edgeae: live page at http://[::1]:{port}/\n"
+    serve("0.0.0.0:0")
+    assert "--page 0.0.0.0:0 can be read by all who reach this computer" in capsys.readouterr().err
