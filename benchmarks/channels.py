@@ -19,9 +19,9 @@ import click
 import numpy as np
 
 from edgeae.runtime.features.mel import Float32
-from edgeae.runtime.live import Stream
+from edgeae.runtime.live.reporter import Report
+from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.outputs.lines import Teller
-from edgeae.runtime.report import Report
 from edgeae.runtime.scoring.detector import Detector, see
 
 Lines = list[list[str]]

@@ -17,7 +17,7 @@ RATE = 16000
 PERIOD = 512
 BURST = 8  # periods that a sound card wakes its reader for, as edgeae asks it to; a FIFO cannot be asked
 LAST = 2.0  # seconds of sound that are not waited for
-EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 
 @dataclass

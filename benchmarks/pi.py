@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 TURNS = 5  # of what takes less than a second
 FIRST_SCORE = 120.0  # seconds, at most, until a microphone gives one
 

@@ -28,7 +28,7 @@ from edgeae.runtime.audio.recordings import audio_files
 
 RATE = 16000
 CLIP = 10  # seconds, of a training recording
-MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 
 @dataclass

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.sound_file import read_audio
-from edgeae.runtime.live import Stream
-from edgeae.runtime.report import Report
+from edgeae.runtime.live.reporter import Report
+from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.scoring.detector import Detector
 
 RATE = 16000
@@ -40,7 +40,7 @@ LISTEN = """
 import errno, random, sys
 from edgeae.runtime.capture import capture
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.cli import main
+from edgeae.runtime.commands.cli import main
 
 chance, faults = float(sys.argv.pop(1)), random.Random(1)
 

@@ -5,7 +5,7 @@ import contextlib
 from edgeae.runtime.audio.sound_file import Channel
 from edgeae.runtime.capture.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
-from edgeae.runtime.live import Stream, limited, stopping
+from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
 
 from .meter import Meter

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from edgeae.runtime.cli import COMMANDS, run_command
+from edgeae.runtime.commands.cli import COMMANDS, run_command
+from edgeae.runtime.commands.run import run
 from edgeae.runtime.errors import ArtifactError, ConfigError, DeviceError
-from edgeae.runtime.run import run
 from edgeae.train.config import PRESETS, load_config
 
 ROOT = Path(__file__).parents[1]

@@ -51,7 +51,7 @@ def short(arguments):
 
 
 if __name__ == "__main__":  # several processes import it
-    from edgeae.runtime.cli import main
+    from edgeae.runtime.commands.cli import main
 
     if sys.argv[1:]:
         sys.argv[1:] = short(sys.argv[1:])

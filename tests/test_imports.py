@@ -24,7 +24,7 @@ HEAVY = {"torch", "torchaudio", "lightning", "onnx", "scipy", "sklearn", "matplo
 SCORE_A_FILE = """
 import sys
 from importlib import import_module
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 heavy, modules, arguments = (text.split(",") for text in sys.argv[1:])
 for name in modules:
     import_module(name)
@@ -35,7 +35,7 @@ sys.exit(code or ", ".join(set(heavy) & {name.partition(".")[0] for name in sys.
 SELDOM = {"_hashlib", "_ssl", "asyncio", "email", "http", "urllib.request", "unittest", "numpy.testing", "lzma"}
 SCORE_FRAMES = """
 import sys
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 seldom, *arguments = sys.argv[1:]
 code = run_command(["run", *arguments])
 sys.exit(code or ", ".join(set(seldom.split(",")) & set(sys.modules)) or 0)

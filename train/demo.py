@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.progress import Progress, Step, unseen
 

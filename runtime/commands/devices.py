@@ -19,7 +19,7 @@ from ..capture.negotiate import to_16_bits
 from ..capture.probe import decibels, probe_all
 from ..capture.table import lines
 from ..errors import ConfigError
-from ..live import stopping
+from ..live.stream import stopping
 from .shared_options import wait_device_option
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..capture.probe import Trial
 
 # In a process of its own: an onnxruntime that dies of an illegal instruction takes nobody with it.
-_INFO = "from edgeae.runtime.cli import main; main()"
+_INFO = "from edgeae.runtime.commands.cli import main; main()"
 TIME_LIMIT = 120.0  # seconds; an SD card that is slow takes 10
 
 _LOUDEST, _QUIETEST = -0.1, -90.0  # dBFS of a peak

@@ -11,7 +11,7 @@ import pytest
 
 from edgeae.calibrate import calibrate
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.calibration import extended, history, threshold_for

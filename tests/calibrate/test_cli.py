@@ -20,7 +20,7 @@ from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.capture.capture import Gap
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from tests.runtime import conftest as alsa
@@ -238,7 +238,7 @@ def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
 ) -> None:
     alsa_device(sound)
     mine, theirs = pty.openpty()
-    arguments = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()", "calibrate", str(model)]
+    arguments = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "calibrate", str(model)]
     with subprocess.Popen(
         [*arguments, "--device", "hw:1", "--duration", "12"], stdout=subprocess.PIPE, stderr=theirs
     ) as process:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("EDGEAE_EMULATED", REPOSITORY / ".emulated")) / "bin"
-MAIN = ("-c", "from edgeae.runtime.cli import main; main()")
+MAIN = ("-c", "from edgeae.runtime.commands.cli import main; main()")
 OUTPUTS = Path(__file__).with_name("outputs.py")
 TOLERANCE = 1e-4  # of scores, which are natural logarithms: relative to the distance they stand for
 

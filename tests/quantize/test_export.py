@@ -9,7 +9,7 @@ from edgeae.quantize import drift, export
 from edgeae.quantize.cli import MAX_DRIFT
 from edgeae.quantize.verify import assert_integer, optimized_ops
 from edgeae.runtime import Artifact, ArtifactError, Detector
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import SECTIONS
 from edgeae.runtime.scoring.selftest import check

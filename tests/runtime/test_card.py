@@ -8,7 +8,7 @@ import pytest
 
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.card import card
-from edgeae.runtime.cli import COMMANDS, run_command
+from edgeae.runtime.commands.cli import COMMANDS, run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 

@@ -24,7 +24,7 @@ from judge import use
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.sound_file import AudioFile, read_log_mel
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError, EdgeaeError
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model import network
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 LIMITED = """
 import contextlib, io, json, resource, sys
 from edgeae.runtime import network
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 network.DEADLINE = 3.0
 for line in sys.stdin:
@@ -206,7 +206,7 @@ def test_the_real_command_refuses_a_bomb_under_a_limit(content: bytes, sound: Pa
     path = tmp_path / "bomb.onnx"
     path.write_bytes(dict(bombs.artifacts(content))["doubling"]())
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB})); "
-    program = limit + "from edgeae.runtime.cli import main; main()"
+    program = limit + "from edgeae.runtime.commands.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "run", str(path), str(sound)],
         capture_output=True,

@@ -38,7 +38,7 @@ from edgeae.runtime import trackfile
 from edgeae.runtime.outputs import metrics_file
 trackfile.TELL = 3.0
 metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
-from edgeae.runtime.cli import main
+from edgeae.runtime.commands.cli import main
 main()
 """
 

@@ -20,14 +20,14 @@ import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.artifact import ABANDONED, UNFINISHED, Artifact, replace_file
 from edgeae.runtime.monitoring.drift_file import TrackFile
 from edgeae.runtime.scoring.detector import Detector
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))
-EDGEAE = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 # Forks writers that never rest and kills each at a random point; after each both files have to load.
 WRITERS = """

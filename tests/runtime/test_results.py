@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.results import load, results
 

@@ -1,6 +1,6 @@
 """The demo runs every step of the path and says what came out."""
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.train import demo
 
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from edgeae.runtime.audio.recordings import by_machine, scan
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 
 KEYS = {"model", "head", "machines", "mean", "harmonic_mean", "worst", "no_network", "all"}
 

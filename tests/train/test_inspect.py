@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import soxr
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.train.synth import write_dataset
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.train.synth import write_dataset
 
 HOSTILE = "normal_id_03_<img src=x onerror=alert(1)>`&amp;.wav"

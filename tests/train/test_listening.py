@@ -10,7 +10,7 @@ import soundfile
 from edgeae.runtime import Detector
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.audio.sound_file import read_log_mel
-from edgeae.runtime.files import score_files
+from edgeae.runtime.offline.files import score_files
 from edgeae.runtime.outputs.lines import Teller
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.train.evaluate import calibration_windows

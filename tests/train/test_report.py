@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.train.report import verdict
 
 WEIGHT = 2 << 20  # bytes
@@ -31,7 +31,7 @@ def evaluated(trained, tmp_path_factory):
     """Machine id_03 under a name that is markup, calibrated on five clips, against the float file."""
     from click.testing import CliRunner
 
-    from edgeae.runtime.cli import cli
+    from edgeae.runtime.commands.cli import cli
 
     root = tmp_path_factory.mktemp("report")
     data = shutil.copytree(trained.new, root / "<b>new</b>&")

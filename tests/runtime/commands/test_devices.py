@@ -21,8 +21,8 @@ from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.listing import Device
 from edgeae.runtime.capture.names import Name
 from edgeae.runtime.capture.probe import Level, Offer, Probe, Trial
-from edgeae.runtime.cli import run_command
 from edgeae.runtime.commands import devices as commands
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 
 NOISE = np.random.default_rng(0).integers(-(2**15), 2**15, 48000, dtype=np.int16)

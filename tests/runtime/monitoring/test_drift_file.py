@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model import artifact as artifact_module
 from edgeae.runtime.monitoring.drift import DRIFTED

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.outputs import registry as options
 from edgeae.runtime.outputs.log_file import LineFile
 from edgeae.runtime.outputs.outbox import Outbox
@@ -39,11 +39,11 @@ PATIENCE = 60  # seconds, for what takes one
 # `edgeae run` whose waits are short.
 HURRIED = """
 from edgeae.runtime.capture import microphone
-from edgeae.runtime.outputs import options
+from edgeae.runtime.outputs import registry as options
 options.SCREEN_LINES, options.CHECK_SECONDS, options.CLOSING = 20, 0.0, 0.5
 microphone.CHECK_SECONDS, microphone.LONGEST_WAIT = 0.05, 0.05
 microphone.Microphone.__init__.__kwdefaults__["stall_seconds"] = 0.5
-from edgeae.runtime.cli import main
+from edgeae.runtime.commands.cli import main
 main()
 """
 

@@ -105,7 +105,7 @@ def run_on_a_terminal(arguments: list[str], sound: bytes, columns: int = 100, **
     mine, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     own = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
-    command = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()", "run", *arguments]
+    command = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "run", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, env={**own, "TERM": "xterm", **environment}
     ) as process:

@@ -209,7 +209,7 @@ def test_the_sound_of_an_event_is_played(history: History, server: PageServer, s
 def test_a_machine_that_is_listened_to_is_seen(
     show: Show, machine: Path, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()", "run", str(machine), "-"]
+    command = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "run", str(machine), "-"]
     with (
         (tmp_path / "out").open("wb") as out,
         subprocess.Popen(

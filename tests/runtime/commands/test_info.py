@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.commands.info import written
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.info import written
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import SECONDS, SEED, check, measure

@@ -12,12 +12,12 @@ from typing import Any
 import click
 import numpy as np
 
-from .errors import ArtifactError
-from .features.mel import log_mel
-from .model.find import default_model
-from .scoring.detector import Detector
-from .scoring.selftest import load_checked, test_sound
-from .system.progress import Progress, Step, unseen
+from ..errors import ArtifactError
+from ..features.mel import log_mel
+from ..model.find import default_model
+from ..scoring.detector import Detector
+from ..scoring.selftest import load_checked, test_sound
+from ..system.progress import Progress, Step, unseen
 
 SECONDS = 20
 REPEATS = 15
@@ -25,7 +25,7 @@ REPEATS = 15
 RUN_A_FILE = """
 import sys
 from pathlib import Path
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 code = run_command(sys.argv[1:])
 sys.stderr.write(Path("/proc/self/status").read_text())
 sys.exit(code)

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .capture.capture import now
-from .errors import AudioError
-from .features.mel import Float32
-from .live import Stream
-from .monitoring.drift_file import TrackFile
-from .outputs.lines import gap_line, status_line, words
-from .outputs.outbox import Line
-from .outputs.registry import Outputs
-from .report import Report
-from .scoring.detector import Detector, Listener, Window, see
+from ..capture.capture import now
+from ..errors import AudioError
+from ..features.mel import Float32
+from ..monitoring.drift_file import TrackFile
+from ..outputs.lines import gap_line, status_line, words
+from ..outputs.outbox import Line
+from ..outputs.registry import Outputs
+from ..scoring.detector import Detector, Listener, Window, see
+from .reporter import Report
+from .stream import Stream
 
 
 def tell(sources: Sequence["Source"]) -> None:

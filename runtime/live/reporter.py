@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from .monitoring.alarm import Alarm
-from .monitoring.drift_file import TrackFile
-from .monitoring.health import NO_SOUND, Health
-from .outputs.lines import event_line, health_line, score_line, status_line
-from .outputs.outbox import Line
-from .scoring.detector import Detector, Result, Window
+from ..monitoring.alarm import Alarm
+from ..monitoring.drift_file import TrackFile
+from ..monitoring.health import NO_SOUND, Health
+from ..outputs.lines import event_line, health_line, score_line, status_line
+from ..outputs.outbox import Line
+from ..scoring.detector import Detector, Result, Window
 
 
 class Report:

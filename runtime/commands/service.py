@@ -16,11 +16,11 @@ import click
 from ..errors import ConfigError
 from ..model.artifact import replace_file
 from ..model.find import split_models
-from ..run import run
 from ..scoring.selftest import load_all
+from ..service.request import KEEPERS, Request
+from ..service.unit import ANYBODY, Unit, is_hidden
 from ..system.slug import slug
-from .request import KEEPERS, Request
-from .unit import ANYBODY, Unit, is_hidden
+from .run import run
 
 UNITS = Path("/etc/systemd/system")
 STATE = Path("/var/lib")

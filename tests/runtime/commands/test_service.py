@@ -12,14 +12,14 @@ import pytest
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands import service as module
+from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.commands.run import run
+from edgeae.runtime.commands.service import plan
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import Artifact
-from edgeae.runtime.run import run
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.service import command as module
 from edgeae.runtime.service import unit as unit_module
-from edgeae.runtime.service.command import plan
 from edgeae.runtime.service.request import OPTIONS, Request
 from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from edgeae.runtime import bench
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands import bench
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError
 
 KEYS = ["frontend_us_per_s", "inference_us_per_s", "total_us_per_s", "rtf", "rss_mib", "startup_s"]

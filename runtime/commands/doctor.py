@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 
 from ..capture.cards import list_cards
+from ..doctor import computer, installation, readiness, system
+from ..doctor.check import PROBLEM, WARNING, Check, tried
+from ..doctor.masking import page
 from ..errors import ArtifactError, DeviceError
 from ..model.find import default_model
 from ..system.progress import Progress, Step, counted, unseen
-from . import computer, installation, readiness, system
-from .check import PROBLEM, WARNING, Check, tried
-from .masking import page
 
 COLUMNS = 80
 Look = tuple[str, Callable[[], Check | Iterable[Check]]]

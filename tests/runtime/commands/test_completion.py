@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.cli import COMMANDS
+from edgeae.runtime.commands.cli import COMMANDS
 
 PROGRAM = """
 import sys
-from edgeae.runtime.cli import main
+from edgeae.runtime.commands.cli import main
 sys.modules["yaml"] = sys.modules["torch"] = None  # as on a device
 main()
 """

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterator
 
-from .audio.sound_file import Channel, select_channel
-from .capture.negotiate import FORMATS, decode
-from .errors import AudioError, ConfigError
-from .features.mel import Float32
+from ..audio.sound_file import Channel, select_channel
+from ..capture.negotiate import FORMATS, decode
+from ..errors import AudioError, ConfigError
+from ..features.mel import Float32
 
 SECONDS = 0.1  # read at once
 HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}

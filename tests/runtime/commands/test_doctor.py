@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgeae.runtime.cli import run_command
-from edgeae.runtime.doctor import page as module
+from edgeae.runtime.commands import doctor as module
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check
 from tests.runtime.capture.test_probe import TONE
 
@@ -123,7 +123,7 @@ def test_the_page_names_neither_the_computer_nor_the_user(
 def test_a_broken_numpy_is_a_line_not_the_end() -> None:
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['numpy', 'onnxruntime', 'soundfile'])); "
-        "from edgeae.runtime.cli import main; sys.argv[1:] = ['doctor']; main()"
+        "from edgeae.runtime.commands.cli import main; sys.argv[1:] = ['doctor']; main()"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (2, "")

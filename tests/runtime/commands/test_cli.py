@@ -6,8 +6,8 @@ from typing import Any
 import click
 import pytest
 
-from edgeae.runtime import cli
-from edgeae.runtime.cli import COMMANDS, run_command
+from edgeae.runtime.commands import cli
+from edgeae.runtime.commands.cli import COMMANDS, run_command
 
 
 def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +28,7 @@ def test_every_command_loads_and_its_help_has_an_example(name: str, capsys: pyte
 
 def test_help_imports_neither_numpy_nor_torch() -> None:
     program = (
-        "import sys; from edgeae.runtime.cli import run_command; code = run_command(['--help']); "
+        "import sys; from edgeae.runtime.commands.cli import run_command; code = run_command(['--help']); "
         "sys.exit(code or ', '.join({'numpy', 'torch', 'onnxruntime', 'soundfile'} & set(sys.modules)) or 0)"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -88,7 +88,7 @@ def test_a_command_that_needs_more_while_it_runs_names_the_extra(
 def test_an_install_without_the_extra_says_so_in_one_sentence(command: str) -> None:
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'onnx', 'lightning', 'yaml'])); "
-        "from edgeae.runtime.cli import main; main()"
+        "from edgeae.runtime.commands.cli import main; main()"
     )
     process = subprocess.run([sys.executable, "-c", program, command, "."], capture_output=True, text=True, check=False)
     assert (process.returncode, process.stdout) == (2, "")

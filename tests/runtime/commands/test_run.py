@@ -24,7 +24,7 @@ from edgeae.runtime.capture import capture as capture_module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.capture import Block, Gap, now
 from edgeae.runtime.capture.negotiate import FORMATS, decode
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
@@ -32,7 +32,7 @@ from edgeae.runtime.scoring.detector import Detector
 RATE = 16000
 AGREED = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]
 SCORE_KEYS = [*AGREED, "out_of_range", "health", "machine", "seq", "synced", "age"]
-MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 Line = dict[str, Any]
 Run = Callable[..., tuple[int, list[Line], str]]
@@ -547,7 +547,7 @@ def test_a_place_that_cannot_be_read_is_one_sentence(run: Run, monkeypatch: pyte
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "sound.wav")
 
-    monkeypatch.setattr("edgeae.runtime.run.expand", refuse)
+    monkeypatch.setattr("edgeae.runtime.commands.run.expand", refuse)
     code, _, err = run(wav)
     assert (code, err.splitlines()[-1]) == (
         2,

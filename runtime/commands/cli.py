@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from .errors import EXIT_INTERRUPTED, EdgeaeError
+from ..errors import EXIT_INTERRUPTED, EdgeaeError
 
 EXIT_DEFECT = 70  # EX_SOFTWARE
 
@@ -21,13 +21,13 @@ COMMANDS = {
     "export": ("edgeae.quantize.cli", "export", "Write a trained network as one float or int8 artifact."),
     "evaluate": ("edgeae.train.cli", "evaluate", "AUC and pAUC on labelled recordings."),
     "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
-    "run": ("edgeae.runtime.run", "run", "Score recordings, a stream or a microphone."),
-    "service": ("edgeae.runtime.service.command", "service", "Keep listening: a systemd service."),
+    "run": ("edgeae.runtime.commands.run", "run", "Score recordings, a stream or a microphone."),
+    "service": ("edgeae.runtime.commands.service", "service", "Keep listening: a systemd service."),
     "devices": ("edgeae.runtime.commands.devices", "devices", "List capture devices."),
     "record": ("edgeae.runtime.commands.devices", "record", "Record a capture device to a file."),
-    "doctor": ("edgeae.runtime.doctor.page", "doctor", "Check this computer; a page for a report."),
-    "info": ("edgeae.runtime.info", "info", "Show and self-test an artifact."),
-    "bench": ("edgeae.runtime.bench", "bench", "Measure what an artifact costs on this computer."),
+    "doctor": ("edgeae.runtime.commands.doctor", "doctor", "Check this computer; a page for a report."),
+    "info": ("edgeae.runtime.commands.info", "info", "Show and self-test an artifact."),
+    "bench": ("edgeae.runtime.commands.bench", "bench", "Measure what an artifact costs on this computer."),
 }
 
 

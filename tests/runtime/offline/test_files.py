@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.cli import run_command
-from edgeae.runtime.files import Logged, logs_of
+from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.offline.files import Logged, logs_of
 from edgeae.runtime.scoring.detector import Detector
 
 Line = dict[str, Any]

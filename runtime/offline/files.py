@@ -17,17 +17,17 @@ from typing import Any
 
 import click
 
-from .audio.recordings import audio_files
-from .audio.sound_file import SUFFIXES, Channel
-from .errors import AudioError, ConfigError
-from .model.artifact import Artifact
-from .monitoring.drift_file import TrackFile
-from .outputs.lines import PROGRAM, Teller
-from .outputs.outbox import Line
-from .report import Report
-from .scoring.detector import Detector
-from .system.process_pool import in_order
-from .system.progress import bar, draws_over
+from ..audio.recordings import audio_files
+from ..audio.sound_file import SUFFIXES, Channel
+from ..errors import AudioError, ConfigError
+from ..live.reporter import Report
+from ..model.artifact import Artifact
+from ..monitoring.drift_file import TrackFile
+from ..outputs.lines import PROGRAM, Teller
+from ..outputs.outbox import Line
+from ..scoring.detector import Detector
+from ..system.process_pool import in_order
+from ..system.progress import bar, draws_over
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:

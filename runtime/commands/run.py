@@ -10,27 +10,27 @@ from typing import Any
 
 import click
 
-from .audio.sound_file import Channel, parse_channel
-from .capture.capture import now
-from .capture.microphone import Microphone
-from .capture.names import resolve
-from .capture.negotiate import FORMATS
-from .capture.queue import Backlog
-from .commands.shared_options import wait_device_option
-from .errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
-from .files import Logged, expand, logs_of, score_files
-from .listening import Ear, listen
-from .live import stopping
-from .model.find import split_models
-from .monitoring.drift import DAYS
-from .monitoring.drift_file import TrackFile
-from .outputs.registry import Outputs, output_options
-from .pipe import Pipe
-from .scoring.detector import Detector
-from .scoring.selftest import load_all
-from .source import Source, tell
-from .system.process_pool import jobs_for
-from .system.slug import slug
+from ..audio.sound_file import Channel, parse_channel
+from ..capture.capture import now
+from ..capture.microphone import Microphone
+from ..capture.names import resolve
+from ..capture.negotiate import FORMATS
+from ..capture.queue import Backlog
+from ..errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
+from ..live.listen import Ear, listen
+from ..live.source import Source, tell
+from ..live.stdin import Pipe
+from ..live.stream import stopping
+from ..model.find import split_models
+from ..monitoring.drift import DAYS
+from ..monitoring.drift_file import TrackFile
+from ..offline.files import Logged, expand, logs_of, score_files
+from ..outputs.registry import Outputs, output_options
+from ..scoring.detector import Detector
+from ..scoring.selftest import load_all
+from ..system.process_pool import jobs_for
+from ..system.slug import slug
+from .shared_options import wait_device_option
 
 EXIT_ANOMALY = 1
 

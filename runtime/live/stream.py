@@ -8,10 +8,10 @@ from types import FrameType
 
 import numpy as np
 
-from .audio.sound_file import Resampler
-from .capture.capture import Gap
-from .features.mel import Float32
-from .scoring.detector import Pipeline, Window, checked, see
+from ..audio.sound_file import Resampler
+from ..capture.capture import Gap
+from ..features.mel import Float32
+from ..scoring.detector import Pipeline, Window, checked, see
 
 
 class Stream:

@@ -8,12 +8,12 @@ from typing import Any
 import click
 import numpy as np
 
-from .errors import ArtifactError, ConfigError, printable
-from .model.artifact import replace_file
-from .model.find import default_model
-from .scoring.calibration import history
-from .scoring.detector import Detector
-from .scoring.selftest import check
+from ..errors import ArtifactError, ConfigError, printable
+from ..model.artifact import replace_file
+from ..model.find import default_model
+from ..scoring.calibration import history
+from ..scoring.detector import Detector
+from ..scoring.selftest import check
 
 COLUMN = 24  # where values begin
 
@@ -109,8 +109,8 @@ def info(model: Path | None, as_json: bool, as_card: bool, results: Path | None,
 
 
 def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
-    from .card import card
-    from .results import load
+    from ..card import card
+    from ..results import load
 
     if output and output.suffix != ".md":
         raise ConfigError(f"{output}: the name of a card ends in .md")

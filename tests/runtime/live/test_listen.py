@@ -17,12 +17,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.cli import run_command
+from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.selftest import load_all
 
 RATE = 16000
-MAIN = [sys.executable, "-c", "from edgeae.runtime.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 Line = dict[str, Any]
 Run = Callable[..., tuple[int, list[Line], str]]

@@ -1,0 +1,1 @@
+"""Scoring microphones and pipes as the sound arrives."""
