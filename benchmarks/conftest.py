@@ -84,8 +84,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from edgeae.quantize.export import export
     from edgeae.runtime import Detector
     from edgeae.train.config import load_config
-    from edgeae.train.synth import write_dataset
-    from edgeae.train.training import train
+    from edgeae.train.run import train
+    from edgeae.train.synth.dataset import write_dataset
 
     root = tmp_path_factory.mktemp("benchmarks")
     counts = {"test_normals": 20, "test_anomalies": 20, "seconds": 6.0, "seed": 0}

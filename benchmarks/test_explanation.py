@@ -10,8 +10,8 @@ from edgeae.quantize.export import export
 from edgeae.runtime import Detector
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.train.config import load_config
-from edgeae.train.synth import FAULTS, Machine, fault_band, write_dataset
-from edgeae.train.training import train
+from edgeae.train.run import train
+from edgeae.train.synth.dataset import FAULTS, Machine, fault_band, write_dataset
 
 SEED, FLEET, NEW, FULL = 7, range(3), range(3, 11), 0.7  # a fault of at least `FULL` severity is fully developed
 

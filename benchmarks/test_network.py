@@ -21,12 +21,12 @@ def forms(request):
 
 def _forms(name):
     """torch, and ONNX graphs: float with the residual alone, float with statistics, int8 with statistics."""
+    from edgeae.quantize.conv_transpose import rewrite
     from edgeae.quantize.export import HEADROOM, to_onnx
-    from edgeae.quantize.rewrite import rewrite
-    from edgeae.quantize.static import quantize
-    from edgeae.quantize.statistics import with_statistics
+    from edgeae.quantize.qdq import quantize
+    from edgeae.quantize.statistics_output import with_statistics
     from edgeae.train.config import load_config
-    from edgeae.train.models import build
+    from edgeae.train.networks import build
 
     config = load_config(name)
     network = build(config.model, config.mel.n_mels).eval()

@@ -26,7 +26,7 @@ HARMLESS = [*GAINS, *HIGH_RATES, "pink noise, SNR 20 dB", "hum of 50 Hz, -10 dB"
 @pytest.fixture(scope="module")
 def synthetic(models, tmp_path_factory, robustness):
     """The rows of four new machines, each calibrated on a minute."""
-    from edgeae.train.synth import write_dataset
+    from edgeae.train.synth.dataset import write_dataset
 
     counts = {"train_clips": 10, "test_normals": 30, "test_anomalies": 30, "seconds": 6.0, "seed": 0}
     data = write_dataset(tmp_path_factory.mktemp("robustness") / "new", machines=[3, 4, 5, 6], **counts)
@@ -73,7 +73,7 @@ def test_real_machines(robustness, name, tmp_path):
 def _trained(data, folder):
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
-    from edgeae.train.training import train
+    from edgeae.train.run import train
 
     run = train(data, load_config("edge"), folder / "run")
     export(run, int8=True, report=print).write(run, None)

@@ -6,8 +6,8 @@ from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
 from edgeae.train.config import load_config
-from edgeae.train.features import features
-from edgeae.train.training import train
+from edgeae.train.run import train
+from edgeae.train.torch_features import features
 
 EPOCHS = 2
 CONFIG = load_config("edge", [f"training.epochs={EPOCHS}", "training.accelerator=cpu", "training.threads=1"])

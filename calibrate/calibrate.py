@@ -16,8 +16,8 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.progress import Step, counted, unseen
 
 from .checks import findings, too_narrow
-from .sound import Sound
-from .stability import stability
+from .recording import Sound
+from .uncertainty import stability
 
 
 def _warn(text: str) -> None:

@@ -17,8 +17,8 @@ from edgeae.runtime.scoring.detector import Detector, Window
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.head import Float64
 
-from .sound import Sound, names, places
-from .steadiness import unsteady
+from .consistency import unsteady
+from .recording import Sound, names, places
 
 # What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.monitoring.health`), by the same measures.
 # Stuck samples have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and

@@ -17,8 +17,8 @@ from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION, probability_of
 from edgeae.runtime.system.progress import Progress
 
 from .calibrate import calibrate_files, learn, name_of
-from .listening import listen
-from .stability import words
+from .from_device import listen
+from .uncertainty import words
 
 
 def choose_recordings(inputs: list[str], machine: str | None, clips: int | None) -> tuple[list[Path], str]:

@@ -16,8 +16,8 @@ def main(work: Path) -> None:
     from edgeae.quantize.export import export
     from edgeae.runtime.scoring.detector import Detector
     from edgeae.train.config import load_config
-    from edgeae.train.synth import write_dataset
-    from edgeae.train.training import train
+    from edgeae.train.run import train
+    from edgeae.train.synth.dataset import write_dataset
 
     data = write_dataset(
         work / "data", machines=[0, 1], train_clips=12, test_normals=0, test_anomalies=0, seconds=4.0, seed=1

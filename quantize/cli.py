@@ -85,10 +85,9 @@ def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress)
     """Say what int8 costs, in all and by layers, and note it in the artifact; ArtifactError if that is too much."""
     import onnx
 
-    from edgeae.train.fleet import spread
-
-    from .drift import compare
-    from .layers import CLIPS, analyse, check_drift, table
+    from .error import compare
+    from .layer_error import CLIPS, analyse, check_drift, table
+    from .training_set import spread
 
     progress.step("comparing float and int8")
     compared = compare(made.float_, int8, made.sound)

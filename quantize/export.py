@@ -31,17 +31,17 @@ from edgeae.runtime.scoring.detector import Detector, Pipeline
 from edgeae.runtime.scoring.selftest import measure
 from edgeae.runtime.system.progress import Step, unseen
 from edgeae.train.config import Config
-from edgeae.train.fleet import Sound, data_of, read_sound, spread, validated
-from edgeae.train.models import Autoencoder
-from edgeae.train.module import load_network
-from edgeae.train.training import best_checkpoint
+from edgeae.train.lightning_module import load_network
+from edgeae.train.networks import Autoencoder
+from edgeae.train.run import best_checkpoint
 
-from .even import even
-from .layers import CLIPS
+from .conv_transpose import fold, rewrite
+from .equalize import even
+from .layer_error import CLIPS
+from .qdq import input_range, quantize
 from .ranges import measure_ranges
-from .rewrite import fold, rewrite
-from .static import input_range, quantize
-from .statistics import with_statistics
+from .statistics_output import with_statistics
+from .training_set import Sound, data_of, read_sound, spread, validated
 from .verify import assert_integer, assert_same
 
 OPSET = 17

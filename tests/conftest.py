@@ -29,8 +29,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A fleet of synthetic machines, the ``tiny`` preset trained on it, and both artifacts."""
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
-    from edgeae.train.synth import write_dataset
-    from edgeae.train.training import train
+    from edgeae.train.run import train
+    from edgeae.train.synth.dataset import write_dataset
 
     root = tmp_path_factory.mktemp("trained")
     counts = {"test_normals": 6, "test_anomalies": 8, "seconds": 4.0, "seed": 1}

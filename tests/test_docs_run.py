@@ -70,7 +70,7 @@ def blocks(page: str) -> list[str]:
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two minutes of one healthy machine."""
-    from edgeae.train.synth import write_dataset
+    from edgeae.train.synth.dataset import write_dataset
 
     counts = {"test_normals": 0, "test_anomalies": 0, "seconds": 130.0, "seed": 4}
     return write_dataset(tmp_path_factory.mktemp("steady"), machines=[1], train_clips=1, **counts)

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from edgeae.train.synth import write_dataset
+from edgeae.train.synth.dataset import write_dataset
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 CODE = [(path, cell) for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]

@@ -68,7 +68,7 @@ def _train(data: Path | None, name: str, run: Path | None, changes: list[str], r
         config = load_config(name, changes)
         run = run or Path("runs") / f"{Path(name).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
-    from .training import train as train_run
+    from .run import train as train_run
 
     began = time.monotonic()
     train_run(data or _data_of(run), config, run, resume=resume)
@@ -85,7 +85,7 @@ def _existing(run: Path | None) -> Path:
 
 def _data_of(run: Path) -> Path:
     """The data a run began with, else ``data``."""
-    from .fleet import data_of
+    from edgeae.quantize.training_set import data_of
 
     return data_of(run) if (run / "data.json").is_file() else Path("data")
 

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
-
-from .schema import Between, build
+from edgeae.runtime.system.schema import Between, build
 
 PRESETS = ("edge", "cnn2d", "dense", "tiny")
 
@@ -25,7 +24,7 @@ Share = Annotated[float, Between(0.0, 0.95)]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network; `edgeae.train.models` draws each of them."""
+    """The network; `edgeae.train.networks` draws each of them."""
 
     name: Literal["edge", "cnn2d", "dense"] = "edge"
     bottleneck: Annotated[int, Between(1, 512)] = 8  # numbers a step

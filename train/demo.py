@@ -20,7 +20,7 @@ TRAIN_CLIPS, CALIBRATION_CLIPS, TEST_NORMALS, TEST_ANOMALIES = 40, 6, 20, 40
 
 def write_sound(folder: Path, seed: int, step: Step = unseen) -> None:
     """``folder/fleet`` to train on and ``folder/new-machine`` to watch."""
-    from .synth import write_dataset
+    from .synth.dataset import write_dataset
 
     write_dataset(
         folder / "fleet",

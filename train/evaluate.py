@@ -208,10 +208,11 @@ def load_detector(model: Path, report: Report) -> Detector:
         return load_checked(model)
     if model.suffix != ".ckpt" and not model.is_dir():
         raise ConfigError(f"{model}: neither an artifact (.onnx) nor a checkpoint (.ckpt) nor the folder of a run")
-    from .fleet import data_of, read_sound, validated
-    from .module import load_network
+    from edgeae.quantize.training_set import data_of, read_sound, validated
+
+    from .lightning_module import load_network
+    from .run import best_checkpoint
     from .torch_network import TorchNetwork
-    from .training import best_checkpoint
 
     checkpoint = model if model.suffix == ".ckpt" else best_checkpoint(model)
     trained, config = load_network(checkpoint)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeae.quantize.training_set import cut_patches
 from edgeae.runtime.audio.recordings import Label
 from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
 from edgeae.runtime.features.mel import Float32, log_mel
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF
 from edgeae.runtime.scoring.detector import Detector, Window
 
-from .fleet import cut_patches
 from .summary import Score, Tested
 
 SHOWN = 10.0  # seconds, about

@@ -6,7 +6,7 @@ import torch
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.network import statistics_of
 
-from .models import Autoencoder
+from .networks import Autoencoder
 
 BATCH = 64
 

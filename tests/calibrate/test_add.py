@@ -17,7 +17,7 @@ from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.calibration import extended, history, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
-from edgeae.train.synth import Machine, render
+from edgeae.train.synth.dataset import Machine, render
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -16,7 +16,7 @@ from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.monitoring.health import Health
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.train.synth import Machine, render
+from edgeae.train.synth.dataset import Machine, render
 
 RATE = 16000
 Change = Callable[[Float32], Float32]

@@ -154,7 +154,7 @@ class FakeCapture:
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.calibrate.listening.open_capture", FakeCapture)
+        monkeypatch.setattr("edgeae.calibrate.from_device.open_capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install

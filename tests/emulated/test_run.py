@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.runtime.scoring.selftest import TOLERANCE
-from edgeae.train.synth import write_dataset
+from edgeae.train.synth.dataset import write_dataset
 from tests.emulated.conftest import Line, Processor, emulated
 from tests.runtime import conftest as alsa
 

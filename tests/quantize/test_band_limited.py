@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.quantize.drift import score_drift, window_scores
+from edgeae.quantize.error import score_drift, window_scores
 from edgeae.quantize.export import Export, export
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.config import load_config
-from edgeae.train.synth import write_dataset
-from edgeae.train.training import train
+from edgeae.train.run import train
+from edgeae.train.synth.dataset import write_dataset
 
 RATE = 8000
 

@@ -5,8 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from edgeae.quantize import drift, export
+from edgeae.quantize import error as drift
+from edgeae.quantize import export
 from edgeae.quantize.cli import MAX_DRIFT
+from edgeae.quantize.training_set import read_sound
 from edgeae.quantize.verify import assert_integer, optimized_ops
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.commands.cli import run_command
@@ -14,10 +16,9 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import SECTIONS
 from edgeae.runtime.scoring.selftest import check
 from edgeae.train.config import load_config
-from edgeae.train.fleet import read_sound
-from edgeae.train.models import build
-from edgeae.train.module import load_network
-from edgeae.train.training import best_checkpoint
+from edgeae.train.lightning_module import load_network
+from edgeae.train.networks import build
+from edgeae.train.run import best_checkpoint
 
 NETWORKS = ("edge", "cnn2d", "dense")
 

@@ -8,7 +8,7 @@ from edgeae.runtime.errors import ArtifactError
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from edgeae.quantize.rewrite import rewrite  # noqa: E402
+from edgeae.quantize.conv_transpose import rewrite  # noqa: E402
 from edgeae.quantize.verify import assert_integer, assert_same, check_layers, observe, optimized_nodes  # noqa: E402
 
 node = onnx.helper.make_node

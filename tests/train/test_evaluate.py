@@ -72,7 +72,7 @@ def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(capsys, 
 
 @pytest.mark.parametrize("model", ["run", "checkpoint"])
 def test_trained_network_scores_as_its_float_artifact(capsys, trained, tmp_path, model):
-    from edgeae.train.training import best_checkpoint
+    from edgeae.train.run import best_checkpoint
 
     path = trained.run if model == "run" else best_checkpoint(trained.run)
     torch_ = _evaluate(capsys, path, trained.new, "--calibration-clips", 5, "-o", tmp_path / "torch")
@@ -206,7 +206,7 @@ def test_the_channel_of_training_is_read_again(trained):
 
 def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(tmp_path: Path) -> None:
     """MIMII names the recordings of every machine alike."""
-    from edgeae.train.fleet import validated
+    from edgeae.quantize.training_set import validated
 
     files = [("id_00/normal/0.wav", "validation"), ("id_02/normal/0.wav", "fit")]
     recordings = [{"file": file, "part": part} for file, part in files]

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from edgeae.runtime.commands.cli import run_command
-from edgeae.train.synth import write_dataset
+from edgeae.train.synth.dataset import write_dataset
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from edgeae.runtime.commands.cli import run_command
-from edgeae.train.synth import write_dataset
+from edgeae.train.synth.dataset import write_dataset
 
 HOSTILE = "normal_id_03_<img src=x onerror=alert(1)>`&amp;.wav"
 WINDOWS = {"light": (1200, 900), "dark": (390, 844)}  # a desk, a phone

@@ -20,7 +20,7 @@ from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector, Result, Window
 from edgeae.runtime.scoring.head import Float64, Head, Kind
 from edgeae.runtime.scoring.threshold import Threshold
-from edgeae.train.synth import FAULTS, Fault, Machine, render
+from edgeae.train.synth.dataset import FAULTS, Fault, Machine, render
 from tests.runtime.conftest import plain_fleet
 
 SIZE = 25  # eight mel bands

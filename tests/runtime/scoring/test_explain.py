@@ -13,7 +13,7 @@ from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer, Explanation, Moved
 from edgeae.runtime.scoring.head import Float64, Head, size_of, smooth_basis
-from edgeae.train.synth import FAULTS, Fault, Machine, Samples, fault_band, render
+from edgeae.train.synth.dataset import FAULTS, Fault, Machine, Samples, fault_band, render
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()

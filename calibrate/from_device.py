@@ -8,8 +8,8 @@ from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
 
-from .meter import Meter
-from .sound import Sound
+from .level_meter import Meter
+from .recording import Sound
 
 
 def listen(detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0) -> list[Sound]:

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from edgeae.quantize import layers
-from edgeae.quantize.drift import window_scores
+from edgeae.quantize import layer_error as layers
+from edgeae.quantize.error import window_scores
 from edgeae.quantize.export import Export, export, quantize, rewrite, to_onnx
-from edgeae.quantize.statistics import with_statistics
+from edgeae.quantize.statistics_output import with_statistics
 from edgeae.quantize.verify import observe
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.model.network import Network
 from edgeae.train.config import load_config
-from edgeae.train.models import build
+from edgeae.train.networks import build
 
 onnx = pytest.importorskip("onnx")
 

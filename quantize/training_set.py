@@ -16,8 +16,7 @@ from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.calibration import fit_fleet
 from edgeae.runtime.scoring.detector import Pipeline
 from edgeae.runtime.scoring.head import Float64, Kind
-
-from .config import Config
+from edgeae.train.config import Config
 
 T = TypeVar("T")
 

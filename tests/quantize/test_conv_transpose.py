@@ -15,7 +15,7 @@ onnx = pytest.importorskip("onnx")
 reference = pytest.importorskip("onnx.reference")
 ort = pytest.importorskip("onnxruntime")
 
-from edgeae.quantize.rewrite import plan_axis, rewrite  # noqa: E402
+from edgeae.quantize.conv_transpose import plan_axis, rewrite  # noqa: E402
 from edgeae.quantize.verify import assert_same  # noqa: E402
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.train.stored import StoredFrames, store
+from edgeae.train.frame_store import StoredFrames, store
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgeae.calibrate.meter import Meter
+from edgeae.calibrate.level_meter import Meter
 
 
 class Terminal(io.StringIO):

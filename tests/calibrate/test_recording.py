@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeae.calibrate.sound import MOST_PLACES, Sound, names, places
+from edgeae.calibrate.recording import MOST_PLACES, Sound, names, places
 from edgeae.runtime.scoring.detector import Window
 
 DETECTOR: Any = SimpleNamespace(  # windows of 4 s, one after another

@@ -5,14 +5,14 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgeae.quantize.even import even
+from edgeae.quantize.conv_transpose import fold, rewrite
+from edgeae.quantize.equalize import even
 from edgeae.quantize.export import to_onnx
+from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
-from edgeae.quantize.rewrite import fold, rewrite
-from edgeae.quantize.static import quantize
 from edgeae.quantize.verify import assert_same
 from edgeae.train.config import load_config
-from edgeae.train.models import build
+from edgeae.train.networks import build
 
 HEADROOM = 1.5
 PATCHES = np.random.default_rng(0).normal(-50, 10, (60, 32, 128)).astype(np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from edgeae.runtime.errors import ConfigError
+from ..errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Float64, Head
 from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
 
-from .sound import Sound, names, places
+from .recording import Sound, names, places
 
 REFUSED = 0.01  # share of healthy calibrations with a window that sticks out so far from the machine's others
 REFUSED_BY_FLEET = 0.001  # ... from what windows of the fleet score

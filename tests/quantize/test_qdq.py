@@ -13,10 +13,10 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
-from edgeae.quantize.even import even  # noqa: E402
+from edgeae.quantize.conv_transpose import fold, rewrite  # noqa: E402
+from edgeae.quantize.equalize import even  # noqa: E402
+from edgeae.quantize.qdq import input_range, quantize  # noqa: E402
 from edgeae.quantize.ranges import measure_ranges  # noqa: E402
-from edgeae.quantize.rewrite import fold, rewrite  # noqa: E402
-from edgeae.quantize.static import input_range, quantize  # noqa: E402
 from edgeae.quantize.verify import assert_integer, assert_same, optimized_ops  # noqa: E402
 from edgeae.runtime.model.network import statistics_of  # noqa: E402
 
@@ -210,7 +210,7 @@ def test_the_sums_of_an_int8_network_are_exact(pair):
 
 
 def test_a_float_network_gives_the_same_sums(pair):
-    from edgeae.quantize.statistics import with_statistics
+    from edgeae.quantize.statistics_output import with_statistics
 
     x = sound(5, 4)
     model = with_statistics(rewrite(pair[0]))

@@ -9,7 +9,7 @@ Of the input, and of each convolution of the trained network with its ReLU:
                     against each other, as a share of the sum over all layers
 
 A change that all scores share counts for nothing: head and threshold of an int8 file are fitted on its
-own outputs. What comes from counting z in whole units (`edgeae.quantize.static`) belongs to no layer.
+own outputs. What comes from counting z in whole units (`edgeae.quantize.qdq`) belongs to no layer.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Float64
-from edgeae.train.fleet import Sound
 
-from .drift import movement, window_scores
-from .statistics import with_statistics
+from .error import movement, window_scores
+from .statistics_output import with_statistics
+from .training_set import Sound
 from .verify import observe
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def analyse(model: ModelProto, quantized: ModelProto, float_: Artifact, clips: S
 def check_drift(drift: float, allowed: float, layers: Sequence[Layer]) -> None:
     """Raise ArtifactError, naming the layer to blame, if the scores drift by more than allowed.
 
-    drift, allowed: see `edgeae.quantize.drift.score_drift`. layers: the worst first.
+    drift, allowed: see `edgeae.quantize.error.score_drift`. layers: the worst first.
     """
     if not drift <= allowed:
         raise ArtifactError(

@@ -19,8 +19,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from edgeae.runtime.errors import ConfigError
 
 from .config import Config
-from .data import PatchData
-from .module import AutoencoderModule, load_network
+from .lightning_module import AutoencoderModule, load_network
+from .patches import PatchData
 
 LAST = "last"  # checkpoints/last.ckpt: where a resumed run goes on
 NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"

@@ -2,7 +2,7 @@
 
 CACHE/<content, MelSpec and channel>.npy    float32: 58 MB an hour, half of what 16-bit audio of 16 kHz takes
 
-They stay on disk (`edgeae.train.stored`). What an interrupted training computed is not computed again.
+They stay on disk (`edgeae.train.frame_store`). What an interrupted training computed is not computed again.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar
 
 from .config import Config
-from .stored import Frames, StoredFrames, store
+from .frame_store import Frames, StoredFrames, store
 
 CHUNK = 2048  # frames computed at once: about a minute, 50 MB of float64 spectrum
 LARGE = 1e9  # bytes of features that are said before they are computed

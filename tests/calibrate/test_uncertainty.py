@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeae.calibrate.stability import stability, words
+from edgeae.calibrate.uncertainty import stability, words
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Float64
@@ -35,7 +35,7 @@ def test_the_threshold_of_more_windows_is_foretold_where_the_artifact_can(
     one = calibrated(fresh, drawn(fresh, 1, seed=2), false_alarms="20%")
     assert stability(one)["threshold_change"] < 0  # one window leaves the mean to chance
     assert stability(calibrated(fresh, drawn(fresh, 20, seed=2)))["threshold_change"] is None  # none of more windows
-    monkeypatch.setattr("edgeae.calibrate.stability.FEWEST_REFERENCE", 1000)
+    monkeypatch.setattr("edgeae.calibrate.uncertainty.FEWEST_REFERENCE", 1000)
     assert stability(one)["threshold_change"] is None  # the fleet has too few scores
 
 

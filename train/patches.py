@@ -23,8 +23,8 @@ from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
 from edgeae.runtime.scoring.head import Float64
 
 from .config import Config
-from .features import CHUNK, Features
-from .stored import Frames
+from .frame_store import Frames
+from .torch_features import CHUNK, Features
 
 PATCHES = 10_000  # in an epoch, about
 DEAF_STD = 1e6  # dB: of a band that is not to be heard

@@ -11,9 +11,9 @@ from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.audio.sound_file import read_log_mel
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import Float32, MelSpec, log_mel
-from edgeae.train import features as module
+from edgeae.train import torch_features as module
 from edgeae.train.config import Config, DataConfig, load_config
-from edgeae.train.features import TorchLogMel, features
+from edgeae.train.torch_features import TorchLogMel, features
 from tests.train.conftest import Maker
 
 SECOND = np.arange(16000) / 16000

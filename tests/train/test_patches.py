@@ -13,7 +13,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF
 from edgeae.train.config import Config, DataConfig, load_config
-from edgeae.train.data import (
+from edgeae.train.patches import (
     DEAF_STD,
     STD_FLOOR,
     PatchData,
@@ -23,7 +23,7 @@ from edgeae.train.data import (
     patch_step,
     split,
 )
-from edgeae.train.features import Features
+from edgeae.train.torch_features import Features
 
 
 def _features(lengths: dict[str, list[int]]) -> list[Features]:

@@ -29,11 +29,11 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import replace_file
 
 from .config import Config, save_config
-from .data import PatchData, Split, band_statistics, long_enough, split
-from .features import Features, features
-from .loop import Outcome, fit, make_trainer
-from .models import cost
-from .module import AutoencoderModule
+from .lightning_module import AutoencoderModule
+from .networks import cost
+from .patches import PatchData, Split, band_statistics, long_enough, split
+from .torch_features import Features, features
+from .trainer import Outcome, fit, make_trainer
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"

@@ -16,7 +16,17 @@ from sklearn.metrics import roc_auc_score
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import log_mel
-from edgeae.train.synth import FAULTS, KINDS, Fault, Machine, _clip, bearing_order, fault_band, render, write_dataset
+from edgeae.train.synth.dataset import (
+    FAULTS,
+    KINDS,
+    Fault,
+    Machine,
+    _clip,
+    bearing_order,
+    fault_band,
+    render,
+    write_dataset,
+)
 
 Array = NDArray[np.float64]
 

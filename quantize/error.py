@@ -10,7 +10,8 @@ from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Float64
-from edgeae.train.fleet import Sound, spread
+
+from .training_set import Sound, spread
 
 CLIPS = 200  # training clips that are compared at most
 LEAST_SPREAD = 0.1  # ln: scores of 50 to 500 clips have standard deviations of .14 to .29, of 3 to 6 clips down to .016

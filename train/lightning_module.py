@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from edgeae.runtime.errors import ConfigError
 
 from .config import Config
-from .models import Autoencoder, build
+from .networks import Autoencoder, build
 
 CHECKPOINT_KEY = "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
 CHECKPOINT_FORMAT = 1

@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Callback
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.train.cli import train as command
 from edgeae.train.config import Config, load_config
-from edgeae.train.module import AutoencoderModule, load_network
-from edgeae.train.training import best_checkpoint, train
+from edgeae.train.lightning_module import AutoencoderModule, load_network
+from edgeae.train.run import best_checkpoint, train
 from tests.train.conftest import Maker
 
 

@@ -3,14 +3,14 @@
 Activations are unsigned 8-bit with one scale a tensor, weights signed 8-bit with one scale a
 channel, biases 32-bit. The ranges of the activations are the extremes over all patches given,
 widened: what costs accuracy first is saturation, then the step of the output, which is therefore
-chosen for each band (`edgeae.quantize.even`).
+chosen for each band (`edgeae.quantize.equalize`).
 
     input -(x - mean) / std-> Round -> z -------------------------------> Sub -> residual, statistics
                                        |                                   |
                                        +-> Quantize -> all integer -> Dequantize -> Mul
 
 z is rounded to a whole number of units, and a step of each band of the output is a few of
-them. So their difference and its sums are whole numbers, and exact (`edgeae.quantize.statistics`).
+them. So their difference and its sums are whole numbers, and exact (`edgeae.quantize.statistics_output`).
 
 Made by onnxruntime's QDQQuantizer (the part of `quantize_static` behind calibration; tried with
 onnxruntime 1.20 and 1.32) from ranges measured here. `quantize_static` itself offers no way to
@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.features.mel import Float32
 
-from .even import UNIT
+from .equalize import UNIT
 from .ranges import measure_ranges
-from .statistics import with_statistics
+from .statistics_output import with_statistics
 from .verify import MOVES, NETWORK, check_layers
 
 if TYPE_CHECKING:

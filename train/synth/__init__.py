@@ -1,0 +1,1 @@
+"""Synthetic machines and their faults."""
