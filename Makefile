@@ -64,7 +64,7 @@ $(VENV)-release/.installed: Makefile
 	touch $@
 
 # The stages' folders are prerequisites because a strict editable install links each file.
-$(VENV)/.installed: pyproject.toml runtime train quantize calibrate configs
+$(VENV)/.installed: pyproject.toml runtime calibrate train quantize evaluate configs
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --editable '.[train,mqtt,dev]' --config-settings editable_mode=strict
 	touch $@

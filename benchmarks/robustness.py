@@ -18,12 +18,12 @@ import click
 import numpy as np
 from disturbances import Disturbance, Normal, background, disturbances, read_recording
 
+from edgeae.evaluate.metrics import auc_of
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Window
 from edgeae.runtime.scoring.selftest import load_checked
-from edgeae.train.figures import auc_of
 
 FALSE_ALARMS = "1%"  # asked for
 CALIBRATION_CLIPS = 10

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeae.evaluate.scores import evaluate_all
+from edgeae.evaluate.summary import as_json
 from edgeae.runtime import Detector
-from edgeae.train.evaluate import evaluate_all
-from edgeae.train.summary import as_json
 
 
 def _summary(model: Path, data: Path, clips: int):

@@ -15,11 +15,11 @@ EXIT_DEFECT = 70  # EX_SOFTWARE
 
 # command: (module, attribute, one line of help), in the order of the work
 COMMANDS = {
-    "demo": ("edgeae.train.demo", "demo", "The whole path on a synthetic machine, in minutes."),
-    "inspect": ("edgeae.train.inspect", "inspect", "Report on a data set before training."),
+    "demo": ("edgeae.evaluate.demo", "demo", "The whole path on a synthetic machine, in minutes."),
+    "inspect": ("edgeae.evaluate.dataset.cli", "inspect", "Report on a data set before training."),
     "train": ("edgeae.train.cli", "train", "Train an autoencoder on normal sound."),
     "export": ("edgeae.quantize.cli", "export", "Write a trained network as one float or int8 artifact."),
-    "evaluate": ("edgeae.train.cli", "evaluate", "AUC and pAUC on labelled recordings."),
+    "evaluate": ("edgeae.evaluate.cli", "evaluate", "AUC and pAUC on labelled recordings."),
     "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
     "run": ("edgeae.runtime.commands.run", "run", "Score recordings, a stream or a microphone."),
     "service": ("edgeae.runtime.commands.service", "service", "Keep listening: a systemd service."),

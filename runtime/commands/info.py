@@ -109,8 +109,8 @@ def info(model: Path | None, as_json: bool, as_card: bool, results: Path | None,
 
 
 def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
-    from ..card import card
-    from ..results import load
+    from edgeae.evaluate.report.model_card import card
+    from edgeae.evaluate.report.results import load
 
     if output and output.suffix != ".md":
         raise ConfigError(f"{output}: the name of a card ends in .md")

@@ -16,7 +16,7 @@ from edgeae.train.cli import train as command
 from edgeae.train.config import Config, load_config
 from edgeae.train.lightning_module import AutoencoderModule, load_network
 from edgeae.train.run import best_checkpoint, train
-from tests.train.conftest import Maker
+from tests.conftest import Maker
 
 
 @pytest.fixture(autouse=True)

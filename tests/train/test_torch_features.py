@@ -14,7 +14,7 @@ from edgeae.runtime.features.mel import Float32, MelSpec, log_mel
 from edgeae.train import torch_features as module
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.torch_features import TorchLogMel, features
-from tests.train.conftest import Maker
+from tests.conftest import Maker
 
 SECOND = np.arange(16000) / 16000
 NOISE = np.random.default_rng(0).standard_normal(16000)

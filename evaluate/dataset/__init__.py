@@ -1,0 +1,1 @@
+"""`edgeae inspect`: a report on a data set."""

@@ -1,0 +1,66 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeae.evaluate.report.markdown import LONGEST, UNKNOWN, bullets, code, table, text
+
+HOSTILE = st.text(st.sampled_from("a\\`|<>&*_[]~$@!#\n\r\t\x1b\u202e\u2028 "), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("id_03", r"id\_03"),
+        ("a | b", "a &#124; b"),
+        ("one\ntwo\r\n# three", "one two # three"),
+        ("<script>alert(1)</script>", "&#60;script&#62;alert(1)&#60;/script&#62;"),
+        ("![x](http://x)", r"!\[x\](http://x)"),
+        ("\x1b[2J\u202eevil", r"\[2J evil"),
+        (r"\|", "&#92;&#124;"),
+        (None, UNKNOWN),
+        ("  \n ", UNKNOWN),
+        (False, "no"),
+        (0, "0"),
+        (2343000.0, "2.343e+06"),
+        (["id_00", "x|y"], r"id\_00, x&#124;y"),
+        ({"a": [1, None]}, "a 1, not stated"),
+        (np.float64(0.25), "0.25"),
+        (np.array([]), r"\[\]"),
+        (np.array([[1, 2], [3, 4]]), r"\[\[1 2\] \[3 4\]\]"),
+    ],
+)
+def test_a_value_is_words_and_nothing_else(value: Any, expected: str) -> None:
+    assert text(value) == expected
+
+
+@given(HOSTILE)
+def test_nothing_of_a_value_can_start_markup(value: str) -> None:
+    found = text(value)
+    assert found.isprintable()
+    plain = re.sub(r"\\[*_\[\]~$]|&#\d+;", "", found)
+    assert not set(plain) & set("\\`|<>&*_[]~$@")
+
+
+@given(HOSTILE.filter(lambda words: " ".join(words.split()).isprintable()))
+def test_a_reader_sees_what_the_value_was(value: str) -> None:
+    shown = re.sub(r"\\(.)|&#(\d+);", lambda found: found[1] or chr(int(found[2])), text(value))
+    assert shown == (" ".join(value.split()) or UNKNOWN)
+
+
+def test_a_long_value_is_cut() -> None:
+    assert text("|" * 10**5) == "&#124;" * LONGEST + " ..."
+    assert len(text([["x" * 300] * 3] * 1000)) == LONGEST + 4
+
+
+def test_a_command_stays_on_its_line_and_in_its_block() -> None:
+    assert code("edgeae run 'a\n```\nrm'") == "edgeae run 'a?????rm'"
+
+
+def test_tables_and_lists() -> None:
+    assert table(["", "x"], [["a", "1"], ["b", "2"]]) == "|  | x |\n| --- | --- |\n| a | 1 |\n| b | 2 |"
+    assert bullets(["a", "b"]) == "- a\n- b"
+    assert bullets([]) == ""

@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeae.evaluate.report.results import load, results
+from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.errors import ConfigError
+
+
+def cells(page: str) -> list[list[str]]:
+    return [line[2:-2].split(" | ") for line in page.splitlines() if line.startswith("| ")]
+
+
+def test_what_evaluate_prints_stands_in_the_card(
+    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated = ["evaluate", str(trained.int8), str(trained.data), "--json", "-o", str(tmp_path / "evaluation")]
+    assert run_command(evaluated) == 0
+    path, printed = tmp_path / "results.json", capsys.readouterr().out
+    path.write_text(printed)
+    assert run_command(["info", str(trained.int8), "--card", "--results", str(path)]) == 0
+    page, summary = capsys.readouterr().out, json.loads(printed)
+    ranking = {row[0]: row[1:] for row in cells(page) if len(row) == 5}
+    figures = summary["machines"]["id_01"]
+    low, high = figures["auc_low"], figures["auc_high"]
+    assert ranking[r"id\_01"][0] == f"{figures['auc']:.3f} ({low:.3f} to {high:.3f})"
+    assert ranking[r"id\_01"][2:] == ["6", "8"]
+    assert ranking["mean"][0].startswith(f"{summary['mean']['auc']:.3f} (")
+    assert ranking["no network"][0] == f"{summary['no_network']['auc']:.3f}"
+    rates = {row[0]: row[1:] for row in cells(page) if len(row) == 9}
+    assert rates["all"][0].startswith(f"{summary['all']['false_alarm_rate']:.3f} (")
+    assert rates[r"id\_01"][2] == f"{figures['recall']:.3f}"
+
+
+def test_figures_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup() -> None:
+    strange = {"auc": "<b>", "pauc": True, "pauc_low": [1], "n_normal": None, "recall": {}}
+    page = results({"model": "<i>|", "head": None, "machines": {"a|b": strange}, "no_network": 3})
+    assert [len(row) for row in cells(page)] == [5] * 5 + [9] * 3
+    assert ["a&#124;b", "-", "1.000", "-", "-"] not in cells(page)
+    assert ["a&#124;b", "-", "-", "-", "-"] in cells(page)
+    assert "<" not in page
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "3", '{"machines": []}', '{"machines": {"a": 1}}', "[" * 10**5])
+def test_a_file_that_holds_no_results_is_refused_in_one_sentence(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="give what `edgeae evaluate MODEL DATA --json` printed"):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.json")
