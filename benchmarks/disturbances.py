@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_audio, read_log_mel, select_channel
+from edgeae.runtime.audio.channel import Channel, select_channel
+from edgeae.runtime.audio.sound_file import AudioFile, read_audio
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32, MelSpec, band_edges, log_mel
 from edgeae.runtime.scoring.detector import Pipeline, Window
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
-from edgeae.runtime.audio.sound_file import Channel, read_each, samplerate_of
+from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.scoring.calibration import calibrated, extended
 from edgeae.runtime.scoring.detector import Detector

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE, audio_files, by_machine, label_of, machine_of, scan
-from edgeae.runtime.audio.sound_file import parse_channel
 from edgeae.runtime.commands.shared_options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.model.find import check_target, split_model

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from edgeae.runtime.audio.sound_file import Channel
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.capture.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from edgeae.runtime.audio.sound_file import parse_channel
+from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import default_model
 from edgeae.runtime.scoring.head import Kind

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.audio.sound_file import Channel, read_each
 from edgeae.runtime.scoring.head import Float64, Head
 
 from .metrics import auc_of

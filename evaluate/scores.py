@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.audio.sound_file import Channel, read_each
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network

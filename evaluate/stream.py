@@ -23,7 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AudioFile
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32, MelSpec, MelStream
 from edgeae.runtime.monitoring.alarm import Alarm
 from edgeae.runtime.scoring.detector import Detector, Window

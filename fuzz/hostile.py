@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edgeae.runtime.model.artifact import SECTIONS, digest
-from edgeae.runtime.model.protobuf import OPERATORS, _encode, _fields, read_metadata, with_metadata
+from edgeae.runtime.model.onnx_checks import OPERATORS
+from edgeae.runtime.model.protobuf import _encode, _fields, read_metadata, with_metadata
 
 Choose = Callable[[int], int]
 T = TypeVar("T")

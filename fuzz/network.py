@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["edgeae"]):
     from edgeae.runtime.errors import ArtifactError
     from edgeae.runtime.model.artifact import Artifact
     from edgeae.runtime.model.network import Network
-    from edgeae.runtime.model.protobuf import check_model
+    from edgeae.runtime.model.onnx_checks import check_model
 
 ARTIFACT = Artifact.read(MACHINE)
 

@@ -11,8 +11,8 @@ import atheris
 with atheris.instrument_imports(include=["edgeae", "numpy.lib"]):
     import numpy as np
 
-    from edgeae.runtime.audio.sound_file import read_log_mel
     from edgeae.runtime.errors import AudioError
+    from edgeae.runtime.features.log_mel_file import read_log_mel
     from edgeae.runtime.features.mel import MelSpec
     from edgeae.runtime.scoring.detector import Detector
 

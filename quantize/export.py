@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import scan
-from edgeae.runtime.audio.sound_file import read_each, read_log_mel, samplerate_of
+from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network

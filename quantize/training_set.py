@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import Recording, scan
-from edgeae.runtime.audio.sound_file import read_each, read_log_mel
 from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.calibration import fit_fleet
 from edgeae.runtime.scoring.detector import Pipeline

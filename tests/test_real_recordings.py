@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgeae.runtime.audio.recordings import by_machine, scan
-from edgeae.runtime.audio.sound_file import read_log_mel
 from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 
 DATA = os.environ.get("EDGEAE_DATA")

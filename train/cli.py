@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgeae.runtime.audio.sound_file import parse_channel
+from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
 
 

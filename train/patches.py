@@ -17,7 +17,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from edgeae.runtime.audio.sound_file import PASSBAND, read_each
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.resample import PASSBAND
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
 from edgeae.runtime.scoring.head import Float64

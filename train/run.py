@@ -26,7 +26,7 @@ from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.model.artifact import replace_file
+from edgeae.runtime.system.atomic_file import replace_file
 
 from .config import Config, save_config
 from .lightning_module import AutoencoderModule

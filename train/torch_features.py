@@ -18,9 +18,12 @@ from pathlib import Path
 
 import torch
 
+from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import Recording
-from edgeae.runtime.audio.sound_file import AUDIO_SUFFIXES, AudioFile, read_each, read_log_mel, resampled
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AUDIO_SUFFIXES, AudioFile
 from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32, MelSpec, filter_bank
 from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgeae.runtime.audio.sound_file import parse_channel
+from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import printable
 
 from .checks import findings

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.sound_file import PASSBAND
+from edgeae.runtime.audio.resample import PASSBAND
 from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
 
 SPEC = MelSpec()

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Label, Recording, Split
+from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.signal_quality import Meter, Sound
-from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.audio.sound_file import AudioFile
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32, MelStream
 
 from .fingerprint import SPEC, BandLevels, bandwidth, fingerprint

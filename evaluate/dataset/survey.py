@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, Split, scan
-from edgeae.runtime.audio.sound_file import Channel
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.system.progress import bar

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from edgeae.runtime.audio.sound_file import Channel
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
 from edgeae.runtime.scoring.head import Float64
 

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Label
-from edgeae.runtime.audio.sound_file import Channel
 from edgeae.runtime.scoring.detector import Detector
 
 from ..compare import paired, rows, sibling, title

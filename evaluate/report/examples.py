@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from edgeae.quantize.training_set import cut_patches
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Label
-from edgeae.runtime.audio.sound_file import AudioFile, Channel, read_log_mel, resampled
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AudioFile
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import Float32, log_mel
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF
 from edgeae.runtime.scoring.detector import Detector, Window

@@ -26,12 +26,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio.sound_file import Channel, select_channel
+from ..audio.channel import Channel, select_channel
+from ..audio.pcm import FORMATS, decode
 from ..errors import DeviceError
+from ..system.clock import now
 from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .listing import list_devices
 from .names import resolve
-from .negotiate import FORMATS, PERIOD_SECONDS, RefusedError, decode, negotiate
+from .negotiate import PERIOD_SECONDS, RefusedError, negotiate
 
 QUEUE_PERIODS = 8
 WAIT_MS = 300  # how long the reading thread can take to see that it was stopped; more than what it is woken for
@@ -273,11 +275,6 @@ def open_capture(device: str, *, wait: float = 0.0, **options: Any) -> Capture:
             if isinstance(error, RefusedError) or time.monotonic() >= deadline:
                 raise
             time.sleep(RETRY_SECONDS)
-
-
-def now() -> float:
-    """Seconds that also count while the computer sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _open(alsa: Alsa, device: str) -> c_void_p:

@@ -8,12 +8,11 @@
 Containers may hide one of /sys and /proc/asound: a card is told from what is there.
 """
 
-import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSFS, PROCFS = Path("/sys"), Path("/proc")
+from ..system.kernel import PROCFS, SYSFS, found, text
 
 # " 1 [Device         ]: USB-Audio - USB PnP Sound Device" and, on the next line, the long name
 _CARD_LINES = re.compile(r"^ *(\d+) \[.*?\]: .*? - (.*)\n +(.*)$", re.MULTILINE)
@@ -66,17 +65,3 @@ def _usb(device: Path, usbid: Path) -> Usb | None:
             return Usb(vendor.lower(), text(folder / "idProduct").lower(), text(folder / "serial"), path)
     vendor, _, product = text(usbid).lower().partition(":")
     return Usb(vendor, product) if product else None
-
-
-def found(folder: Path, pattern: str) -> list[Path]:
-    """What is in a folder of the kernel; nothing if it vanishes meanwhile."""
-    with contextlib.suppress(OSError):
-        return list(folder.glob(pattern))
-    return []
-
-
-def text(path: Path) -> str:
-    """What a file of the kernel says, without the end of the line; nothing if it is not there, or not any more."""
-    with contextlib.suppress(OSError):
-        return path.read_text(errors="replace").strip("\0\n ")
-    return ""

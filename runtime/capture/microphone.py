@@ -15,9 +15,10 @@ from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any
 
-from ..audio.sound_file import Channel
+from ..audio.channel import Channel
 from ..errors import DeviceError
-from .capture import STALL_SECONDS, Block, Capture, Gap, StallError, now
+from ..system.clock import now
+from .capture import STALL_SECONDS, Block, Capture, Gap, StallError
 from .queue import Backlog, Lost, Setup
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between two attempts, doubled each time

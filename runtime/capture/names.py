@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ConfigError, DeviceError
-from .cards import PROCFS, SYSFS, Card, list_cards
+from ..system.kernel import PROCFS, SYSFS
+from .cards import Card, list_cards
 
 KINDS = ("usb:", "usb-path:", "card:")
 

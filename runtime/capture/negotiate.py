@@ -5,23 +5,16 @@ from collections.abc import Sequence
 from ctypes import byref, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..audio.sound_file import Channel
+from ..audio.channel import Channel
+from ..audio.pcm import FORMATS
 from ..errors import DeviceError
 from .alsa import RW_INTERLEAVED, Alsa, AlsaError
-
-# In order of preference, with the numbers of snd_pcm_format_t and the bytes of a sample. 16 bits come
-# first: every device that has them does them best, and their noise is far below a microphone's.
-FORMATS = {"S16_LE": (2, 2), "S32_LE": (10, 4), "S24_3LE": (32, 3), "FLOAT_LE": (14, 4)}
 
 PERIOD_SECONDS = 0.032  # one hop of the features at 16 kHz
 BUFFER_SECONDS = 2.0
 WAKE_SECONDS = 0.25  # of sound that wakes whoever waits for it: waking costs more than reading a period
 
 _HW, _SW = "snd_pcm_hw_params", "snd_pcm_sw_params"
-Pcm = NDArray[np.int16]
 
 
 class RefusedError(DeviceError):
@@ -111,26 +104,3 @@ def _choose_format(alsa: Alsa, pcm: c_void_p, params: object, device: str) -> st
             alsa.call(f"{_HW}_set_format", pcm, params, number)
             return name
     raise RefusedError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
-
-
-def to_16_bits(samples: NDArray[np.float32]) -> Pcm:
-    """(n,) full scale 1 -> (n,) of 16 bits; what came from 16 bits comes back exactly."""
-    return np.asarray(np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16))
-
-
-def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.float32]:
-    """Interleaved samples in one of FORMATS as float32 `(frames, channels)`, full scale 1.
-
-    Exact, but for the lowest 8 of 32 bits: float32 has room for 24, and no device has more.
-    """
-    if encoding == "FLOAT_LE":
-        samples = np.frombuffer(raw, "<f4").astype(np.float32)
-    elif encoding == "S16_LE":
-        samples = np.multiply(np.frombuffer(raw, "<i2"), np.float32(2**-15), dtype=np.float32)
-    elif encoding == "S24_3LE":
-        padded = np.zeros((len(raw) // 3, 4), np.uint8)
-        padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-        return decode(padded.tobytes(), "S32_LE", channels)
-    else:
-        samples = (np.frombuffer(raw, "<i4") >> 8).astype(np.float32) / np.float32(2**23)
-    return samples.reshape(-1, channels)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ..audio.pcm import FORMATS
 from ..errors import DeviceError
+from ..system.kernel import PROCFS, SYSFS, text
 from .alsa import CAPTURE, NONBLOCK, RW_INTERLEAVED, Alsa, AlsaError
 from .capture import STATES, Capture, Gap
-from .cards import PROCFS, SYSFS, Card, list_cards, text
+from .cards import Card, list_cards
 from .listing import Device, list_devices
 from .names import Name, names_of
-from .negotiate import FORMATS
 
 RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000)  # Hz
 LEVEL_SECONDS, SETTLE_SECONDS, LIMIT_SECONDS = 0.5, 0.1, 2.0

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 
-from .negotiate import FORMATS
+from ..audio.pcm import FORMATS
 from .probe import Probe
 
 COLUMNS = 80

@@ -13,9 +13,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio.sound_file import Resampler, parse_channel
+from ..audio.channel import parse_channel
+from ..audio.pcm import to_16_bits
+from ..audio.resample import Resampler
 from ..capture.capture import Capture, Gap, open_capture
-from ..capture.negotiate import to_16_bits
 from ..capture.probe import decibels, probe_all
 from ..capture.table import lines
 from ..errors import ConfigError

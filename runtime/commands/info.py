@@ -9,11 +9,11 @@ import click
 import numpy as np
 
 from ..errors import ArtifactError, ConfigError, printable
-from ..model.artifact import replace_file
 from ..model.find import default_model
 from ..scoring.calibration import history
 from ..scoring.detector import Detector
 from ..scoring.selftest import check
+from ..system.atomic_file import replace_file
 
 COLUMN = 24  # where values begin
 

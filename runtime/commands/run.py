@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 
-from ..audio.sound_file import Channel, parse_channel
-from ..capture.capture import now
+from ..audio.channel import Channel, parse_channel
+from ..audio.pcm import FORMATS
 from ..capture.microphone import Microphone
 from ..capture.names import resolve
-from ..capture.negotiate import FORMATS
 from ..capture.queue import Backlog
 from ..errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from ..live.listen import Ear, listen
@@ -28,6 +27,7 @@ from ..offline.files import Logged, expand, logs_of, score_files
 from ..outputs.registry import Outputs, output_options
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
+from ..system.clock import now
 from ..system.process_pool import jobs_for
 from ..system.slug import slug
 from .shared_options import wait_device_option

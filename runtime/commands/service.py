@@ -14,11 +14,11 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError
-from ..model.artifact import replace_file
 from ..model.find import split_models
 from ..scoring.selftest import load_all
 from ..service.request import KEEPERS, Request
 from ..service.unit import ANYBODY, Unit, is_hidden
+from ..system.atomic_file import replace_file
 from ..system.slug import slug
 from .run import run
 

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from ..capture.cards import text
+from ..system.kernel import text
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 HOT = 80.0  # degrees Celsius; from here on a Raspberry Pi slows down

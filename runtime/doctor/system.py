@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..capture.cards import text
 from ..system.clock import synced
+from ..system.kernel import text
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 FULL_MIB, SCARCE_MIB = 10, 100

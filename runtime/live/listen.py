@@ -12,13 +12,15 @@ from threading import Condition
 
 import numpy as np
 
-from ..audio.sound_file import LOUDEST, Channel, select_channel
-from ..capture.capture import Block, Gap, now
+from ..audio.channel import Channel, select_channel
+from ..audio.sound_file import LOUDEST
+from ..capture.capture import Block, Gap
 from ..capture.microphone import Microphone
 from ..capture.negotiate import RefusedError
 from ..capture.queue import Item, Lost, Setup
 from ..errors import AudioError
 from ..features.mel import Float32
+from ..system.clock import now
 from .source import Source, tell
 
 TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.capture.queue`), or both would

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from ..monitoring.alarm import Alarm
 from ..monitoring.drift_file import TrackFile
-from ..monitoring.health import NO_SOUND, Health
+from ..monitoring.health import Health
+from ..monitoring.states import NO_SOUND
 from ..outputs.lines import event_line, health_line, score_line, status_line
 from ..outputs.outbox import Line
 from ..scoring.detector import Detector, Result, Window

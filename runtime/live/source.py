@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..capture.capture import now
 from ..errors import AudioError
 from ..features.mel import Float32
 from ..monitoring.drift_file import TrackFile
@@ -11,6 +10,7 @@ from ..outputs.lines import gap_line, status_line, words
 from ..outputs.outbox import Line
 from ..outputs.registry import Outputs
 from ..scoring.detector import Detector, Listener, Window, see
+from ..system.clock import now
 from .reporter import Report
 from .stream import Stream
 

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from ..audio.sound_file import Channel, select_channel
-from ..capture.negotiate import FORMATS, decode
+from ..audio.channel import Channel, select_channel
+from ..audio.pcm import FORMATS, decode
 from ..errors import AudioError, ConfigError
 from ..features.mel import Float32
 

@@ -8,7 +8,7 @@ from types import FrameType
 
 import numpy as np
 
-from ..audio.sound_file import Resampler
+from ..audio.resample import Resampler
 from ..capture.capture import Gap
 from ..features.mel import Float32
 from ..scoring.detector import Pipeline, Window, checked, see

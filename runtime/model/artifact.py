@@ -21,13 +21,8 @@ A file is judged (`edgeae.runtime.model.protobuf`) before a session is made of i
 
 import base64
 import binascii
-import contextlib
-import errno
-import glob
 import json
 import math
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +32,15 @@ from numpy.typing import NDArray
 
 from ..errors import ArtifactError, ConfigError
 from ..features.mel import MelSpec
+from ..system.atomic_file import replace_file
 from ..system.digest import sha256
-from .protobuf import check_model, read_metadata, with_metadata
+from .onnx_checks import check_model
+from .protobuf import read_metadata, with_metadata
 
 FORMAT = 3
 MAX_BYTES = 32 << 20
 MAX_VALUES = 1 << 20  # of all sections; an array is one
 MAX_DEPTH = 50  # of lists and objects in each other
-UNFINISHED, ABANDONED = ".unfinished", 60.0  # seconds without a write, of a file that takes milliseconds
 SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
 
 
@@ -188,45 +184,3 @@ def digest(model: bytes, metadata: dict[str, str]) -> str:
     for name in SECTIONS:
         found.update(metadata[f"edgeae.{name}"].encode())
     return found.hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails.
-
-    What a writer that was killed left behind, `.NAME.*.unfinished`, the next one removes.
-    """
-    import tempfile  # a megabyte and milliseconds that only a writer pays
-
-    _clear(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        sync_folder(path.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _clear(path: Path) -> None:
-    """Remove temporary files for ``path`` that nobody has written to for a while."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
-        with contextlib.suppress(FileNotFoundError):  # another writer cleared it
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` as durable as the contents."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems have no such thing
-            raise
-    finally:
-        os.close(descriptor)

@@ -21,8 +21,8 @@ import click
 import numpy as np
 
 from ..errors import ConfigError
-from ..model.artifact import replace_file
 from ..scoring.detector import Detector, Result, Window
+from ..system.atomic_file import replace_file
 from ..system.digest import sha256
 from .drift import DAYS, Tracker
 

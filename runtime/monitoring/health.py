@@ -22,10 +22,7 @@ from ..scoring.detector import Detector, Window
 from ..scoring.head import Float64
 from ..scoring.threshold import reference_for
 from .alarm import Event
-
-State = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
-WORSE: tuple[State, ...] = ("ok", "level", "bandwidth", "clipping", "stuck", "silence")
-NO_SOUND = ("silence", "stuck")
+from .states import WORSE, State
 
 ENDS = 3  # windows without a condition that end it
 STAYS = 0.8  # of a limit, from which a condition that is on stays on

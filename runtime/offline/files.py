@@ -17,8 +17,9 @@ from typing import Any
 
 import click
 
+from ..audio.channel import Channel
 from ..audio.recordings import audio_files
-from ..audio.sound_file import SUFFIXES, Channel
+from ..audio.sound_file import SUFFIXES
 from ..errors import AudioError, ConfigError
 from ..live.reporter import Report
 from ..model.artifact import Artifact

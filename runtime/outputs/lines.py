@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from ..monitoring.alarm import Event
-from ..monitoring.health import NO_SOUND, Condition
+from ..monitoring.health import Condition
+from ..monitoring.states import NO_SOUND
 from ..scoring.detector import Result
 from ..system.clock import synced
 from .outbox import Line, Outbox

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import ConfigError
-from ..model.artifact import sync_folder
+from ..system.atomic_file import sync_folder
 from .outbox import Line, OutputError
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import ConfigError
-from ..model.artifact import replace_file
+from ..system.atomic_file import replace_file
 
 
 class Spool:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import click
 
-from ..monitoring.health import NO_SOUND
+from ..monitoring.states import NO_SOUND
 from ..system.progress import CLEAR, columns
 from .latest import Latest, of_a_source
 from .lines import words

@@ -20,9 +20,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..audio.channel import Channel, parse_channel
+from ..audio.level import level_dbfs
+from ..audio.resample import Resampler
 from ..audio.signal_quality import Meter, Sound, pooled
-from ..audio.sound_file import LOUDEST, AudioFile, Channel, Resampler, level_dbfs, parse_channel, read_log_mel
+from ..audio.sound_file import LOUDEST, AudioFile
 from ..errors import ArtifactError, AudioError
+from ..features.log_mel_file import read_log_mel
 from ..features.mel import Float32, MelSpec, MelStream
 from ..model.artifact import Artifact
 from ..model.network import Network

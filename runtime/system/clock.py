@@ -1,6 +1,7 @@
 """Does somebody keep this computer's clock right? A Raspberry Pi has no clock that runs while it is off."""
 
 import ctypes
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +23,8 @@ def synced(library: Any = None, flag: Path = TIMESYNCD) -> bool | None:
     if state >= 0:
         return bool(state != TIME_ERROR)
     return True if flag.exists() else None
+
+
+def now() -> float:
+    """Seconds that also count while the computer sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -23,9 +23,10 @@ from judge import use
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.audio.sound_file import AudioFile, read_log_mel
+from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError, EdgeaeError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact

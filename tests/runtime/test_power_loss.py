@@ -22,9 +22,10 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, ConfigError
-from edgeae.runtime.model.artifact import ABANDONED, UNFINISHED, Artifact, replace_file
+from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.monitoring.drift_file import TrackFile
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.atomic_file import ABANDONED, UNFINISHED, replace_file
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]

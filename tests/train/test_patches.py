@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.audio.recordings import Recording
-from edgeae.runtime.audio.sound_file import PASSBAND, Resampler
+from edgeae.runtime.audio.resample import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from ...capture.negotiate import Pcm
+from ...audio.pcm import Pcm
 from ...errors import ConfigError
-from ...model.artifact import UNFINISHED, replace_file
+from ...system.atomic_file import UNFINISHED, replace_file
 from ..outbox import Line, OutputError
 from .ring import NAME, STAMP
 

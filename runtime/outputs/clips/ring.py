@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...capture.negotiate import Pcm, to_16_bits
+from ...audio.pcm import Pcm, to_16_bits
 from ...errors import ConfigError
 from ...features.mel import Float32
 from ...system.slug import slug

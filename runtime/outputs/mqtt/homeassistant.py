@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...monitoring.health import WORSE
+from ...monitoring.states import WORSE
 from ..latest import Latest
 
 LONGEST_STATE = 255  # characters that Home Assistant takes for a state

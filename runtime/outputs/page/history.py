@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from ...monitoring.health import WORSE
+from ...monitoring.states import WORSE
 from ..latest import CAPTURE, SOURCES, Latest, of_a_source
 from ..outbox import Line
 

@@ -20,7 +20,7 @@ from datetime import datetime
 from importlib.metadata import version
 from threading import Lock
 
-from ...monitoring.health import WORSE
+from ...monitoring.states import WORSE
 from ..latest import SOURCES, Latest, of_a_source
 from ..outbox import Line, Outbox
 from .exposition import Family, render

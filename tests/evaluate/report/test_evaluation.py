@@ -135,7 +135,7 @@ def test_the_page_is_light_and_holds_its_provenance(evaluated):
 def test_without_audio_the_page_says_so_and_what_could_be_compared(capsys, trained, tmp_path):
     import numpy as np
 
-    from edgeae.runtime.audio.sound_file import read_log_mel
+    from edgeae.runtime.features.log_mel_file import read_log_mel
     from edgeae.runtime.features.mel import MelSpec
 
     (tmp_path / "test").mkdir()

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from edgeae.evaluate.report.examples import MOST, SHOWN, Example, encoded, excerpt, residual_of, worst
-from edgeae.runtime.audio.sound_file import read_audio, read_log_mel
+from edgeae.runtime.audio.sound_file import read_audio
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import log_mel
 
 

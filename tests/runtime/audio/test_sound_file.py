@@ -14,18 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.sound_file import (
-    AudioFile,
-    Resampler,
-    level_dbfs,
-    parse_channel,
-    read_audio,
-    read_each,
-    read_log_mel,
-    resampled,
-    select_channel,
-)
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.channel import parse_channel, select_channel
+from edgeae.runtime.audio.level import level_dbfs
+from edgeae.runtime.audio.resample import Resampler, resampled
+from edgeae.runtime.audio.sound_file import AudioFile, read_audio
 from edgeae.runtime.errors import AudioError
+from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, log_mel
 
 SECOND = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)).astype(np.float32)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgeae.runtime.audio.pcm import FORMATS, decode
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.capture import Capture, Gap
-from edgeae.runtime.capture.negotiate import FORMATS, decode
 from edgeae.runtime.errors import DeviceError
 from tests.runtime.capture.test_listing import FakeCards
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeae.runtime.audio.pcm import FORMATS
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.negotiate import FORMATS
 from edgeae.runtime.capture.probe import RATES, Level, Trial, probe_all
 from edgeae.runtime.capture.table import COLUMNS, lines
 from edgeae.runtime.errors import DeviceError

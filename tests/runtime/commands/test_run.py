@@ -19,15 +19,16 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from edgeae.runtime.audio.pcm import FORMATS, decode
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.capture import capture as capture_module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.capture import Block, Gap, now
-from edgeae.runtime.capture.negotiate import FORMATS, decode
+from edgeae.runtime.capture.capture import Block, Gap
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.clock import now
 
 RATE = 16000
 AGREED = ["type", "t", "time", "source", "score", "threshold", "anomaly", "level_dbfs"]

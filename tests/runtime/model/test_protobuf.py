@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.model.protobuf import MAX_ATTRIBUTE, MAX_ELEMENTS, check_model, read_metadata, with_metadata
+from edgeae.runtime.model.onnx_checks import MAX_ATTRIBUTE, MAX_ELEMENTS, check_model
+from edgeae.runtime.model.protobuf import read_metadata, with_metadata
 
 fixed = settings(derandomize=True, deadline=None, max_examples=80)
 

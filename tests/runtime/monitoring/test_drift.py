@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.alarm import Alarm
 from edgeae.runtime.monitoring.drift import DELAY, DRIFTED, MINUTE, SHARE, Tracker
-from edgeae.runtime.monitoring.health import WORSE, State
+from edgeae.runtime.monitoring.states import WORSE, State
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector, Result, Window
 from edgeae.runtime.scoring.head import Float64, Head, Kind

@@ -11,7 +11,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeae.runtime.audio.sound_file import level_dbfs
+from edgeae.runtime.audio.level import level_dbfs
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.features.mel import Float32, log_mel
 from edgeae.runtime.model import network

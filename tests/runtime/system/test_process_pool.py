@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.audio.sound_file import read_each
+from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
 from edgeae.runtime.system.process_pool import AHEAD, WORTHWHILE, in_order, jobs_for
 

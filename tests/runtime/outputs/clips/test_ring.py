@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeae.runtime.capture.negotiate import to_16_bits
+from edgeae.runtime.audio.pcm import to_16_bits
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips.ring import NAME, Recorder
 from edgeae.runtime.system.slug import slug

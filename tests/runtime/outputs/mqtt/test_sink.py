@@ -17,7 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.monitoring.health import WORSE
+from edgeae.runtime.monitoring.states import WORSE
 from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.mqtt.broker import Broker, default_client
 from edgeae.runtime.outputs.mqtt.sink import Mqtt

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeae.runtime.monitoring.health import WORSE
+from edgeae.runtime.monitoring.states import WORSE
 from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.outbox import Line, Outbox, OutputError
 from edgeae.runtime.outputs.prometheus.metrics import FRESH, REASONS, Metrics

@@ -1,0 +1,59 @@
+"""Log-mel features stored in .npy files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio.channel import Channel
+from ..audio.resample import resampled
+from ..audio.sound_file import UNREADABLE, AudioFile, _reason
+from ..errors import AudioError
+from .mel import Float32, MelSpec, MelStream
+
+MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
+
+
+WIDEST = 1000.0  # dB, of a precomputed log-mel array
+
+
+def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float32:
+    """Log-mel (n_frames, n_mels) in dB of a recording, or the precomputed one in a ``.npy`` file."""
+    if Path(path).suffix.lower() == ".npy":
+        return _read_npy(Path(path), spec)
+    with AudioFile(path, channel) as audio:
+        sound = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
+        return np.concatenate(list(MelStream(spec).frames(sound)))
+
+
+def _read_npy(path: Path, spec: MelSpec) -> Float32:
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    try:
+        array = _mapped(path)
+    except UNREADABLE as error:
+        raise AudioError(f"{path}: not a readable NumPy array ({_reason(error)}); compute it again") from error
+    if spec != MelSpec():
+        raise AudioError(f"{path}: log-mel arrays are of the default features; this model has others, give audio")
+    if array.ndim != 2 or array.shape[1] != spec.n_mels or array.dtype.kind != "f" or not len(array):
+        raise AudioError(
+            f"{path}: holds {array.dtype} of shape {array.shape}; "
+            f"a log-mel array is float, (n_frames, {spec.n_mels}), dB"
+        )
+    if len(array) > MOST_FRAMES:
+        raise AudioError(f"{path}: holds {len(array)} frames; at most {MOST_FRAMES} are read at once, split it")
+    if not np.isfinite(array).all():
+        raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
+    if np.abs(array).max() > WIDEST:
+        raise AudioError(f"{path}: holds values beyond {WIDEST:g} dB; a log-mel array is in dB")
+    return np.array(array, np.float32)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """The array in a file, without the memory that its header promises."""
+    with path.open("rb") as file:
+        if file.read(7)[6:] != b"\x01":  # later versions have headers of up to 4 GiB, which no array of numbers needs
+            raise ValueError("not of version 1")
+    with np.errstate(over="raise"):  # of the shape
+        return np.lib.format.open_memmap(path, mode="r")
