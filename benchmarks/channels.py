@@ -18,11 +18,12 @@ from typing import Any
 import click
 import numpy as np
 
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.live.reporter import Report
 from edgeae.runtime.live.stream import Stream
-from edgeae.runtime.outputs.lines import Teller
-from edgeae.runtime.scoring.detector import Detector, see
+from edgeae.runtime.outputs.publisher import Teller
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import see
+from edgeae.runtime.system.arrays import Float32
 
 Lines = list[list[str]]
 

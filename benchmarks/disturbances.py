@@ -19,8 +19,10 @@ from edgeae.runtime.audio.channel import Channel, select_channel
 from edgeae.runtime.audio.sound_file import AudioFile, read_audio
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, MelSpec, band_edges, log_mel
-from edgeae.runtime.scoring.detector import Pipeline, Window
+from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
+from edgeae.runtime.scoring.pipeline import Pipeline
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32
 
 SPEC = MelSpec()
 MAINS = 50.0  # Hz

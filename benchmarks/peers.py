@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 
 FrontEnd = Callable[[Float32], Any]
 

@@ -22,8 +22,8 @@ from edgeae.evaluate.metrics import auc_of
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.scoring.calibration import calibrated
-from edgeae.runtime.scoring.detector import Window
 from edgeae.runtime.scoring.selftest import load_checked
+from edgeae.runtime.scoring.window_stream import Window
 
 FALSE_ALARMS = "1%"  # asked for
 CALIBRATION_CLIPS = 10

@@ -13,9 +13,10 @@ import numpy as np
 from edgeae.runtime.audio.signal_quality import SILENCE
 from edgeae.runtime.monitoring.health import INTERRUPTED, silent_share
 from edgeae.runtime.scoring.calibration import heard, threshold_for
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float64
 
 from .consistency import unsteady
 from .recording import Sound, names, places

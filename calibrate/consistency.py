@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.scoring.calibration import CALIBRATABLE
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64, Head
+from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
+from edgeae.runtime.system.arrays import Float64
 
 from .recording import Sound, names, places
 

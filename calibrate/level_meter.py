@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from edgeae.runtime.audio.signal_quality import SILENCE
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import CLEAR, draws_over
 
 FULL_SCALE = 0.999  # a peak that soon clips, or does

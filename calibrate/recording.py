@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
 
 MOST_PLACES = 3  # that a sentence names
 

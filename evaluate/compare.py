@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.system.arrays import Float64
 
 from .metrics import UNKNOWN, Interval, areas, interval, resampled_areas
 from .summary import Tested

@@ -12,7 +12,8 @@ import numpy as np
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.scoring.head import Float64, Head
+from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.system.arrays import Float64
 
 from .metrics import auc_of
 from .summary import Tested

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.system.arrays import Float64
 
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
 RESAMPLES, BLOCK = 1000, 100  # drawn in blocks: a hundred fit into a processor's cache

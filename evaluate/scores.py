@@ -20,11 +20,13 @@ from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
-from edgeae.runtime.monitoring.alarm import explain_section
+from edgeae.runtime.model.sections import explain_section
 from edgeae.runtime.scoring.calibration import CALIBRATABLE, calibrated, threshold_for
-from edgeae.runtime.scoring.detector import Detector, Pipeline
-from edgeae.runtime.scoring.head import Float64, Head, Kind
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.head import Head, Kind
+from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.selftest import load_checked
+from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.process_pool import in_order, jobs_for
 from edgeae.runtime.system.progress import bar
 

@@ -27,9 +27,11 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, MelSpec, MelStream
+from edgeae.runtime.features.mel import MelSpec, MelStream
 from edgeae.runtime.monitoring.alarm import Alarm
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32
 
 from .metrics import UNKNOWN, count_interval, known
 

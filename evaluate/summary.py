@@ -11,8 +11,8 @@ import numpy as np
 
 from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64
 from edgeae.runtime.scoring.threshold import Threshold
+from edgeae.runtime.system.arrays import Float64
 
 from .metrics import UNKNOWN, auc_of, interval, known, resampled_areas, share_interval
 from .stream import Heard, alarms

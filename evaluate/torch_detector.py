@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train.networks import Autoencoder
 
 BATCH = 64

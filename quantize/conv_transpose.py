@@ -45,31 +45,24 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ArtifactError
 
+from .fold_batchnorm import fold
+from .graph import (
+    Array,
+    add_constant,
+    attributes_of,
+    drop_unused_initializers,
+    only_consumer,
+    parameter_of,
+    shapes_of,
+    substitute,
+)
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-Array = NDArray[Any]
 
 SPLIT_BELOW = 0.9  # one convolution a phase if they have fewer than this share of the common taps,
 SPLIT_FROM = 8  # and if each gives so many channels: narrower ones take longer apart than together
-
-
-def fold(model: ModelProto) -> ModelProto:
-    """A copy of `model` whose every BatchNormalization is folded into the convolution before it.
-
-    The data type of the weights is kept. Raises ArtifactError, naming the layer, for what cannot be folded.
-    """
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for node in copy.graph.node:
-        node.name = node.name or node.output[0]
-    _constants_to_initializers(copy.graph)
-    _fold_batchnorms(copy.graph)
-    _drop_unused_initializers(copy.graph)
-    del copy.graph.value_info[:]
-    return copy
 
 
 def rewrite(model: ModelProto) -> ModelProto:
@@ -82,10 +75,10 @@ def rewrite(model: ModelProto) -> ModelProto:
     Raises ArtifactError, naming the layer, for what cannot be written so.
     """
     copy = fold(model)
-    shapes = _shapes(copy)
+    shapes = shapes_of(copy)
     for node in [n for n in copy.graph.node if n.op_type == "ConvTranspose"]:
         _replace(copy.graph, node, shapes)
-    _drop_unused_initializers(copy.graph)
+    drop_unused_initializers(copy.graph)
     return copy
 
 
@@ -148,9 +141,9 @@ def _replace(graph: GraphProto, node: NodeProto, shapes: dict[str, list[int | No
     """Put Conv, the Relu behind it if there is one, and the shuffle in the place of a ConvTranspose."""
     from onnx import helper
 
-    weight = _initializer(graph, node, 1)
+    weight = parameter_of(graph, node, 1)
     axes = _plan(node, weight.shape[2:], shapes.get(node.input[0], []))
-    output, relu = node.output[0], _only_consumer(graph, node.output[0])
+    output, relu = node.output[0], only_consumer(graph, node.output[0])
     has_relu = relu is not None and relu.op_type == "Relu"
     if relu is not None and has_relu:
         output = relu.output[0]
@@ -165,7 +158,7 @@ def _replace(graph: GraphProto, node: NodeProto, shapes: dict[str, list[int | No
         nodes.append(helper.make_node("Concat", ends, [name], name, axis=1))
     nodes += _shuffle(graph, node.name, nodes[-1].output[0], axes, weight.shape[1])
     nodes[-1].output[0] = output
-    _substitute(graph, node, nodes)
+    substitute(graph, node, nodes)
 
 
 @dataclass(frozen=True)
@@ -199,9 +192,9 @@ def _convolve(graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: 
     """Conv, and Relu if wanted, for one part of a ConvTranspose."""
     from onnx import helper
 
-    inputs = [layer.input[0], _add(graph, f"{name}.weight", part.weight)]
+    inputs = [layer.input[0], add_constant(graph, f"{name}.weight", part.weight)]
     if len(layer.input) > 2:
-        inputs.append(_add(graph, f"{name}.bias", np.tile(_initializer(graph, layer, 2), part.phases)))
+        inputs.append(add_constant(graph, f"{name}.bias", np.tile(parameter_of(graph, layer, 2), part.phases)))
     kernel = part.weight.shape[2:]
     nodes = [helper.make_node("Conv", inputs, [name], name, kernel_shape=kernel, pads=part.pads)]
     if relu:
@@ -210,7 +203,7 @@ def _convolve(graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: 
 
 
 def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -> list[Axis]:
-    attributes, rank = _attributes(node), len(kernel)
+    attributes, rank = attributes_of(node), len(kernel)
     size = [length for length in shape[2:] if length is not None]
     if rank not in (1, 2) or len(size) != rank:
         raise ArtifactError(f"{node.name}: needs 1 or 2 spatial axes of known length, got shape {list(shape)}")
@@ -255,111 +248,11 @@ def _step(graph: GraphProto, name: str, op: str, argument: Any, tensor: str) -> 
     if op == "Transpose":
         return helper.make_node(op, [tensor], [name], name, perm=argument)
     if op == "Reshape":
-        return helper.make_node(op, [tensor, _add(graph, f"{name}.shape", np.array(argument))], [name], name)
+        return helper.make_node(op, [tensor, add_constant(graph, f"{name}.shape", np.array(argument))], [name], name)
     cuts = {
         "starts": [a.crop for a in argument],
         "ends": [a.crop + a.length for a in argument],
         "axes": list(range(1, 1 + len(argument))),
     }
-    inputs = [_add(graph, f"{name}.{key}", np.array(values)) for key, values in cuts.items()]
+    inputs = [add_constant(graph, f"{name}.{key}", np.array(values)) for key, values in cuts.items()]
     return helper.make_node(op, [tensor, *inputs], [name], name)
-
-
-def _fold_batchnorms(graph: GraphProto) -> None:
-    for norm in [n for n in graph.node if n.op_type == "BatchNormalization"]:
-        layer = next((n for n in graph.node if norm.input[0] in n.output), None)
-        alone = layer is not None and _only_consumer(graph, layer.output[0]) is not None
-        if layer is None or layer.op_type not in ("Conv", "ConvTranspose") or not alone:
-            raise ArtifactError(f"{norm.name}: a BatchNormalization must follow a convolution, and alone")
-        if _attributes(norm).get("training_mode", 0):
-            raise ArtifactError(f"{norm.name}: a BatchNormalization in training mode cannot be folded")
-        _fold(graph, layer, norm)
-
-
-def _fold(graph: GraphProto, layer: NodeProto, norm: NodeProto) -> None:
-    """Scale the weights and move the bias of `layer` so that it gives what `norm` makes of its output."""
-    gamma, beta, mean, variance = (_initializer(graph, norm, i).astype(np.float64) for i in range(1, 5))
-    scale = gamma / np.sqrt(variance + _attributes(norm).get("epsilon", 1e-5))  # (C_out,)
-    weight = _initializer(graph, layer, 1)
-    transposed = layer.op_type == "ConvTranspose"
-    if _attributes(layer).get("group", 1) != 1 and transposed:
-        raise ArtifactError(f"{layer.name}: a ConvTranspose with groups cannot be folded")
-    channels = [1] * weight.ndim
-    channels[1 if transposed else 0] = -1
-    folded = (weight * scale.reshape(channels)).astype(weight.dtype)
-    bias = _initializer(graph, layer, 2) if len(layer.input) > 2 else np.zeros_like(scale)
-    moved = ((bias - mean) * scale + beta).astype(weight.dtype)
-    name = layer.name
-    layer.input[1:] = [_add(graph, f"{name}.w", folded), _add(graph, f"{name}.b", moved)]
-    layer.output[0] = norm.output[0]
-    graph.node.remove(norm)
-
-
-def _constants_to_initializers(graph: GraphProto) -> None:
-    """Turn Constant nodes, and Identity nodes of initializers (shared parameters), into initializers."""
-    from onnx import numpy_helper
-
-    known = {tensor.name: tensor for tensor in graph.initializer}
-    for node in list(graph.node):
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            value = numpy_helper.to_array(node.attribute[0].t)
-        elif node.op_type == "Identity" and node.input[0] in known:
-            value = numpy_helper.to_array(known[node.input[0]])
-        else:
-            continue
-        known[node.output[0]] = graph.initializer.add()
-        known[node.output[0]].CopyFrom(numpy_helper.from_array(value, node.output[0]))
-        graph.node.remove(node)
-
-
-def _drop_unused_initializers(graph: GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
-    for tensor in [t for t in graph.initializer if t.name not in used]:
-        graph.initializer.remove(tensor)
-
-
-def _shapes(model: ModelProto) -> dict[str, list[int | None]]:
-    """The length of each axis of each tensor as far as it is known, None for a free one."""
-    from onnx import shape_inference
-
-    graph = shape_inference.infer_shapes(model, data_prop=True).graph
-    return {
-        value.name: [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
-        for value in [*graph.input, *graph.value_info]
-    }
-
-
-def _initializer(graph: GraphProto, node: NodeProto, i: int) -> Array:
-    from onnx import numpy_helper
-
-    tensor = next((t for t in graph.initializer if t.name == node.input[i]), None)
-    if tensor is None:
-        raise ArtifactError(f"{node.name}: its parameter {node.input[i]!r} must be a constant of the file")
-    return numpy_helper.to_array(tensor)
-
-
-def _add(graph: GraphProto, name: str, value: Array) -> str:
-    from onnx import numpy_helper
-
-    graph.initializer.append(numpy_helper.from_array(value, name))
-    return name
-
-
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    from onnx import helper
-
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-
-
-def _only_consumer(graph: GraphProto, tensor: str) -> NodeProto | None:
-    consumers = [node for node in graph.node if tensor in node.input]
-    is_output = any(output.name == tensor for output in graph.output)
-    return consumers[0] if len(consumers) == 1 and not is_output else None
-
-
-def _substitute(graph: GraphProto, node: NodeProto, nodes: Sequence[NodeProto]) -> None:
-    """Put `nodes` where `node` stands, so that the graph stays in topological order."""
-    before = list(graph.node)
-    at = before.index(node)
-    del graph.node[:]
-    graph.node.extend([*before[:at], *nodes, *before[at + 1 :]])

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.system.arrays import Float32, Float64
 
 from .training_set import Sound, spread
 

@@ -25,20 +25,22 @@ from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
-from edgeae.runtime.monitoring.alarm import explain_section
-from edgeae.runtime.scoring.detector import Detector, Pipeline
+from edgeae.runtime.model.sections import explain_section
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.selftest import measure
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, unseen
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import Autoencoder
 from edgeae.train.run import best_checkpoint
 
-from .conv_transpose import fold, rewrite
+from .conv_transpose import rewrite
 from .equalize import even
+from .fold_batchnorm import fold
 from .layer_error import CLIPS
 from .qdq import input_range, quantize
 from .ranges import measure_ranges

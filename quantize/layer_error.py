@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.system.arrays import Float32, Float64
 
 from .error import movement, window_scores
 from .statistics_output import with_statistics

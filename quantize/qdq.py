@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ArtifactError, ConfigError
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 
 from .equalize import UNIT
 from .ranges import measure_ranges

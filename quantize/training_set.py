@@ -13,11 +13,12 @@ from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import Recording, scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32
-from edgeae.runtime.scoring.calibration import fit_fleet
-from edgeae.runtime.scoring.detector import Pipeline
-from edgeae.runtime.scoring.head import Float64, Kind
+from edgeae.runtime.scoring.head import Kind
+from edgeae.runtime.scoring.pipeline import Pipeline
+from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.train.config import Config
+
+from .fit_fleet import fit_fleet
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Sound:
         return min(asked, max(1, held) * seconds)
 
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
-        """The head and threshold of an artifact, see `edgeae.runtime.scoring.calibration.fit_fleet`."""
+        """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
         machines, unheard = self.machines(pipeline)
         gain = self.gain(pipeline)
         return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, unheard=unheard)

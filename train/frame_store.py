@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 
 ITEM = np.dtype("<f4")
 

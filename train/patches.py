@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.resample import PASSBAND
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.features.mel import MelSpec, band_edges
+from edgeae.runtime.system.arrays import Float32, Float64
 
 from .config import Config
 from .frame_store import Frames

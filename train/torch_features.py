@@ -24,7 +24,8 @@ from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AUDIO_SUFFIXES, AudioFile
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, MelSpec, filter_bank
+from edgeae.runtime.features.mel import MelSpec, filter_bank
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar
 

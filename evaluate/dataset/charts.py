@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeae.runtime.features.mel import Float32, band_edges
+from edgeae.runtime.features.mel import band_edges
+from edgeae.runtime.system.arrays import Float32
 
 from ..report.svg import Axis, Chart, Scale, mel_axis
 from .fingerprint import SPEC

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.resample import PASSBAND
-from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
+from edgeae.runtime.features.mel import MelSpec, band_edges
+from edgeae.runtime.system.arrays import Float32
 
 SPEC = MelSpec()
 CENTRES = band_edges(SPEC)[1:-1]  # (n_mels,) Hz

@@ -14,7 +14,8 @@ from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.signal_quality import Meter, Sound
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, MelStream
+from edgeae.runtime.features.mel import MelStream
+from edgeae.runtime.system.arrays import Float32
 
 from .fingerprint import SPEC, BandLevels, bandwidth, fingerprint
 

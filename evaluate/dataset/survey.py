@@ -7,7 +7,7 @@ from pathlib import Path
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, Split, scan
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import bar
 
 from .fingerprint import LAG, SPEC, STEPS, BandLevels

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from edgeae.runtime.audio.channel import Channel
-from edgeae.runtime.features.mel import Float32, MelSpec, band_edges
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.features.mel import MelSpec, band_edges
+from edgeae.runtime.system.arrays import Float32, Float64
 
 from ..compare import Paired
 from ..learning_curve import Learning

@@ -20,9 +20,11 @@ from edgeae.runtime.audio.recordings import Label
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, log_mel
+from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32
 
 from ..summary import Score, Tested
 

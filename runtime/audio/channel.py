@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import AudioError
-from ..features.mel import Float32
+from ..system.arrays import Float32
 
 Channel = int | Literal["mix"]
 

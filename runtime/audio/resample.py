@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..features.mel import Float32
+from ..system.arrays import Float32
 
 PASSBAND = 0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
 

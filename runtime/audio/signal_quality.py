@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..features.mel import Float32
+from ..system.arrays import Float32
 
 PIECE = 0.02  # seconds of one and the same value that no sound has
 SILENCE = 10 ** (-90 / 10)  # of the power of full scale, -90 dBFS: a second below it holds no sound

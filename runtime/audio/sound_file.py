@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from ..features.mel import Float32
+from ..system.arrays import Float32
 from .channel import Channel, select_channel
 from .resample import resampled
 

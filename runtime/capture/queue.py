@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition
 
-from ..features.mel import Float32
+from ..system.arrays import Float32
 from .capture import Block, Gap
 
 SECONDS = 10.0  # of sound that may wait

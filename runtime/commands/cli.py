@@ -24,7 +24,7 @@ COMMANDS = {
     "run": ("edgeae.runtime.commands.run", "run", "Score recordings, a stream or a microphone."),
     "service": ("edgeae.runtime.commands.service", "service", "Keep listening: a systemd service."),
     "devices": ("edgeae.runtime.commands.devices", "devices", "List capture devices."),
-    "record": ("edgeae.runtime.commands.devices", "record", "Record a capture device to a file."),
+    "record": ("edgeae.runtime.commands.record", "record", "Record a capture device to a file."),
     "doctor": ("edgeae.runtime.commands.doctor", "doctor", "Check this computer; a page for a report."),
     "info": ("edgeae.runtime.commands.info", "info", "Show and self-test an artifact."),
     "bench": ("edgeae.runtime.commands.bench", "bench", "Measure what an artifact costs on this computer."),

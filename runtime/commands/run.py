@@ -23,7 +23,8 @@ from ..live.stream import stopping
 from ..model.find import split_models
 from ..monitoring.drift import DAYS
 from ..monitoring.drift_file import TrackFile
-from ..offline.files import Logged, expand, logs_of, score_files
+from ..offline.files import expand, score_files
+from ..offline.resume import Logged, logs_of
 from ..outputs.registry import Outputs, output_options
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all

@@ -10,7 +10,8 @@ from ..audio.channel import Channel
 from ..audio.resample import resampled
 from ..audio.sound_file import UNREADABLE, AudioFile, _reason
 from ..errors import AudioError
-from .mel import Float32, MelSpec, MelStream
+from ..system.arrays import Float32
+from .mel import MelSpec, MelStream
 
 MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
 

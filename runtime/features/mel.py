@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-
-Float32 = NDArray[np.float32]
+from ..system.arrays import Float32
 
 BLOCK = 32  # frames computed at once: 0.6 MB, which stays in the L2 cache
 BANDS_AT_ONCE = 32  # of a product: fewer are more calls, more are more zeros

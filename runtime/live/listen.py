@@ -19,7 +19,7 @@ from ..capture.microphone import Microphone
 from ..capture.negotiate import RefusedError
 from ..capture.queue import Item, Lost, Setup
 from ..errors import AudioError
-from ..features.mel import Float32
+from ..system.arrays import Float32
 from ..system.clock import now
 from .source import Source, tell
 

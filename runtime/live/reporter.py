@@ -9,7 +9,8 @@ from ..monitoring.health import Health
 from ..monitoring.states import NO_SOUND
 from ..outputs.lines import event_line, health_line, score_line, status_line
 from ..outputs.outbox import Line
-from ..scoring.detector import Detector, Result, Window
+from ..scoring.detector import Detector, Result
+from ..scoring.window_stream import Window
 
 
 class Report:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import AudioError
-from ..features.mel import Float32
 from ..monitoring.drift_file import TrackFile
 from ..outputs.lines import gap_line, status_line, words
 from ..outputs.outbox import Line
 from ..outputs.registry import Outputs
-from ..scoring.detector import Detector, Listener, Window, see
+from ..scoring.detector import Detector
+from ..scoring.window_stream import Listener, Window, see
+from ..system.arrays import Float32
 from ..system.clock import now
 from .reporter import Report
 from .stream import Stream

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ..audio.channel import Channel, select_channel
 from ..audio.pcm import FORMATS, decode
 from ..errors import AudioError, ConfigError
-from ..features.mel import Float32
+from ..system.arrays import Float32
 
 SECONDS = 0.1  # read at once
 HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..audio.resample import Resampler
 from ..capture.capture import Gap
-from ..features.mel import Float32
-from ..scoring.detector import Pipeline, Window, checked, see
+from ..scoring.pipeline import Pipeline
+from ..scoring.window_stream import Window, checked, see
+from ..system.arrays import Float32
 
 
 class Stream:

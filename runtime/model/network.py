@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import ArtifactError
-from ..features.mel import Float32
+from ..system.arrays import Float32
 from .artifact import Artifact
 
 MOST_FRAMES = 1024  # of a patch

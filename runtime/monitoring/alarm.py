@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..features.mel import Float32, MelSpec, band_edges
 from ..scoring.detector import Detector, Result
 from ..scoring.explain import Explanation
 
@@ -82,11 +81,3 @@ class Alarm:
             sentence = self._found.sentence(f"since {heard}")
         bands = [asdict(moved) for moved in self._found.moved]
         return Event(phase, result.t, round(result.t - began, 3), self._peak, bands, sentence)
-
-
-def explain_section(spec: MelSpec, std: Float32) -> dict[str, Any]:
-    """The metadata section ``explain``: what a reader needs to name bands in Hz and changes in dB.
-
-    std: (n_mels,) dB, by which the network standardises its input.
-    """
-    return {"band_edges_hz": band_edges(spec), "band_std_db": std}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ..features.mel import band_edges
-from ..scoring.head import Float64
+from ..system.arrays import Float64
 
 if TYPE_CHECKING:
     from ..scoring.detector import Detector

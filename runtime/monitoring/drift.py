@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..scoring.detector import Detector, Result, Window
-from ..scoring.head import Float64
+from ..scoring.detector import Detector, Result
+from ..scoring.window_stream import Window
+from ..system.arrays import Float64
 
 DAYS = 2.0  # of sound, the time constant
 MINUTE = 60.0  # seconds of sound that are learned at once

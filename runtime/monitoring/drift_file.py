@@ -21,7 +21,8 @@ import click
 import numpy as np
 
 from ..errors import ConfigError
-from ..scoring.detector import Detector, Result, Window
+from ..scoring.detector import Detector, Result
+from ..scoring.window_stream import Window
 from ..system.atomic_file import replace_file
 from ..system.digest import sha256
 from .drift import DAYS, Tracker

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..scoring.detector import Detector, Window
-from ..scoring.head import Float64
+from ..scoring.detector import Detector
 from ..scoring.threshold import reference_for
+from ..scoring.window_stream import Window
+from ..system.arrays import Float64
 from .alarm import Event
 from .states import WORSE, State
 

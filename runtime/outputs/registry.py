@@ -12,8 +12,10 @@ import click
 from ..errors import ConfigError
 from ..system.progress import draws_over
 from .clips.ring import Recorder
-from .lines import PROGRAM, Screen, Teller, status_line
+from .lines import PROGRAM, status_line
 from .outbox import CLOSING, Line, Outbox, Sink
+from .publisher import Teller
+from .stdout import Screen
 from .terminal import Terminal
 from .watchdog import Notify
 

@@ -9,45 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ArtifactError, ConfigError
+from ..system.arrays import Float64
 from .detector import Detector
-from .head import Fleet, Float64, Head, Kind
+from .head import Head, Kind
 from .selftest import renewed
-from .threshold import Threshold, fit_references, fit_threshold, left_out_parts, reference_for
+from .threshold import Threshold, fit_threshold, left_out_parts, reference_for
 
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
 REMEMBERED = 4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
 SAME = 2e-3  # by which the coordinates of the same sound differ at most, whichever computer heard it
-
-
-def fit_fleet(
-    machines: Sequence[Float64],
-    gain: Float64,
-    kind: Kind,
-    window: float,
-    false_alarms: str,
-    *,
-    unheard: Sequence[NDArray[np.bool]] | None = None,
-) -> dict[str, Any]:
-    """The sections ``head`` and ``threshold`` of an artifact that knows no machine yet.
-
-    machines: coordinates (n_windows, size) of each training machine; gain: (n, size), see `Fleet.fit`;
-    window: seconds; unheard: (n_windows,) of each machine, windows that the network was not fitted on.
-    Raises ConfigError if there is too little sound to fit anything.
-    """
-    fleet = Fleet.fit(machines, gain)
-    references = {kind: fit_references(machines, fleet.gain, kind, unheard) for kind in CALIBRATABLE}
-    head = Head.of_fleet(fleet, machines, kind)
-    stored = {
-        name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in found]
-        for name, found in references.items()
-    }
-    threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
-    section = {**head.to_dict(), "window": window, "references": stored, "machine": None, "calibrated": None}
-    section["heard"] = _remembered(machines)
-    return {"head": section, "threshold": threshold.to_dict()}
 
 
 def calibrated(

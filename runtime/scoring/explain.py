@@ -25,7 +25,9 @@ from typing import Literal
 import numpy as np
 
 from ..features.mel import MelSpec, band_edges
-from .head import Float64, Head, smooth_basis
+from ..system.arrays import Float64
+from .head import Head
+from .window_features import smooth_basis
 
 OCTAVES = (1 / 3, 1 / 2, 3 / 4, 1, 3 / 2, 2)  # widths of the ranges that are tried; narrower ones the smoothing blurs
 STANDS_OUT = 6.0  # normal deviations, in root mean square, from which a range has moved

@@ -33,122 +33,21 @@ The residual's weight against the input's is exp(-strangeness). All scores are n
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ArtifactError
+from ..system.arrays import Float64
+from .fleet import SHRINKAGE, Fleet, oas_shrinkage
+from .window_features import _views
 
-Float64 = NDArray[np.float64]
 Kind = Literal["gaussian", "mse", "no_network"]
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
-LEAST_DEVIATION = 0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
-GAIN_DIRECTIONS = 8  # of a change of gain; the network makes more than one of it, and int8 turns the weaker ones
-SHRINKAGE = 0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
 LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound all stay below 100
-EPSILON = 0.02  # standard deviations: about a step of an int8 artifact's sums, the spread of digital silence
-
-
-@lru_cache(maxsize=8)
-def smooth_basis(n_mels: int) -> Float64:
-    """(n_mels, n_mels // 4): the first cosines over the bands (DCT-II), orthonormal. Not to be written to."""
-    band, order = np.arange(n_mels)[:, None], np.arange(n_mels // 4)[None]
-    basis = np.cos(np.pi * (band + 0.5) * order / n_mels) * np.sqrt(2 / n_mels)
-    basis[:, 0] /= np.sqrt(2)
-    basis.setflags(write=False)  # one array for all who ask
-    return np.asarray(basis)
-
-
-def size_of(n_mels: int) -> int:
-    """Coordinates of a window."""
-    return 1 + 2 * (n_mels + 2 * (n_mels // 4))
-
-
-def n_mels_of(size: int) -> int:
-    """Mel bands of a window of so many coordinates."""
-    return next(n for n in range(size) if size_of(n) >= size)
-
-
-def coordinates(statistics: NDArray[np.floating[Any]], frames: int) -> Float64:
-    """(size,) coordinates of one window: energy, the input's view, the residual's.
-
-    statistics: (n_patches, 3, 2 * n_mels) of its patches of ``frames`` frames, see `edgeae.runtime.model.network`.
-    """
-    patches, n_mels = len(statistics), statistics.shape[2] // 2
-    total, squares, changes = statistics.sum(axis=0, dtype=np.float64).reshape(3, 2, n_mels)  # each: (view, band)
-    mean, square = total / (patches * frames), squares / (patches * frames)
-    variances = np.stack([np.maximum(square - mean * mean, 0), changes / (patches * (frames - 1))], axis=1)
-    smooth = np.log(np.sqrt(variances) + EPSILON) @ smooth_basis(n_mels)  # (view, spread or change, n_mels // 4)
-    found = np.empty(size_of(n_mels))
-    found[0] = np.log(np.add.reduce(square[1]) / n_mels + 1e-12)
-    views = found[1:].reshape(2, -1)
-    views[:, :n_mels], views[:, n_mels:] = mean, smooth.reshape(2, -1)
-    return found
-
-
-def _views(size: int) -> tuple[slice, slice]:
-    """Where the input's and the residual's coordinates stand."""
-    middle = 1 + (size - 1) // 2
-    return slice(1, middle), slice(middle, size)
-
-
-def oas_shrinkage(correlation: Float64, n: int) -> float:
-    """Share of the identity to blend into a covariance from ``n`` samples.
-
-    Oracle approximating shrinkage, Chen, Wiesel, Eldar and Hero (2010), equation 23.
-    """
-    p, square, trace = len(correlation), float(np.sum(correlation**2)), float(np.trace(correlation))
-    numerator = (1 - 2 / p) * square + trace**2
-    denominator = (n + 1 - 2 / p) * (square - trace**2 / p)
-    return 1.0 if denominator <= numerator else numerator / denominator
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """How windows vary within machines of this kind."""
-
-    mean: Float64  # (size,) of all machines
-    deviation: Float64  # (size,) standard deviation of each coordinate within a machine
-    gain: Float64  # (directions, size): gain' gain is what changes of the microphone's gain add to the covariance
-    correlations: Float64  # (2, n, n) of the coordinates of each view within a machine
-    windows: int  # behind the correlations, less one for the mean of each machine
-
-    @classmethod
-    def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
-        """From the coordinates (n_windows, size) of each training machine, each machine weighing the same.
-
-        gain: (n, size) by which the coordinates change where the gain of the microphone does, n examples.
-        """
-        centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
-        if not centred:
-            raise ValueError("no machine has two windows")
-        variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
-        deviation = np.maximum(np.sqrt(variance), LEAST_DEVIATION)
-        scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
-        views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
-        correlations = [np.mean([windows.T @ windows for windows in view], axis=0) for view in views]
-        mean = np.mean([windows.mean(axis=0) for windows in machines], axis=0)
-        _, strength, directions = np.linalg.svd(gain / deviation, full_matrices=False)
-        few = slice(GAIN_DIRECTIONS)
-        strongest = strength[few, None] * directions[few] * deviation
-        return cls(mean, deviation, strongest, np.array(correlations), sum(len(windows) - 1 for windows in centred))
-
-    def strangeness(self, mean: Float64, windows: int) -> float:
-        """How little the network knows a machine, from the mean (size,) of so many of its windows.
-
-        About 0 for a machine of the fleet; the chance of a mean of few windows is taken off.
-        """
-        first = _views(len(mean))[1].start
-        bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
-        away = (mean - self.mean)[bands] / self.deviation[bands]
-        _, strength, directions = np.linalg.svd(self.gain[:, bands] / self.deviation[bands], full_matrices=False)
-        by_gain = directions[strength > 0.2 * strength.max(initial=0)]
-        away -= by_gain.T @ (by_gain @ away)
-        return max(0.0, float(np.mean(np.square(away))) - 1 / windows)
 
 
 @dataclass(frozen=True)

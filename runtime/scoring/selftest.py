@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtifactError
-from ..features.mel import Float32
 from ..model.artifact import Artifact
+from ..system.arrays import Float32
 from ..system.digest import sha256
 from .detector import Detector
 

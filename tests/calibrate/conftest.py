@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.arrays import Float32
 
 
 @pytest.fixture(scope="module")

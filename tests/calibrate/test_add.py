@@ -13,10 +13,10 @@ from edgeae.calibrate import calibrate
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.calibration import extended, history, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train.synth.dataset import Machine, render
 
 Command = Callable[..., tuple[int, str, str]]

@@ -10,11 +10,11 @@ from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
+from edgeae.runtime.system.arrays import Float32
 
 
 def untimed(detector: Detector) -> bytes:

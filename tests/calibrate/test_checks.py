@@ -13,9 +13,9 @@ from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.errors import AudioError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.monitoring.health import Health
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train.synth.dataset import Machine, render
 
 RATE = 16000

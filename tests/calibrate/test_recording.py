@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeae.calibrate.recording import MOST_PLACES, Sound, names, places
-from edgeae.runtime.scoring.detector import Window
+from edgeae.runtime.scoring.window_stream import Window
 
 DETECTOR: Any = SimpleNamespace(  # windows of 4 s, one after another
     window_frames=125, spec=SimpleNamespace(frames_per_second=31.25), apart=lambda windows: windows

@@ -6,7 +6,7 @@ import pytest
 from edgeae.calibrate.uncertainty import stability, words
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64
+from edgeae.runtime.system.arrays import Float64
 
 
 def drawn(detector: Detector, n: int, seed: int) -> Float64:

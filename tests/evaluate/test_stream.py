@@ -25,7 +25,7 @@ from edgeae.runtime import Detector
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.offline.files import score_files
-from edgeae.runtime.outputs.lines import Teller
+from edgeae.runtime.outputs.publisher import Teller
 from edgeae.runtime.scoring.calibration import calibrated
 
 

@@ -5,9 +5,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgeae.quantize.conv_transpose import fold, rewrite
+from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.equalize import even
 from edgeae.quantize.export import to_onnx
+from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
 from edgeae.quantize.verify import assert_same

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from edgeae.calibrate.calibrate import calibrate
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.arrays import Float32
 
 RATE = 16000
 CLEAR = 0.1  # ln: scores that differ by less may change places

@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
-from edgeae.quantize.conv_transpose import fold, rewrite  # noqa: E402
+from edgeae.quantize.conv_transpose import rewrite  # noqa: E402
 from edgeae.quantize.equalize import even  # noqa: E402
+from edgeae.quantize.fold_batchnorm import fold  # noqa: E402
 from edgeae.quantize.qdq import input_range, quantize  # noqa: E402
 from edgeae.quantize.ranges import measure_ranges  # noqa: E402
 from edgeae.quantize.verify import assert_integer, assert_same, optimized_ops  # noqa: E402

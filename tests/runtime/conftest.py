@@ -19,7 +19,7 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Fleet
+from edgeae.runtime.scoring.fleet import Fleet
 
 
 def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:

@@ -10,7 +10,8 @@ import torch
 from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import Float32, MelSpec, log_mel
+from edgeae.runtime.features.mel import MelSpec, log_mel
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train import torch_features as module
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.torch_features import TorchLogMel, features

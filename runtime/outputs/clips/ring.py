@@ -15,7 +15,7 @@ import numpy as np
 
 from ...audio.pcm import Pcm, to_16_bits
 from ...errors import ConfigError
-from ...features.mel import Float32
+from ...system.arrays import Float32
 from ...system.slug import slug
 from ..outbox import Line
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from ...features.mel import band_edges
 from ...monitoring.baseline import LEAST_DEAF
-from ...scoring.detector import Detector, Window
-from ...scoring.head import Float64, smooth_basis
+from ...scoring.detector import Detector
+from ...scoring.window_features import smooth_basis
+from ...scoring.window_stream import Window
+from ...system.arrays import Float64
 from ..outbox import Line
 
 LOWEST, LEVEL_STEP = -100.0, 0.6  # dB: where bytes of levels begin, and what one is

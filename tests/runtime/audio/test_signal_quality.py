@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeae.runtime.audio.signal_quality import Meter, Sound, measure, pooled
-from edgeae.runtime.features.mel import Float32
+from edgeae.runtime.system.arrays import Float32
 
 RATES = (8000, 16000, 44100, 48000)
 

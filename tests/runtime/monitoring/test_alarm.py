@@ -8,10 +8,12 @@ import pytest
 
 from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.monitoring.alarm import Alarm, Event
-from edgeae.runtime.scoring.detector import Result, Window
+from edgeae.runtime.scoring.detector import Result
 from edgeae.runtime.scoring.explain import Explainer
-from edgeae.runtime.scoring.head import Head, size_of
+from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import Threshold
+from edgeae.runtime.scoring.window_features import size_of
+from edgeae.runtime.scoring.window_stream import Window
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()

@@ -17,9 +17,11 @@ from edgeae.runtime.monitoring.alarm import Alarm
 from edgeae.runtime.monitoring.drift import DELAY, DRIFTED, MINUTE, SHARE, Tracker
 from edgeae.runtime.monitoring.states import WORSE, State
 from edgeae.runtime.scoring.calibration import calibrated
-from edgeae.runtime.scoring.detector import Detector, Result, Window
-from edgeae.runtime.scoring.head import Float64, Head, Kind
+from edgeae.runtime.scoring.detector import Detector, Result
+from edgeae.runtime.scoring.head import Head, Kind
 from edgeae.runtime.scoring.threshold import Threshold
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float64
 from edgeae.train.synth.dataset import FAULTS, Fault, Machine, render
 from tests.runtime.conftest import plain_fleet
 

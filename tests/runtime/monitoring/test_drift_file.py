@@ -21,7 +21,8 @@ from edgeae.runtime.model import artifact as artifact_module
 from edgeae.runtime.monitoring.drift import DRIFTED
 from edgeae.runtime.monitoring.drift_file import TELL, TrackFile
 from edgeae.runtime.outputs.lines import status_line, words
-from edgeae.runtime.scoring.detector import Detector, Result, Window
+from edgeae.runtime.scoring.detector import Detector, Result
+from edgeae.runtime.scoring.window_stream import Window
 
 fixed = settings(
     derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.signal_quality import Sound
-from edgeae.runtime.features.mel import Float32, log_mel
+from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.monitoring.alarm import Event
 from edgeae.runtime.monitoring.health import CLIPPED, ENDS, Health
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32
 
 RATE = 16000
 

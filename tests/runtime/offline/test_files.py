@@ -12,7 +12,7 @@ import soundfile
 
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
-from edgeae.runtime.offline.files import Logged, logs_of
+from edgeae.runtime.offline.resume import Logged, logs_of
 from edgeae.runtime.scoring.detector import Detector
 
 Line = dict[str, Any]

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeae.quantize.fit_fleet import fit_references
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Float64
-from edgeae.runtime.scoring.threshold import fit_references
+from edgeae.runtime.system.arrays import Float64
 from tests.conftest import Trained
 
 

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from edgeae.runtime.audio.level import level_dbfs
 from edgeae.runtime.errors import ArtifactError, AudioError
-from edgeae.runtime.features.mel import Float32, log_mel
+from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.monitoring.baseline import LEAST_DEAF
-from edgeae.runtime.scoring.detector import Detector, Listener, Result, Window, see
-from edgeae.runtime.scoring.head import coordinates
+from edgeae.runtime.scoring.detector import Detector, Result
+from edgeae.runtime.scoring.window_features import coordinates
+from edgeae.runtime.scoring.window_stream import Listener, Window, see
+from edgeae.runtime.system.arrays import Float32
 
 PATCH, HOP = 32, 512  # frames, samples
 STEP = PATCH * HOP  # samples from one window to the next

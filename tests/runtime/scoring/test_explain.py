@@ -12,7 +12,9 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer, Explanation, Moved
-from edgeae.runtime.scoring.head import Float64, Head, size_of, smooth_basis
+from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.scoring.window_features import size_of, smooth_basis
+from edgeae.runtime.system.arrays import Float64
 from edgeae.train.synth.dataset import FAULTS, Fault, Machine, Samples, fault_band, render
 from tests.runtime.conftest import plain_fleet
 

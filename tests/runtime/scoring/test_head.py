@@ -12,18 +12,11 @@ from scipy.linalg import fractional_matrix_power
 from sklearn.covariance import OAS
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.network import statistics_of
-from edgeae.runtime.scoring.head import (
-    GAIN_DIRECTIONS,
-    Fleet,
-    Float64,
-    Head,
-    coordinates,
-    n_mels_of,
-    oas_shrinkage,
-    size_of,
-)
+from edgeae.runtime.scoring.fleet import GAIN_DIRECTIONS, Fleet, oas_shrinkage
+from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.scoring.window_features import coordinates, n_mels_of, size_of
+from edgeae.runtime.system.arrays import Float32, Float64
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
 VIEWS = (slice(1, 13), slice(13, 25))  # input, residual

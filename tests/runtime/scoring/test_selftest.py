@@ -9,10 +9,10 @@ import pytest
 from onnx import numpy_helper
 
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.features.mel import Float32
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring import selftest
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.arrays import Float32
 
 FIRST = [-30577, -25056, -31695, -31175, 10992, 31400]  # of seed 20200615, with the constants of Numerical Recipes
 

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
+from edgeae.quantize.fit_fleet import fit_references
 from edgeae.runtime.errors import ArtifactError, ConfigError
-from edgeae.runtime.scoring.head import Fleet, Float64, Head
+from edgeae.runtime.scoring.fleet import Fleet
+from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import (
     Reference,
     Threshold,
-    fit_references,
     fit_threshold,
     left_out_parts,
     probability_of,
     reference_for,
 )
+from edgeae.runtime.system.arrays import Float64
 
 SIZE = 13  # four mel bands
 WINDOW = 10.0

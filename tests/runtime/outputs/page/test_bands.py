@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.outputs.page.bands import LEVEL_STEP, LOWEST, RESIDUAL_STEP, SAME, View, levels
-from edgeae.runtime.scoring.detector import Detector, Window
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
 
 
 @pytest.fixture(scope="module")
