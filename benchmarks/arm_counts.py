@@ -30,7 +30,10 @@ KINDS = ("integer", "branch", "load", "store", "vector", "dot product")
 CLOCK = 1.5e9  # Hz, of a Raspberry Pi 4
 DECODED = 3  # instructions a cycle; Arm, Cortex-A72 Software Optimization Guide, section 2.1
 PIPELINES = {"branch": 1, "load": 1, "store": 1, "vector": 2}  # likewise
-ASSUMED = (1.5, 0.7)  # instructions a cycle: of kernels whose data is in the cache, of Python's that often is not
+ASSUMED = (
+    1.5,
+    0.7,
+)  # instructions a cycle: of kernels whose data is in the cache, of Python's that often is not
 Kinds = dict[str, float]  # instructions per second of sound
 
 
@@ -51,7 +54,10 @@ class Cost:
     def least_us(self) -> float:
         """Microseconds of a Cortex-A72 that is never kept waiting."""
         kinds = self.on["cortex-a72"]
-        cycles = [sum(kinds.values()) / DECODED, *(kinds[kind] / width for kind, width in PIPELINES.items())]
+        cycles = [
+            sum(kinds.values()) / DECODED,
+            *(kinds[kind] / width for kind, width in PIPELINES.items()),
+        ]
         return max(cycles) / CLOCK * 1e6
 
     @property
@@ -67,7 +73,9 @@ def missing() -> str | None:
     if not shutil.which("gcc"):
         return "there is no gcc to compile the plugin; run apt-get install gcc"
     qemu = shutil.which("qemu-aarch64")
-    usage = qemu and subprocess.run([qemu, "-h"], capture_output=True, text=True, check=False).stdout
+    usage = (
+        qemu and subprocess.run([qemu, "-h"], capture_output=True, text=True, check=False).stdout
+    )
     if "-plugin" not in (usage or ""):
         return "there is no qemu-aarch64 that takes plugins, as the static one does not; run apt-get install qemu-user"
     return None
@@ -83,10 +91,26 @@ def build(folder: Path) -> Path:
 def run(plugin: Path, processor: str, models: tuple[Path, ...]) -> tuple[Any, list[list[int]]]:
     """What `arm_work.py` tells, and the totals of KINDS at each mark."""
     program = [FOLDER / "arm64/usr/bin/python3", Path(__file__).with_name("arm_work.py"), *models]
-    emulator = ["qemu-aarch64", "-plugin", plugin, "-cpu", processor, "-L", FOLDER / "roots" / processor]
-    settled = {"PYTHONPATH": str(FOLDER / "site"), "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
-    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"} | settled
-    done = subprocess.run([*emulator, *program], capture_output=True, text=True, check=False, env=environment)
+    emulator = [
+        "qemu-aarch64",
+        "-plugin",
+        plugin,
+        "-cpu",
+        processor,
+        "-L",
+        FOLDER / "roots" / processor,
+    ]
+    settled = {
+        "PYTHONPATH": str(FOLDER / "site"),
+        "PYTHONHASHSEED": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    environment = {
+        key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"
+    } | settled
+    done = subprocess.run(
+        [*emulator, *program], capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode:
         raise click.ClickException(f"{processor}: {done.stderr.strip()[-500:]}")
     totals = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("counts ")]
@@ -98,7 +122,10 @@ def costs(told: Any, totals: list[list[int]]) -> dict[str, Kinds]:
     found = {}
     for k, work in enumerate(told["works"]):
         marks = zip(KINDS, *totals[3 * k : 3 * k + 3], strict=True)
-        found[work] = {kind: (last - 2 * middle + first) / told["seconds"] for kind, first, middle, last in marks}
+        found[work] = {
+            kind: (last - 2 * middle + first) / told["seconds"]
+            for kind, first, middle, last in marks
+        }
     return found
 
 
@@ -113,15 +140,21 @@ def table(found: list[Cost]) -> str:
     for c in found:
         a72, a76 = PROCESSORS
         shares = f"{c.share(a72, 'vector'):.0%} | {c.share(a72, 'load', 'store'):.0%}"
-        times = "{:.2f} ms | {:.1f} to {:.1f} ms".format(*(us / 1000 for us in (c.least_us, *c.assumed_us)))
+        times = "{:.2f} ms | {:.1f} to {:.1f} ms".format(
+            *(us / 1000 for us in (c.least_us, *c.assumed_us))
+        )
         dot = f"{c.share(a76, 'dot product'):.0%}"
-        lines.append(f"| {c.work} | {c.millions(a72):.2f} | {shares} | {c.millions(a76):.2f} | {dot} | {times} |")
+        lines.append(
+            f"| {c.work} | {c.millions(a72):.2f} | {shares} | {c.millions(a76):.2f} | {dot} | {times} |"
+        )
     return "\n".join(lines)
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the counts to a file.")
+@click.option(
+    "--json", "target", type=click.Path(path_type=Path), help="Write the counts to a file."
+)
 def main(models: tuple[Path, ...], target: Path | None) -> None:
     """Count the instructions of artifacts, an int8 and a float one, on emulated processors."""
     if why := missing():
@@ -130,7 +163,10 @@ def main(models: tuple[Path, ...], target: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         plugin = build(Path(folder))
         on = {processor: costs(*run(plugin, processor, models)) for processor in PROCESSORS}
-    found = [Cost(work, {processor: on[processor][work] for processor in PROCESSORS}) for work in on[PROCESSORS[0]]]
+    found = [
+        Cost(work, {processor: on[processor][work] for processor in PROCESSORS})
+        for work in on[PROCESSORS[0]]
+    ]
     click.echo(table(found))
     if target:
         target.write_text(json.dumps([asdict(cost) for cost in found], indent=2) + "\n")

@@ -34,7 +34,9 @@ class Works:
         self.detector = Detector.load(model)
         self.spec, self.frames = self.detector.spec, self.detector.network.patch_frames
         self._sound = test_sound(1, self._samples(2 * PATCHES))
-        self._patches = log_mel(self._sound, self.spec).reshape(-1, 1, self.frames, self.spec.n_mels)
+        self._patches = log_mel(self._sound, self.spec).reshape(
+            -1, 1, self.frames, self.spec.n_mels
+        )
 
     def _samples(self, patches: int) -> int:
         return patches * self.frames * self.spec.hop + self.spec.n_fft - self.spec.hop
@@ -50,20 +52,30 @@ class Works:
 
     def front_end(self) -> dict[str, Work]:
         return {
-            "front end, a recording at once": lambda n: log_mel(self._sound[: self._samples(n)], self.spec),
+            "front end, a recording at once": lambda n: log_mel(
+                self._sound[: self._samples(n)], self.spec
+            ),
             f"front end, blocks of {PERIOD}": self._stream,
         }
 
     def network(self) -> dict[str, Work]:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(self.detector.artifact.model, options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            self.detector.artifact.model, options, ["CPUExecutionProvider"]
+        )
         [node] = session.get_inputs()
         name = "int8" if self.detector.artifact.sections["quantization"] else "float"
         return {
-            f"{name}: onnxruntime": lambda n: [session.run([STATISTICS], {node.name: p}) for p in self._patches[:n]],
-            f"{name}: network, checked": lambda n: [self.detector.network(p) for p in self._patches[:n]],
-            f"{name}: sound to score, blocks of {PERIOD}": lambda n: list(self.detector.stream(self._blocks(n))),
+            f"{name}: onnxruntime": lambda n: [
+                session.run([STATISTICS], {node.name: p}) for p in self._patches[:n]
+            ],
+            f"{name}: network, checked": lambda n: [
+                self.detector.network(p) for p in self._patches[:n]
+            ],
+            f"{name}: sound to score, blocks of {PERIOD}": lambda n: list(
+                self.detector.window_stream(self._blocks(n))
+            ),
         }
 
 

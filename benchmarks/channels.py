@@ -18,9 +18,9 @@ from typing import Any
 import click
 import numpy as np
 
-from edgeae.runtime.live.reporter import Report
+from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
-from edgeae.runtime.outputs.publisher import Teller
+from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import see
 from edgeae.runtime.system.arrays import Float32
@@ -32,36 +32,48 @@ class Channel:
     """One source: what hears it, and what it says."""
 
     def __init__(self, detector: Detector, number: int) -> None:
-        self.stream, self.report = Stream(detector, detector.spec.sample_rate), Report(detector, f"channel {number}")
+        self.stream, self.report = (
+            Stream(detector, detector.spec.sample_rate),
+            SourceReporter(detector, f"channel {number}"),
+        )
         self.lines: list[str] = []
 
-    def tell(self, windows: Any, teller: Teller) -> None:
+    def tell(self, windows: Any, teller: LinePublisher) -> None:
         """As `edgeae run --json` does, but for the time of day."""
         for line in self.report.lines(windows):
             teller.stamp(line, "machine", 0.1)
             self.lines.append(json.dumps({**line, "time": None, "seq": None}))
 
 
-def heard(detector: Detector, sounds: Sequence[Sequence[Float32]], *, together: bool) -> tuple[float, Lines]:
+def heard(
+    detector: Detector, sounds: Sequence[Sequence[Float32]], *, together: bool
+) -> tuple[float, Lines]:
     """CPU seconds, and the lines of each source; sounds: blocks (n,) of each."""
-    channels, teller = [Channel(detector, number) for number in range(len(sounds))], Teller(None, [])
+    channels, teller = (
+        [Channel(detector, number) for number in range(len(sounds))],
+        LinePublisher(None, []),
+    )
     began = time.process_time()
     for blocks in zip(*sounds, strict=True):
         for channel, block in zip(channels, blocks, strict=True):
             if together:
                 channel.stream.hear(block)
             else:
-                channel.tell(channel.stream.push(block), teller)
+                channel.publish(channel.stream.push(block), teller)
         if together:
-            for channel, windows in zip(channels, see([channel.stream.listener for channel in channels]), strict=True):
-                channel.tell(windows, teller)
+            for channel, windows in zip(
+                channels, see([channel.stream.window_stream for channel in channels]), strict=True
+            ):
+                channel.publish(windows, teller)
     return time.process_time() - began, [channel.lines for channel in channels]
 
 
 def sounds_of(sources: int, seconds: float, block: float, samplerate: int) -> list[list[Float32]]:
     """Parts of one long noise of 16 bits, blocks of ``block`` seconds, the first one of any length up to a second."""
     random, size = np.random.default_rng(0), round(block * samplerate)
-    long = (np.round(random.standard_normal(round((seconds + 60) * samplerate)) * 1500) / 2**15).astype(np.float32)
+    long = (
+        np.round(random.standard_normal(round((seconds + 60) * samplerate)) * 1500) / 2**15
+    ).astype(np.float32)
     sounds = []
     for _ in range(sources):
         begin, first = random.integers(60 * samplerate), random.integers(1, samplerate)
@@ -74,18 +86,26 @@ def measured(detector: Detector, sources: int, seconds: float, block: float) -> 
     """CPU seconds for each second of sound of all sources. RuntimeError if the lines are not the same."""
     sounds = sounds_of(sources, seconds, block, detector.spec.sample_rate)
     audio = sum(map(len, sounds[0])) / detector.spec.sample_rate
-    (together, lines), (alone, expected) = (heard(detector, sounds, together=batch) for batch in (True, False))
+    (together, lines), (alone, expected) = (
+        heard(detector, sounds, together=batch) for batch in (True, False)
+    )
     if lines != expected:
         raise RuntimeError("sources that are heard together do not score as each of them alone")
     figures = {"together": together / audio, "one_by_one": alone / audio}
-    return {"sources": sources, "scores": sum(map(len, lines)), **{k: round(v, 4) for k, v in figures.items()}}
+    return {
+        "sources": sources,
+        "scores": sum(map(len, lines)),
+        **{k: round(v, 4) for k, v in figures.items()},
+    }
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--sources", default=500, show_default=True)
 @click.option("--seconds", default=20.0, show_default=True)
-@click.option("--block", default=0.256, show_default=True, help="Seconds of sound that come at once.")
+@click.option(
+    "--block", default=0.256, show_default=True, help="Seconds of sound that come at once."
+)
 def main(model: Path, sources: int, seconds: float, block: float) -> None:
     """CPU seconds of one core for each second of sound of all sources."""
     found = measured(Detector.load(model), sources, seconds, block)

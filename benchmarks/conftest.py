@@ -45,7 +45,9 @@ def robustness() -> disturbed.Results:
     return ROBUSTNESS
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     build = Path(config.rootpath, "build")
     if ROWS:
         terminalreporter.section("figures of this run, one thread")

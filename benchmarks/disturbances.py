@@ -48,7 +48,9 @@ class Sound:
     @property
     def heard(self) -> Float32:
         """(n,) samples of the channel that is listened to, at 16 kHz."""
-        return _resample(select_channel(self.samples, self.channel), self.samplerate, SPEC.sample_rate)
+        return _resample(
+            select_channel(self.samples, self.channel), self.samplerate, SPEC.sample_rate
+        )
 
     @property
     def power(self) -> float:
@@ -154,7 +156,9 @@ def background(folder: Path) -> Noise:
     """Stretches of the recordings of a folder."""
     sounds = [read_audio(path, SPEC.sample_rate) for path in sorted(folder.glob("**/normal*.wav"))]
     if not sounds:
-        raise ConfigError(f"{folder}: holds no normal*.wav; name a folder of recordings to be heard in the background")
+        raise ConfigError(
+            f"{folder}: holds no normal*.wav; name a folder of recordings to be heard in the background"
+        )
 
     def noise(rng: np.random.Generator, n: int) -> Float32:
         sound = sounds[rng.integers(len(sounds))]
@@ -163,17 +167,23 @@ def background(folder: Path) -> Noise:
     return noise
 
 
-def gain(recording: Recording, normal: Normal, rng: np.random.Generator, *, decibel: float) -> Recording:
+def gain(
+    recording: Recording, normal: Normal, rng: np.random.Generator, *, decibel: float
+) -> Recording:
     return recording.louder(decibel)
 
 
-def noise(recording: Recording, normal: Normal, rng: np.random.Generator, *, source: Noise, snr: float) -> Recording:
+def noise(
+    recording: Recording, normal: Normal, rng: np.random.Generator, *, source: Noise, snr: float
+) -> Recording:
     """Noise ``snr`` dB below the machine's normal sound."""
     n = math.ceil(recording.seconds * SPEC.sample_rate)
     return recording.with_noise(source(rng, n), normal.power * 10 ** (-snr / 10))
 
 
-def rate(recording: Recording, normal: Normal, rng: np.random.Generator, *, samplerate: int) -> Recording | None:
+def rate(
+    recording: Recording, normal: Normal, rng: np.random.Generator, *, samplerate: int
+) -> Recording | None:
     """Recorded at another rate, and given as such."""
     if isinstance(recording, LogMel):
         return None
@@ -193,20 +203,30 @@ def clipping(
     return clipped.louder(-added) if undone else clipped
 
 
-def other_channel(recording: Recording, normal: Normal, rng: np.random.Generator) -> Recording | None:
+def other_channel(
+    recording: Recording, normal: Normal, rng: np.random.Generator
+) -> Recording | None:
     """The two channels change places."""
-    if isinstance(recording, LogMel) or recording.samples.shape[1] < 2 or recording.channel == "mix":
+    if (
+        isinstance(recording, LogMel)
+        or recording.samples.shape[1] < 2
+        or recording.channel == "mix"
+    ):
         return None
     return replace(recording, channel=0 if recording.channel else 1)
 
 
 def disturbances(noises: dict[str, Noise]) -> dict[str, Disturbance]:
     """All of them by name; ``noises`` are what else is to be heard in the room, beside pink noise."""
-    found: dict[str, Disturbance] = {f"gain {d:+d} dB": partial(gain, decibel=d) for d in (-12, -6, 6, 12)}
+    found: dict[str, Disturbance] = {
+        f"gain {d:+d} dB": partial(gain, decibel=d) for d in (-12, -6, 6, 12)
+    }
     for hertz in (8000, 11025, 22050, 44100, 48000, 96000):
         found[f"recorded at {hertz / 1000:g} kHz"] = partial(rate, samplerate=hertz)
     for name, source in {"pink noise": pink_noise, **noises}.items():
-        found |= {f"{name}, SNR {snr} dB": partial(noise, source=source, snr=snr) for snr in (20, 10, 0)}
+        found |= {
+            f"{name}, SNR {snr} dB": partial(noise, source=source, snr=snr) for snr in (20, 10, 0)
+        }
     found[f"hum of {MAINS:g} Hz, -10 dB"] = partial(noise, source=mains_hum, snr=10)
     for excess in (6, 12):
         found[f"clipped by {excess} dB"] = partial(clipping, excess=excess, undone=True)

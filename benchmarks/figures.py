@@ -16,12 +16,16 @@ class Row:
     unit: str
     peer: str | None = None
     peer_figure: float | None = None  # in the same unit; None where the peer is not installed
-    target: float | None = None  # the most aimed at: of the ratio where there is a peer, else of the figure
+    target: float | None = (
+        None  # the most aimed at: of the ratio where there is a peer, else of the figure
+    )
 
     @property
     def ratio(self) -> float | None:
         """The share of the peer's figure."""
-        return self.figure / self.peer_figure if self.figure is not None and self.peer_figure else None
+        return (
+            self.figure / self.peer_figure if self.figure is not None and self.peer_figure else None
+        )
 
     @property
     def met(self) -> bool | None:
@@ -32,13 +36,27 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """As they stand under `HEADS`."""
         figure = "-" if self.figure is None else f"{_number(self.figure)} {self.unit}".rstrip()
-        target = "" if self.target is None else _number(self.target) + (", missed" if self.met is False else "")
-        return self.name, figure, self._peer_cell(), "" if self.ratio is None else f"{self.ratio:.2f}", target
+        target = (
+            ""
+            if self.target is None
+            else _number(self.target) + (", missed" if self.met is False else "")
+        )
+        return (
+            self.name,
+            figure,
+            self._peer_cell(),
+            "" if self.ratio is None else f"{self.ratio:.2f}",
+            target,
+        )
 
     def _peer_cell(self) -> str:
         if self.peer is None:
             return "none"
-        return f"{self.peer} is not installed" if self.figure is None else f"{self.peer}: {_number(self.peer_figure)}"
+        return (
+            f"{self.peer} is not installed"
+            if self.figure is None
+            else f"{self.peer}: {_number(self.peer_figure)}"
+        )
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -55,7 +73,10 @@ def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def as_json(rows: Sequence[Row]) -> str:
     """A list with an object for each row."""
-    return json.dumps([{**asdict(row), "ratio": row.ratio, "met": row.met} for row in rows], indent=2) + "\n"
+    return (
+        json.dumps([{**asdict(row), "ratio": row.ratio, "met": row.met} for row in rows], indent=2)
+        + "\n"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -31,9 +31,13 @@ class Heard:
     def look(self, seconds: float, pid: int) -> None:
         """At the process, which has just told a score."""
         self.seconds.append(seconds)
-        self.cpu.append(time.clock_gettime(~pid << 3 | 2))  # of the clock that clock_getcpuclockid(3) names
+        self.cpu.append(
+            time.clock_gettime(~pid << 3 | 2)
+        )  # of the clock that clock_getcpuclockid(3) names
         status = Path("/proc", str(pid), "status").read_text().splitlines()
-        self.peak_mib = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+        self.peak_mib = (
+            int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+        )
 
     def cpu_ms_per_s(self, warm: float) -> float:
         """Of sound, after the first ``warm`` seconds of it."""
@@ -46,9 +50,20 @@ def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) 
     fifo, heard = folder / "device", Heard()
     os.mkfifo(fifo)
     (folder / "asound.conf").write_text(configuration(fifo))
-    command = [*EDGEAE, "run", str(model), "--device", "hw:1", "--json", "--log", str(folder / "log.jsonl")]
+    command = [
+        *EDGEAE,
+        "run",
+        str(model),
+        "--device",
+        "hw:1",
+        "--json",
+        "--log",
+        str(folder / "log.jsonl"),
+    ]
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf")}
-    device = os.open(fifo, os.O_RDWR)  # neither end waits for the other; closed too early, it plays zeros without end
+    device = os.open(
+        fifo, os.O_RDWR
+    )  # neither end waits for the other; closed too early, it plays zeros without end
     player = threading.Thread(target=_play, args=(device, sound, paced))
     player.start()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

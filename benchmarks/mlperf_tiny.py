@@ -55,7 +55,9 @@ class Network:
     def __call__(self, windows: Float32) -> Float32:
         """(n, 640) dB -> the reconstruction; n is a multiple of the batch."""
         quantized = np.clip(np.round(windows / SCALE + ZERO), -128, 127).astype(np.int8)
-        parts = [self._invoke(quantized[k : k + self.batch]) for k in range(0, len(windows), self.batch)]
+        parts = [
+            self._invoke(quantized[k : k + self.batch]) for k in range(0, len(windows), self.batch)
+        ]
         return (np.concatenate(parts).astype(np.float32) - ZERO) * np.float32(SCALE)
 
     def _invoke(self, windows: Int8) -> Any:
@@ -72,7 +74,9 @@ def scorer(batch: int) -> Callable[[Path], float]:
 
     def score(path: Path) -> float:
         samples, samplerate = librosa.load(path, sr=None, mono=False)
-        power = librosa.feature.melspectrogram(y=samples, sr=samplerate, n_fft=1024, hop_length=512, n_mels=128)
+        power = librosa.feature.melspectrogram(
+            y=samples, sr=samplerate, n_fft=1024, hop_length=512, n_mels=128
+        )
         windows = _windows(10 * np.log10(np.maximum(power, sys.float_info.epsilon)))
         return float(np.mean(np.square(windows - network(windows))))
 

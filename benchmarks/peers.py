@@ -54,7 +54,12 @@ def kaldi_stream() -> Callable[[list[Float32]], list[Any]]:
     options = knf.FbankOptions()
     frame, mel = options.frame_opts, options.mel_opts
     frame.samp_freq, frame.frame_length_ms, frame.frame_shift_ms = 16000, 64, 32
-    frame.dither, frame.preemph_coeff, frame.remove_dc_offset, frame.window_type = 0, 0, False, "hann"
+    frame.dither, frame.preemph_coeff, frame.remove_dc_offset, frame.window_type = (
+        0,
+        0,
+        False,
+        "hann",
+    )
     mel.num_bins, mel.low_freq, mel.high_freq, mel.is_librosa = 128, 0, 8000, True
 
     def frames(blocks: list[Float32]) -> list[Any]:

@@ -19,7 +19,9 @@ FIRST_SCORE = 120.0  # seconds, at most, until a microphone gives one
 
 def said(*arguments: object) -> str:
     """What an edgeae command writes to stdout; its own sentence ends this program where it fails."""
-    done = subprocess.run([*EDGEAE, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [*EDGEAE, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode and not done.stdout:
         sys.exit(done.returncode)
     return done.stdout
@@ -27,7 +29,9 @@ def said(*arguments: object) -> str:
 
 def told() -> dict[str, str]:
     """The computer as `edgeae doctor` sees it now."""
-    return {check["name"]: check["sentence"] for check in json.loads(said("doctor", "--json"))["checks"]}
+    return {
+        check["name"]: check["sentence"] for check in json.loads(said("doctor", "--json"))["checks"]
+    }
 
 
 def least_seconds(*arguments: object) -> float:
@@ -71,14 +75,20 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) / 1024
+    return (
+        int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+        / 1024
+    )
 
 
 def commit() -> str:
     """Of the code, where git knows it."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "not told"
+        return (
+            subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+            or "not told"
+        )
     except FileNotFoundError:
         return "not told"
 
@@ -89,16 +99,32 @@ def rows(model: Path, device: str | None, seconds: float) -> Iterator[tuple[str,
     for name in ("computer", "system", "processor", "cores", "memory", "edgeae", "packages"):
         yield name, before[name]
     yield "commit", commit()
-    yield "artifact", f"{'int8' if info['quantization'] else 'float'}, {info['bytes'] / 1024:.0f} KiB"
+    yield (
+        "artifact",
+        f"{'int8' if info['quantization'] else 'float'}, {info['bytes'] / 1024:.0f} KiB",
+    )
     yield "self-test", info["selftest"]
     yield "`edgeae --help`", f"{least_seconds('--help'):.2f} s"
     bench = json.loads(said("bench", model, "--json"))
-    yield "start to the score of a file", f"{bench['startup_s']:.2f} s, {bench['rss_mib']:.1f} MiB at most"
-    for key, name in {"frontend": "front end", "inference": "network", "total": "sound to score"}.items():
-        yield f"{name}, per second of sound", f"{bench[f'{key}_us_per_s'] / 1000:.2f} ms of one core"
+    yield (
+        "start to the score of a file",
+        f"{bench['startup_s']:.2f} s, {bench['rss_mib']:.1f} MiB at most",
+    )
+    for key, name in {
+        "frontend": "front end",
+        "inference": "network",
+        "total": "sound to score",
+    }.items():
+        yield (
+            f"{name}, per second of sound",
+            f"{bench[f'{key}_us_per_s'] / 1000:.2f} ms of one core",
+        )
     if device:
         milliseconds, mib = live(model, device, seconds)
-        yield f"listening for {seconds:g} s", f"{milliseconds:.1f} ms of one core per second, {mib:.1f} MiB"
+        yield (
+            f"listening for {seconds:g} s",
+            f"{milliseconds:.1f} ms of one core per second, {mib:.1f} MiB",
+        )
     after = told()
     for name in ("temperature", "power"):
         yield f"{name} before", before[name]
@@ -106,9 +132,13 @@ def rows(model: Path, device: str | None, seconds: float) -> Iterator[tuple[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="pi.sh", description="What edgeae costs on this computer.")
+    parser = argparse.ArgumentParser(
+        prog="pi.sh", description="What edgeae costs on this computer."
+    )
     parser.add_argument("model", type=Path, help="an artifact, FILE.onnx")
-    parser.add_argument("--device", help="a capture device, as in `edgeae devices`: listen to it, too")
+    parser.add_argument(
+        "--device", help="a capture device, as in `edgeae devices`: listen to it, too"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="how long; 60 by default")
     options = parser.parse_args()
     print("| what | on this computer |\n|---|---|")

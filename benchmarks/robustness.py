@@ -18,7 +18,7 @@ import click
 import numpy as np
 from disturbances import Disturbance, Normal, background, disturbances, read_recording
 
-from edgeae.evaluate.metrics import auc_of
+from edgeae.evaluate.results.metrics import auc_of
 from edgeae.runtime import ConfigError, Detector, EdgeaeError
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.scoring.calibration import calibrated
@@ -58,19 +58,27 @@ Results = dict[str, dict[str, Rows]]  # by data set, by machine
 class Machine:
     """A machine to calibrate and to test, its recordings read once."""
 
-    def __init__(self, detector: Detector, train: list[Recording], test: list[Recording], clips: int) -> None:
+    def __init__(
+        self, detector: Detector, train: list[Recording], test: list[Recording], clips: int
+    ) -> None:
         if len(train) < clips:
-            raise ConfigError(f"{test[0].machine} has {len(train)} training recordings; {clips} are asked for")
+            raise ConfigError(
+                f"{test[0].machine} has {len(train)} training recordings; {clips} are asked for"
+            )
         first = by_name(train)[:clips]
         self.detector = detector
         self.anomalous = np.array([recording.label == "anomaly" for recording in test])
-        self._parts = [[(r.path, read_recording(r.path, detector.channel)) for r in part] for part in (first, test)]
+        self._parts = [
+            [(r.path, read_recording(r.path, detector.channel)) for r in part]
+            for part in (first, test)
+        ]
         self._normal = Normal.of([recording for _, recording in self._parts[0]])
 
     def windows(self, disturb: Disturbance) -> list[Windows] | None:
         """Of the calibration and of the test recordings."""
         disturbed = [
-            [disturb(recording, self._normal, self._random(path)) for path, recording in part] for part in self._parts
+            [disturb(recording, self._normal, self._random(path)) for path, recording in part]
+            for part in self._parts
         ]
         if any(recording is None for part in disturbed for recording in part):
             return None
@@ -90,7 +98,9 @@ class Machine:
 
     def _random(self, path: Path) -> np.random.Generator:
         """The same for every disturbance of a recording."""
-        return np.random.default_rng([SEED, zlib.crc32(path.name.encode()), path.parent.name == "train"])
+        return np.random.default_rng(
+            [SEED, zlib.crc32(path.name.encode()), path.parent.name == "train"]
+        )
 
     def _calibrated(self, recordings: Windows) -> Detector:
         windows = [self.detector.independent(windows) for windows in recordings]
@@ -101,7 +111,9 @@ class Machine:
         bare = detector.with_kind("no_network")
         aucs = [self._auc(scores), self._auc(bare.mean_score(windows) for windows in recordings)]
         above = scores > detector.threshold.value
-        return Figures(*aucs, float(above[~self.anomalous].mean()), float(above[self.anomalous].mean()))
+        return Figures(
+            *aucs, float(above[~self.anomalous].mean()), float(above[self.anomalous].mean())
+        )
 
     def _auc(self, scores: Iterable[float]) -> float:
         auc, _ = auc_of(scores, np.where(self.anomalous, "anomaly", "normal"))
@@ -115,9 +127,12 @@ def measure(model: Path, data: Path, clips: int, found: dict[str, Disturbance]) 
     tests = by_machine(scan(data, "test"))
     both = {machine: test for machine, test in tests.items() if len({r.label for r in test}) == 2}
     if not both:
-        raise ConfigError(f"{data}: no machine has normal and anomalous test recordings; an AUC needs both")
+        raise ConfigError(
+            f"{data}: no machine has normal and anomalous test recordings; an AUC needs both"
+        )
     return {
-        machine: Machine(detector, train.get(machine, []), test, clips).rows(found) for machine, test in both.items()
+        machine: Machine(detector, train.get(machine, []), test, clips).rows(found)
+        for machine, test in both.items()
     }
 
 
@@ -129,7 +144,9 @@ def mean(machines: dict[str, Rows], name: str) -> Row | None:
 
     def figures(when: str) -> Figures:
         of_each = [asdict(getattr(row, when)) for row in rows]
-        return Figures(**{key: float(np.mean([figures[key] for figures in of_each])) for key in of_each[0]})
+        return Figures(
+            **{key: float(np.mean([figures[key] for figures in of_each])) for key in of_each[0]}
+        )
 
     return Row(*(figures(field.name) for field in fields(Row)))
 
@@ -140,11 +157,14 @@ def markdown(results: Results) -> str:
     means = {name: [mean(machines, name) for machines in results.values()] for name in names}
     heads = [f"{data}: AUC | false alarms, %" for data in results]
     undisturbed = [
-        _cells(next(row for rows in means.values() if (row := rows[k])), "before") for k in range(len(heads))
+        _cells(next(row for rows in means.values() if (row := rows[k])), "before")
+        for k in range(len(heads))
     ]
     lines = [f"| after / recalibrated | {' | '.join(heads)} |", f"|---|{'---|---|' * len(heads)}"]
     lines.append(f"| undisturbed | {' | '.join(undisturbed)} |")
-    cells = {name: [_cells(row, "after", "recalibrated") for row in rows] for name, rows in means.items()}
+    cells = {
+        name: [_cells(row, "after", "recalibrated") for row in rows] for name, rows in means.items()
+    }
     return "\n".join(lines + [f"| {name} | {' | '.join(found)} |" for name, found in cells.items()])
 
 
@@ -176,9 +196,22 @@ def noises(folder: Path | None) -> dict[str, Disturbance]:
 @click.command()
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--calibration-clips", "clips", type=click.IntRange(1), default=CALIBRATION_CLIPS, show_default=True)
-@click.option("--background", "folder", type=click.Path(exists=True, path_type=Path), help="Sound of another machine.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Every machine's figures as JSON.")
+@click.option(
+    "--calibration-clips",
+    "clips",
+    type=click.IntRange(1),
+    default=CALIBRATION_CLIPS,
+    show_default=True,
+)
+@click.option(
+    "--background",
+    "folder",
+    type=click.Path(exists=True, path_type=Path),
+    help="Sound of another machine.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Every machine's figures as JSON."
+)
 def main(model: Path, data: Path, clips: int, folder: Path | None, output: Path | None) -> None:
     """How robust MODEL is on DATA, as a Markdown table."""
     try:

@@ -44,14 +44,18 @@ def measured(*arguments: object) -> Cost:
     """What `edgeae` with these arguments costs."""
     before, began = os.times(), time.monotonic()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([*MAIN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(
+            [*MAIN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=said
+        )
         with process, watched(process.pid) as peak:
             code = process.wait()
         if code not in (0, 1):
             said.seek(0)
             raise click.ClickException(f"{arguments}: exit {code}\n{said.read().decode()}")
     after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return Cost(time.monotonic() - began, cpu, max(peak) / 1024)
 
 
@@ -114,19 +118,35 @@ def recorded(hours: float, folder: Path) -> Path:
     for i in range(round(hours * 3600 / CLIP)):
         start = int(rng.integers(60 * RATE))
         samples = sound[start : start + CLIP * RATE] * rng.uniform(0.5, 2)
-        soundfile.write(train / f"normal_id_{i % 4:02d}_{i:08d}.wav", samples.clip(-32768, 32767).astype("<i2"), RATE)
+        soundfile.write(
+            train / f"normal_id_{i % 4:02d}_{i:08d}.wav",
+            samples.clip(-32768, 32767).astype("<i2"),
+            RATE,
+        )
     return train.parent
 
 
-def many_files(model: Path, clips: Path, counts: Sequence[int], jobs: Sequence[int], folder: Path) -> None:
-    print(f"{'command':<10}{'files':>8}{'jobs':>6}{'s':>9}{'files/s':>9}{'us a file':>11}{'us of CPU':>11}{'MiB':>7}")
+def many_files(
+    model: Path, clips: Path, counts: Sequence[int], jobs: Sequence[int], folder: Path
+) -> None:
+    print(
+        f"{'command':<10}{'files':>8}{'jobs':>6}{'s':>9}{'files/s':>9}{'us a file':>11}{'us of CPU':>11}{'MiB':>7}"
+    )
     for count in counts:
         data = linked(clips, count, folder)
         for command in ("run", "evaluate"):
-            options = ["--json", data / "test"] if command == "run" else [data, "-o", folder / "evaluation"]
+            options = (
+                ["--json", data / "test"]
+                if command == "run"
+                else [data, "-o", folder / "evaluation"]
+            )
             for number in jobs:
                 cost = measured(command, model, *options, "--jobs", number)
-                rate, each, cpu = count / cost.seconds, cost.seconds / count * 1e6, cost.cpu / count * 1e6
+                rate, each, cpu = (
+                    count / cost.seconds,
+                    cost.seconds / count * 1e6,
+                    cost.cpu / count * 1e6,
+                )
                 print(
                     f"{command:<10}{count:>8}{number:>6}{cost.seconds:>9.2f}{rate:>9.0f}{each:>11.0f}{cpu:>11.0f}"
                     f"{cost.mebibytes:>7.0f}",
@@ -135,12 +155,21 @@ def many_files(model: Path, clips: Path, counts: Sequence[int], jobs: Sequence[i
 
 
 def many_hours(hours: Sequence[float], folder: Path) -> None:
-    print(f"\n{'training':<24}{'hours':>6}{'s':>9}{'s of CPU':>10}{'h/min':>8}{'MiB':>7}{'GB of features':>16}")
+    print(
+        f"\n{'training':<24}{'hours':>6}{'s':>9}{'s of CPU':>10}{'h/min':>8}{'MiB':>7}{'GB of features':>16}"
+    )
     for count in hours:
         data, cache = recorded(count, folder), folder / "cache"
         for name in ("features and an epoch", "again, from the cache"):
             shutil.rmtree(folder / "run", ignore_errors=True)
-            options = ["--set", "training.epochs=1", "--set", f"data.cache={cache}", "-o", folder / "run"]
+            options = [
+                "--set",
+                "training.epochs=1",
+                "--set",
+                f"data.cache={cache}",
+                "-o",
+                folder / "run",
+            ]
             cost = measured("train", data, *options)
             size = sum(path.stat().st_size for path in cache.iterdir()) / 1e9
             rate = 60 * count / cost.seconds
@@ -165,7 +194,13 @@ def numbers(text: str) -> list[float]:
 @click.option("--work", type=click.Path(path_type=Path), help="Of the recordings: 0.2 GB an hour.")
 def main(model: Path, clips: Path, files: str, hours: str, jobs: str, work: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=work) as folder:
-        many_files(model, clips, list(map(int, numbers(files))), list(map(int, numbers(jobs))), Path(folder))
+        many_files(
+            model,
+            clips,
+            list(map(int, numbers(files))),
+            list(map(int, numbers(jobs))),
+            Path(folder),
+        )
         many_hours(numbers(hours), Path(folder))
 
 

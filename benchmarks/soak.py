@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.sound_file import read_audio
-from edgeae.runtime.live.reporter import Report
+from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.scoring.detector import Detector
 
@@ -84,7 +84,9 @@ class Soak:
             "gaps": self.gaps,
             "lines_different": self.different,
             "rss_mib": round(rss[-1] / 1024, 1),
-            "rss_mib_by_tenth": [round(self.rss_kib[k * len(self.rss_kib) // 10] / 1024, 2) for k in range(10)],
+            "rss_mib_by_tenth": [
+                round(self.rss_kib[k * len(self.rss_kib) // 10] / 1024, 2) for k in range(10)
+            ],
             "rss_growth_kib": rss[-1] - rss[0],
             "rss_highest_growth_kib": max(rss) - rss[0],
             "descriptors": [min(opened), max(opened)],
@@ -107,7 +109,7 @@ class Offline:
 
     def __init__(self, detector: Detector, sound: Iterator[NDArray[np.int16]]) -> None:
         self._sound, self._stream = sound, Stream(detector, RATE)
-        self._report = Report(detector, "hw:1")
+        self._report = SourceReporter(detector, "hw:1")
         self._lines: list[dict[str, Any]] = []
         self._fed, self._ended = 0, False  # frames of sound
 
@@ -130,14 +132,27 @@ class Offline:
         period = next(self._sound, None)
         if period is None:
             ended, self._ended = self._ended, True
-            self._lines += [] if ended or not self._stream.full else self._report.lines(self._stream.flush())
+            self._lines += (
+                [] if ended or not self._stream.full else self._report.lines(self._stream.flush())
+            )
             return not ended
         self._fed += len(period)
         self._lines += self._report.lines(self._stream.push(period / np.float32(2**15)))
         return True
 
 
-KEYS = ("type", "t", "score", "anomaly", "level_dbfs", "health", "event", "state", "duration", "bands")
+KEYS = (
+    "type",
+    "t",
+    "score",
+    "anomaly",
+    "level_dbfs",
+    "health",
+    "event",
+    "state",
+    "duration",
+    "bands",
+)
 
 
 def _same(line: dict[str, Any], other: dict[str, Any] | None) -> bool:
@@ -152,8 +167,22 @@ class Run:
         os.mkfifo(self._fifo)
         (folder / "asound.conf").write_text(configuration(self._fifo))
         chance = faults_per_hour * PERIOD / (3600 * RATE)
-        command = [sys.executable, "-c", LISTEN, str(chance), "run", str(model), "--device", "hw:1", "--json"]
-        environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf"), "OPENBLAS_NUM_THREADS": "1"}
+        command = [
+            sys.executable,
+            "-c",
+            LISTEN,
+            str(chance),
+            "run",
+            str(model),
+            "--device",
+            "hw:1",
+            "--json",
+        ]
+        environment = {
+            **os.environ,
+            "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         self.told = 0.0  # seconds of sound, of the last line that was read
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -177,7 +206,9 @@ class Run:
     def look(self, soak: Soak) -> None:
         """Note the memory and the descriptors of the process."""
         place = Path("/proc", str(self.process.pid))
-        rss = next(line for line in (place / "status").read_text().splitlines() if line.startswith("VmRSS"))
+        rss = next(
+            line for line in (place / "status").read_text().splitlines() if line.startswith("VmRSS")
+        )
         soak.rss_kib.append(int(rss.split()[1]))
         soak.descriptors.append(len(list((place / "fd").iterdir())))
         ticks = (place / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
@@ -195,7 +226,11 @@ def _unread(fifo: int) -> int:
 
 
 def soak(
-    model: Path, clips: list[NDArray[np.int16]], hours: float, faults_per_hour: float = 2.0, seed: int = 1
+    model: Path,
+    clips: list[NDArray[np.int16]],
+    hours: float,
+    faults_per_hour: float = 2.0,
+    seed: int = 1,
 ) -> Soak:
     """Listen for so many hours of sound; every line is compared with the offline one."""
     counted, began = Soak(hours), time.monotonic()
@@ -204,7 +239,9 @@ def soak(
     patch = detector.network.patch_frames
     counted.window_patches = detector.window_frames // patch
     frames = int(hours * 3600 * RATE) // PERIOD - detector.spec.n_fft // detector.spec.hop + 1
-    counted.expected = frames // patch - counted.window_patches + 1 + (frames % patch > 0)  # the end is a window, too
+    counted.expected = (
+        frames // patch - counted.window_patches + 1 + (frames % patch > 0)
+    )  # the end is a window, too
     with tempfile.TemporaryDirectory() as folder:
         run = Run(model, Path(folder), faults_per_hour)
         player = threading.Thread(target=run.play, args=(periods(clips, hours, seed),))
@@ -214,7 +251,11 @@ def soak(
             line = json.loads(text)
             run.told = line["t"]
             _compare(line, offline, counted)
-            if line["type"] == "score" and counted.scored % SAMPLED == 0 and run.process.poll() is None:
+            if (
+                line["type"] == "score"
+                and counted.scored % SAMPLED == 0
+                and run.process.poll() is None
+            ):
                 run.look(counted)
         player.join()
         run.process.stdout.close()

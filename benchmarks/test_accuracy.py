@@ -5,21 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.evaluate.scores import evaluate_all
-from edgeae.evaluate.summary import as_json
+from edgeae.evaluate.results.scores import evaluate_all
+from edgeae.evaluate.results.summary import as_json
 from edgeae.runtime import Detector
 
 
 def _summary(model: Path, data: Path, clips: int):
     scores, head = evaluate_all(
-        Detector.load(model), data, calibration_clips=clips, kind=None, channel=0, skip_bad=False, report=print
+        Detector.load(model),
+        data,
+        calibration_clips=clips,
+        kind=None,
+        channel=0,
+        skip_bad=False,
+        report=print,
     )
     return as_json(str(model), head, scores)
 
 
 def _lost(float_: Path, int8: Path, data: Path, record, name: str, most: float):
     """The row of the AUC lost to int8."""
-    summaries = {form: _summary(model, data, 5) for form, model in (("float", float_), ("int8", int8))}
+    summaries = {
+        form: _summary(model, data, 5) for form, model in (("float", float_), ("int8", int8))
+    }
     for key in ("auc", "pauc"):
         found = {form: summary["mean"][key] for form, summary in summaries.items()}
         found["no network"] = summaries["int8"]["no_network"][key]
@@ -33,7 +41,9 @@ def test_int8_keeps_the_auc_on_the_synthetic_machines(models, record):
     assert _lost(models["float"], models["int8"], models["data"], record, "synthetic", 0.02).met
 
 
-@pytest.mark.skipif("EDGEAE_DATA" not in os.environ, reason="EDGEAE_DATA names no folder of real recordings")
+@pytest.mark.skipif(
+    "EDGEAE_DATA" not in os.environ, reason="EDGEAE_DATA names no folder of real recordings"
+)
 def test_int8_keeps_the_auc_on_real_machines(record, tmp_path):
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config

@@ -13,7 +13,12 @@ from edgeae.train.config import load_config
 from edgeae.train.run import train
 from edgeae.train.synth.dataset import FAULTS, Machine, fault_band, write_dataset
 
-SEED, FLEET, NEW, FULL = 7, range(3), range(3, 11), 0.7  # a fault of at least `FULL` severity is fully developed
+SEED, FLEET, NEW, FULL = (
+    7,
+    range(3),
+    range(3, 11),
+    0.7,
+)  # a fault of at least `FULL` severity is fully developed
 
 
 def _named(found, band: tuple[float, float]) -> bool:
@@ -26,8 +31,17 @@ def _named(found, band: tuple[float, float]) -> bool:
 
 def test_the_bands_of_faults_are_named(record, tmp_path):
     counts = {"seconds": 10.0, "seed": SEED}
-    data = write_dataset(tmp_path / "fleet", machines=FLEET, train_clips=40, test_normals=0, test_anomalies=0, **counts)
-    new = write_dataset(tmp_path / "new", machines=NEW, train_clips=6, test_normals=0, test_anomalies=40, **counts)
+    data = write_dataset(
+        tmp_path / "fleet",
+        machines=FLEET,
+        train_clips=40,
+        test_normals=0,
+        test_anomalies=0,
+        **counts,
+    )
+    new = write_dataset(
+        tmp_path / "new", machines=NEW, train_clips=6, test_normals=0, test_anomalies=40, **counts
+    )
     run = train(data, load_config("tiny"), tmp_path / "run")
     export(run, int8=True, report=print).write(run, tmp_path / "model.int8.onnx")
     fleet, right = Detector.load(tmp_path / "model.int8.onnx"), {}
@@ -41,7 +55,7 @@ def test_the_bands_of_faults_are_named(record, tmp_path):
             if detector.result(window).anomaly:
                 band = fault_band(Machine.draw(machine, SEED), fault["fault"])
                 kind = fault["fault"], float(fault["severity"]) >= FULL
-                right.setdefault(kind, []).append(_named(explainer.explain(window.coordinates), band))
+                right.setdefault(kind, []).append(_named(explainer.explain(window.features), band))
     for fault in FAULTS:
         for full, severity in ((True, f"from {FULL}"), (False, f"below {FULL}")):
             named = right.get((fault, full), [])

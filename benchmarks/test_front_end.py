@@ -22,7 +22,9 @@ def test_a_recording(record, built, name):
     what, target = "front end, 10 s", TARGETS.get(name)
     peer = built(what, name, FRONT_ENDS[name], target)
     assert np.abs(peer(SOUND) - log_mel(SOUND)).max() < 0.01  # dB: the same work
-    ours, theirs = (1e6 * seconds / SECONDS for seconds in paired(lambda: log_mel(SOUND), lambda: peer(SOUND)))
+    ours, theirs = (
+        1e6 * seconds / SECONDS for seconds in paired(lambda: log_mel(SOUND), lambda: peer(SOUND))
+    )
     assert record(what, ours, "us per second of audio", name, theirs, target).met
 
 

@@ -27,4 +27,6 @@ def test_sound_as_it_comes(record, models, tmp_path):
 
 def test_sound_as_fast_as_it_goes(record, models, tmp_path):
     heard = _listen(models, tmp_path, 900, paced=False)
-    record("listening, sound as fast as it goes", heard.cpu_ms_per_s(WARM), CPU_UNIT, target=CPU_TARGET)
+    record(
+        "listening, sound as fast as it goes", heard.cpu_ms_per_s(WARM), CPU_UNIT, target=CPU_TARGET
+    )

@@ -64,4 +64,6 @@ def test_int8_is_faster_than_float(record, forms, patches):
 
 def test_int8_is_smaller_than_float(record, forms):
     name, _, (_, float_, int8) = forms
-    assert record(f"{name}, int8, network", len(int8) / 1024, "KiB", FLOAT, len(float_) / 1024, SIZE).met
+    assert record(
+        f"{name}, int8, network", len(int8) / 1024, "KiB", FLOAT, len(float_) / 1024, SIZE
+    ).met

@@ -28,8 +28,16 @@ def synthetic(models, tmp_path_factory, robustness):
     """The rows of four new machines, each calibrated on a minute."""
     from edgeae.train.synth.dataset import write_dataset
 
-    counts = {"train_clips": 10, "test_normals": 30, "test_anomalies": 30, "seconds": 6.0, "seed": 0}
-    data = write_dataset(tmp_path_factory.mktemp("robustness") / "new", machines=[3, 4, 5, 6], **counts)
+    counts = {
+        "train_clips": 10,
+        "test_normals": 30,
+        "test_anomalies": 30,
+        "seconds": 6.0,
+        "seed": 0,
+    }
+    data = write_dataset(
+        tmp_path_factory.mktemp("robustness") / "new", machines=[3, 4, 5, 6], **counts
+    )
     robustness["synthetic"] = measure(models["int8"], data, 10, FOUND)
     return robustness["synthetic"]
 
@@ -112,7 +120,9 @@ def test_clipped_sound_goes_to_full_scale_where_the_gain_stays():
     loud = _disturbed(_sound(), "gain up to clip by 6 dB").samples
     assert np.abs(loud).max() == 1
     assert 0.1 < np.mean(np.abs(loud) == 1) < 0.6
-    assert np.abs(_disturbed(_sound(), "clipped by 6 dB").samples).max() == pytest.approx(_sound().peak / 2, rel=0.01)
+    assert np.abs(_disturbed(_sound(), "clipped by 6 dB").samples).max() == pytest.approx(
+        _sound().peak / 2, rel=0.01
+    )
 
 
 def test_what_has_no_meaning_for_a_recording_is_left_out():

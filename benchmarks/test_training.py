@@ -10,7 +10,9 @@ from edgeae.train.run import train
 from edgeae.train.torch_features import features
 
 EPOCHS = 2
-CONFIG = load_config("edge", [f"training.epochs={EPOCHS}", "training.accelerator=cpu", "training.threads=1"])
+CONFIG = load_config(
+    "edge", [f"training.epochs={EPOCHS}", "training.accelerator=cpu", "training.threads=1"]
+)
 UNIT = "hours of audio a minute"
 
 

@@ -27,12 +27,16 @@ def _score(detector, path):
     return [detector.result(window).score for window in detector.read(path)]
 
 
-@pytest.mark.filterwarnings("ignore:'.*' is deprecated and slated for removal")  # what librosa reads old formats with
+@pytest.mark.filterwarnings(
+    "ignore:'.*' is deprecated and slated for removal"
+)  # what librosa reads old formats with
 @pytest.mark.parametrize("name", PEERS)
 def test_a_file(record, built, models, recording, name):
     what, detector = "file of 10 s to its score", Detector.load(models["machine"])
     peer = built(what, name, lambda: scorer(PEERS[name]), TARGET)
-    ours, theirs = (1e3 * s for s in paired(lambda: _score(detector, recording), lambda: peer(recording)))
+    ours, theirs = (
+        1e3 * s for s in paired(lambda: _score(detector, recording), lambda: peer(recording))
+    )
     record(what, ours, "ms", name, theirs, TARGET)
     assert ours < MOST * theirs
 
@@ -41,7 +45,10 @@ def test_a_file(record, built, models, recording, name):
 def test_the_peer_computes_its_network(batch):
     pytest.importorskip("ai_edge_litert", reason="the peer ai-edge-litert is not installed")
     windows = np.random.default_rng(1).uniform(-80, 0, (WINDOWS, 640)).astype(np.float32)
-    *hidden, last = [layer * scale for layer, scale in zip(mlperf_tiny.layers(), mlperf_tiny.scales(), strict=True)]
+    *hidden, last = [
+        layer * scale
+        for layer, scale in zip(mlperf_tiny.layers(), mlperf_tiny.scales(), strict=True)
+    ]
     expected = windows
     for layer in hidden:
         expected = np.clip(expected @ layer.T, 0, 255 * mlperf_tiny.SCALE)

@@ -39,26 +39,36 @@ class Graph:
 
     def file(self) -> bytes:
         """The whole network."""
-        graph = schema.SubGraphT(tensors=self._tensors, inputs=[0], outputs=[self._last], operators=self._operators)
+        graph = schema.SubGraphT(
+            tensors=self._tensors, inputs=[0], outputs=[self._last], operators=self._operators
+        )
         dense = schema.BuiltinOperator.FULLY_CONNECTED
         codes = [schema.OperatorCodeT(builtinCode=dense, deprecatedBuiltinCode=dense, version=4)]
-        model = schema.ModelT(version=3, operatorCodes=codes, subgraphs=[graph], buffers=self._buffers)
+        model = schema.ModelT(
+            version=3, operatorCodes=codes, subgraphs=[graph], buffers=self._buffers
+        )
         builder = flatbuffers.Builder()
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
-    def _tensor(self, shape: Shape, kind: int, scale: float, zero: int, data: NDArray[Any] | None = None) -> int:
+    def _tensor(
+        self, shape: Shape, kind: int, scale: float, zero: int, data: NDArray[Any] | None = None
+    ) -> int:
         buffer, name = 0, f"tensor{len(self._tensors)}"
         if data is not None:
             buffer = len(self._buffers)
             self._buffers.append(schema.BufferT(data=np.frombuffer(data.tobytes(), np.uint8)))
         quantized = schema.QuantizationParametersT(scale=[scale], zeroPoint=[zero])
-        tensor = schema.TensorT(shape=list(shape), type=kind, buffer=buffer, name=name, quantization=quantized)
+        tensor = schema.TensorT(
+            shape=list(shape), type=kind, buffer=buffer, name=name, quantization=quantized
+        )
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
 
-def write(layers: Sequence[NDArray[np.int8]], scales: Sequence[float], scale: float, zero: int) -> bytes:
+def write(
+    layers: Sequence[NDArray[np.int8]], scales: Sequence[float], scale: float, zero: int
+) -> bytes:
     """A network of (outputs, inputs) layers with a ReLU behind all but the last; see `Graph`."""
     graph = Graph(layers[0].shape[1], scale, zero)
     for number, (layer, layer_scale) in enumerate(zip(layers, scales, strict=True), 1):

@@ -18,7 +18,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.progress import Step, counted, unseen
 
 from .checks import findings, too_narrow
-from .recording import Sound
+from .recording import CalibrationRecording
 from .uncertainty import stability
 
 
@@ -51,8 +51,20 @@ def calibrate(
     rate = samplerate or detector.spec.sample_rate
     sounds = []
     for number, samples in enumerate(recordings, 1):
-        sounds.append(Sound(f"recording {number}", list(detector.windows([samples], rate)), rate))
-    return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
+        sounds.append(
+            CalibrationRecording(
+                f"recording {number}", list(detector.windows([samples], rate)), rate
+            )
+        )
+    return learn(
+        detector,
+        sounds,
+        machine=machine,
+        false_alarms=false_alarms,
+        add=add,
+        force=force,
+        report=report,
+    )
 
 
 def calibrate_files(
@@ -70,18 +82,35 @@ def calibrate_files(
 ) -> Detector:
     """The same from files; what is wrong with one goes to ``report``, and which is read to ``step``."""
 
-    def read(path: Path) -> Sound:
-        return Sound(str(path), list(detector.read(path, channel)), samplerate_of(path))
+    def read(path: Path) -> CalibrationRecording:
+        return CalibrationRecording(
+            str(path), list(detector.read(path, channel)), samplerate_of(path)
+        )
 
     machine = name_of(detector, machine, add=add)
-    sounds = [sound for _, sound in read_each(counted(paths, "recording", step), read, report, skip_bad=skip_bad)]
-    return learn(detector, sounds, machine=machine, false_alarms=false_alarms, add=add, force=force, report=report)
+    sounds = [
+        sound
+        for _, sound in read_each(
+            counted(paths, "recording", step), read, report, skip_bad=skip_bad
+        )
+    ]
+    return learn(
+        detector,
+        sounds,
+        machine=machine,
+        false_alarms=false_alarms,
+        add=add,
+        force=force,
+        report=report,
+    )
 
 
 def name_of(detector: Detector, machine: str | None, *, add: bool) -> str:
     """The name of the machine; ConfigError where there is nothing to add to, or it is another's."""
     if add and detector.machine is None:
-        raise ConfigError("--add: the artifact is not calibrated yet; calibrate it once without --add")
+        raise ConfigError(
+            "--add: the artifact is not calibrated yet; calibrate it once without --add"
+        )
     if add and machine not in (None, detector.machine):
         raise ConfigError(
             f"--add: the artifact is of the machine {detector.machine}, not of {machine}; calibrate {machine} without "
@@ -92,7 +121,7 @@ def name_of(detector: Detector, machine: str | None, *, add: bool) -> str:
 
 def learn(
     detector: Detector,
-    sounds: Sequence[Sound],
+    sounds: Sequence[CalibrationRecording],
     *,
     machine: str,
     false_alarms: str | None,
@@ -113,12 +142,14 @@ def learn(
     if add:
         result = extended(detector, windows, false_alarms=false_alarms, seconds=seconds)
     else:
-        result = calibrated(detector, windows, false_alarms=false_alarms, machine=machine, seconds=seconds)
+        result = calibrated(
+            detector, windows, false_alarms=false_alarms, machine=machine, seconds=seconds
+        )
     head = {**result.artifact.sections["head"], "stability": stability(result)}
     return result.with_sections(head=head)
 
 
-def _full(sounds: Sequence[Sound]) -> list[Sound]:
+def _full(sounds: Sequence[CalibrationRecording]) -> list[CalibrationRecording]:
     """Without windows shorter than the decision window, which stray more, if there are others."""
     if any(window.full for sound in sounds for window in sound.windows):
         for sound in sounds:

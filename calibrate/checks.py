@@ -2,7 +2,7 @@
 
 What is usual is read off the artifact: how far windows of healthy machines stray that were
 calibrated alike (`edgeae.runtime.scoring.threshold`), and how far the fleet's own windows are from its
-mean. A machine that is broken already when it is first heard, and always sounds so, passes.
+mean. A machine that is broken already when it is first was_used_for_fitting, and always sounds so, passes.
 """
 
 import math
@@ -12,25 +12,27 @@ import numpy as np
 
 from edgeae.runtime.audio.signal_quality import SILENCE
 from edgeae.runtime.monitoring.health import INTERRUPTED, silent_share
-from edgeae.runtime.scoring.calibration import heard, threshold_for
+from edgeae.runtime.scoring.calibration import threshold_for, was_used_for_fitting
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64
 
 from .consistency import unsteady
-from .recording import Sound, names, places
+from .recording import CalibrationRecording, names, places
 
 # What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.monitoring.health`), by the same measures.
 # Stuck samples have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and
 # calibration may learn from. Clipping that run would still judge is not to be learned as normal.
 SILENT = 0.25  # share of a second
 CLIPPED = 1e-4  # share of a window
-STRANGEST = 10.0  # deviations of the fleet by which the network may miss the mean; healthy new machines reach 7.4
+MAX_DOMAIN_SHIFT = 10.0  # deviations of the fleet by which the network may miss the mean; healthy new machines reach 7.4
 OTHER = "1%"  # of normal windows score above what an added session may score on the mean
 
 
-def findings(detector: Detector, sounds: Sequence[Sound], *, add: bool = False) -> Iterator[str]:
+def findings(
+    detector: Detector, sounds: Sequence[CalibrationRecording], *, add: bool = False
+) -> Iterator[str]:
     """What speaks against calibrating on ``sounds``, the plainest first; nothing if they are fit.
 
     add: to a machine that is calibrated already.
@@ -40,13 +42,13 @@ def findings(detector: Detector, sounds: Sequence[Sound], *, add: bool = False) 
         return
     yield from filter(None, (check(detector, sounds) for check in (_muted, _stuck, _clipped)))
     windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
-    if add and heard(detector, windows, "learned"):
+    if add and was_used_for_fitting(detector, windows, "learned"):
         yield f"{names(sounds)}: was learned before; give sound of another time"
     alien = _other_machine(detector, windows) if add else _strange(detector, sounds, windows)
     yield from filter(None, (alien, unsteady(detector, sounds, windows)))
 
 
-def too_narrow(detector: Detector, sound: Sound) -> str | None:
+def too_narrow(detector: Detector, sound: CalibrationRecording) -> str | None:
     """A warning where the sample rate leaves out a part of what the artifact listens to."""
     rate, highest = sound.samplerate, detector.spec.f_max
     if not 0 < rate < 2 * highest:
@@ -57,7 +59,7 @@ def too_narrow(detector: Detector, sound: Sound) -> str | None:
     )
 
 
-def _silent(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+def _silent(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
     windows, least = _windows(detector, sounds), 10 * math.log10(SILENCE)
     levels = [window.level for window in windows if window.level is not None]
     if _silence(detector, windows).min() < 1 or (levels and np.mean(levels) >= least):
@@ -66,8 +68,10 @@ def _silent(detector: Detector, sounds: Sequence[Sound]) -> str | None:
     return f"{names(sounds)}: the sound is silent{level}; check the microphone with `edgeae record`"
 
 
-def _muted(detector: Detector, sounds: Sequence[Sound]) -> str | None:
-    if not (found := _beyond(detector, sounds, _silence(detector, _windows(detector, sounds)), SILENT)):
+def _muted(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
+    if not (
+        found := _beyond(detector, sounds, _silence(detector, _windows(detector, sounds)), SILENT)
+    ):
         return None
     where, worst = found
     return (
@@ -76,7 +80,7 @@ def _muted(detector: Detector, sounds: Sequence[Sound]) -> str | None:
     )
 
 
-def _stuck(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+def _stuck(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
     shares = np.array([window.raw.stuck for window in _windows(detector, sounds)])
     if not (found := _beyond(detector, sounds, shares, INTERRUPTED)):
         return None
@@ -87,7 +91,7 @@ def _stuck(detector: Detector, sounds: Sequence[Sound]) -> str | None:
     )
 
 
-def _clipped(detector: Detector, sounds: Sequence[Sound]) -> str | None:
+def _clipped(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
     shares = np.array([window.raw.clipped for window in _windows(detector, sounds)])
     if not (found := _beyond(detector, sounds, shares, CLIPPED)):
         return None
@@ -98,13 +102,15 @@ def _clipped(detector: Detector, sounds: Sequence[Sound]) -> str | None:
     )
 
 
-def _beyond(detector: Detector, sounds: Sequence[Sound], shares: Float64, limit: float) -> tuple[str, float] | None:
+def _beyond(
+    detector: Detector, sounds: Sequence[CalibrationRecording], shares: Float64, limit: float
+) -> tuple[str, float] | None:
     """Where the shares (n,) of the windows reach ``limit``, and the worst; None where none does."""
     worst = float(shares.max())
     return None if worst < limit else (places(detector, sounds, shares >= limit), worst)
 
 
-def _windows(detector: Detector, sounds: Sequence[Sound]) -> list[Window]:
+def _windows(detector: Detector, sounds: Sequence[CalibrationRecording]) -> list[Window]:
     """Those that are learned from."""
     return [window for sound in sounds for window in detector.apart(sound.windows)]
 
@@ -114,17 +120,19 @@ def _silence(detector: Detector, windows: Sequence[Window]) -> Float64:
     return np.array([silent_share(window, detector.spec.floor_db) for window in windows])
 
 
-def _strange(detector: Detector, sounds: Sequence[Sound], windows: Float64) -> str | None:
+def _strange(
+    detector: Detector, sounds: Sequence[CalibrationRecording], windows: Float64
+) -> str | None:
     """Another kind of machine, another bandwidth, another gain: the network cannot rebuild the mean sound."""
     mean, fleet = windows.mean(axis=0), detector.head.fleet
-    deviations = math.sqrt(fleet.strangeness(mean, len(windows)))
-    if deviations <= STRANGEST:
+    deviations = math.sqrt(fleet.domain_shift(mean, len(windows)))
+    if deviations <= MAX_DOMAIN_SHIFT:
         return None
-    strange = np.array([fleet.strangeness(window, 1) > STRANGEST**2 for window in windows])
+    strange = np.array([fleet.domain_shift(window, 1) > MAX_DOMAIN_SHIFT**2 for window in windows])
     where = "this does" if strange.all() else f"{places(detector, sounds, strange)} do"
     return (
         f"{where} not sound like the machines of the training: their network misses the mean by {deviations:.1f} "
-        f"standard deviations, allowed are {STRANGEST:g} ({_bands(detector, mean)}); check gain, sample rate and "
+        f"standard deviations, allowed are {MAX_DOMAIN_SHIFT:g} ({_bands(detector, mean)}); check gain, sample rate and "
         f"placement, or train on machines of this kind"
     )
 

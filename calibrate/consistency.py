@@ -17,25 +17,31 @@ from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
 from edgeae.runtime.system.arrays import Float64
 
-from .recording import Sound, names, places
+from .recording import CalibrationRecording, names, places
 
 REFUSED = 0.01  # share of healthy calibrations with a window that sticks out so far from the machine's others
 REFUSED_BY_FLEET = 0.001  # ... from what windows of the fleet score
 ADVICE = "record again while the machine runs evenly"
 
 
-def unsteady(detector: Detector, sounds: Sequence[Sound], windows: Float64) -> str | None:
+def unsteady(
+    detector: Detector, sounds: Sequence[CalibrationRecording], windows: Float64
+) -> str | None:
     """One sentence that names the seconds or the recordings that stick out, if some do.
 
     windows: (n, size) of all ``sounds``, side by side.
     """
     if len(windows) < 2 or detector.head.kind not in CALIBRATABLE:
         return None
-    head = replace(Head.calibrated(detector.head.fleet, windows, detector.head.kind), own_weight=0.0)
+    head = replace(
+        Head.calibrated(detector.head.fleet, windows, detector.head.kind), machine_weight=0.0
+    )
     left_out, limit = _left_out(head, windows), _highest(detector, head, windows)
     if left_out.max() <= limit:
         return None
-    scores = head.score(head.mean + windows - np.median(windows, axis=0))  # which few of them do not move
+    scores = head.score(
+        head.mean + windows - np.median(windows, axis=0)
+    )  # which few of them do not move
     out = scores > limit
     if not out.any():
         scores, out = left_out, left_out > limit
@@ -67,7 +73,9 @@ def _highest(detector: Detector, head: Head, windows: Float64) -> float:
     n = len(windows)
     reference = reference_for(detector.references(head.kind), n - len(_folds(n)[0]))
     centred = (np.median(_left_out(head, windows, centre)) for centre in (np.mean, np.median))
-    shift = float(min(centred) - np.median(reference.parts @ head.weights))  # a median resists, a mean is surer
+    shift = float(
+        min(centred) - np.median(reference.parts @ head.weights)
+    )  # a median resists, a mean is surer
     alike = [replace(reference, windows=0)]
 
     def reached(refused: float) -> float:

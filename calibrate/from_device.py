@@ -9,22 +9,28 @@ from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
 
 from .level_meter import Meter
-from .recording import Sound
+from .recording import CalibrationRecording
 
 
-def listen(detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0) -> list[Sound]:
+def listen(
+    detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0
+) -> list[CalibrationRecording]:
     """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window.
 
     wait: seconds for a device that is not there yet or busy.
     """
-    with open_capture(device, wait=wait, samplerate=detector.spec.sample_rate, channels=[channel]) as capture:
-        sounds = [Sound(device, samplerate=capture.samplerate)]
+    with open_capture(
+        device, wait=wait, samplerate=detector.spec.sample_rate, channels=[channel]
+    ) as capture:
+        sounds = [CalibrationRecording(device, samplerate=capture.samplerate)]
         stream = Stream(detector, capture.samplerate)
         with stopping(capture.stop) as came, Meter(duration) as meter:
             for item in limited(capture.blocks(), round(duration * capture.samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)
-                    sounds.append(Sound(device, samplerate=capture.samplerate, start=stream.t))
+                    sounds.append(
+                        CalibrationRecording(device, samplerate=capture.samplerate, start=stream.t)
+                    )
                     continue
                 sounds[-1].windows += stream.push(item)
                 meter.show(item, stream.t)

@@ -33,14 +33,20 @@ class Meter:
         self._every = TERMINAL_SECONDS if self._terminal else LOG_SECONDS
         self._colour = self._terminal and not os.environ.get("NO_COLOR")
         self._due = self._every
-        self._peak, self._mark = 0.0, -math.inf  # amplitude since the last line; dBFS that the mark shows
+        self._peak, self._mark = (
+            0.0,
+            -math.inf,
+        )  # amplitude since the last line; dBFS that the mark shows
         self._squares, self._count = 0.0, 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._terminal:
             self._write(CLEAR)
@@ -69,7 +75,9 @@ class Meter:
 
     def _bar(self, level: float) -> str:
         width = min(WIDEST, max(5, shutil.get_terminal_size().columns - 50))
-        filled, mark = (round(width * np.clip(1 - db / QUIETEST, 0, 1)) for db in (level, self._mark))
+        filled, mark = (
+            round(width * np.clip(1 - db / QUIETEST, 0, 1)) for db in (level, self._mark)
+        )
         bar = list(f"{'#' * filled:{width}}")
         if mark:
             bar[mark - 1] = "|"

@@ -13,7 +13,7 @@ MOST_PLACES = 3  # that a sentence names
 
 
 @dataclass
-class Sound:
+class CalibrationRecording:
     """One recording, or what a device gave between two gaps."""
 
     name: str  # of the file or the device
@@ -27,13 +27,15 @@ class Sound:
         return self.windows[-1].end - self.start
 
 
-def names(sounds: Sequence[Sound]) -> str:
+def names(sounds: Sequence[CalibrationRecording]) -> str:
     """What a sentence about all of them begins with."""
     found = list(dict.fromkeys(sound.name for sound in sounds))
     return f"{found[0]} and {len(found) - 1} more" if len(found) > 1 else found[0]
 
 
-def places(detector: Detector, sounds: Sequence[Sound], chosen: NDArray[np.bool]) -> str:
+def places(
+    detector: Detector, sounds: Sequence[CalibrationRecording], chosen: NDArray[np.bool]
+) -> str:
     """Where the chosen ones of all windows are: a recording by its name, a part of a longer one by its seconds.
 
     chosen: (n,) of the windows that do not overlap, side by side.
@@ -45,8 +47,15 @@ def places(detector: Detector, sounds: Sequence[Sound], chosen: NDArray[np.bool]
         mine = chosen[first : first + len(windows)]
         first += len(windows)
         borders = np.flatnonzero(np.diff(mine.astype(int), prepend=0, append=0)).reshape(-1, 2)
-        spans = [f"{max(0.0, windows[a].end - length):.0f} to {windows[b - 1].end:.0f}" for a, b in borders]
+        spans = [
+            f"{max(0.0, windows[a].end - length):.0f} to {windows[b - 1].end:.0f}"
+            for a, b in borders
+        ]
         whole = len(windows) == 1 and len(sounds) > 1
-        found += [sound.name if whole else f"{sound.name}: seconds {' and '.join(spans)}"] if spans else []
+        found += (
+            [sound.name if whole else f"{sound.name}: seconds {' and '.join(spans)}"]
+            if spans
+            else []
+        )
     more = [f"{len(found) - MOST_PLACES} more"] if len(found) > MOST_PLACES else []
     return ", ".join(found[:MOST_PLACES] + more)

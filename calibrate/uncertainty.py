@@ -22,7 +22,9 @@ def stability(detector: Detector) -> dict[str, Any]:
     """
     head = detector.head
     n, more = head.windows, max(1, round(MINUTE / detector.window))
-    spread = math.sqrt(np.square(head.own).sum(axis=0).mean()) if n > 1 else 1.0  # one window varies as the fleet's
+    spread = (
+        math.sqrt(np.square(head.machine_factor).sum(axis=0).mean()) if n > 1 else 1.0
+    )  # one window varies as the fleet's
     return {
         "mean_error": round(spread / math.sqrt(n), 3),
         "mean_error_next": round(spread / math.sqrt(n + more), 3),
@@ -40,7 +42,10 @@ def _change(detector: Detector, n: int, more: int) -> float | None:
     if last <= n or min(len(now.parts), len(then.parts)) < FEWEST_REFERENCE:
         return None
     budget = detector.threshold.false_alarms
-    return round(threshold_for(detector, budget, n + more).value - threshold_for(detector, budget, n).value, 3)
+    return round(
+        threshold_for(detector, budget, n + more).value - threshold_for(detector, budget, n).value,
+        3,
+    )
 
 
 def words(detector: Detector) -> str:
@@ -55,4 +60,6 @@ def words(detector: Detector) -> str:
         return f"{known}; the artifact cannot tell what it would do to the threshold"
     if abs(change) < LEAST_CHANGE:
         return f"{known} and hardly move the threshold"
-    return f"{known} and {'lower' if change < 0 else 'raise'} the threshold by about {abs(change):.2f}"
+    return (
+        f"{known} and {'lower' if change < 0 else 'raise'} the threshold by about {abs(change):.2f}"
+    )

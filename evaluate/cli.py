@@ -19,14 +19,27 @@ def _is_model(argument: str) -> bool:
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL] [DATA]")
-@click.option("--calibration-clips", type=click.IntRange(min=1), help="Calibrate each machine on its first N clips.")
-@click.option("--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results.  [default: beside MODEL]")
+@click.option(
+    "--calibration-clips",
+    type=click.IntRange(min=1),
+    help="Calibrate each machine on its first N clips.",
+)
+@click.option(
+    "--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's."
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Folder of the results.  [default: beside MODEL]",
+)
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 @click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: as in training]")
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Processes that score.  [default: one for little, else a core each]"
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Processes that score.  [default: one for little, else a core each]",
 )
 @click.option(
     "--against",
@@ -66,10 +79,10 @@ def evaluate(
     def report(text: str) -> None:
         click.echo(f"edgeae: {text}", err=True)
 
-    from .result_cache import NAME, Memo
-    from .scores import evaluate_all, load_detector
-    from .summary import as_json
-    from .tables import table, write_tables
+    from .results.result_cache import NAME, Memo
+    from .results.scores import evaluate_all, load_detector
+    from .results.summary import as_json
+    from .results.tables import table, write_tables
 
     detector = load_detector(model, report)
     rival = load_detector(against, report) if against else None
@@ -82,11 +95,22 @@ def evaluate(
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
     with Memo(folder / NAME) as memo:
         if len(memo):
-            report(f"{folder / NAME}: {len(memo)} results of an evaluation that was interrupted are known")
-        how: Any = {"calibration_clips": calibration_clips, "kind": kind, "channel": heard, "skip_bad": skip_bad}
+            report(
+                f"{folder / NAME}: {len(memo)} results of an evaluation that was interrupted are known"
+            )
+        how: Any = {
+            "calibration_clips": calibration_clips,
+            "kind": kind,
+            "channel": heard,
+            "skip_bad": skip_bad,
+        }
         how |= {"report": report, "memo": memo, "jobs": jobs}
         tested, head = evaluate_all(detector, data, **how)
-        other = (against, evaluate_all(rival, data, **how, listening=False)[0]) if against and rival else None
+        other = (
+            (against, evaluate_all(rival, data, **how, listening=False)[0])
+            if against and rival
+            else None
+        )
         from .report.evaluation import Evaluation, write_report
 
         summary = as_json(str(model), head, tested)

@@ -49,8 +49,14 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
     model, test = run / "model.int8.onnx", new / "test"
     clips = [test / f"normal_id_03_{0:08d}.wav", *severest(new)]
     return [
-        ("Train an autoencoder on the fleet", ["train", f"{folder / 'fleet'}", "-c", config, "-o", f"{run}"]),
-        ("Quantize it to one int8 file", ["export", f"{run}", "--int8", "--data-licence", "synthetic"]),
+        (
+            "Train an autoencoder on the fleet",
+            ["train", f"{folder / 'fleet'}", "-c", config, "-o", f"{run}"],
+        ),
+        (
+            "Quantize it to one int8 file",
+            ["export", f"{run}", "--int8", "--data-licence", "synthetic"],
+        ),
         (
             "Fit it to a machine it never heard, with a minute of normal sound",
             ["calibrate", f"{model}", f"{new}", "--false-alarms", "1/hour", "-o", f"{machine}"],
@@ -59,7 +65,10 @@ def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
             "How well are faults told apart?",
             ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}"],
         ),
-        ("Listen to recordings: one normal, then the severest of each fault", ["run", f"{machine}", *map(str, clips)]),
+        (
+            "Listen to recordings: one normal, then the severest of each fault",
+            ["run", f"{machine}", *map(str, clips)],
+        ),
     ]
 
 
@@ -71,15 +80,21 @@ def severest(data: Path) -> list[Path]:
 
 def summary(folder: Path, seconds: float) -> str:
     """What was seen, and what to type next."""
-    from .metrics import auc_of
+    from .results.metrics import auc_of
 
     rows = _read_csv(folder / "report" / "anomaly_scores.csv")
-    faults = {Path(row["file"]).name: row["fault"] for row in _read_csv(folder / "new-machine" / "faults.csv")}
+    faults = {
+        Path(row["file"]).name: row["fault"]
+        for row in _read_csv(folder / "new-machine" / "faults.csv")
+    }
     normals = [row for row in rows if row["label"] == "normal"]
     lines = [f"{'fault':14}{'recordings':>11}{'AUC':>8}{'above the threshold':>22}"]
     for fault in sorted(set(faults.values())):
         mine = [row for row in rows if faults.get(row["file"]) == fault]
-        auc, _ = auc_of((float(row["score"]) for row in normals + mine), (row["label"] for row in normals + mine))
+        auc, _ = auc_of(
+            (float(row["score"]) for row in normals + mine),
+            (row["label"] for row in normals + mine),
+        )
         above = sum(row["anomaly"] == "True" for row in mine)
         lines.append(f"{fault:14}{len(mine):>11}{auc:>8.3f}{above:>22}")
     false_alarms = sum(row["anomaly"] == "True" for row in normals)
@@ -111,8 +126,17 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 
 
 @click.command()
-@click.option("--output", "-o", default="demo", show_default=True, type=click.Path(path_type=Path), help="New folder.")
-@click.option("--config", "-c", default="edge", show_default=True, help="Preset or YAML file to train with.")
+@click.option(
+    "--output",
+    "-o",
+    default="demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="New folder.",
+)
+@click.option(
+    "--config", "-c", default="edge", show_default=True, help="Preset or YAML file to train with."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the synthetic machines.")
 def demo(output: Path, config: str, seed: int) -> int:
     """Synthesize machines, train, export, calibrate, evaluate and listen, in minutes.
@@ -124,7 +148,9 @@ def demo(output: Path, config: str, seed: int) -> int:
         raise ConfigError(f"{output}: exists already; remove it, or give another folder with -o")
     load_config(config)  # before minutes are spent
     began = time.monotonic()
-    click.secho(f"Synthesize {len(FLEET)} machines for training and one to watch", bold=True, err=True)
+    click.secho(
+        f"Synthesize {len(FLEET)} machines for training and one to watch", bold=True, err=True
+    )
     with Progress() as progress:
         write_sound(output, seed, progress.step)
     for words, arguments in steps(output, config):

@@ -65,23 +65,61 @@ def artifacts(content: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "deep list", lambda: _section(content, "provenance", "[" * 100_000)
     yield "deep objects", lambda: _section(content, "provenance", '{"a":' * 900 + "1" + "}" * 900)
     yield "many lists", lambda: _section(content, "provenance", '{"a":[' + "[]," * MANY + "0]}")
-    yield "many keys", lambda: _section(content, "explain", "{" + ",".join(f'"{n}":0' for n in range(1 << 20)) + "}")
+    yield (
+        "many keys",
+        lambda: _section(
+            content, "explain", "{" + ",".join(f'"{n}":0' for n in range(1 << 20)) + "}"
+        ),
+    )
     yield "long integer", lambda: _changed(content, "threshold", of_windows=10**4000)
-    yield "long base64", lambda: _changed(content, "head", mean={"shape": [4 << 20], "float32": zeros})
+    yield (
+        "long base64",
+        lambda: _changed(content, "head", mean={"shape": [4 << 20], "float32": zeros}),
+    )
     yield "alarm of many windows", lambda: _changed(content, "threshold", of_windows=1 << 40)
-    yield "short hop", lambda: _section(content, "mel", json.dumps({**mel, "n_fft": 16384, "hop": 8}))
+    yield (
+        "short hop",
+        lambda: _section(content, "mel", json.dumps({**mel, "n_fft": 16384, "hop": 8})),
+    )
     yield "many bands", lambda: _section(content, "mel", json.dumps({**mel, "n_mels": 1 << 40}))
-    yield "short patches", lambda: _section(content, "mel", json.dumps({**mel, "sample_rate": 384000, "f_max": 8000}))
+    yield (
+        "short patches",
+        lambda: _section(content, "mel", json.dumps({**mel, "sample_rate": 384000, "f_max": 8000})),
+    )
     yield "many fields", lambda: network + b"\x08\x08" * (15 << 20)
-    yield "many nodes", lambda: _network(content, lambda graph: graph.node.extend([node("Relu", ["a"], ["b"])] * 20000))
-    yield "many dimensions", lambda: network + _encode(7, 2, _encode(5, 2, _encode(1, 2, b"\xff\x7f" * MANY)))
-    yield "many axes", lambda: _costly(content, node("Transpose", ["a"], ["big"], perm=[0] * 100_000), a=(2, 2))
-    yield "outer sum", lambda: _costly(content, node("Add", ["a", "b"], ["big"]), a=(1 << 20, 1), b=(1, 1 << 20))
-    yield "outer product", lambda: _costly(content, node("MatMul", ["a", "b"], ["big"]), a=(1 << 18, 1), b=(1, 1 << 18))
+    yield (
+        "many nodes",
+        lambda: _network(
+            content, lambda graph: graph.node.extend([node("Relu", ["a"], ["b"])] * 20000)
+        ),
+    )
+    yield (
+        "many dimensions",
+        lambda: network + _encode(7, 2, _encode(5, 2, _encode(1, 2, b"\xff\x7f" * MANY))),
+    )
+    yield (
+        "many axes",
+        lambda: _costly(content, node("Transpose", ["a"], ["big"], perm=[0] * 100_000), a=(2, 2)),
+    )
+    yield (
+        "outer sum",
+        lambda: _costly(content, node("Add", ["a", "b"], ["big"]), a=(1 << 20, 1), b=(1, 1 << 20)),
+    )
+    yield (
+        "outer product",
+        lambda: _costly(
+            content, node("MatMul", ["a", "b"], ["big"]), a=(1 << 18, 1), b=(1, 1 << 18)
+        ),
+    )
     yield "doubling", lambda: _costly(content, *_doubled(40), a=(1024, 1024))
     yield (
         "wide pads",
-        lambda: _costly(content, node("Conv", ["a", "b"], ["big"], pads=[4096] * 4), a=(64, 1, 8, 8), b=(64, 1, 1, 1)),
+        lambda: _costly(
+            content,
+            node("Conv", ["a", "b"], ["big"], pads=[4096] * 4),
+            a=(64, 1, 8, 8),
+            b=(64, 1, 1, 1),
+        ),
     )
     yield (
         "wide strides",
@@ -94,7 +132,9 @@ def artifacts(content: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
     )
     yield (
         "hours of work",
-        lambda: _costly(content, node("Conv", ["a", "b"], ["big"]), a=(1, 1, 4 << 20), b=(1, 1, 2 << 20)),
+        lambda: _costly(
+            content, node("Conv", ["a", "b"], ["big"]), a=(1, 1, 4 << 20), b=(1, 1, 2 << 20)
+        ),
     )
     yield "numbers that are none", lambda: _network(content, _without_numbers)
 
@@ -109,31 +149,56 @@ def _without_numbers(graph: onnx.GraphProto) -> None:
 
 
 def wav(
-    *, channels: int = 1, rate: int = 16000, bits: int = 16, tag: int = 1, promised: int | None = None, data: bytes
+    *,
+    channels: int = 1,
+    rate: int = 16000,
+    bits: int = 16,
+    tag: int = 1,
+    promised: int | None = None,
+    data: bytes,
 ) -> bytes:
     """A WAV file that says what it is told to say."""
     size, frame = len(data) if promised is None else promised, channels * bits // 8
     form = struct.pack(
-        "<HHIIHH", tag, channels & 0xFFFF, rate & 0xFFFFFFFF, rate * frame & 0xFFFFFFFF, frame & 0xFFFF, bits
+        "<HHIIHH",
+        tag,
+        channels & 0xFFFF,
+        rate & 0xFFFFFFFF,
+        rate * frame & 0xFFFFFFFF,
+        frame & 0xFFFF,
+        bits,
     )
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size) + data
+    body = (
+        b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size) + data
+    )
     return b"RIFF" + struct.pack("<I", min(size + len(body) - len(data), 0xFFFFFFFF)) + body
 
 
 def npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
     """A .npy file with any header."""
     text = header.encode("latin1") + b"\n"
-    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text + data
+    return (
+        b"\x93NUMPY"
+        + bytes([version, 0])
+        + struct.pack("<H" if version == 1 else "<I", len(text))
+        + text
+        + data
+    )
 
 
 def shaped(shape: str, kind: str = "<f4", data: bytes = b"") -> bytes:
     return npy(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}", data)
 
 
-def encoded(container: str, subtype: str, channels: int = 1, rate: int = 16000, seconds: float = 1.0) -> bytes:
+def encoded(
+    container: str, subtype: str, channels: int = 1, rate: int = 16000, seconds: float = 1.0
+) -> bytes:
     import soundfile
 
-    sound, file = np.random.default_rng(0).uniform(-0.1, 0.1, (round(seconds * rate), channels)), io.BytesIO()
+    sound, file = (
+        np.random.default_rng(0).uniform(-0.1, 0.1, (round(seconds * rate), channels)),
+        io.BytesIO(),
+    )
     soundfile.write(file, sound, rate, format=container, subtype=subtype)
     return file.getvalue()
 
@@ -159,7 +224,10 @@ def recordings() -> Iterator[tuple[str, bytes]]:
     yield "many-bits.wav", wav(data=quiet, bits=65528)
     yield "unknown-coding.wav", wav(data=quiet, tag=0xBEEF)
     for name, value in {"nan": np.nan, "infinite": np.inf, "loud": 1e30}.items():
-        yield f"{name}.wav", wav(data=(floats + np.float32(value)).astype("<f4").tobytes(), tag=3, bits=32)
+        yield (
+            f"{name}.wav",
+            wav(data=(floats + np.float32(value)).astype("<f4").tobytes(), tag=3, bits=32),
+        )
     yield "aiff.wav", encoded("AIFF", "PCM_16")
     yield "mp3.wav", encoded("MP3", "MPEG_LAYER_III")
     flac, ogg = encoded("FLAC", "PCM_16"), encoded("OGG", "VORBIS", 2)
@@ -172,11 +240,23 @@ def recordings() -> Iterator[tuple[str, bytes]]:
     yield "header.ogg", ogg[:58]
     yield "damaged.ogg", ogg[:4200] + bytes(range(256)) * 4
     yield "channels.ogg", ogg[:39] + b"\xff" + ogg[40:]
-    for shape in ("(1 << 60, 128)", "(1152921504606846976, 128)", "(-1, 128)", "(2.5, 128)", "128", "(0, 128)"):
+    for shape in (
+        "(1 << 60, 128)",
+        "(1152921504606846976, 128)",
+        "(-1, 128)",
+        "(2.5, 128)",
+        "128",
+        "(0, 128)",
+    ):
         yield f"shape-{shape.replace(' ', '')}.npy", shaped(shape)
     yield "frames.npy", shaped("(1048576, 128)", "<f2", bytes(1 << 28))
     yield "pickled.npy", shaped("(1, 128)", "|O", b"\x80\x04cos\nsystem\n(S'true'\ntR.")
-    yield "structure.npy", npy("{'descr': [('a', '<f4', (1073741824, 1024))], 'fortran_order': False, 'shape': (1,), }")
+    yield (
+        "structure.npy",
+        npy(
+            "{'descr': [('a', '<f4', (1073741824, 1024))], 'fortran_order': False, 'shape': (1,), }"
+        ),
+    )
     yield "deep.npy", npy("(" * 9000)
     yield "signs.npy", npy("-" * 9000 + "1")
     yield "header-of-4-GiB.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"

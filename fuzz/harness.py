@@ -33,5 +33,7 @@ def fuzz(target: Callable[[bytes], object], seeds: dict[str, bytes]) -> None:
         (corpus / key).write_bytes(content)
     inputs = [] if any(Path(argument).is_file() for argument in sys.argv[1:]) else [str(corpus)]
     warnings.simplefilter("ignore")  # NumPy's, of numbers that overflow: what they become is judged
-    atheris.Setup([sys.argv[0], *LIMITS, f"-artifact_prefix={FOLDER}/{name}-", *sys.argv[1:], *inputs], target)
+    atheris.Setup(
+        [sys.argv[0], *LIMITS, f"-artifact_prefix={FOLDER}/{name}-", *sys.argv[1:], *inputs], target
+    )
     atheris.Fuzz()

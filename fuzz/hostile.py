@@ -23,10 +23,40 @@ from edgeae.runtime.model.protobuf import _encode, _fields, read_metadata, with_
 Choose = Callable[[int], int]
 T = TypeVar("T")
 
-NUMBERS = [0, 1, 2, 3, 7, 127, 128, 1024, 4096, 4097, 1 << 15, 1 << 20, *(1 << n for n in (31, 32, 40, 62, 63))]
+NUMBERS = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    127,
+    128,
+    1024,
+    4096,
+    4097,
+    1 << 15,
+    1 << 20,
+    *(1 << n for n in (31, 32, 40, 62, 63)),
+]
 NUMBERS += [(1 << 31) - 1, (1 << 63) - 1, (1 << 64) - 1, (1 << 64) - 2]  # the last two: -1 and -2
 FLOATS = [0.0, -0.0, 1e-300, 1e-45, 1e-7, 0.5, 1e7, 3e38, 1e300, -1e300, -1.0]
-VALUES = [None, True, False, *NUMBERS, -1, 10**400, *FLOATS, "", "x", "é\n\x1b[31m", "mse", "no_network", [], {}, [[]]]
+VALUES = [
+    None,
+    True,
+    False,
+    *NUMBERS,
+    -1,
+    10**400,
+    *FLOATS,
+    "",
+    "x",
+    "é\n\x1b[31m",
+    "mse",
+    "no_network",
+    [],
+    {},
+    [[]],
+]
 SCALES = [0.0, -1.0, 1e-30, 1e-45, 1e10, 1e30, 3e38]
 NAMES = sorted(OPERATORS)
 
@@ -83,7 +113,14 @@ def message(content: bytes, choose: Choose) -> bytes:
     else:
         same = [bytes(other) for n, k, other in fields if (n, k) == (number, kind)]
         value = pick(
-            choose, [b"", bytes(value) * 2, bytes(value)[:-1], pick(choose, same), pick(choose, NAMES).encode()]
+            choose,
+            [
+                b"",
+                bytes(value) * 2,
+                bytes(value)[:-1],
+                pick(choose, same),
+                pick(choose, NAMES).encode(),
+            ],
         )
     fields[at] = number, kind, value
     order = choose(6)

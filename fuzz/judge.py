@@ -35,7 +35,9 @@ def _self_test(detector: Detector) -> None:
 
 
 def _told(detector: Detector) -> None:
-    json.dumps([detector.threshold.to_dict(), detector.spec.to_dict(), detector.machine], allow_nan=False)
+    json.dumps(
+        [detector.threshold.to_dict(), detector.spec.to_dict(), detector.machine], allow_nan=False
+    )
     assert detector.threshold.support()
     history(detector)
 
@@ -47,7 +49,7 @@ def _watched(detector: Detector) -> None:
         if event := alarm.update(result):
             json.dumps(health.explained(event, result.window).bands, allow_nan=False)
     explainer = Explainer(detector.spec, detector.head, detector.band_std)
-    assert explainer.explain(result.window.coordinates).sentence("since 1 s").isprintable()
+    assert explainer.explain(result.window.features).sentence("since 1 s").isprintable()
 
 
 def _tracked(detector: Detector) -> None:
@@ -59,6 +61,6 @@ def _tracked(detector: Detector) -> None:
 
 
 def _calibrated(detector: Detector) -> None:
-    windows = np.array([result.window.coordinates for result in detector.stream([SOUND], RATE)])
+    windows = np.array([result.window.features for result in detector.stream([SOUND], RATE)])
     assert np.isfinite(calibrated(detector, windows).threshold.value)
     assert np.isfinite(extended(detector, windows).threshold.value)

@@ -20,8 +20,20 @@ import soundfile
 from harness import FOLDER, MACHINE, fuzz
 
 DETECTOR = Detector.load(MACHINE)
-KINDS = [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16")]
-KINDS += [("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16")]
+KINDS = [
+    ("WAV", "PCM_16"),
+    ("WAV", "PCM_24"),
+    ("WAV", "FLOAT"),
+    ("WAVEX", "PCM_16"),
+    ("RF64", "PCM_16"),
+]
+KINDS += [
+    ("WAV", "IMA_ADPCM"),
+    ("FLAC", "PCM_16"),
+    ("OGG", "VORBIS"),
+    ("OGG", "OPUS"),
+    ("AIFF", "PCM_16"),
+]
 
 
 def target(data: bytes) -> None:

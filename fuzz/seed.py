@@ -20,12 +20,20 @@ def main(work: Path) -> None:
     from edgeae.train.synth.dataset import write_dataset
 
     data = write_dataset(
-        work / "data", machines=[0, 1], train_clips=12, test_normals=0, test_anomalies=0, seconds=4.0, seed=1
+        work / "data",
+        machines=[0, 1],
+        train_clips=12,
+        test_normals=0,
+        test_anomalies=0,
+        seconds=4.0,
+        seed=1,
     )
     run = train(data, load_config("tiny", SMALL), work / "run")
     export(run, int8=True, report=print).write(run, work / "model.onnx")
     clips = sorted((data / "train").glob("*_id_00_*"))[:6]
-    machine = calibrate_files(Detector.load(work / "model.onnx"), clips, machine="id_00", force=True, report=print)
+    machine = calibrate_files(
+        Detector.load(work / "model.onnx"), clips, machine="id_00", force=True, report=print
+    )
     FOLDER.mkdir(exist_ok=True)
     machine.artifact.write(MACHINE)
 

@@ -26,7 +26,11 @@ STATE = PATH.read_bytes()
 
 def target(data: bytes) -> None:
     choose = choose_from(data)
-    PATH.write_bytes(data[1:] if data[:1] == b"\0" else json.dumps(hostile.edited(json.loads(STATE), choose)).encode())
+    PATH.write_bytes(
+        data[1:]
+        if data[:1] == b"\0"
+        else json.dumps(hostile.edited(json.loads(STATE), choose)).encode()
+    )
     try:
         with Path(os.devnull).open("w") as quiet, contextlib.redirect_stderr(quiet):
             tracker = TrackFile(PATH, DETECTOR).tracker

@@ -22,13 +22,37 @@ MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ra
 
 @click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--int8", is_flag=True, help="Quantize: a quarter of the size, about twice the speed.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write this file in place of those in RUN.")
-@click.option("--data", type=click.Path(path_type=Path), help="The training data set.  [default: as RUN says]")
-@click.option("--window", type=click.FloatRange(1, 3600), help="Decision window in seconds.  [default: as configured]")
-@click.option("--false-alarms", default="1/day", show_default=True, help="1/hour, 1/day, 1/week, 1/month or 1%.")
-@click.option("--data-licence", default="not stated", help="Licence of the recordings, for the artifact's provenance.")
-@click.option("--reduce-range", is_flag=True, help="7-bit weights, for x86 processors with AVX2 but no VNNI.")
+@click.option(
+    "--int8", is_flag=True, help="Quantize: a quarter of the size, about twice the speed."
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Write this file in place of those in RUN.",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="The training data set.  [default: as RUN says]"
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(1, 3600),
+    help="Decision window in seconds.  [default: as configured]",
+)
+@click.option(
+    "--false-alarms",
+    default="1/day",
+    show_default=True,
+    help="1/hour, 1/day, 1/week, 1/month or 1%.",
+)
+@click.option(
+    "--data-licence",
+    default="not stated",
+    help="Licence of the recordings, for the artifact's provenance.",
+)
+@click.option(
+    "--reduce-range", is_flag=True, help="7-bit weights, for x86 processors with AVX2 but no VNNI."
+)
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0),
@@ -75,9 +99,13 @@ def export(
             step=progress.step,
         )
         if made.int8:
-            made = _checked(made, made.int8, MAX_DRIFT if max_drift is None else max_drift, progress)
+            made = _checked(
+                made, made.int8, MAX_DRIFT if max_drift is None else max_drift, progress
+            )
     target = made.write(home, output)
-    click.echo(f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True)
+    click.echo(
+        f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True
+    )
     click.echo(target)
 
 
@@ -91,12 +119,18 @@ def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress)
 
     progress.step("comparing float and int8")
     compared = compare(made.float_, int8, made.sound)
-    clips = made.unheard or spread(made.sound.frames, CLIPS)
-    which = "normal test clips" if made.unheard else "training clips, which set the ranges"
+    clips = made.held_out or spread(made.sound.frames, CLIPS)
+    which = "normal test clips" if made.held_out else "training clips, which set the ranges"
     layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
     progress.say(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")
     check_drift(compared.drift, max_drift, layers)
-    moved = f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
+    moved = (
+        f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
+    )
     progress.say(f"{moved}; allowed is {max_drift:g}")
-    noted = {**int8.sections["quantization"], "drift": round(compared.drift, 6), "max_drift": max_drift}
+    noted = {
+        **int8.sections["quantization"],
+        "drift": round(compared.drift, 6),
+        "max_drift": max_drift,
+    }
     return replace(made, int8=int8.with_sections(quantization=noted))

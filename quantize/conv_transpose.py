@@ -83,7 +83,7 @@ def rewrite(model: ModelProto) -> ModelProto:
 
 
 @dataclass(frozen=True)
-class Axis:
+class ConvAxis:
     """How one spatial axis of a ConvTranspose becomes a convolution of stride 1."""
 
     stride: int
@@ -108,11 +108,19 @@ class Axis:
     def spans(self, kernel: int) -> list[tuple[int, int]]:
         """The taps [start, end) that each phase needs: its own, and those that only padding reaches."""
         own = [np.flatnonzero(row < kernel) for row in self.sources(kernel)]
-        at_most, at_least = -self.first, self.taps - self.pad_end  # a convolution cannot pad less than 0
-        return [(min(at_most, *taps), max(at_least, *taps + 1)) if len(taps) else (0, self.taps) for taps in own]
+        at_most, at_least = (
+            -self.first,
+            self.taps - self.pad_end,
+        )  # a convolution cannot pad less than 0
+        return [
+            (min(at_most, *taps), max(at_least, *taps + 1)) if len(taps) else (0, self.taps)
+            for taps in own
+        ]
 
 
-def plan_axis(size: int, kernel: int, stride: int, pads: tuple[int, int], output_padding: int) -> Axis:
+def plan_axis(
+    size: int, kernel: int, stride: int, pads: tuple[int, int], output_padding: int
+) -> ConvAxis:
     """The cheapest way to write one axis of `size` positions: fewest taps, then least to crop."""
     length = (size - 1) * stride - sum(pads) + kernel + output_padding
     plans = []
@@ -122,11 +130,13 @@ def plan_axis(size: int, kernel: int, stride: int, pads: tuple[int, int], output
         last = (shift + stride - 1) // stride
         pad_end = max(0, math.ceil((offset + length) / stride) - size + last)
         blocks = size + pad_end - last
-        plans.append(Axis(stride, shift, first, last - first + 1, pad_end, blocks, offset, length))
+        plans.append(
+            ConvAxis(stride, shift, first, last - first + 1, pad_end, blocks, offset, length)
+        )
     return min(plans, key=lambda axis: (axis.taps, axis.cropped))
 
 
-def phase_weights(weight: Array, axes: Sequence[Axis]) -> Array:
+def phase_weights(weight: Array, axes: Sequence[ConvAxis]) -> Array:
     """Weights of the Conv, (phases * C_out, C_in, *taps), from the ConvTranspose's (C_in, C_out, *kernel)."""
     rank = len(axes)
     split = np.pad(weight, [(0, 0), (0, 0)] + [(0, 1)] * rank)  # index `kernel` reads a zero
@@ -149,7 +159,8 @@ def _replace(graph: GraphProto, node: NodeProto, shapes: dict[str, list[int | No
         output = relu.output[0]
         graph.node.remove(relu)
     parts = [
-        _convolve(graph, node, f"{node.name}.conv{i}", part, has_relu) for i, part in enumerate(_parts(weight, axes))
+        _convolve(graph, node, f"{node.name}.conv{i}", part, has_relu)
+        for i, part in enumerate(_parts(weight, axes))
     ]
     nodes = [step for part in parts for step in part]
     ends = [part[-1].output[0] for part in parts]
@@ -170,7 +181,7 @@ class Part:
     phases: int
 
 
-def _parts(weight: Array, axes: Sequence[Axis]) -> list[Part]:
+def _parts(weight: Array, axes: Sequence[ConvAxis]) -> list[Part]:
     """All phases with one kernel or, where that is mostly zeros, each with its own."""
     kernel, outputs = weight.shape[2:], weight.shape[1]
     common = phase_weights(weight, axes)
@@ -188,13 +199,17 @@ def _parts(weight: Array, axes: Sequence[Axis]) -> list[Part]:
     return parts
 
 
-def _convolve(graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: bool) -> list[NodeProto]:
+def _convolve(
+    graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: bool
+) -> list[NodeProto]:
     """Conv, and Relu if wanted, for one part of a ConvTranspose."""
     from onnx import helper
 
     inputs = [layer.input[0], add_constant(graph, f"{name}.weight", part.weight)]
     if len(layer.input) > 2:
-        inputs.append(add_constant(graph, f"{name}.bias", np.tile(parameter_of(graph, layer, 2), part.phases)))
+        inputs.append(
+            add_constant(graph, f"{name}.bias", np.tile(parameter_of(graph, layer, 2), part.phases))
+        )
     kernel = part.weight.shape[2:]
     nodes = [helper.make_node("Conv", inputs, [name], name, kernel_shape=kernel, pads=part.pads)]
     if relu:
@@ -202,16 +217,22 @@ def _convolve(graph: GraphProto, layer: NodeProto, name: str, part: Part, relu: 
     return nodes
 
 
-def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -> list[Axis]:
+def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -> list[ConvAxis]:
     attributes, rank = attributes_of(node), len(kernel)
     size = [length for length in shape[2:] if length is not None]
     if rank not in (1, 2) or len(size) != rank:
-        raise ArtifactError(f"{node.name}: needs 1 or 2 spatial axes of known length, got shape {list(shape)}")
+        raise ArtifactError(
+            f"{node.name}: needs 1 or 2 spatial axes of known length, got shape {list(shape)}"
+        )
     ones = [1] * rank
     if attributes.get("group", 1) != 1 or list(attributes.get("dilations", ones)) != ones:
-        raise ArtifactError(f"{node.name}: a ConvTranspose with groups or dilation cannot be written as Conv")
+        raise ArtifactError(
+            f"{node.name}: a ConvTranspose with groups or dilation cannot be written as Conv"
+        )
     if attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or "output_shape" in attributes:
-        raise ArtifactError(f"{node.name}: a ConvTranspose must give its pads, not auto_pad or output_shape")
+        raise ArtifactError(
+            f"{node.name}: a ConvTranspose must give its pads, not auto_pad or output_shape"
+        )
     strides = attributes.get("strides", ones)
     pads = attributes.get("pads", [0] * 2 * rank)
     extra = attributes.get("output_padding", [0] * rank)
@@ -222,7 +243,9 @@ def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -
     return axes
 
 
-def _shuffle(graph: GraphProto, name: str, tensor: str, axes: Sequence[Axis], channels: int) -> list[NodeProto]:
+def _shuffle(
+    graph: GraphProto, name: str, tensor: str, axes: Sequence[ConvAxis], channels: int
+) -> list[NodeProto]:
     """The nodes that lay the phases of `tensor`, (N, phases * C, *blocks), side by side: (N, C, *length)."""
     if all(a.stride == 1 and not a.cropped for a in axes):
         return []
@@ -248,11 +271,15 @@ def _step(graph: GraphProto, name: str, op: str, argument: Any, tensor: str) -> 
     if op == "Transpose":
         return helper.make_node(op, [tensor], [name], name, perm=argument)
     if op == "Reshape":
-        return helper.make_node(op, [tensor, add_constant(graph, f"{name}.shape", np.array(argument))], [name], name)
+        return helper.make_node(
+            op, [tensor, add_constant(graph, f"{name}.shape", np.array(argument))], [name], name
+        )
     cuts = {
         "starts": [a.crop for a in argument],
         "ends": [a.crop + a.length for a in argument],
         "axes": list(range(1, 1 + len(argument))),
     }
-    inputs = [add_constant(graph, f"{name}.{key}", np.array(values)) for key, values in cuts.items()]
+    inputs = [
+        add_constant(graph, f"{name}.{key}", np.array(values)) for key, values in cuts.items()
+    ]
     return helper.make_node(op, [tensor, *inputs], [name], name)

@@ -25,7 +25,7 @@ LEAST = 1e-3  # width of a channel that hardly moves, against the widest of its 
 UNIT = 1 / 64  # standard deviations: the least unit that a step of the output is made of
 
 
-def even(model: ModelProto, ranges: Ranges, headroom: float) -> ModelProto:
+def equalize(model: ModelProto, ranges: Ranges, headroom: float) -> ModelProto:
     """The same network with channels that move about equally far.
 
     model: as `fold` leaves it. ranges: those of its tensors, which `headroom` will widen.
@@ -37,12 +37,20 @@ def even(model: ModelProto, ranges: Ranges, headroom: float) -> ModelProto:
     for layer in [node for node in copy.graph.node if node.op_type in LAYERS]:
         tensor, following = layer.output[0], _consumers(copy.graph, layer.output[0])
         if [node.op_type for node in following] == ["Relu"]:
-            tensor, following = following[0].output[0], _consumers(copy.graph, following[0].output[0])
+            tensor, following = (
+                following[0].output[0],
+                _consumers(copy.graph, following[0].output[0]),
+            )
         if len(following) == 1 and following[0].op_type in LAYERS:
             width = _width(ranges[tensor])
             factor = np.maximum(width / max(width.max(), 1e-12), LEAST) ** SHARE
             _scale_outputs(copy.graph, layer, 1 / factor)
-            _scale(copy.graph, following[0].input[1], factor, 1 if following[0].op_type == "Conv" else 0)
+            _scale(
+                copy.graph,
+                following[0].input[1],
+                factor,
+                1 if following[0].op_type == "Conv" else 0,
+            )
     _even_bands(copy.graph, ranges, headroom)
     return copy
 

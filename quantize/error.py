@@ -10,7 +10,7 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from .training_set import Sound, spread
+from .training_set import TrainingSet, spread
 
 CLIPS = 200  # training clips that are compared at most
 LEAST_SPREAD = 0.1  # ln: scores of 50 to 500 clips have standard deviations of .14 to .29, of 3 to 6 clips down to .016
@@ -45,15 +45,21 @@ class Comparison:
         return "\n".join([header, *map(str, self.rows)])
 
 
-def compare(float_: Artifact, int8: Artifact, sound: Sound) -> Comparison:
+def compare(float_: Artifact, int8: Artifact, sound: TrainingSet) -> Comparison:
     """Both artifacts on at most 200 training clips, evenly spread, and on this computer."""
     detectors = Detector(float_), Detector(int8)
     sizes = [(len(a.network_bytes()) / 1024, len(a.to_bytes()) / 1024) for a in (float_, int8)]
-    rows = [Row("network", sizes[0][0], sizes[1][0], "KiB"), Row("file", sizes[0][1], sizes[1][1], "KiB")]
+    rows = [
+        Row("network", sizes[0][0], sizes[1][0], "KiB"),
+        Row("file", sizes[0][1], sizes[1][1], "KiB"),
+    ]
     clips = spread(sound.frames, CLIPS)
-    patches = np.concatenate(Sound([], clips).patches(detectors[0].network.patch_frames))
+    patches = np.concatenate(TrainingSet([], clips).patches(detectors[0].network.patch_frames))
     for n in PATCHES:
-        times = [_microseconds(detector, np.resize(patches, (n, *patches.shape[1:]))) for detector in detectors]
+        times = [
+            _microseconds(detector, np.resize(patches, (n, *patches.shape[1:])))
+            for detector in detectors
+        ]
         rows.append(Row(f"time of {n} patch{'es' * (n > 1)}", times[0], times[1], "us, one thread"))
     rows += _residual_rows(*(detector.network.residual(patches) for detector in detectors))
     scores = window_scores(detectors[0], clips), window_scores(detectors[1], clips)
@@ -89,7 +95,12 @@ def _residual_rows(float_: Float32, int8: Float32) -> list[Row]:
     noise = float(np.mean(np.square(int8 - float_)))
     return [
         Row("mean squared residual", energies[0], energies[1], "squared standard deviations"),
-        Row("residual drift", None, 10 * np.log10(energies[0] / max(noise, 1e-20)), "dB below the residual"),
+        Row(
+            "residual drift",
+            None,
+            10 * np.log10(energies[0] / max(noise, 1e-20)),
+            "dB below the residual",
+        ),
     ]
 
 
@@ -99,7 +110,12 @@ def _score_rows(float_: Float64, int8: Float64, drift: float) -> list[Row]:
         Row("mean score of a training clip", float(float_.mean()), float(int8.mean()), "ln"),
         Row("score drift, mean", None, float(moved.mean()), "ln"),
         Row("score drift, worst", None, float(moved.max()), "ln"),
-        Row("score drift, rms without its mean", None, drift, "standard deviations of the float scores"),
+        Row(
+            "score drift, rms without its mean",
+            None,
+            drift,
+            "standard deviations of the float scores",
+        ),
         Row("rank correlation of the scores", None, _spearman(float_, int8), "Spearman"),
     ]
 

@@ -2,7 +2,7 @@
 
 checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
                                    |
-                                   +-> even channels -> quantize (ranges of all training clips) -> model.int8.onnx
+                                   +-> equalize channels -> quantize (ranges of all training clips) -> model.int8.onnx
 """
 
 import io
@@ -39,13 +39,13 @@ from edgeae.train.networks import Autoencoder
 from edgeae.train.run import best_checkpoint
 
 from .conv_transpose import rewrite
-from .equalize import even
+from .equalize import equalize
 from .fold_batchnorm import fold
 from .layer_error import CLIPS
 from .qdq import input_range, quantize
 from .ranges import measure_ranges
 from .statistics_output import with_statistics
-from .training_set import Sound, data_of, read_sound, spread, validated
+from .training_set import TrainingSet, data_of, read_sound, spread, validated
 from .verify import assert_integer, assert_same
 
 OPSET = 17
@@ -60,9 +60,11 @@ class Export:
 
     float_: Artifact
     int8: Artifact | None
-    sound: Sound
+    sound: TrainingSet
     model: onnx.ModelProto  # the float network that became the int8 one
-    unheard: list[Float32]  # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `unheard`
+    held_out: list[
+        Float32
+    ]  # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `held_out`
 
     def write(self, run: Path, output: Path | None) -> Path:
         """Write the artifact asked for to ``output``, or model.onnx and model.int8.onnx into the run's folder."""
@@ -102,7 +104,7 @@ def export(
     folder = data or data_of(home)
     step("reading the training recordings")
     sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
-    sound = replace(sound, unheard=validated(home, folder))
+    sound = replace(sound, held_out=validated(home, folder))
     step("writing the network as ONNX")
     exported = to_onnx(network, config)
     model = rewrite(exported)
@@ -113,28 +115,42 @@ def export(
     asked = window or config.scoring.window
     held = sound.window(asked, config)
     if held < asked:
-        report(f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s")
+        report(
+            f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s"
+        )
     explain = explain_section(config.mel, network.std.numpy())
-    fit = partial(fit_artifact, explain=explain, sound=sound, origin=origin, window=held, false_alarms=false_alarms)
+    fit = partial(
+        fit_artifact,
+        explain=explain,
+        sound=sound,
+        origin=origin,
+        window=held,
+        false_alarms=false_alarms,
+    )
     step("fitting the head on the float network")
     float_artifact = fit(with_statistics(model), config)
     if not int8:
         return Export(float_artifact, None, sound, model, [])
     step("measuring ranges, quantizing")
     folded = fold(exported)
-    evened = rewrite(even(folded, measure_ranges(folded, patches), HEADROOM))
+    evened = rewrite(equalize(folded, measure_ranges(folded, patches), HEADROOM))
     assert_same(model, evened, inside=False)
     quantized = quantize(evened, patches, headroom=HEADROOM, reduce_range=reduce_range)
     assert_integer(quantized.SerializeToString())
-    how = {"weights": "int8 per channel", "activations": "uint8", "ranges": "min-max", "headroom": HEADROOM}
+    how = {
+        "weights": "int8 per channel",
+        "activations": "uint8",
+        "ranges": "min-max",
+        "headroom": HEADROOM,
+    }
     how |= {"clips": len(patches), "reduce_range": reduce_range}
     how["input_low_db"], how["input_high_db"] = input_range(quantized)
     step("fitting the head on the int8 network")
     int8_artifact = fit(quantized, config, quantization=how)
-    return Export(float_artifact, int8_artifact, sound, evened, unheard(folder, config, report))
+    return Export(float_artifact, int8_artifact, sound, evened, held_out(folder, config, report))
 
 
-def unheard(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
+def held_out(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
     """Log-mel (n_frames, n_mels) dB of at most 40 normal test recordings, evenly spread: what set no range.
 
     Empty for a data set that is only there to train on.
@@ -142,7 +158,9 @@ def unheard(data: Path, config: Config, report: Callable[[str], None]) -> list[F
     try:
         normal = [recording for recording in scan(data, "test") if recording.label == "normal"]
         read = partial(read_log_mel, spec=config.mel, channel=config.data.channel)
-        found = read_each([recording.path for recording in spread(normal, CLIPS)], read, report, skip_bad=True)
+        found = read_each(
+            [recording.path for recording in spread(normal, CLIPS)], read, report, skip_bad=True
+        )
     except (ConfigError, AudioError):
         return []
     return [frames for _, frames in found if len(frames) >= config.model.patch_frames]
@@ -180,13 +198,17 @@ def _module(name: str) -> str:
     return name.split("/")[2] if name.startswith("/body/body.") else name
 
 
-def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, patches: Float32) -> float:
+def check_parity(
+    network: Autoencoder, model: onnx.ModelProto, config: Config, patches: Float32
+) -> float:
     """Worst difference between torch and ONNX on ``patches`` (n, frames, n_mels); ArtifactError beyond 1e-4."""
     import torch
 
     with torch.inference_mode():
         expected = network(torch.from_numpy(patches)).numpy()
-    found = Network(Artifact.build(with_statistics(model).SerializeToString(), config.mel)).residual(patches)
+    found = Network(
+        Artifact.build(with_statistics(model).SerializeToString(), config.mel)
+    ).residual(patches)
     worst = float(np.abs(found - expected).max())
     if not worst <= PARITY:
         raise ArtifactError(
@@ -195,7 +217,9 @@ def check_parity(network: Autoencoder, model: onnx.ModelProto, config: Config, p
     return worst
 
 
-def provenance(run: Path, checkpoint: Path, config: Config, licence: str, sound: Sound) -> dict[str, Any]:
+def provenance(
+    run: Path, checkpoint: Path, config: Config, licence: str, sound: TrainingSet
+) -> dict[str, Any]:
     """Where the artifact comes from, in plain values."""
     seconds = sum(map(len, sound.frames)) / config.mel.frames_per_second
     data, metrics = (_json(run / name) for name in ("data.json", "metrics.json"))
@@ -209,11 +233,18 @@ def provenance(run: Path, checkpoint: Path, config: Config, licence: str, sound:
             "recordings": len(data.get("recordings", [])),
             "machines": sorted({recording.machine for recording in sound.recordings}),
             "hours": round(seconds / 3600, 4),
-            "samplerates": sorted({samplerate_of(recording.path) for recording in sound.recordings} - {0}),
+            "samplerates": sorted(
+                {samplerate_of(recording.path) for recording in sound.recordings} - {0}
+            ),
             "licence": licence,
         },
-        "metrics": {key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "metrics": {
+            key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
     }
 
 
@@ -226,7 +257,7 @@ def fit_artifact(
     config: Config,
     *,
     explain: dict[str, Any],
-    sound: Sound,
+    sound: TrainingSet,
     origin: dict[str, Any],
     window: float,
     false_alarms: str,

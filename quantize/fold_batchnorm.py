@@ -43,15 +43,21 @@ def _fold_batchnorms(graph: GraphProto) -> None:
         layer = next((n for n in graph.node if norm.input[0] in n.output), None)
         alone = layer is not None and only_consumer(graph, layer.output[0]) is not None
         if layer is None or layer.op_type not in ("Conv", "ConvTranspose") or not alone:
-            raise ArtifactError(f"{norm.name}: a BatchNormalization must follow a convolution, and alone")
+            raise ArtifactError(
+                f"{norm.name}: a BatchNormalization must follow a convolution, and alone"
+            )
         if attributes_of(norm).get("training_mode", 0):
-            raise ArtifactError(f"{norm.name}: a BatchNormalization in training mode cannot be folded")
+            raise ArtifactError(
+                f"{norm.name}: a BatchNormalization in training mode cannot be folded"
+            )
         _fold(graph, layer, norm)
 
 
 def _fold(graph: GraphProto, layer: NodeProto, norm: NodeProto) -> None:
     """Scale the weights and move the bias of `layer` so that it gives what `norm` makes of its output."""
-    gamma, beta, mean, variance = (parameter_of(graph, norm, i).astype(np.float64) for i in range(1, 5))
+    gamma, beta, mean, variance = (
+        parameter_of(graph, norm, i).astype(np.float64) for i in range(1, 5)
+    )
     scale = gamma / np.sqrt(variance + attributes_of(norm).get("epsilon", 1e-5))  # (C_out,)
     weight = parameter_of(graph, layer, 1)
     transposed = layer.op_type == "ConvTranspose"
@@ -63,6 +69,9 @@ def _fold(graph: GraphProto, layer: NodeProto, norm: NodeProto) -> None:
     bias = parameter_of(graph, layer, 2) if len(layer.input) > 2 else np.zeros_like(scale)
     moved = ((bias - mean) * scale + beta).astype(weight.dtype)
     name = layer.name
-    layer.input[1:] = [add_constant(graph, f"{name}.w", folded), add_constant(graph, f"{name}.b", moved)]
+    layer.input[1:] = [
+        add_constant(graph, f"{name}.w", folded),
+        add_constant(graph, f"{name}.b", moved),
+    ]
     layer.output[0] = norm.output[0]
     graph.node.remove(norm)

@@ -21,7 +21,10 @@ def shapes_of(model: ModelProto) -> dict[str, list[int | None]]:
 
     graph = shape_inference.infer_shapes(model, data_prop=True).graph
     return {
-        value.name: [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
+        value.name: [
+            d.dim_value if d.HasField("dim_value") else None
+            for d in value.type.tensor_type.shape.dim
+        ]
         for value in [*graph.input, *graph.value_info]
     }
 
@@ -31,7 +34,9 @@ def parameter_of(graph: GraphProto, node: NodeProto, i: int) -> Array:
 
     tensor = next((t for t in graph.initializer if t.name == node.input[i]), None)
     if tensor is None:
-        raise ArtifactError(f"{node.name}: its parameter {node.input[i]!r} must be a constant of the file")
+        raise ArtifactError(
+            f"{node.name}: its parameter {node.input[i]!r} must be a constant of the file"
+        )
     return numpy_helper.to_array(tensor)
 
 
@@ -80,6 +85,8 @@ def constants_to_initializers(graph: GraphProto) -> None:
 
 
 def drop_unused_initializers(graph: GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    used = {name for node in graph.node for name in node.input} | {
+        output.name for output in graph.output
+    }
     for tensor in [t for t in graph.initializer if t.name not in used]:
         graph.initializer.remove(tensor)

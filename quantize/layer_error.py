@@ -29,7 +29,7 @@ from edgeae.runtime.system.arrays import Float32, Float64
 
 from .error import movement, window_scores
 from .statistics_output import with_statistics
-from .training_set import Sound
+from .training_set import TrainingSet
 from .verify import observe
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def table(layers: Iterable[Layer], clips: str) -> str:
     return "\n".join([header, *map(str, layers)])
 
 
-def analyse(model: ModelProto, quantized: ModelProto, float_: Artifact, clips: Sequence[Float32]) -> list[Layer]:
+def analyse(
+    model: ModelProto, quantized: ModelProto, float_: Artifact, clips: Sequence[Float32]
+) -> list[Layer]:
     """The layers of an int8 network, the one with the greatest share of the score drift first.
 
     model: the float network that became the ``quantized`` one. float_: the artifact whose head scores.
@@ -72,7 +74,7 @@ def analyse(model: ModelProto, quantized: ModelProto, float_: Artifact, clips: S
     layers = tensors_of(model.graph, quantized.graph)
     detector = Detector(float_)
     heard = [frames[: round(SECONDS * float_.mel.frames_per_second)] for frames in clips]
-    patches = np.concatenate(Sound([], heard).patches(detector.network.patch_frames))
+    patches = np.concatenate(TrainingSet([], heard).patches(detector.network.patch_frames))
     powers = _powers(model, quantized, layers, patches)
     exact, drifts = window_scores(detector, heard), list[float]()
     for tensors in layers.values():
@@ -80,8 +82,15 @@ def analyse(model: ModelProto, quantized: ModelProto, float_: Artifact, clips: S
         network = Network(Artifact.build(alone, float_.mel))
         drifts.append(movement(exact, window_scores(Detector(float_, network), heard)) ** 2)
     found = [
-        Layer(name, _decibels(signal / max(noise, TINY)), beyond / count, drift / max(sum(drifts), TINY))
-        for name, (signal, noise, beyond, count), drift in zip(layers, powers.tolist(), drifts, strict=True)
+        Layer(
+            name,
+            _decibels(signal / max(noise, TINY)),
+            beyond / count,
+            drift / max(sum(drifts), TINY),
+        )
+        for name, (signal, noise, beyond, count), drift in zip(
+            layers, powers.tolist(), drifts, strict=True
+        )
     ]
     return sorted(found, key=lambda layer: -layer.drift_share)
 
@@ -117,7 +126,11 @@ class Tensor:
         low, high = _undo(np.array([0, 255]), self.step)
         beyond = int(np.count_nonzero((values < low) | (values > high)))
         noise = _undo(integers, self.step) - values
-        return [*(float(np.sum(np.square(part), dtype=np.float64)) for part in (values, noise)), beyond, values.size]
+        return [
+            *(float(np.sum(np.square(part), dtype=np.float64)) for part in (values, noise)),
+            beyond,
+            values.size,
+        ]
 
 
 def _undo(integers: Values, step: Step) -> Values:
@@ -148,7 +161,9 @@ def tensors_of(graph: GraphProto, quantized: GraphProto) -> dict[str, list[Tenso
     for conv in convolutions:
         quantize, undo = read_by[conv.output[0]], made_by[conv.input[1]]
         weight = inputs[conv.name][1], _undo(constants[undo.input[0]].T, step(undo)).T
-        tensor = Tensor(conv.output[0], quantize.output[0], step(quantize), weight)  # named as that of its Relu
+        tensor = Tensor(
+            conv.output[0], quantize.output[0], step(quantize), weight
+        )  # named as that of its Relu
         layers.setdefault(_module(conv.name), []).append(tensor)
     return layers
 
@@ -158,7 +173,9 @@ def _module(node: str) -> str:
     return node.split(".conv", maxsplit=1)[0]
 
 
-def _powers(model: ModelProto, quantized: ModelProto, layers: dict[str, list[Tensor]], patches: Float32) -> Float64:
+def _powers(
+    model: ModelProto, quantized: ModelProto, layers: dict[str, list[Tensor]], patches: Float32
+) -> Float64:
     """(n_layers, 4) sums of `Tensor.powers` over patches (n_patches, n_frames, n_mels) dB."""
     tensors = [tensor for group in layers.values() for tensor in group]
     layer_of = [i for i, group in enumerate(layers.values()) for _ in group]
@@ -168,7 +185,11 @@ def _powers(model: ModelProto, quantized: ModelProto, layers: dict[str, list[Ten
     for start in range(0, len(patches), BATCH):
         batch = {sessions[0].get_inputs()[0].name: patches[start : start + BATCH]}
         found = [session.run(given, batch) for session, given in zip(sessions, names, strict=True)]
-        np.add.at(sums, layer_of, [tensor.powers(*both) for tensor, *both in zip(tensors, *found, strict=True)])
+        np.add.at(
+            sums,
+            layer_of,
+            [tensor.powers(*both) for tensor, *both in zip(tensors, *found, strict=True)],
+        )
     return sums
 
 
@@ -199,5 +220,9 @@ def _round(graph: GraphProto, tensor: Tensor) -> None:
     for i in readers:
         inputs = [rounded if given == name else given for given in graph.node[i].input]
         graph.node[i].input[:] = inputs
-    graph.node.insert(readers[0], helper.make_node("DequantizeLinear", [integers, *step], [rounded], rounded))
-    graph.node.insert(readers[0], helper.make_node("QuantizeLinear", [name, *step], [integers], integers))
+    graph.node.insert(
+        readers[0], helper.make_node("DequantizeLinear", [integers, *step], [rounded], rounded)
+    )
+    graph.node.insert(
+        readers[0], helper.make_node("QuantizeLinear", [name, *step], [integers], integers)
+    )

@@ -72,7 +72,9 @@ def quantize(
         raise ConfigError(f"headroom must be a finite number of at least 1, not {headroom}")
     check_layers(model.graph)
     ranges = measure_ranges(model, patches)
-    limits = {name: (low.min() * headroom, high.max() * headroom) for name, (low, high) in ranges.items()}
+    limits = {
+        name: (low.min() * headroom, high.max() * headroom) for name, (low, high) in ranges.items()
+    }
     _widen_output(model.graph, limits)
     quantized = _insert_qdq(model, _shared(model.graph, limits), reduce_range)
     _keep_float_input(quantized.graph)
@@ -111,7 +113,10 @@ def _shared(graph: GraphProto, ranges: Limits) -> Limits:
     for node in graph.node:
         if node.op_type == "Concat":
             joined = [*node.input, *node.output]
-            low, high = min(shared[name][0] for name in joined), max(shared[name][1] for name in joined)
+            low, high = (
+                min(shared[name][0] for name in joined),
+                max(shared[name][1] for name in joined),
+            )
             shared |= dict.fromkeys(joined, (low, high))
     return shared
 
@@ -125,7 +130,9 @@ def _insert_qdq(model: ModelProto, ranges: Limits, reduce_range: bool) -> ModelP
     limits = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
-    del bare.metadata_props[:]  # a mark left there by the quantizer would make it skip its shape inference
+    del bare.metadata_props[
+        :
+    ]  # a mark left there by the quantizer would make it skip its shape inference
     quantizer = QDQQuantizer(
         bare,
         per_channel=True,
@@ -186,13 +193,19 @@ def _count_units(graph: GraphProto) -> float:
     from onnx import helper, numpy_helper
 
     def constant(name: str, value: Any) -> str:
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), f"units.{name}"))
+        graph.initializer.append(
+            numpy_helper.from_array(np.asarray(value, np.float32), f"units.{name}")
+        )
         return f"units.{name}"
 
     made_by = {name: node for node in graph.node for name in node.output}
     residual = made_by[graph.output[0].name]
     undo, divide = (made_by[name] for name in residual.input)
-    bands = undo if undo.op_type == "Mul" else helper.make_node("Mul", [undo.output[0], ""], ["bands"], "bands")
+    bands = (
+        undo
+        if undo.op_type == "Mul"
+        else helper.make_node("Mul", [undo.output[0], ""], ["bands"], "bands")
+    )
     undo, subtract = made_by[bands.input[0]], made_by[divide.input[0]]
     if [undo.op_type, divide.op_type, subtract.op_type] != ["DequantizeLinear", "Div", "Sub"]:
         raise ArtifactError("the network must give its reconstruction minus (input - mean) / std")
@@ -218,14 +231,18 @@ def _count_units(graph: GraphProto) -> float:
 
 def _whole(factors: NDArray[Any]) -> NDArray[np.int64]:
     """Factors, the greatest of which is 1, in the largest unit of which all are whole multiples."""
-    units = next(n for n in range(1, 1024) if np.allclose(factors * n, np.round(factors * n), atol=1e-3))
+    units = next(
+        n for n in range(1, 1024) if np.allclose(factors * n, np.round(factors * n), atol=1e-3)
+    )
     return np.asarray(np.round(factors * units).astype(np.int64))
 
 
 def _value(graph: GraphProto, name: str) -> NDArray[Any]:
     from onnx import numpy_helper
 
-    return numpy_helper.to_array(next(tensor for tensor in graph.initializer if tensor.name == name))
+    return numpy_helper.to_array(
+        next(tensor for tensor in graph.initializer if tensor.name == name)
+    )
 
 
 def _sort(graph: GraphProto) -> None:
@@ -257,7 +274,11 @@ def _tidied(quantized: ModelProto, model: ModelProto) -> ModelProto:
     zero = {tensor.name for tensor in graph.initializer if not _value(graph, tensor.name).any()}
     constant = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type == "DequantizeLinear" and node.input[0] in constant and node.input[2] in zero:
+        if (
+            node.op_type == "DequantizeLinear"
+            and node.input[0] in constant
+            and node.input[2] in zero
+        ):
             del node.input[2:]  # zero is what it is without
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             node.name = ""

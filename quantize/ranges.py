@@ -27,7 +27,9 @@ def measure_ranges(model: ModelProto, patches: Iterable[NDArray[np.float32]]) ->
     session = observe(model, names)
     ranges: Ranges = {}
     for batch in _batches(patches):
-        for name, values in zip(names, session.run(names, {session.get_inputs()[0].name: batch}), strict=True):
+        for name, values in zip(
+            names, session.run(names, {session.get_inputs()[0].name: batch}), strict=True
+        ):
             others = tuple(axis for axis in range(values.ndim) if axis != 1)
             low, high = values.min(axis=others).astype(float), values.max(axis=others).astype(float)
             before = ranges.get(name, np.array([low, high]))
@@ -40,7 +42,9 @@ def measure_ranges(model: ModelProto, patches: Iterable[NDArray[np.float32]]) ->
 def _batches(patches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     for block in patches:
         if block.ndim != 3 or not np.isfinite(block).all():
-            raise ConfigError(f"patches must be finite arrays (n, n_frames, n_mels), got shape {block.shape}")
+            raise ConfigError(
+                f"patches must be finite arrays (n, n_frames, n_mels), got shape {block.shape}"
+            )
         for start in range(0, len(block), BATCH):
             yield np.ascontiguousarray(block[start : start + BATCH], dtype=np.float32)
 

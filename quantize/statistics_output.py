@@ -45,7 +45,9 @@ def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
     frames, n_mels = (axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim[1:])
 
     def constant(name: str, value: Any, dtype: type = np.float32) -> str:
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), f"{STATISTICS}.{name}"))
+        graph.initializer.append(
+            numpy_helper.from_array(np.asarray(value, dtype), f"{STATISTICS}.{name}")
+        )
         return f"{STATISTICS}.{name}"
 
     def node(op: str, inputs: list[str], name: str, **attributes: Any) -> str:
@@ -55,7 +57,10 @@ def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
 
     def frames_from(name: str, start: int) -> str:
         """All frames but one of v, from `start`."""
-        bounds = [constant(f"{name}.{key}", [k], np.int64) for key, k in (("from", start), ("to", start + frames - 1))]
+        bounds = [
+            constant(f"{name}.{key}", [k], np.int64)
+            for key, k in (("from", start), ("to", start + frames - 1))
+        ]
         return node("Slice", [v, *bounds, axis], name)
 
     def summed(name: str, term: str, n: int) -> str:
@@ -67,7 +72,10 @@ def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
     if unit is not None:
         difference.output[0] = f"{RESIDUAL}.units"
         node("Mul", [difference.output[0], constant("unit", unit)], RESIDUAL)
-    v, axis = node("Concat", [z, difference.output[0]], "v", axis=2), constant("axis", [1], np.int64)
+    v, axis = (
+        node("Concat", [z, difference.output[0]], "v", axis=2),
+        constant("axis", [1], np.int64),
+    )
     change = node("Sub", [frames_from("later", 1), frames_from("earlier", 0)], "change")
     sums = [
         summed("sum", v, frames),

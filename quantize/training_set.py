@@ -27,12 +27,14 @@ GAIN_STEPS = (-12, -6, 6, 12)  # dB
 
 
 @dataclass(frozen=True)
-class Sound:
+class TrainingSet:
     """The training recordings as the device will hear them."""
 
     recordings: list[Recording]
     frames: list[Float32]  # (n_frames, n_mels) dB of each
-    unheard: frozenset[Path] = frozenset()  # those that the network was not fitted on, but validated with
+    held_out: frozenset[Path] = (
+        frozenset()
+    )  # those that the network was not fitted on, but validated with
 
     def patches(self, patch: int) -> list[Float32]:
         """(n, patch, n_mels) of each recording: side by side, and a last one that ends with it."""
@@ -47,22 +49,26 @@ class Sound:
 
     def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
         """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
-        machines, unheard = self.machines(pipeline)
+        machines, held_out = self.machines(pipeline)
         gain = self.gain(pipeline)
-        return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, unheard=unheard)
+        return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, held_out=held_out)
 
     def machines(self, pipeline: Pipeline) -> tuple[list[Float64], list[NDArray[np.bool]]]:
-        """Of each machine the coordinates (n_windows, size) of windows that do not overlap, and which are unheard."""
+        """Of each machine the features (n_windows, size) of windows that do not overlap, and which are held_out."""
         found: dict[str, list[tuple[Float64, bool]]] = {}
         for recording, frames in zip(self.recordings, self.frames, strict=True):
             windows = pipeline.independent(pipeline.windows_of_frames(frames))
-            found.setdefault(recording.machine, []).append((windows, recording.path in self.unheard))
+            found.setdefault(recording.machine, []).append(
+                (windows, recording.path in self.held_out)
+            )
         machines = [np.concatenate([windows for windows, _ in parts]) for parts in found.values()]
-        unheard = [np.concatenate([np.full(len(w), new) for w, new in parts]) for parts in found.values()]
-        return machines, unheard
+        held_out = [
+            np.concatenate([np.full(len(w), new) for w, new in parts]) for parts in found.values()
+        ]
+        return machines, held_out
 
     def gain(self, pipeline: Pipeline) -> Float64:
-        """(n, size) by which the coordinates of windows change with the gain, see `Fleet.fit`.
+        """(n, size) by which the features of windows change with the gain, see `Fleet.fit`.
 
         Their squares add up to those of one recording, mean of some, at all steps.
         """
@@ -82,7 +88,9 @@ class Sound:
 
 def spread(items: Sequence[T], most: int) -> list[T]:
     """At most ``most`` of ``items``, evenly spread."""
-    return [items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
+    return [
+        items[i] for i in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    ]
 
 
 def cut_patches(frames: Float32, patch: int) -> Float32:
@@ -97,9 +105,13 @@ def data_of(run: Path) -> Path:
     try:
         folder = Path(json.loads((run / "data.json").read_text())["folder"])
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA") from error
+        raise ConfigError(
+            f"{run}: does not say what it was trained on; give --data DATA"
+        ) from error
     if not folder.is_dir():
-        raise ConfigError(f"{run}: was trained on {folder}, which is not there any more; give --data DATA")
+        raise ConfigError(
+            f"{run}: was trained on {folder}, which is not there any more; give --data DATA"
+        )
     return folder
 
 
@@ -112,14 +124,18 @@ def validated(run: Path, data: Path) -> frozenset[Path]:
         return frozenset()
 
 
-def read_sound(data: Path, config: Config, report: Callable[[str], None], *, skip_bad: bool) -> Sound:
+def read_sound(
+    data: Path, config: Config, report: Callable[[str], None], *, skip_bad: bool
+) -> TrainingSet:
     """The training recordings of ``data``, through the device's front end."""
 
     def read(recording: Recording) -> Float32:
         frames = read_log_mel(recording.path, config.mel, config.data.channel)
         if len(frames) < config.model.patch_frames:
-            raise AudioError(f"{recording.path}: {len(frames)} frames; {config.model.patch_frames} are needed")
+            raise AudioError(
+                f"{recording.path}: {len(frames)} frames; {config.model.patch_frames} are needed"
+            )
         return frames
 
     found = read_each(scan(data, "train"), read, report, skip_bad=skip_bad)
-    return Sound([recording for recording, _ in found], [frames for _, frames in found])
+    return TrainingSet([recording for recording, _ in found], [frames for _, frames in found])

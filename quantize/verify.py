@@ -19,13 +19,32 @@ if TYPE_CHECKING:
 
 Values = NDArray[Any]
 
-MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")  # only place elements elsewhere
+MOVES = (
+    "Transpose",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Unsqueeze",
+    "Concat",
+)  # only place elements elsewhere
 NETWORK = ("Conv", "Relu", *MOVES)  # what becomes integer
 STANDARDISE = ("Sub", "Div", "Mul", "Add", "Round", "Clip")  # what may stand before it, in float
-LEAVE = ("Sub", "Mul")  # what may stand behind it: minus the input, after each band has got its size
+LEAVE = (
+    "Sub",
+    "Mul",
+)  # what may stand behind it: minus the input, after each band has got its size
 INTEGER = ("QLinearConv", *MOVES)  # what onnxruntime makes of it
 WEIGHTED = {  # what must not be left in float
-    *("Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm", "BatchNormalization", "Relu"),
+    *(
+        "Conv",
+        "FusedConv",
+        "NhwcFusedConv",
+        "ConvTranspose",
+        "Gemm",
+        "FusedGemm",
+        "BatchNormalization",
+        "Relu",
+    ),
 }
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -65,7 +84,10 @@ def check_layers(graph: GraphProto) -> None:
         if moving.isdisjoint(node.input):
             continue
         moving.update(node.output)
-        inside, goes_on = len(integers.intersection(node.input)), bool(followed.intersection(node.output))
+        inside, goes_on = (
+            len(integers.intersection(node.input)),
+            bool(followed.intersection(node.output)),
+        )
         if node.op_type in NETWORK:
             if inside or goes_on or node.op_type == "Conv":
                 integers.update(node.output)
@@ -124,7 +146,9 @@ def _in_float(nodes: Sequence[NodeProto]) -> list[NodeProto]:
     return wrong
 
 
-def assert_same(before: ModelProto, after: ModelProto, tolerance: float = 1e-4, *, inside: bool = True) -> None:
+def assert_same(
+    before: ModelProto, after: ModelProto, tolerance: float = 1e-4, *, inside: bool = True
+) -> None:
     """Raise ArtifactError, naming the first layer that differs, unless two float networks compute the same.
 
     Each tensor that both compute under one name is compared for a seeded noise. `rewrite` keeps the
@@ -154,12 +178,16 @@ def _layer(made_by: dict[str, NodeProto], tensor: str) -> str:
 
 def _compare(layer: str, expected: Values, found: Values, tolerance: float) -> None:
     if expected.shape != found.shape:
-        raise ArtifactError(f"{layer}: the rewritten network gives shape {found.shape} instead of {expected.shape}")
+        raise ArtifactError(
+            f"{layer}: the rewritten network gives shape {found.shape} instead of {expected.shape}"
+        )
     if not expected.size:
         return
     worst, limit = np.abs(found - expected).max(), tolerance * np.abs(expected).max()
     if not worst <= limit:
-        raise ArtifactError(f"{layer}: the rewritten network differs by {worst:.3g}, allowed is {limit:.3g}")
+        raise ArtifactError(
+            f"{layer}: the rewritten network differs by {worst:.3g}, allowed is {limit:.3g}"
+        )
 
 
 def _values(model: ModelProto, names: Sequence[str]) -> dict[str, Values]:
@@ -178,7 +206,9 @@ def observe(model: ModelProto, names: Sequence[str]) -> onnxruntime.InferenceSes
     observed = onnx.ModelProto()
     observed.CopyFrom(model)
     given = {output.name for output in model.graph.output}
-    observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
+    observed.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in given
+    )
     return _session(observed.SerializeToString())
 
 
@@ -191,6 +221,8 @@ def _session(model_bytes: bytes, optimized: Path | None = None) -> onnxruntime.I
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     try:
-        return onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            model_bytes, options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise ArtifactError(f"onnxruntime does not load the network: {error}") from error

@@ -15,7 +15,13 @@ from edgeae.train.synth.dataset import write_dataset
 
 def main(folder: Path) -> None:
     data = write_dataset(
-        folder / "data", machines=[0, 1], train_clips=12, test_normals=0, test_anomalies=0, seconds=4.0, seed=1
+        folder / "data",
+        machines=[0, 1],
+        train_clips=12,
+        test_normals=0,
+        test_anomalies=0,
+        seconds=4.0,
+        seed=1,
     )
     run = train(data, load_config("tiny"), folder / "run")
     export(run, int8=True, report=print).write(run, folder / "model.int8.onnx")

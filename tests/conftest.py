@@ -1,9 +1,12 @@
 """One small fleet, one short training and its artifacts serve all tests."""
 
+import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +17,10 @@ import soundfile
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from edgeae.evaluate.summary import Tested
+    from edgeae.evaluate.results.summary import Tested
 
 
+ROOT = Path(__file__).parents[1]
 Maker = Callable[..., Path]
 
 
@@ -31,21 +35,64 @@ class Trained:
     int8: Path
 
 
+# What the trained artifacts depend on. Nothing else in the project changes them.
+TRAINING_SOURCES = (
+    "configs",
+    "train",
+    "quantize",
+    "runtime/system",
+    "runtime/audio",
+    "runtime/features",
+    "runtime/model",
+    "runtime/scoring",
+)
+TRAINING_PACKAGES = ("torch", "torchaudio", "lightning", "numpy", "onnxruntime", "onnx", "soxr")
+
+
+def training_key() -> str:
+    """SHA-256 of the sources and versions that the trained artifacts depend on."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for folder in TRAINING_SOURCES:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".yaml"):
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    for package in TRAINING_PACKAGES:
+        digest.update(version(package).encode())
+    return digest.hexdigest()[:16]
+
+
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A fleet of synthetic machines, the ``tiny`` preset trained on it, and both artifacts."""
+def trained(pytestconfig: pytest.Config) -> Trained:
+    """A fleet of synthetic machines, the ``tiny`` preset trained on it, and both artifacts.
+
+    Made once for each state of the sources, in pytest's cache, and shared by all test processes.
+    Tests only read it.
+    """
+    assert pytestconfig.cache is not None
+    root = Path(pytestconfig.cache.mkdir("trained")) / training_key()
+    finished = root / "finished"
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be making it
+        if not finished.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make_trained(root)
+            finished.touch()
+    run = root / "run"
+    return Trained(root / "data", root / "new", run, run / "model.onnx", run / "model.int8.onnx")
+
+
+def make_trained(root: Path) -> None:
+    """Synthesise the machines, train on them and export both artifacts."""
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
     from edgeae.train.run import train
     from edgeae.train.synth.dataset import write_dataset
 
-    root = tmp_path_factory.mktemp("trained")
     counts = {"test_normals": 6, "test_anomalies": 8, "seconds": 4.0, "seed": 1}
     data = write_dataset(root / "data", machines=[0, 1, 2], train_clips=16, **counts)
-    new = write_dataset(root / "new", machines=[3], train_clips=6, **counts)
+    write_dataset(root / "new", machines=[3], train_clips=6, **counts)
     run = train(data, load_config("tiny"), root / "run")
     export(run, int8=True, report=print).write(run, None)
-    return Trained(data, new, run, run / "model.onnx", run / "model.int8.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +120,9 @@ def make_data(tmp_path: Path) -> Maker:
         rng = np.random.default_rng([ord(letter) for letter in machine])
         for i in range(recordings):
             noise = np.cumsum(rng.standard_normal(int(16000 * seconds)) * 0.01) * 0.1
-            soundfile.write(folder / f"normal_{machine}_{i:04d}.wav", noise - noise.mean(), 16000, "FLOAT")
+            soundfile.write(
+                folder / f"normal_{machine}_{i:04d}.wav", noise - noise.mean(), 16000, "FLOAT"
+            )
         return folder.parent
 
     return make
@@ -82,8 +131,14 @@ def make_data(tmp_path: Path) -> Maker:
 @pytest.fixture(scope="session")
 def tested(trained: Any) -> "dict[str, Tested]":
     """The test of the new machine, calibrated on five clips; nothing is played as a stream."""
-    from edgeae.evaluate.scores import evaluate_all
+    from edgeae.evaluate.results.scores import evaluate_all
     from edgeae.runtime import Detector
 
-    how: Any = {"calibration_clips": 5, "kind": None, "channel": 0, "skip_bad": False, "report": print}
+    how: Any = {
+        "calibration_clips": 5,
+        "kind": None,
+        "channel": 0,
+        "skip_bad": False,
+        "report": print,
+    }
     return evaluate_all(Detector.load(trained.int8), trained.new, **how, listening=False)[0]

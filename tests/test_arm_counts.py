@@ -9,7 +9,11 @@ import pytest
 from arm_counts import KINDS, Cost, costs, table
 
 ARM_COUNTS = Path(__file__).parents[1] / "benchmarks" / "arm_counts.py"
-MARKS = [[7] * 6, [7 + 5 + 40] * 6, [7 + 5 + 40 + 5 + 80] * 6]  # 5 for the beginning, 40 for n patches of 2 s
+MARKS = [
+    [7] * 6,
+    [7 + 5 + 40] * 6,
+    [7 + 5 + 40 + 5 + 80] * 6,
+]  # 5 for the beginning, 40 for n patches of 2 s
 
 
 def test_the_beginning_of_a_work_is_not_counted() -> None:
@@ -19,13 +23,17 @@ def test_the_beginning_of_a_work_is_not_counted() -> None:
 
 def test_an_a72_needs_the_time_of_its_busiest_pipeline() -> None:
     kinds = dict.fromkeys(KINDS, 1500.0)
-    assert Cost("", {"cortex-a72": kinds}).least_us == pytest.approx(2.0)  # 3 of 9000 a cycle at 1.5 GHz
+    assert Cost("", {"cortex-a72": kinds}).least_us == pytest.approx(
+        2.0
+    )  # 3 of 9000 a cycle at 1.5 GHz
     assert Cost("", {"cortex-a72": kinds | {"load": 9000.0}}).least_us == pytest.approx(6.0)
 
 
 def test_the_table_has_a_row_a_work() -> None:
     kinds = dict.fromkeys(KINDS, 1e6)
-    lines = table([Cost("network", {"cortex-a72": kinds | {"dot product": 0}, "cortex-a76": kinds})]).splitlines()
+    lines = table(
+        [Cost("network", {"cortex-a72": kinds | {"dot product": 0}, "cortex-a76": kinds})]
+    ).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[2] == "| network | 5.00 | 20% | 40% | 6.00 | 17% | 1.11 ms | 2.2 to 4.8 ms |"
 

@@ -12,7 +12,10 @@ def test_a_target_is_that_of_the_ratio_where_there_is_a_peer():
 
 
 def test_a_missed_target_and_a_peer_that_is_not_installed_are_said():
-    rows = [Row("edgeae --help", 0.2, "s", target=0.15), Row("front end", None, "", "librosa", target=0.5)]
+    rows = [
+        Row("edgeae --help", 0.2, "s", target=0.15),
+        Row("front end", None, "", "librosa", target=0.5),
+    ]
     _, _, slow, missing = markdown(rows).splitlines()
     assert "0.15, missed" in slow
     assert "librosa is not installed" in missing
@@ -21,4 +24,10 @@ def test_a_missed_target_and_a_peer_that_is_not_installed_are_said():
 
 def test_the_json_holds_numbers():
     (row,) = json.loads(as_json([Row("front end", 4.0, "us", "librosa", 10.0, target=0.5)]))
-    assert (row["figure"], row["peer_figure"], row["ratio"], row["target"], row["met"]) == (4.0, 10.0, 0.4, 0.5, True)
+    assert (row["figure"], row["peer_figure"], row["ratio"], row["target"], row["met"]) == (
+        4.0,
+        10.0,
+        0.4,
+        0.5,
+        True,
+    )

@@ -40,7 +40,9 @@ def test_python_example_runs(capsys, monkeypatch, tmp_path, trained):
     assert run_command(list(map(str, arguments))) == 0
     soundfile.write("recording.wav", *soundfile.read(recording))
     capsys.readouterr()
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "reference.md").read_text(), re.S)
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "reference.md").read_text(), re.S
+    )
     exec(example, {})
     first, *results = capsys.readouterr().out.splitlines()
     assert float(first.split()[0]) == pytest.approx(float(results[0].split()[1]), abs=1e-4)
@@ -63,7 +65,8 @@ def test_options_in_the_documentation_exist(capsys, line):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({option for parameter in run.params for option in parameter.opts if option[:2] == "--"})
+    "name",
+    sorted({option for parameter in run.params for option in parameter.opts if option[:2] == "--"}),
 )
 def test_every_option_of_run_is_explained(name):
     assert re.search(rf"{name}\b(?!-)", PAGES)

@@ -23,10 +23,14 @@ alsa_environment, alsa_microphone = alsa.alsa_environment, alsa.alsa_microphone
 def pi(*arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "EDGEAE_PYTHON": sys.executable}
     command = ["sh", SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
-def test_the_table_says_what_an_artifact_costs_here(trained: Any, alsa_microphone: Callable[..., Any]) -> None:
+def test_the_table_says_what_an_artifact_costs_here(
+    trained: Any, alsa_microphone: Callable[..., Any]
+) -> None:
     recordings = sorted((trained.new / "test").glob("normal_*.wav"))
     sound = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in recordings])
     alsa_microphone(np.resize(sound, 60 * 16000), seconds=0.008)
@@ -40,10 +44,17 @@ def test_the_table_says_what_an_artifact_costs_here(trained: Any, alsa_microphon
     for name in ("front end", "network", "sound to score"):
         assert re.fullmatch(PER_SECOND, found[f"{name}, per second of sound"])
     assert re.fullmatch(rf"{PER_SECOND} per second, \d+\.\d+ MiB", found["listening for 0.5 s"])
-    assert {"temperature before", "temperature after", "power before", "power after"} <= found.keys()
+    assert {
+        "temperature before",
+        "temperature after",
+        "power before",
+        "power after",
+    } <= found.keys()
 
 
-@pytest.mark.parametrize(("arguments", "code", "word"), [((), 2, "MODEL.onnx"), (("none.onnx",), 3, "cannot be read")])
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"), [((), 2, "MODEL.onnx"), (("none.onnx",), 3, "cannot be read")]
+)
 def test_what_is_no_artifact_is_said(arguments: tuple[str, ...], code: int, word: str) -> None:
     done = pi(*arguments)
     assert (done.returncode, done.stdout.count("\n") <= 2) == (code, True)

@@ -38,7 +38,9 @@ def test_little_training_already_finds_faults_of_real_machines(capsys, tmp_path)
         assert run_command(list(map(str, arguments))) == 0
     capsys.readouterr()
     model = run / "model.int8.onnx"
-    assert run_command(["evaluate", str(model), str(data), "--calibration-clips", "5", "--json"]) == 0
+    assert (
+        run_command(["evaluate", str(model), str(data), "--calibration-clips", "5", "--json"]) == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert found["mean"]["auc"] > 0.95
     assert found["no_network"]["auc"] > 0.95

@@ -38,13 +38,18 @@ def test_the_version_stands_in_one_place(metadata: Message) -> None:
     stated = PROJECT["project"]["version"]
     assert metadata["Version"] == version("edgeae") == stated
     files = [path for stage in STAGES for path in (ROOT / stage).rglob("*.py")]
-    assert [path for path in files if stated in re.findall(r"\d+\.\d+\.\d+", path.read_text())] == []
+    assert [
+        path for path in files if stated in re.findall(r"\d+\.\d+\.\d+", path.read_text())
+    ] == []
 
 
 def test_the_changelog_keeps_its_form_and_tells_of_this_version() -> None:
     headings = re.findall(r"^## (.*)$", CHANGELOG, re.M)
     released = [heading for heading in headings if heading != "[Unreleased]"]
-    dated = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - (unreleased|\d{4}-\d\d-\d\d)", heading) for heading in released]
+    dated = [
+        re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - (unreleased|\d{4}-\d\d-\d\d)", heading)
+        for heading in released
+    ]
     assert all(dated)
     versions = [tuple(map(int, found.groups()[:3])) for found in dated if found]
     assert versions == sorted(versions, reverse=True)
@@ -53,7 +58,9 @@ def test_the_changelog_keeps_its_form_and_tells_of_this_version() -> None:
 
 
 def test_every_folder_of_code_is_a_package_of_the_wheel() -> None:
-    folders = {path.parent for stage in STAGES for path in (ROOT / stage).rglob("*.py")} | {ROOT / "configs"}
+    folders = {path.parent for stage in STAGES for path in (ROOT / stage).rglob("*.py")} | {
+        ROOT / "configs"
+    }
     names = {"edgeae." + ".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == names
 
@@ -62,8 +69,14 @@ def test_every_file_that_is_no_code_is_data_of_the_wheel() -> None:
     data = PROJECT["tool"]["setuptools"]["package-data"]
     for package in PROJECT["tool"]["setuptools"]["packages"]:
         folder = ROOT.joinpath(*package.split(".")[1:])
-        files = {path for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
-        assert files == {path for pattern in data.get(package, []) for path in folder.glob(pattern)}, package
+        files = {
+            path
+            for path in folder.iterdir()
+            if path.is_file() and path.suffix not in (".py", ".pyc")
+        }
+        assert files == {
+            path for pattern in data.get(package, []) for path in folder.glob(pattern)
+        }, package
 
 
 def test_the_page_of_the_package_has_no_link_that_leads_nowhere(metadata: Message) -> None:

@@ -23,10 +23,20 @@ from edgeae.runtime.errors import ConfigError
 )
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), metavar="RUN",
               help="Folder of the run; default runs/CONFIG-TIME.")  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the configuration.")
-@click.option("--resume", is_flag=True, help="Go on with RUN (default runs/latest) behind its last epoch.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a value of the configuration.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with RUN (default runs/latest) behind its last epoch."
+)
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
-@click.option("--channel", metavar="N|mix", help="Channel of the recordings, counted from 0, or their mean.")
+@click.option(
+    "--channel", metavar="N|mix", help="Channel of the recordings, counted from 0, or their mean."
+)
 def train(
     data: Path | None,
     name: str | None,
@@ -51,11 +61,15 @@ def train(
     if channel is not None:
         changes.append(f"data.channel={parse_channel(channel)}")
     if resume and (name or changes):
-        raise ConfigError("--resume takes the configuration from RUN; leave out -c, --set, --skip-bad and --channel")
+        raise ConfigError(
+            "--resume takes the configuration from RUN; leave out -c, --set, --skip-bad and --channel"
+        )
     _train(data, name or "edge", run, changes, resume)
 
 
-def _train(data: Path | None, name: str, run: Path | None, changes: list[str], resume: bool) -> None:
+def _train(
+    data: Path | None, name: str, run: Path | None, changes: list[str], resume: bool
+) -> None:
     from .config import load_config
 
     if resume:

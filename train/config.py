@@ -28,12 +28,16 @@ class ModelConfig:
 
     name: Literal["edge", "cnn2d", "dense"] = "edge"
     bottleneck: Annotated[int, Between(1, 512)] = 8  # numbers a step
-    dropout: tuple[Share, ...] = ()  # share of activations dropped after encoder layers 1, 2, 3, ...
+    dropout: tuple[
+        Share, ...
+    ] = ()  # share of activations dropped after encoder layers 1, 2, 3, ...
     patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
 
     def __post_init__(self) -> None:
         if self.patch_frames % 16:
-            raise ConfigError(f"model.patch_frames is {self.patch_frames}; allowed are multiples of 16")
+            raise ConfigError(
+                f"model.patch_frames is {self.patch_frames}; allowed are multiples of 16"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.model.name == "cnn2d" and self.mel.n_mels % 16:
-            raise ConfigError(f"mel.n_mels is {self.mel.n_mels}; allowed for cnn2d are multiples of 16")
+            raise ConfigError(
+                f"mel.n_mels is {self.mel.n_mels}; allowed for cnn2d are multiples of 16"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested dictionaries of plain types, as `from_dict` and YAML read them."""
@@ -133,7 +139,9 @@ def _find(name: str) -> Traversable:
         return resources.files("edgeae.configs") / f"{name}.yaml"
     path = Path(name)
     if not path.is_file():
-        raise ConfigError(f"{name}: no such configuration; give a YAML file or one of {', '.join(PRESETS)}")
+        raise ConfigError(
+            f"{name}: no such configuration; give a YAML file or one of {', '.join(PRESETS)}"
+        )
     return path
 
 
@@ -157,7 +165,11 @@ def _override(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     section, _, key = path.partition(".")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: give section.key=value, for example training.epochs=3")
+        raise ConfigError(
+            f"--set {override}: give section.key=value, for example training.epochs=3"
+        )
     if section not in values:
-        raise ConfigError(f"--set {override}: unknown section {section!r}; allowed are {', '.join(values)}")
+        raise ConfigError(
+            f"--set {override}: unknown section {section!r}; allowed are {', '.join(values)}"
+        )
     values[section][key] = _parse(text, f"--set {override}")

@@ -48,7 +48,11 @@ class StoredFrames:
                 return None
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
             offset, size = file.tell(), os.fstat(file.fileno()).st_size
-            if len(shape) == 2 and shape[1] == n_mels and size == offset + shape[0] * n_mels * ITEM.itemsize:
+            if (
+                len(shape) == 2
+                and shape[1] == n_mels
+                and size == offset + shape[0] * n_mels * ITEM.itemsize
+            ):
                 return cls(path, n_mels, offset, 0, shape[0]) if dtype == ITEM else None
         return None
 
@@ -63,7 +67,9 @@ class StoredFrames:
         frames = np.empty((len(self), self.n_mels), ITEM)
         file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)  # a fifth of the time of Path.open
         try:
-            read = os.preadv(file, [frames.data], self.offset + self.first * self.n_mels * ITEM.itemsize)
+            read = os.preadv(
+                file, [frames.data], self.offset + self.first * self.n_mels * ITEM.itemsize
+            )
         finally:
             os.close(file)
         if read < frames.nbytes:

@@ -15,7 +15,9 @@ from edgeae.runtime.errors import ConfigError
 from .config import Config
 from .networks import Autoencoder, build
 
-CHECKPOINT_KEY = "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
+CHECKPOINT_KEY = (
+    "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
+)
 CHECKPOINT_FORMAT = 1
 LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
 STREAM = 1_000_003  # steps of one seed before those of the next
@@ -58,16 +60,23 @@ class AutoencoderModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a linear warm-up of one epoch, then a cosine to a hundredth of the rate."""
         training = self.config.training
-        optimizer = torch.optim.AdamW(self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
         steps = int(self.trainer.estimated_stepping_batches)
         warm = max(1, steps // training.epochs)
 
         def share(step: int) -> float:
-            cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - warm) / max(1, steps - warm)))
+            cosine = 0.5 + 0.5 * math.cos(
+                math.pi * min(1.0, max(0, step - warm) / max(1, steps - warm))
+            )
             return min(1.0, (step + 1) / warm) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[CHECKPOINT_KEY] = {"format": CHECKPOINT_FORMAT, "config": self.config.to_dict()}
@@ -82,7 +91,9 @@ def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise ConfigError(f"{checkpoint}: no such checkpoint; train one with edgeae train") from error
+        raise ConfigError(
+            f"{checkpoint}: no such checkpoint; train one with edgeae train"
+        ) from error
     except (
         OSError,
         RuntimeError,
@@ -99,11 +110,15 @@ def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
     config = Config.from_dict(own.get("config"), str(checkpoint))
     network = build(config.model, config.mel.n_mels)
     prefix = "network."
-    weights = {key.removeprefix(prefix): value for key, value in state.get("state_dict", {}).items()}
+    weights = {
+        key.removeprefix(prefix): value for key, value in state.get("state_dict", {}).items()
+    }
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise ConfigError(f"{checkpoint}: the weights do not fit the configuration in it; {_AGAIN}") from error
+        raise ConfigError(
+            f"{checkpoint}: the weights do not fit the configuration in it; {_AGAIN}"
+        ) from error
     return network.eval(), config
 
 

@@ -138,7 +138,9 @@ def dense(config: ModelConfig, n_mels: int) -> Autoencoder:
     last = nn.ConvTranspose1d(128, n_mels, 5, padding=4)
     with torch.no_grad():
         last.weight /= 5
-    body = nn.Sequential(nn.Conv1d(n_mels, 128, 5, padding=4, bias=False), *_active(128), *hidden, last)
+    body = nn.Sequential(
+        nn.Conv1d(n_mels, 128, 5, padding=4, bias=False), *_active(128), *hidden, last
+    )
     return Autoencoder(body, n_mels)
 
 

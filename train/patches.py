@@ -29,7 +29,9 @@ from .torch_features import CHUNK, Features
 
 PATCHES = 10_000  # in an epoch, about
 DEAF_STD = 1e6  # dB: of a band that is not to be heard
-STD_FLOOR = 1.0  # dB: a band that hardly moves in training must not turn 0.1 dB into many deviations
+STD_FLOOR = (
+    1.0  # dB: a band that hardly moves in training must not turn 0.1 dB into many deviations
+)
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,23 @@ def _assign(parts: Split, i: int, frames: Frames, config: Config, *, alone: bool
         parts.fit.append(frames)
 
 
-def band_statistics(stretches: Sequence[Frames], spec: MelSpec) -> tuple[torch.Tensor, torch.Tensor]:
+def band_statistics(
+    stretches: Sequence[Frames], spec: MelSpec
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of each band over all frames: two (n_mels,) in dB.
 
     The highest bands, which a device that records at another rate hears through the resampler's filter,
     are given so large a deviation that nothing in them counts.
     """
     n, total, squares = 0, np.zeros(spec.n_mels), np.zeros(spec.n_mels)
-    for frames in _chunks(stretches):  # float64 holds the squares of 100 dB to a billionth: one pass will do
-        n, total, squares = n + len(frames), total + frames.sum(axis=0), squares + np.square(frames).sum(axis=0)
+    for frames in _chunks(
+        stretches
+    ):  # float64 holds the squares of 100 dB to a billionth: one pass will do
+        n, total, squares = (
+            n + len(frames),
+            total + frames.sum(axis=0),
+            squares + np.square(frames).sum(axis=0),
+        )
     mean = total / n
     std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), STD_FLOOR)
     std[band_edges(spec)[2:] > PASSBAND * spec.sample_rate / 2] = DEAF_STD
@@ -110,7 +120,11 @@ def band_statistics(stretches: Sequence[Frames], spec: MelSpec) -> tuple[torch.T
 
 
 def _chunks(stretches: Sequence[Frames]) -> Iterator[Float64]:
-    return (np.asarray(frames[k : k + CHUNK], np.float64) for frames in stretches for k in range(0, len(frames), CHUNK))
+    return (
+        np.asarray(frames[k : k + CHUNK], np.float64)
+        for frames in stretches
+        for k in range(0, len(frames), CHUNK)
+    )
 
 
 def patch_step(stretches: Sequence[Frames], config: Config) -> int:
@@ -163,21 +177,33 @@ class PatchData(LightningDataModule):
         super().__init__()
         self.config = config
         self.fit = PatchDataset(parts.fit, config.model.patch_frames, patch_step(parts.fit, config))
-        self.validation = PatchDataset(parts.validation, config.model.patch_frames, config.model.patch_frames)
+        self.validation = PatchDataset(
+            parts.validation, config.model.patch_frames, config.model.patch_frames
+        )
 
     def train_dataloader(self) -> DataLoader[torch.Tensor]:
         size = self.config.training.batch_size
         sampler = self._sampler(self.fit, shuffle=True)
         # An incomplete batch would pull the running statistics of BatchNorm; its patches come in other epochs.
-        return DataLoader(self.fit, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size)
+        return DataLoader(
+            self.fit, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size
+        )
 
     def val_dataloader(self) -> DataLoader[torch.Tensor]:
         sampler = self._sampler(self.validation, shuffle=False)
-        return DataLoader(self.validation, self.config.training.batch_size, sampler=sampler, collate_fn=_as_is)
+        return DataLoader(
+            self.validation, self.config.training.batch_size, sampler=sampler, collate_fn=_as_is
+        )
 
-    def _sampler(self, patches: PatchDataset, *, shuffle: bool) -> "DistributedSampler[torch.Tensor]":
-        ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        return DistributedSampler(patches, ranks, rank, shuffle=shuffle, seed=self.config.training.seed)
+    def _sampler(
+        self, patches: PatchDataset, *, shuffle: bool
+    ) -> "DistributedSampler[torch.Tensor]":
+        ranks, rank = (
+            (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        )
+        return DistributedSampler(
+            patches, ranks, rank, shuffle=shuffle, seed=self.config.training.seed
+        )
 
 
 def _as_is(batch: Any) -> Any:

@@ -41,7 +41,14 @@ PACKAGES = ("edgeae", "torch", "torchaudio", "lightning", "numpy")
 _CHECKPOINT = re.compile(r"epoch(\d+)-val_loss(\d+\.\d+)(?:-v\d+)?\.ckpt")
 
 
-def train(data: Path, config: Config, run: Path, *, resume: bool = False, callbacks: Sequence[Callback] = ()) -> Path:
+def train(
+    data: Path,
+    config: Config,
+    run: Path,
+    *,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
     """Train on the recordings of ``data``/train and return ``run``.
 
     With ``resume`` the run goes on behind its last complete epoch and ends as it would have without
@@ -70,10 +77,15 @@ def train(data: Path, config: Config, run: Path, *, resume: bool = False, callba
 
 def best_checkpoint(run: Path) -> Path:
     """The checkpoint of ``run`` with the smallest validation loss; ConfigError where there is none."""
-    named = [(path, _CHECKPOINT.fullmatch(path.name)) for path in sorted((run / "checkpoints").glob("*.ckpt"))]
+    named = [
+        (path, _CHECKPOINT.fullmatch(path.name))
+        for path in sorted((run / "checkpoints").glob("*.ckpt"))
+    ]
     losses = {path: float(match[2]) for path, match in named if match}
     if not losses:
-        raise ConfigError(f"{run}: no checkpoint of a finished epoch; train with edgeae train or give another run")
+        raise ConfigError(
+            f"{run}: no checkpoint of a finished epoch; train with edgeae train or give another run"
+        )
     return min(losses, key=losses.__getitem__)
 
 
@@ -96,7 +108,9 @@ def _claim(run: Path, *, resume: bool) -> None:
     if resume and not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: no run to resume; give its folder with -o RUN")
     if taken and not resume:
-        raise ConfigError(f"{run}: exists already; go on with --resume -o {run}, or give another -o RUN")
+        raise ConfigError(
+            f"{run}: exists already; go on with --resume -o {run}, or give another -o RUN"
+        )
     run.mkdir(parents=True, exist_ok=True)
 
 
@@ -108,7 +122,11 @@ def _read(data: Path, config: Config, run: Path) -> list[Features]:
 
 def _device(config: Config) -> str:
     """Where features are computed; in float64, which Apple's GPUs do not have."""
-    return "cuda" if config.training.accelerator in ("auto", "gpu") and torch.cuda.is_available() else "cpu"
+    return (
+        "cuda"
+        if config.training.accelerator in ("auto", "gpu") and torch.cuda.is_available()
+        else "cpu"
+    )
 
 
 def _module(parts: Split, config: Config) -> AutoencoderModule:
@@ -125,7 +143,9 @@ def _describe_data(data: Path, found: Sequence[Features], parts: Split, run: Pat
     fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     target = run / "data.json"
     if target.exists() and _fingerprint_of(target) != fingerprint:
-        raise ConfigError(f"{data}: not the recordings that {run} began with; start a new run for them")
+        raise ConfigError(
+            f"{data}: not the recordings that {run} began with; start a new run for them"
+        )
     recordings = [
         {
             "file": name,
@@ -135,7 +155,10 @@ def _describe_data(data: Path, found: Sequence[Features], parts: Split, run: Pat
         }
         for i, (name, item) in enumerate(zip(names, found, strict=True))
     ]
-    _write_json(target, {"folder": str(data.resolve()), "fingerprint": fingerprint, "recordings": recordings})
+    _write_json(
+        target,
+        {"folder": str(data.resolve()), "fingerprint": fingerprint, "recordings": recordings},
+    )
 
 
 def _fingerprint_of(described: Path) -> str | None:
@@ -155,7 +178,10 @@ def _metrics(outcome: Outcome, module: AutoencoderModule, config: Config) -> dic
         "seconds": round(outcome.seconds, 1),
         "parameters": size.parameters,
         "macs_per_second": size.macs_per_second,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
     }
 
 

@@ -109,13 +109,22 @@ def features(
     jobs = len(os.sched_getaffinity(0)) if device == "cpu" and missing > WORTHWHILE else 1
     results = in_order(recordings, partial(_computer, config, cache, device), jobs)
     shown = bar(results, len(recordings), "features")
-    return [found for _, found in read_each(shown, lambda pair: pair[1](), report, skip_bad=config.data.skip_bad)]
+    return [
+        found
+        for _, found in read_each(
+            shown, lambda pair: pair[1](), report, skip_bad=config.data.skip_bad
+        )
+    ]
 
 
-def _check_room(recordings: Sequence[Recording], config: Config, cache: Path, report: Callable[[str], None]) -> float:
+def _check_room(
+    recordings: Sequence[Recording], config: Config, cache: Path, report: Callable[[str], None]
+) -> float:
     """Bytes that are to be written, about; said if they are many, and an error if there is no room for them."""
     known = {entry.name for entry in cache.iterdir()}
-    new = [recording for recording in recordings if not (known and _entry(recording, config) in known)]
+    new = [
+        recording for recording in recordings if not (known and _entry(recording, config) in known)
+    ]
     missing = _bytes_of(new, config.mel)
     free = shutil.disk_usage(cache).free
     if missing > free:
@@ -124,7 +133,9 @@ def _check_room(recordings: Sequence[Recording], config: Config, cache: Path, re
             f"name a folder with more room, --set data.cache=FOLDER"
         )
     if missing > LARGE:
-        report(f"the features take {missing / 1e9:.3g} GB in {cache}, where {free / 1e9:.3g} GB are free")
+        report(
+            f"the features take {missing / 1e9:.3g} GB in {cache}, where {free / 1e9:.3g} GB are free"
+        )
     return missing
 
 
@@ -162,7 +173,9 @@ def _computer(config: Config, cache: Path, device: str) -> Callable[[Recording],
     return partial(_features, config, cache, TorchLogMel(config.mel).to(device))
 
 
-def _features(config: Config, cache: Path, transform: TorchLogMel, recording: Recording) -> Features:
+def _features(
+    config: Config, cache: Path, transform: TorchLogMel, recording: Recording
+) -> Features:
     sha256 = _content_hash(recording.path)
     entry = cache / _entry_name(sha256, config)
     frames = StoredFrames.open(entry, config.mel.n_mels)
@@ -170,7 +183,9 @@ def _features(config: Config, cache: Path, transform: TorchLogMel, recording: Re
         store(entry, _compute(recording.path, config, transform), config.mel.n_mels)
         frames = StoredFrames.open(entry, config.mel.n_mels)
     if frames is None:
-        raise ConfigError(f"{entry}: was changed while it was written; give the training its own --set data.cache")
+        raise ConfigError(
+            f"{entry}: was changed while it was written; give the training its own --set data.cache"
+        )
     return Features(recording, frames, sha256)
 
 
@@ -195,5 +210,10 @@ def _content_hash(path: Path) -> str:
 
 def _entry_name(sha256: str, config: Config) -> str:
     """Everything that decides the features of a recording; the version is that of their definition."""
-    parts = {"version": 1, "content": sha256, "mel": config.mel.to_dict(), "channel": config.data.channel}
+    parts = {
+        "version": 1,
+        "content": sha256,
+        "mel": config.mel.to_dict(),
+        "channel": config.data.channel,
+    }
     return f"{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}.npy"

@@ -13,7 +13,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    Timer,
+    TQDMProgressBar,
+)
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from edgeae.runtime.errors import ConfigError
@@ -81,7 +87,9 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
             )
     except (MisconfigurationException, ValueError) as error:
         wanted = f"accelerator {training.accelerator}, devices {training.devices}, precision {training.precision}"
-        raise ConfigError(f"training: {wanted} cannot be had here ({' '.join(str(error).split())})") from error
+        raise ConfigError(
+            f"training: {wanted} cannot be had here ({' '.join(str(error).split())})"
+        ) from error
 
 
 def _strategy(config: Config) -> str:
@@ -97,7 +105,12 @@ def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """The best three, and the last: one callback for both would leave `last` behind after a worse epoch."""
     folder = run / "checkpoints"
     best = ModelCheckpoint(
-        folder, NAME, monitor="val_loss", save_top_k=3, auto_insert_metric_name=False, save_on_train_epoch_end=True
+        folder,
+        NAME,
+        monitor="val_loss",
+        save_top_k=3,
+        auto_insert_metric_name=False,
+        save_on_train_epoch_end=True,
     )
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     return best, last
@@ -111,7 +124,9 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     """
     last = run / "checkpoints" / f"{LAST}.ckpt"
     if last.exists():
-        load_network(last)  # a pickle that does more than hold weights is refused before Lightning loads it
+        load_network(
+            last
+        )  # a pickle that does more than hold weights is refused before Lightning loads it
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
     return _outcome(last)
@@ -120,16 +135,22 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
 def _outcome(last: Path) -> Outcome:
     """What the last checkpoint remembers: on several devices the callbacks lived in other processes."""
     state = torch.load(last, map_location="cpu", weights_only=True)
-    best, _ = (state["callbacks"][callback.state_key] for callback in _checkpoints(last.parent.parent))
+    best, _ = (
+        state["callbacks"][callback.state_key] for callback in _checkpoints(last.parent.parent)
+    )
     val_loss = float(best["best_model_score"])
     if not math.isfinite(val_loss):
-        raise ConfigError(f"{last}: the loss is not a number; lower training.learning_rate or use precision 32-true")
+        raise ConfigError(
+            f"{last}: the loss is not a number; lower training.learning_rate or use precision 32-true"
+        )
     epoch = int(Path(best["best_model_path"]).name[len("epoch") :].partition("-")[0])
     seconds = float(state["callbacks"][Timer().state_key]["time_elapsed"]["train"])
     return Outcome(val_loss, epoch, state["epoch"] + 1, seconds)
 
 
-def _fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, resumed: Path | None) -> None:
+def _fit(
+    trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, resumed: Path | None
+) -> None:
     """`Trainer.fit`, where an interruption is one: Lightning turns it into ``sys.exit(1)``."""
     handler = signal.getsignal(signal.SIGINT)
     try:

@@ -26,7 +26,9 @@ MARGIN = 1.08  # of the height of a chart
 def level_chart(survey: Survey, machine: str) -> str:
     """Histograms of the level of the recordings; empty where none is known."""
     known = {
-        group: [fact.level_dbfs for fact in survey.of(machine, *group) if fact.level_dbfs is not None]
+        group: [
+            fact.level_dbfs for fact in survey.of(machine, *group) if fact.level_dbfs is not None
+        ]
         for group in GROUPS
     }
     values = [level for levels in known.values() for level in levels]
@@ -37,7 +39,12 @@ def level_chart(survey: Survey, machine: str) -> str:
     counts = {group: np.histogram(levels, edges)[0] for group, levels in known.items() if levels}
     most = max(int(found.max()) for found in counts.values()) * MARGIN
     name = f"Levels of {machine}: {'; '.join(_said(group, known[group]) for group in counts)}"
-    chart = Chart(name, f"{machine}: levels", Axis.of("dBFS", low, high), Axis.of("recordings", 0, most, least_step=1))
+    chart = Chart(
+        name,
+        f"{machine}: levels",
+        Axis.of("dBFS", low, high),
+        Axis.of("recordings", 0, most, least_step=1),
+    )
     for group, found in counts.items():
         chart.steps(edges, found, DRAWN[group][1])
     chart.key(*(DRAWN[group] for group in counts))
@@ -50,16 +57,29 @@ def _said(group: tuple[str, str], levels: list[float]) -> str:
 
 def band_chart(survey: Survey, machine: str) -> str:
     """The level of each band of normal sound: the median and from 5 to 95 % of the frames, train and test."""
-    groups = [group for group in GROUPS if group[1] == "normal" and (machine, *group) in survey.levels]
+    groups = [
+        group for group in GROUPS if group[1] == "normal" and (machine, *group) in survey.levels
+    ]
     groups = [group for group in groups if survey.levels[machine, *group].counts.any()]
-    found = {group: [survey.levels[machine, *group].quantile(q) for q in (0.05, 0.5, 0.95)] for group in groups}
+    found = {
+        group: [survey.levels[machine, *group].quantile(q) for q in (0.05, 0.5, 0.95)]
+        for group in groups
+    }
     if not found:
         return ""
-    low, high = (extreme([values for lines in found.values() for values in lines]) for extreme in (np.min, np.max))
+    low, high = (
+        extreme([values for lines in found.values() for values in lines])
+        for extreme in (np.min, np.max)
+    )
     low, high = float(np.floor(low)), float(np.ceil(high))
     said = " and of ".join(DRAWN[group][0] for group in groups)
     name = f"Levels of the bands of {machine}: median and 5 to 95 % of the frames of {said}"
-    chart = Chart(name, f"{machine}: bands of normal sound", mel_axis(band_edges(SPEC)), Axis.of("dB", low, high))
+    chart = Chart(
+        name,
+        f"{machine}: bands of normal sound",
+        mel_axis(band_edges(SPEC)),
+        Axis.of("dB", low, high),
+    )
     bands = np.arange(SPEC.n_mels)
     for group, (least, middle, most) in found.items():
         chart.band(bands, least, most, DRAWN[group][1])
@@ -70,7 +90,11 @@ def band_chart(survey: Survey, machine: str) -> str:
 
 def spectrograms(survey: Survey, machine: str) -> Iterator[tuple[str, str]]:
     """A log-mel spectrogram of each group of a machine, all with one colour scale, and the file it is of."""
-    found = {group: survey.examples[machine, *group] for group in GROUPS if (machine, *group) in survey.examples}
+    found = {
+        group: survey.examples[machine, *group]
+        for group in GROUPS
+        if (machine, *group) in survey.examples
+    }
     if not found:
         return
     low, high = np.quantile(np.concatenate([frames for _, frames in found.values()]), (0.01, 0.999))

@@ -60,7 +60,9 @@ def verdict(survey: Survey, points: Sequence[Finding]) -> str:
     mend = [found for found in points if found.hinders]
     if not mend and not survey.refused:
         heard = [fact.seconds for fact in survey.recordings if fact.split == "train"]
-        learned = f"{_count(len(heard), 'recording')} ({sum(heard) / 60:.1f} minutes) of them to train on"
+        learned = (
+            f"{_count(len(heard), 'recording')} ({sum(heard) / 60:.1f} minutes) of them to train on"
+        )
         return f"Ready to train: {size}, {minutes:.1f} minutes, {learned}, and nothing to mend was found."
     concerned = {file for found in mend for together in found.files for file in together}
     parts = [f"{_count(len(survey.refused), 'file')} that cannot be used"] if survey.refused else []
@@ -91,48 +93,83 @@ def _clipping(facts: Sequence[Facts]) -> Iterator[Finding]:
 def _stuck(facts: Sequence[Facts]) -> Iterator[Finding]:
     found = [fact for fact in facts if (fact.stuck_share or 0) > INTERRUPTED]
     what = "the samples stand still, or a short stretch repeats itself"
-    yield from point("stuck", what, "a driver or a file made this, not the machine: remove it", found)
+    yield from point(
+        "stuck", what, "a driver or a file made this, not the machine: remove it", found
+    )
 
 
 def _interrupted(facts: Sequence[Facts]) -> Iterator[Finding]:
     found = [fact for fact in facts if (fact.silent_share or 0) > INTERRUPTED]
-    yield from point("interruptions", "interrupted by digital zeros", "cut them off, or record without losses", found)
+    yield from point(
+        "interruptions",
+        "interrupted by digital zeros",
+        "cut them off, or record without losses",
+        found,
+    )
 
 
 def _short(facts: Sequence[Facts]) -> Iterator[Finding]:
     least = (SPEC.n_fft + (PATCH - 1) * SPEC.hop) / SPEC.sample_rate
     found = [fact for fact in facts if fact.frames < PATCH]
-    yield from point("duration", f"shorter than a patch ({least:.2f} s)", "record longer: training refuses it", found)
+    yield from point(
+        "duration",
+        f"shorter than a patch ({least:.2f} s)",
+        "record longer: training refuses it",
+        found,
+    )
 
 
 def _rates(facts: Sequence[Facts]) -> Iterator[Finding]:
-    yield from _unusual([(fact, fact.samplerate) for fact in facts], "sample rate", "samplerate", "Hz")
+    yield from _unusual(
+        [(fact, fact.samplerate) for fact in facts], "sample rate", "samplerate", "Hz"
+    )
 
 
 def _channels(facts: Sequence[Facts]) -> Iterator[Finding]:
-    yield from _unusual([(fact, fact.channels) for fact in facts], "channels", "channels", "channels")
+    yield from _unusual(
+        [(fact, fact.channels) for fact in facts], "channels", "channels", "channels"
+    )
 
 
-def _unusual(values: Sequence[tuple[Facts, int | None]], kind: str, name: str, unit: str) -> Iterator[Finding]:
+def _unusual(
+    values: Sequence[tuple[Facts, int | None]], kind: str, name: str, unit: str
+) -> Iterator[Finding]:
     """The recordings that are not as most are."""
     kinds = Counter(value for _, value in values).most_common()
     others = [fact for fact, value in values if value != kinds[0][0]]
-    found = ", ".join(f"{count} with {'features' if value is None else f'{value} {unit}'}" for value, count in kinds)
+    found = ", ".join(
+        f"{count} with {'features' if value is None else f'{value} {unit}'}"
+        for value, count in kinds
+    )
     what = f"recordings differ in {name} ({found})"
-    yield from point(kind, what, "another microphone can look like a fault: record all alike", others)
+    yield from point(
+        kind, what, "another microphone can look like a fault: record all alike", others
+    )
 
 
 def _low_rates(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [fact for fact in facts if fact.samplerate is not None and fact.samplerate < SPEC.sample_rate]
-    what = f"recorded at less than {SPEC.sample_rate / 1000:g} kHz, so that the upper bands are empty"
-    yield from point("sample rate", what, f"record at {SPEC.sample_rate / 1000:g} kHz or more", found)
+    found = [
+        fact for fact in facts if fact.samplerate is not None and fact.samplerate < SPEC.sample_rate
+    ]
+    what = (
+        f"recorded at less than {SPEC.sample_rate / 1000:g} kHz, so that the upper bands are empty"
+    )
+    yield from point(
+        "sample rate", what, f"record at {SPEC.sample_rate / 1000:g} kHz or more", found
+    )
 
 
 def _bandwidths(facts: Sequence[Facts]) -> Iterator[Finding]:
     found = [fact for fact in facts if fact.bandwidth_hz is not None]
     edges = sorted(fact.bandwidth_hz or 0 for fact in found)
-    advice = "record without low-pass or lossy coding, or all through the one that the device will have"
-    where = " to ".join(f"{edge / 1000:.1f}" for edge in dict.fromkeys((edges[0], edges[-1]))) if edges else ""
+    advice = (
+        "record without low-pass or lossy coding, or all through the one that the device will have"
+    )
+    where = (
+        " to ".join(f"{edge / 1000:.1f}" for edge in dict.fromkeys((edges[0], edges[-1])))
+        if edges
+        else ""
+    )
     yield from point("bandwidth", f"there is nothing above {where} kHz", advice, found)
 
 
@@ -143,9 +180,16 @@ def _levels(facts: Sequence[Facts]) -> Iterator[Finding]:
         if fact.label == "normal" and fact.level_dbfs is not None:
             normal[fact.machine].append((fact, fact.level_dbfs))
     usual = {machine: median(level for _, level in found) for machine, found in normal.items()}
-    found = [fact for machine, mine in normal.items() for fact, level in mine if abs(level - usual[machine]) > LEVEL]
+    found = [
+        fact
+        for machine, mine in normal.items()
+        for fact, level in mine
+        if abs(level - usual[machine]) > LEVEL
+    ]
     what = f"normal, but more than {LEVEL:g} dB louder or quieter than most of its machine"
-    yield from point("level", what, "was it off, or the gain another? remove it, or record more like it", found)
+    yield from point(
+        "level", what, "was it off, or the gain another? remove it, or record more like it", found
+    )
 
 
 def _shifted(survey: Survey) -> Iterator[Finding]:
@@ -167,7 +211,9 @@ def _missing(survey: Survey) -> Iterator[Finding]:
     """What the data set, or a machine, has no recordings of."""
     trained, tested = (sum(fact.split == split for fact in survey.recordings) for split in SPLITS)
     if not trained:
-        yield Finding("absence", "there is no recording in train/", "put normal ones there to train on")
+        yield Finding(
+            "absence", "there is no recording in train/", "put normal ones there to train on"
+        )
     if not tested:
         what = "there is no recording in test/"
         yield Finding("absence", what, "training needs none, `edgeae evaluate` does", hinders=False)
@@ -175,7 +221,12 @@ def _missing(survey: Survey) -> Iterator[Finding]:
         train, normal, anomaly = (survey.of(machine, *group) for group in GROUPS)
         if not train:
             what = f"no recording of {machine} in train/"
-            yield Finding("absence", what, "add normal ones to train on, or at least to calibrate with", hinders=False)
+            yield Finding(
+                "absence",
+                what,
+                "add normal ones to train on, or at least to calibrate with",
+                hinders=False,
+            )
         if bool(normal) != bool(anomaly):
             what = f"no {'anomalous' if normal else 'normal'} recording of {machine} in test/"
             yield Finding("absence", what, "without, no AUC can be told of it", hinders=False)

@@ -18,7 +18,17 @@ from .survey import GROUPS, Survey, survey
 
 def rows(found: Survey) -> list[list[str]]:
     """A head, and a row for each machine, split and label."""
-    head = ["machine", "split", "label", "files", "minutes", "seconds each", "dBFS", "Hz", "channels"]
+    head = [
+        "machine",
+        "split",
+        "label",
+        "files",
+        "minutes",
+        "seconds each",
+        "dBFS",
+        "Hz",
+        "channels",
+    ]
     groups = [(machine, *group) for machine in found.machines for group in GROUPS]
     return [head, *([*group, *_cells(found, *group)] for group in groups if found.of(*group))]
 
@@ -43,7 +53,10 @@ def span(values: Iterable[float | None]) -> str:
 
 
 def _kinds(values: Iterable[int | None]) -> str:
-    return ", ".join("-" if kind is None else str(kind) for kind in sorted(set(values), key=lambda kind: kind or 0))
+    return ", ".join(
+        "-" if kind is None else str(kind)
+        for kind in sorted(set(values), key=lambda kind: kind or 0)
+    )
 
 
 def text(found: Survey, points: Sequence[Finding]) -> str:
@@ -73,7 +86,13 @@ def as_json(found: Survey, points: Sequence[Finding]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("data", default="data", type=click.Path(path_type=Path))
-@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Write inspect.html there.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write inspect.html there.",
+)
 @click.option("--json", "json_", is_flag=True, help="One JSON object.")
 @click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
 def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:

@@ -34,7 +34,9 @@ class Copies:
 
     def contradictions(self) -> Iterator[Finding]:
         """The same as another thing."""
-        torn = [group for group in self.same if len({(fact.label, fact.machine) for fact in group}) > 1]
+        torn = [
+            group for group in self.same if len({(fact.label, fact.machine) for fact in group}) > 1
+        ]
         yield from point_of_copies(
             "labels", f"{SAME} under two labels or machines", "find out which name is right", torn
         )
@@ -44,14 +46,20 @@ class Copies:
         advice = "training recordings must not be tested on, remove them from test/"
         same, near = filter(_leaked, self.same), filter(_leaked, self.near)
         yield from point_of_copies("leakage", f"{SAME} in train/ and test/", advice, same)
-        yield from point_of_copies("near leakage", f"{NEAR} in train/ and test/", f"listen: {advice}", near)
+        yield from point_of_copies(
+            "near leakage", f"{NEAR} in train/ and test/", f"listen: {advice}", near
+        )
 
     def repetitions(self) -> Iterator[Finding]:
         """More than once in training or test."""
         advice = "keep one: a copy counts as evidence and is none"
-        same, near = ([group for group in groups if not _leaked(group)] for groups in (self.same, self.near))
+        same, near = (
+            [group for group in groups if not _leaked(group)] for groups in (self.same, self.near)
+        )
         yield from point_of_copies("copies", f"{SAME} more than once", advice, same)
-        yield from point_of_copies("near copies", f"{NEAR} more than once", advice, near, hinders=False)
+        yield from point_of_copies(
+            "near copies", f"{NEAR} more than once", advice, near, hinders=False
+        )
 
 
 def _leaked(group: Group) -> bool:

@@ -27,7 +27,10 @@ MISSING = 20.0  # dB by which all bands above an edge lie below the quietest qua
 EDGES = (500.0, 6000.0)  # Hz, between which an edge is looked for
 
 GROUP, GROUPS = 7, 17  # bands, from the lowest on; those above a resampler's passband are left out
-STEPS, LAG = 32, 2  # frames; with a lag of two, none shares a sample with the one it is compared with
+STEPS, LAG = (
+    32,
+    2,
+)  # frames; with a lag of two, none shares a sample with the one it is compared with
 EVEN = (0.25, 0.75)  # share of ones; beyond, nothing moves: silence, a computed tone
 ALIKE = 0.25  # share of the bits that differ, at most, between copies
 ROWS = 8  # fingerprints that are compared with all at once: they stay in the cache
@@ -59,13 +62,19 @@ def bandwidth(levels: NDArray[np.floating[Any]]) -> float | None:
 
     An edge is steeper than any machine's sound: a low-pass, a lower sample rate, a lossy codec.
     """
-    top = int(np.searchsorted(CENTRES, PASSBAND * SPEC.sample_rate / 2))  # above, a resampler leaves what it likes
+    top = int(
+        np.searchsorted(CENTRES, PASSBAND * SPEC.sample_rate / 2)
+    )  # above, a resampler leaves what it likes
     first, last = (int(k) for k in np.searchsorted(CENTRES, EDGES))
     windows = np.sort(np.lib.stride_tricks.sliding_window_view(levels, BELOW), axis=1)
     below = windows[first - EDGE - BELOW : last - EDGE - BELOW, BELOW // 4]
     above = np.maximum.accumulate(levels[:top][::-1])[::-1][first + EDGE : last + EDGE]
     steepest = int(np.argmax(below - above))
-    return round(float(CENTRES[first + steepest]), -2) if (below - above)[steepest] >= MISSING else None
+    return (
+        round(float(CENTRES[first + steepest]), -2)
+        if (below - above)[steepest] >= MISSING
+        else None
+    )
 
 
 def fingerprint(frames: Float32) -> bytes | None:
@@ -89,7 +98,9 @@ def distances(prints: Words, others: Words) -> NDArray[np.float64]:
 def copies(prints: Sequence[bytes | None]) -> list[list[int]]:
     """Groups of positions whose fingerprints are alike, each with two members or more."""
     known = [i for i, found in enumerate(prints) if found]
-    words = np.frombuffer(b"".join(found for found in prints if found), np.uint64).reshape(-1, WORDS).T
+    words = (
+        np.frombuffer(b"".join(found for found in prints if found), np.uint64).reshape(-1, WORDS).T
+    )
     first = {i: i for i in known}  # of the group that i belongs to, so far
     for start in range(0, len(known), ROWS):
         near = distances(words[:, start : start + ROWS], words[:, start:]) <= ALIKE

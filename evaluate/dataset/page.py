@@ -15,7 +15,9 @@ LISTED = 500  # files of one point, at most; `edgeae inspect --json` names all
 DRAWN = 24  # machines whose levels are drawn
 
 
-def write_page(path: Path, survey: Survey, points: Sequence[Finding], rows: Sequence[Sequence[str]]) -> None:
+def write_page(
+    path: Path, survey: Survey, points: Sequence[Finding], rows: Sequence[Sequence[str]]
+) -> None:
     """Write the page; it needs no network to be read. rows: a table of the data set, its head first."""
     parts = [
         f"<h1>Data set {html.escape(survey.folder.resolve().name)}</h1>",
@@ -33,14 +35,21 @@ def write_page(path: Path, survey: Survey, points: Sequence[Finding], rows: Sequ
 
 
 def _mend(survey: Survey, points: Sequence[Finding]) -> str:
-    refused = [f"<li>{html.escape(_relative(survey, sentence))}.</li>" for sentence in survey.refused[:LISTED]]
+    refused = [
+        f"<li>{html.escape(_relative(survey, sentence))}.</li>"
+        for sentence in survey.refused[:LISTED]
+    ]
     lines = [*refused, *(_line(survey, point) for point in points if point.hinders)]
     body = f"<ol>{''.join(lines)}</ol>" if lines else paragraph("Nothing was found.")
     return f"<h2>What to fix before training</h2>{body}"
 
 
 def _notes(survey: Survey, notes: Sequence[Finding]) -> str:
-    return f"<h2>Worth knowing</h2><ul>{''.join(_line(survey, note) for note in notes)}</ul>" if notes else ""
+    return (
+        f"<h2>Worth knowing</h2><ul>{''.join(_line(survey, note) for note in notes)}</ul>"
+        if notes
+        else ""
+    )
 
 
 def _line(survey: Survey, point: Finding) -> str:
@@ -48,8 +57,15 @@ def _line(survey: Survey, point: Finding) -> str:
     names = [_code(survey, together) for together in point.files[:LISTED]]
     more = [f"{len(point.files) - NAMED} more"] if len(point.files) > NAMED else []
     where = f": {', '.join(names[:NAMED] + more)}" if names else ""
-    rest = f"<details><summary>the other files</summary>{', '.join(names[NAMED:])}</details>" if more else ""
-    what, advice = html.escape(point.what[0].upper() + point.what[1:]), html.escape(point.advice.replace("`", ""))
+    rest = (
+        f"<details><summary>the other files</summary>{', '.join(names[NAMED:])}</details>"
+        if more
+        else ""
+    )
+    what, advice = (
+        html.escape(point.what[0].upper() + point.what[1:]),
+        html.escape(point.advice.replace("`", "")),
+    )
     return f"<li><strong>{what}</strong>{where}; {advice}.{rest}</li>"
 
 
@@ -64,7 +80,10 @@ def _relative(survey: Survey, text: str) -> str:
 
 def _checked(points: Sequence[Finding]) -> str:
     """What was looked for, and in how many files it was found."""
-    pairs = [(kind, f"{_found([p for p in points if p.kind == kind])}: {what}") for kind, what in KINDS.items()]
+    pairs = [
+        (kind, f"{_found([p for p in points if p.kind == kind])}: {what}")
+        for kind, what in KINDS.items()
+    ]
     said = "Copies are told by their first 1.1 s: one that begins elsewhere in a recording is not found."
     return f"<h2>What was looked for</h2>{facts(pairs, 'Checks')}{paragraph(said, 'soft')}"
 
@@ -76,7 +95,9 @@ def _found(points: Sequence[Finding]) -> str:
 
 
 def _levels(survey: Survey) -> str:
-    found = [chart for machine in survey.machines[:DRAWN] if (chart := level_chart(survey, machine))]
+    found = [
+        chart for machine in survey.machines[:DRAWN] if (chart := level_chart(survey, machine))
+    ]
     return f"<h2>Levels</h2>{_limited(survey, DRAWN)}{charts(map(figure, found))}" if found else ""
 
 
@@ -93,7 +114,11 @@ def _spectrograms(survey: Survey) -> str:
     found = [figure(*pair) for machine in survey.machines for pair in spectrograms(survey, machine)]
     seconds = round(SHOWN / SPEC.frames_per_second)
     said = f"The first recording of each kind, {seconds} s at most; the spectrograms of a machine share one scale."
-    return f"<h2>Spectrograms</h2>{paragraph(said, 'soft')}{_limited(survey, PICTURED)}{charts(found)}" if found else ""
+    return (
+        f"<h2>Spectrograms</h2>{paragraph(said, 'soft')}{_limited(survey, PICTURED)}{charts(found)}"
+        if found
+        else ""
+    )
 
 
 def _limited(survey: Survey, most: int) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgeae.runtime.audio.channel import Channel
-from edgeae.runtime.audio.recordings import Label, Recording, Split
+from edgeae.runtime.audio.recordings import Label, Recording, SplitName
 from edgeae.runtime.audio.resample import resampled
-from edgeae.runtime.audio.signal_quality import Meter, Sound
+from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelStream
@@ -28,7 +28,7 @@ class Facts:
     """One recording. What only samples tell is None for precomputed features."""
 
     file: str
-    split: Split
+    split: SplitName
     machine: str
     label: Label
     samplerate: int | None  # Hz
@@ -49,7 +49,11 @@ class _Samples:
 
     def __init__(self, samplerate: int) -> None:
         self.count, self._power, self._full = 0, 0.0, 0
-        self._sha256, self._meter, self._seconds = hashlib.sha256(), Meter(samplerate, 1.0), list[Sound]()
+        self._sha256, self._meter, self._seconds = (
+            hashlib.sha256(),
+            QualityMeter(samplerate, 1.0),
+            list[SignalQuality](),
+        )
 
     def passing(self, blocks: Iterator[Float32]) -> Iterator[Float32]:
         for block in blocks:
@@ -103,7 +107,7 @@ class _Frames:
 
 
 def facts_of(
-    recording: Recording, split: Split, channel: Channel, levels: BandLevels, kept: int
+    recording: Recording, split: SplitName, channel: Channel, levels: BandLevels, kept: int
 ) -> tuple[Facts, Float32]:
     """A recording's facts and its first ``kept`` frames (n, n_mels) in dB; AudioError if it cannot be read.
 
@@ -120,9 +124,20 @@ def facts_of(
 def _features(path: Path, frames: _Frames) -> dict[str, Any]:
     values = read_log_mel(path, SPEC)
     frames.add(values)
-    absent = ("samplerate", "channels", "level_dbfs", "clipped_share", "silent_share", "stuck_share")
+    absent = (
+        "samplerate",
+        "channels",
+        "level_dbfs",
+        "clipped_share",
+        "silent_share",
+        "stuck_share",
+    )
     seconds = round(len(values) / SPEC.frames_per_second, 3)
-    return {"seconds": seconds, "sha256": hashlib.sha256(values.tobytes()).hexdigest(), **dict.fromkeys(absent)}
+    return {
+        "seconds": seconds,
+        "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
+        **dict.fromkeys(absent),
+    }
 
 
 def _audio(path: Path, channel: Channel, frames: _Frames) -> dict[str, Any]:
@@ -132,4 +147,9 @@ def _audio(path: Path, channel: Channel, frames: _Frames) -> dict[str, Any]:
         for found in MelStream(SPEC).frames(resampled(blocks, audio.samplerate, SPEC.sample_rate)):
             frames.add(found)
         seconds = round(samples.count / audio.samplerate, 3)
-        return {"samplerate": audio.samplerate, "channels": audio.channels, "seconds": seconds, **samples.facts()}
+        return {
+            "samplerate": audio.samplerate,
+            "channels": audio.channels,
+            "seconds": seconds,
+            **samples.facts(),
+        }

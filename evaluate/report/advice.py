@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..metrics import FEWEST
-from ..summary import Figures
+from ..results.metrics import FEWEST
+from ..results.summary import Figures
 
 WIDE = 0.1  # of the interval of an AUC, from which more test recordings are the first thing to get
 POOR, CHANCE = 0.9, 0.5  # AUC
@@ -14,7 +14,12 @@ DEAF = 0.5  # share of the faults found, below which the threshold hides what th
 
 def advice(summary: Figures, calibration_clips: int | None, machine: str | None) -> list[str]:
     """Sentences for the reader; in each, a command stands between backticks. machine: that of the artifact."""
-    found = [*_test(summary), *_calibration(calibration_clips, machine), *_network(summary), *_threshold(summary)]
+    found = [
+        *_test(summary),
+        *_calibration(calibration_clips, machine),
+        *_network(summary),
+        *_threshold(summary),
+    ]
     return found or [
         "Nothing here stands against taking it to the machine: `edgeae calibrate MODEL --device hw:1` where it will "
         "listen, then `edgeae run`."
@@ -23,7 +28,9 @@ def advice(summary: Figures, calibration_clips: int | None, machine: str | None)
 
 def _test(summary: Figures) -> Iterator[str]:
     mean = summary["mean"]
-    machines = [rates for rates in summary["machines"].values() if rates["n_normal"] and rates["n_anomaly"]]
+    machines = [
+        rates for rates in summary["machines"].values() if rates["n_normal"] and rates["n_anomaly"]
+    ]
     if mean["auc"] is None:
         yield "Record normal and anomalous sound of the same machine into test/; five of each are the least."
     elif min(min(rates["n_normal"], rates["n_anomaly"]) for rates in machines) < FEWEST:
@@ -78,7 +85,11 @@ def _threshold(summary: Figures) -> Iterator[str]:
             f"and loads (`edgeae calibrate --add`), or ask for fewer false alarms (`--false-alarms 1/month`)."
         )
     if rates["false_alarms"] and alarms is not None and alarms <= OFTEN:
-        rung = "1 false alarm" if rates["false_alarms"] == 1 else f"{rates['false_alarms']} false alarms"
+        rung = (
+            "1 false alarm"
+            if rates["false_alarms"] == 1
+            else f"{rates['false_alarms']} false alarms"
+        )
         yield (
             f"Heard one after another, the normal recordings raised {rung} in {rates['normal_hours']:.2g} h. Where "
             f"they differ in load or place the joints ring: let it listen to an hour of the running machine before you "

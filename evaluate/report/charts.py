@@ -10,10 +10,10 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from ..compare import Paired
-from ..learning_curve import Learning
-from ..metrics import GRID, auc_of, curves, resampled_curves
-from ..summary import Tested
+from ..results.compare import Paired
+from ..results.learning_curve import Learning
+from ..results.metrics import GRID, auc_of, curves, resampled_curves
+from ..results.summary import Tested
 from .examples import Example, Excerpt, encoded, excerpt
 from .html import charts, figure, paragraph, player
 from .svg import Axis, Chart, Scale, mel_axis
@@ -27,7 +27,11 @@ HEAT = {"height": 236, "right": 46}
 def _columns(tested: Tested) -> tuple[Float64, Float64, NDArray[np.bool_]]:
     """(n,) scores, scores without the network, and which recordings are anomalous."""
     scores = np.array([[score.score, score.no_network] for score in tested.scores])
-    return scores[:, 0], scores[:, 1], np.array([score.label == "anomaly" for score in tested.scores])
+    return (
+        scores[:, 0],
+        scores[:, 1],
+        np.array([score.label == "anomaly" for score in tested.scores]),
+    )
 
 
 def roc_chart(machine: str, tested: Tested) -> str:
@@ -35,7 +39,9 @@ def roc_chart(machine: str, tested: Tested) -> str:
     values, bare, truth = _columns(tested)
     area, _ = auc_of(values, np.where(truth, "anomaly", "normal"))
     name = f"ROC curve of {machine}: AUC {area:.3f}"
-    chart = Chart(name, f"{machine}: ROC", Axis.share("false positive rate"), Axis.share("true positive rate"))
+    chart = Chart(
+        name, f"{machine}: ROC", Axis.share("false positive rate"), Axis.share("true positive rate")
+    )
     chart.line([0, 1], [0, 1], "grid")
     bands = resampled_curves(values, truth, machine.encode())
     if bands is not None:
@@ -52,7 +58,9 @@ def precision_chart(machine: str, tested: Tested) -> str:
     values, bare, truth = _columns(tested)
     share, once = float(truth.mean()), np.ones((1, len(truth)), np.int64)
     name = f"Precision over recall of {machine}; by chance the precision is {share:.2f}"
-    chart = Chart(name, f"{machine}: precision and recall", Axis.share("recall"), Axis.share("precision"))
+    chart = Chart(
+        name, f"{machine}: precision and recall", Axis.share("recall"), Axis.share("precision")
+    )
     bands = resampled_curves(values, truth, machine.encode())
     if bands is not None:
         chart.band(GRID, bands[0, 1], bands[1, 1], "network")
@@ -69,13 +77,20 @@ def scores_chart(machine: str, tested: Tested) -> str:
     limit = tested.scores[0].threshold
     shown = values if limit is None else np.r_[values, limit]
     edges = np.linspace(shown.min(), max(shown.max(), shown.min() + 1e-6), BINS + 1)
-    counts = {label: np.histogram(values[truth == (label == "anomaly")], edges)[0] for label in ("normal", "anomaly")}
+    counts = {
+        label: np.histogram(values[truth == (label == "anomaly")], edges)[0]
+        for label in ("normal", "anomaly")
+    }
     said = "without a threshold" if limit is None else f"the threshold is {limit:.2f}"
     name = f"Scores of {machine}: {(~truth).sum()} normal and {truth.sum()} anomalous recordings, {said}"
     margin = (edges[-1] - edges[0]) / 50
     most = max(int(found.max()) for found in counts.values())
-    across = Axis.of("score (ln of a distance)", float(edges[0] - margin), float(edges[-1] + margin))
-    chart = Chart(name, f"{machine}: scores", across, Axis.of("recordings", 0, most * 1.15, least_step=1))
+    across = Axis.of(
+        "score (ln of a distance)", float(edges[0] - margin), float(edges[-1] + margin)
+    )
+    chart = Chart(
+        name, f"{machine}: scores", across, Axis.of("recordings", 0, most * 1.15, least_step=1)
+    )
     for label, found in counts.items():
         if found.any():
             chart.steps(edges, found, label)
@@ -88,13 +103,18 @@ def scores_chart(machine: str, tested: Tested) -> str:
 def learning_chart(found: Learning, clips: int, auc: float) -> str:
     """AUC over the number of calibration clips, on a logarithmic axis."""
     at = np.log2(found.clips)
-    low, middle, high = (np.array([q(aucs) for aucs in found.aucs]) for q in (np.min, np.median, np.max))
+    low, middle, high = (
+        np.array([q(aucs) for aucs in found.aucs]) for q in (np.min, np.median, np.max)
+    )
     ticks = [(float(np.log2(n)), str(n)) for n in found.clips]
     bottom = max(0.0, np.floor(min(low.min(), auc) * 20 - 0.5) / 20)
     said = ", ".join(f"{value:.3f} with {n}" for n, value in zip(found.clips, middle, strict=True))
     across = Axis("calibration clips", -0.2, float(at[-1]) + 0.2, ticks)
     chart = Chart(
-        f"AUC over calibration clips: {said}", "AUC over calibration clips", across, Axis.of("AUC", bottom, 1)
+        f"AUC over calibration clips: {said}",
+        "AUC over calibration clips",
+        across,
+        Axis.of("AUC", bottom, 1),
     )
     chart.band(at, low, high, "network")
     chart.line(at, middle, "network")
@@ -108,9 +128,19 @@ def paired_chart(machine: str, pair: Paired) -> str:
     """The score of each recording by this model over that by the other."""
     low, high = float(pair.scores.min()), float(pair.scores.max())
     margin = max((high - low) / 20, 0.01)
-    across, up = (Axis.of(label, low - margin, high + margin) for label in ("score, other model", "score, this model"))
-    rank = "" if pair.rank_correlation is None else f", rank correlation {pair.rank_correlation:.5f}"
-    chart = Chart(f"Scores of {machine} by this model over the other{rank}", f"{machine}: scores of both", across, up)
+    across, up = (
+        Axis.of(label, low - margin, high + margin)
+        for label in ("score, other model", "score, this model")
+    )
+    rank = (
+        "" if pair.rank_correlation is None else f", rank correlation {pair.rank_correlation:.5f}"
+    )
+    chart = Chart(
+        f"Scores of {machine} by this model over the other{rank}",
+        f"{machine}: scores of both",
+        across,
+        up,
+    )
     chart.line([low, high], [low, high], "grid")
     every = -(-len(pair.scores) // MOST_DOTS)
     for label, mine in (("normal", ~pair.anomalous), ("anomaly", pair.anomalous)):
@@ -124,7 +154,11 @@ def example_html(example: Example, channel: Channel) -> str:
     """A recording to look at and to listen to."""
     shown, score, spec = excerpt(example, channel), example.score, example.detector.spec
     end = shown.start + len(shown.frames) / spec.frames_per_second
-    limit = "the median of the machine" if score.threshold is None else f"the threshold {score.threshold:.2f}"
+    limit = (
+        "the median of the machine"
+        if score.threshold is None
+        else f"the threshold {score.threshold:.2f}"
+    )
     words = (
         f"{score.machine}, {score.label}: score {score.score:.2f}, {abs(example.margin):.2f} "
         f"{'above' if example.margin > 0 else 'below'} {limit}. Shown are seconds {shown.start:.0f} to {end:.0f}. "
@@ -139,7 +173,11 @@ def _sound(file: str, shown: Excerpt, spec: MelSpec) -> str:
     if shown.samples is None:
         return paragraph("Precomputed features: there is no sound to play.", "soft")
     content, kind, gain = encoded(shown.samples, spec.sample_rate)
-    raised = f"Played {gain:.0f} dB louder than recorded." if gain >= 1 else "Played as loud as recorded."
+    raised = (
+        f"Played {gain:.0f} dB louder than recorded."
+        if gain >= 1
+        else "Played as loud as recorded."
+    )
     return player(content, kind, f"sound of {file}") + paragraph(
         f"{raised} As the model hears it: mono, {spec.sample_rate / 1000:g} kHz.", "soft"
     )
@@ -156,9 +194,13 @@ def _pictures(file: str, shown: Excerpt, spec: MelSpec) -> list[str]:
     ]
 
 
-def _picture(file: str, head: str, values: Float32, shown: Excerpt, spec: MelSpec, scale: Scale) -> str:
+def _picture(
+    file: str, head: str, values: Float32, shown: Excerpt, spec: MelSpec, scale: Scale
+) -> str:
     end = shown.start + len(values) / spec.frames_per_second
     across = Axis.of("s", shown.start, end)
-    chart = Chart(f"{head} of {file}, Hz over seconds", head, across, mel_axis(band_edges(spec)), **HEAT)
+    chart = Chart(
+        f"{head} of {file}, Hz over seconds", head, across, mel_axis(band_edges(spec)), **HEAT
+    )
     chart.heat(values.T, scale)
     return chart.svg()

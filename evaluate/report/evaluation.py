@@ -12,12 +12,19 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Label
 from edgeae.runtime.scoring.detector import Detector
 
-from ..compare import paired, rows, sibling, title
-from ..learning_curve import TESTED, learning
-from ..summary import Figures, Tested
-from ..tables import remarks, tables
+from ..results.compare import paired, rows, sibling, title
+from ..results.learning_curve import TESTED, learning
+from ..results.summary import Figures, Tested
+from ..results.tables import remarks, tables
 from .advice import advice
-from .charts import example_html, learning_chart, paired_chart, precision_chart, roc_chart, scores_chart
+from .charts import (
+    example_html,
+    learning_chart,
+    paired_chart,
+    precision_chart,
+    roc_chart,
+    scores_chart,
+)
 from .examples import worst
 from .html import charts, facts, figure, listed, page, paragraph, table
 
@@ -55,7 +62,9 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
     proof = [*_ranking(evaluation), *_threshold(evaluation), *_examples(evaluation)]
     proof += [*_learning(evaluation, report), *_other(evaluation), *_provenance(evaluation)]
     body = "".join([*_verdict(evaluation), *proof])
-    path.write_text(page("edgeae evaluation", body), encoding="utf-8", errors="replace")  # names may be any bytes
+    path.write_text(
+        page("edgeae evaluation", body), encoding="utf-8", errors="replace"
+    )  # names may be any bytes
 
 
 def _verdict(evaluation: Evaluation) -> Iterator[str]:
@@ -63,7 +72,8 @@ def _verdict(evaluation: Evaluation) -> Iterator[str]:
     yield "<h1>Evaluation</h1>\n"
     yield paragraph(verdict(summary), "verdict")
     yield paragraph(
-        f"{evaluation.model} on {evaluation.data}: {_how(evaluation)}; windows of {detector.window:g} s.", "soft"
+        f"{evaluation.model} on {evaluation.data}: {_how(evaluation)}; windows of {detector.window:g} s.",
+        "soft",
     )
     yield "<h2>What to do next</h2>\n"
     yield listed(advice(summary, evaluation.calibration_clips, detector.machine))
@@ -72,7 +82,9 @@ def _verdict(evaluation: Evaluation) -> Iterator[str]:
 def _how(evaluation: Evaluation) -> str:
     clips, head = evaluation.calibration_clips, evaluation.summary["head"]
     if clips:
-        return f"head {head}, each machine calibrated on {clips} {'clip' if clips == 1 else 'clips'}"
+        return (
+            f"head {head}, each machine calibrated on {clips} {'clip' if clips == 1 else 'clips'}"
+        )
     return f"head {head}, as it stands in the artifact"
 
 
@@ -101,9 +113,16 @@ def _threshold(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _examples(evaluation: Evaluation) -> Iterator[str]:
-    judged = all(score.threshold is not None for found in evaluation.tested.values() for score in found.scores)
+    judged = all(
+        score.threshold is not None
+        for found in evaluation.tested.values()
+        for score in found.scores
+    )
     titles: dict[Label, str] = {"anomaly": "The worst misses", "normal": "The worst false alarms"}
-    none: dict[Label, str] = {"anomaly": "No fault was missed", "normal": "No normal recording was above the threshold"}
+    none: dict[Label, str] = {
+        "anomaly": "No fault was missed",
+        "normal": "No normal recording was above the threshold",
+    }
     yield "<h2>What was missed, and what rang for nothing</h2>\n"
     yield paragraph(
         "The residual is what the network does not know, in standard deviations of the training sound: red is louder "
@@ -115,7 +134,9 @@ def _examples(evaluation: Evaluation) -> Iterator[str]:
         if found:
             yield f"<h3>{name}</h3>\n"
             if not judged:
-                yield paragraph("This head has no threshold; scores are compared with the median of the machine.")
+                yield paragraph(
+                    "This head has no threshold; scores are compared with the median of the machine."
+                )
             elif not found[0].wrong:
                 yield paragraph(f"{none[label]}; this one came nearest to it.")
             yield from (example_html(example, evaluation.channel) for example in found)
@@ -124,12 +145,18 @@ def _examples(evaluation: Evaluation) -> Iterator[str]:
 def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> Iterator[str]:
     """Only where machines are calibrated on clips: no other evaluation looks at the training recordings."""
     clips, summary = evaluation.calibration_clips, evaluation.summary
-    found = learning(evaluation.tested, evaluation.data, evaluation.channel, report) if clips else None
+    found = (
+        learning(evaluation.tested, evaluation.data, evaluation.channel, report) if clips else None
+    )
     if not clips or not found:
         return
     yield "<h2>How many clips a calibration needs</h2>\n"
     yield charts([figure(learning_chart(found, clips, summary["mean"]["auc"]))])
-    ring = f"The ring is this evaluation: the first {clips} by name." if clips <= found.clips[-1] else ""
+    ring = (
+        f"The ring is this evaluation: the first {clips} by name."
+        if clips <= found.clips[-1]
+        else ""
+    )
     of = "" if found.machines == 1 else f", mean of {found.machines} machines"
     yield paragraph(
         f"Median of five random choices of so many training clips{of}; shaded from the worst choice to the best; "
@@ -142,7 +169,11 @@ def _other(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.other is None:
         if beside := sibling(evaluation.model):
             yield "<h2>Float and int8</h2>\n"
-            yield listed([f"To compare with the file beside it, add `--against {beside}`; it takes as long again."])
+            yield listed(
+                [
+                    f"To compare with the file beside it, add `--against {beside}`; it takes as long again."
+                ]
+            )
         return
     path, other = evaluation.other
     found = paired(evaluation.tested, other)

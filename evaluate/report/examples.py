@@ -21,12 +21,12 @@ from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import log_mel
-from edgeae.runtime.monitoring.baseline import LEAST_DEAF
+from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
 
-from ..summary import Score, Tested
+from ..results.summary import Score, Tested
 
 SHOWN = 10.0  # seconds, about
 MOST = 3  # of each kind
@@ -61,7 +61,12 @@ def worst(tested: Mapping[str, Tested], label: Label) -> list[Example]:
             limit = median if score.threshold is None else score.threshold
             found.append(Example(score, recording.path, machine.detector, score.score - limit))
     mine = [example for example in found if example.score.label == label]
-    mine.sort(key=lambda example: (example.margin if label == "anomaly" else -example.margin, example.score.file))
+    mine.sort(
+        key=lambda example: (
+            example.margin if label == "anomaly" else -example.margin,
+            example.score.file,
+        )
+    )
     return [example for example in mine if example.wrong][:MOST] or mine[:1]
 
 
@@ -88,9 +93,14 @@ def excerpt(example: Example, channel: Channel) -> Excerpt:
     if path.suffix.lower() == ".npy":
         samples, frames = None, read_log_mel(path, spec)[first:end]
     else:
-        samples = _samples(path, spec.sample_rate, channel, first * spec.hop, (end - 1) * spec.hop + spec.n_fft)
+        samples = _samples(
+            path, spec.sample_rate, channel, first * spec.hop, (end - 1) * spec.hop + spec.n_fft
+        )
         frames = log_mel(samples, spec)
-    residual, std = residual_of(detector, frames), np.where(detector.band_std < LEAST_DEAF, detector.band_std, np.nan)
+    residual, std = (
+        residual_of(detector, frames),
+        np.where(detector.band_std < MASKED_BAND_STD_DB, detector.band_std, np.nan),
+    )
     made = np.asarray(frames + residual * std, np.float32)
     excess = np.asarray(-residual + 0 * std, np.float32)
     words = _explained(detector, highest)
@@ -98,7 +108,7 @@ def excerpt(example: Example, channel: Channel) -> Excerpt:
 
 
 def _explained(detector: Detector, window: Window) -> str:
-    moved = detector.explainer.explain(window.coordinates).moved
+    moved = detector.explainer.explain(window.features).moved
     found = "; ".join(range_.sentence() for range_ in moved)
     return found or "no range of frequencies stands out by itself"
 
@@ -106,7 +116,9 @@ def _explained(detector: Detector, window: Window) -> str:
 def _samples(path: Path, samplerate: int, channel: Channel, first: int, last: int) -> Float32:
     """(n,) samples ``first`` to ``last`` at ``samplerate`` Hz, as far as the recording goes."""
     with AudioFile(path, channel) as audio:
-        return np.concatenate(list(_between(resampled(audio.blocks(), audio.samplerate, samplerate), first, last)))
+        return np.concatenate(
+            list(_between(resampled(audio.blocks(), audio.samplerate, samplerate), first, last))
+        )
 
 
 def _between(blocks: Iterable[Float32], first: int, last: int) -> Iterator[Float32]:

@@ -86,13 +86,18 @@ def table(rows: Sequence[Sequence[str]], name: str) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]], name: str) -> str:
     """Names and values, a line each."""
-    lines = (f"<tr><th scope=row>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in pairs)
+    lines = (
+        f"<tr><th scope=row>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
+        for key, value in pairs
+    )
     return _wide(f"<table class=facts>{''.join(lines)}</table>", name)
 
 
 def _wide(content: str, name: str) -> str:
     """What may be wider than the screen: it can be reached and moved by the keyboard, too."""
-    return f'<div class=wide tabindex=0 role=region aria-label="{html.escape(name)}">{content}</div>\n'
+    return (
+        f'<div class=wide tabindex=0 role=region aria-label="{html.escape(name)}">{content}</div>\n'
+    )
 
 
 def figure(chart: str, caption: str = "") -> str:

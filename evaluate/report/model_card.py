@@ -23,7 +23,9 @@ def card(detector: Detector, path: Path, evaluated: Any = None) -> str:
 
     Raises ArtifactError for a calibration whose sessions are damaged, ConfigError for results that are none.
     """
-    name = text(detector.machine) if detector.machine else "machines of one kind, not yet calibrated"
+    name = (
+        text(detector.machine) if detector.machine else "machines of one kind, not yet calibrated"
+    )
     model = text(_origin(detector, "config", "model", "name"))
     parts = [
         f"# Model card: {name}",
@@ -44,7 +46,9 @@ def _chapters(detector: Detector, path: Path, evaluated: Any) -> Iterator[tuple[
     yield "Calibration", _calibration(detector)
     yield "Threshold", _threshold(detector)
     yield "Results", results(evaluated) if evaluated is not None else _no_results(path)
-    mine = own_limits(detector, **{key: _origin(detector, "data", key) for key in ("machines", "licence")})
+    mine = own_limits(
+        detector, **{key: _origin(detector, "data", key) for key in ("machines", "licence")}
+    )
     yield "Limits", "\n\n".join(filter(None, [bullets(mine), MEASURED, bullets(LIMITS)]))
     yield "How to use it", f"```sh\n{_commands(detector, path)}\n```"
     yield "Versions", _facts(_versions(detector, path))
@@ -99,7 +103,9 @@ def _network(detector: Detector) -> dict[str, Any]:
         "design": _origin(detector, "config", "model", "name"),
         "bottleneck, numbers a step": _origin(detector, "config", "model", "bottleneck"),
         "parameters": _count(_origin(detector, "metrics", "parameters")),
-        "multiply-adds per second of audio": _count(_origin(detector, "metrics", "macs_per_second")),
+        "multiply-adds per second of audio": _count(
+            _origin(detector, "metrics", "macs_per_second")
+        ),
         "size, bytes": _count(len(detector.artifact.network_bytes())),
         "epochs": _origin(detector, "metrics", "epochs"),
         "validation loss": _origin(detector, "metrics", "val_loss"),
@@ -133,18 +139,20 @@ def _calibration(detector: Detector) -> str:
             "None yet: the head is that of the training machines, any of which counts as normal. A new machine needs "
             "a minute of its own sound first."
         )
-    sessions = [[text(s["date"]), text(s["windows"]), text(s["seconds"])] for s in history(detector)]
+    sessions = [
+        [text(s["date"]), text(s["windows"]), text(s["seconds"])] for s in history(detector)
+    ]
     rows = table(["session (UTC)", "windows", "seconds"], sessions)
     found = detector.artifact.sections["head"].get("stability")
-    return (
-        f"Of the machine {text(detector.machine)}:\n\n{rows}\n\n{_stability(found if isinstance(found, dict) else {})}"
-    )
+    return f"Of the machine {text(detector.machine)}:\n\n{rows}\n\n{_stability(found if isinstance(found, dict) else {})}"
 
 
 def _stability(found: dict[str, Any]) -> str:
     return _facts(
         {
-            "standard error of the mean sound, in standard deviations of a window": found.get("mean_error"),
+            "standard error of the mean sound, in standard deviations of a window": found.get(
+                "mean_error"
+            ),
             "the same with one more minute": found.get("mean_error_next"),
             "what that minute would add to the threshold": found.get("threshold_change"),
         }
@@ -199,5 +207,8 @@ def _versions(detector: Detector, path: Path) -> dict[str, Any]:
         "SHA-256 of the file": hashlib.sha256(path.read_bytes()).hexdigest(),
         "exported (UTC)": _origin(detector, "created"),
         "checkpoint": _origin(detector, "checkpoint"),
-        **{f"made with {text(name)}": of for name, of in (versions if isinstance(versions, dict) else {}).items()},
+        **{
+            f"made with {text(name)}": of
+            for name, of in (versions if isinstance(versions, dict) else {}).items()
+        },
     }

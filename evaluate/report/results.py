@@ -11,7 +11,14 @@ from .markdown import table, text
 
 LARGEST = 16 << 20  # bytes of a file of results
 RANKING = ["", "AUC (95 %)", "pAUC (95 %)", "normal", "anomaly"]
-RATES = ["", "false alarms (95 %)", "precision", "recall", "recall at 1/day (95 %)", "alarms a day (95 %)"]
+RATES = [
+    "",
+    "false alarms (95 %)",
+    "precision",
+    "recall",
+    "recall at 1/day (95 %)",
+    "alarms a day (95 %)",
+]
 RATES += ["in alarm", "delay, median s", "never"]
 NOTE = (
     "AUC and pAUC (false positive rates up to .1) rank recordings; false alarms, precision and recall are shares of "
@@ -37,7 +44,9 @@ def load(path: Path) -> Figures:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: no JSON; {wanted}") from error
     machines = found.get("machines") if isinstance(found, dict) else None
-    if not isinstance(machines, dict) or not all(isinstance(figures, dict) for figures in machines.values()):
+    if not isinstance(machines, dict) or not all(
+        isinstance(figures, dict) for figures in machines.values()
+    ):
         raise ConfigError(f"{path}: no results of an evaluation; {wanted}")
     return dict(found)
 
@@ -68,7 +77,13 @@ def _ranking(summary: Figures) -> Iterator[list[str]]:
         yield [text(name), _bounded(figures, "auc"), _bounded(figures, "pauc"), *counts]
     bare = _object(summary, "no_network")
     yield ["no network", _figure(bare, "auc"), _figure(bare, "pauc"), "", ""]
-    yield ["above it", _bounded(bare, "auc_difference", 4), _bounded(bare, "pauc_difference", 4), "", ""]
+    yield [
+        "above it",
+        _bounded(bare, "auc_difference", 4),
+        _bounded(bare, "pauc_difference", 4),
+        "",
+        "",
+    ]
 
 
 def _rates(name: str, figures: Figures) -> list[str]:
@@ -82,11 +97,17 @@ def _rates(name: str, figures: Figures) -> list[str]:
 def _figure(figures: Figures, name: str, digits: int = 3) -> str:
     """A number, or a dash for none."""
     value = figures.get(name)
-    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_FIGURE
+    known = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < LARGEST_FIGURE
+    )
     return f"{value:.{digits}f}" if known else "-"
 
 
 def _bounded(figures: Figures, name: str, digits: int = 3) -> str:
     """``0.973 (0.958 to 0.986)``"""
     low, high = (_figure(figures, f"{name}_{end}", digits) for end in ("low", "high"))
-    return _figure(figures, name, digits) + (f" ({low} to {high})" if "-" not in (low, high) else "")
+    return _figure(figures, name, digits) + (
+        f" ({low} to {high})" if "-" not in (low, high) else ""
+    )

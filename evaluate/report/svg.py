@@ -47,7 +47,9 @@ class Axis:
         return cls(label, 0, 1, [(0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1, "1")])
 
     @classmethod
-    def of(cls, label: str, low: float, high: float, *, most: int = 5, least_step: float = 0.0) -> "Axis":
+    def of(
+        cls, label: str, low: float, high: float, *, most: int = 5, least_step: float = 0.0
+    ) -> "Axis":
         """From ``low`` to ``high``, with at most so many ticks on round numbers, so far apart."""
         high = high if high > low else low + 1
         rough = 10 ** math.floor(math.log10((high - low) / most))
@@ -70,7 +72,9 @@ class Scale:
 class Chart:
     """One picture; ``name`` is what a screen reader says of it, ``head`` its title."""
 
-    def __init__(self, name: str, head: str, x: Axis, y: Axis, *, height: int = HEIGHT, right: int = RIGHT) -> None:
+    def __init__(
+        self, name: str, head: str, x: Axis, y: Axis, *, height: int = HEIGHT, right: int = RIGHT
+    ) -> None:
         self.name, self.head, self.x, self.y = name, head, x, y
         self._height, self._right = height, right
         self._parts: list[str] = []
@@ -85,7 +89,9 @@ class Chart:
 
     def line(self, x: ArrayLike, y: ArrayLike, thing: str, *, thin: bool = False) -> None:
         """A line through points (n,); thing: the class that gives the colour."""
-        self._parts.append(f'<path class="line {thing}{" thin" * thin}" d="{_path(self._across(x), self._down(y))}"/>')
+        self._parts.append(
+            f'<path class="line {thing}{" thin" * thin}" d="{_path(self._across(x), self._down(y))}"/>'
+        )
 
     def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, thing: str) -> None:
         """The area between two lines over ``x``, all (n,)."""
@@ -102,22 +108,32 @@ class Chart:
     def dots(self, x: ArrayLike, y: ArrayLike, thing: str, radius: float = 3) -> None:
         """A dot at each point (n,)."""
         places = zip(np.atleast_1d(self._across(x)), np.atleast_1d(self._down(y)), strict=True)
-        dots = "".join(f'<circle class=dot cx="{a:.1f}" cy="{b:.1f}" r="{radius:g}"/>' for a, b in places)
+        dots = "".join(
+            f'<circle class=dot cx="{a:.1f}" cy="{b:.1f}" r="{radius:g}"/>' for a, b in places
+        )
         self._parts.append(f'<g class="{thing}">{dots}</g>')
 
     def ring(self, x: float, y: float) -> None:
         """A ring around a point, in the colour of the text."""
-        self._parts.append(f'<circle class=line cx="{self._across(x):.1f}" cy="{self._down(y):.1f}" r=6 />')
+        self._parts.append(
+            f'<circle class=line cx="{self._across(x):.1f}" cy="{self._down(y):.1f}" r=6 />'
+        )
 
     def rule(self, x: float, words: str) -> None:
         """A vertical line with a word at its top, on the side where there is room."""
         at, right = float(self._across(x)), x < (self.x.low + self.x.high) / 2
-        self._parts.append(f'<path class="line thin" d="M{at:.1f} {self._height - BOTTOM}V{TOP - 8}"/>')
-        self._parts.append(_text(at + (5 if right else -5), TOP - 1, words, "start" if right else "end"))
+        self._parts.append(
+            f'<path class="line thin" d="M{at:.1f} {self._height - BOTTOM}V{TOP - 8}"/>'
+        )
+        self._parts.append(
+            _text(at + (5 if right else -5), TOP - 1, words, "start" if right else "end")
+        )
 
     def key(self, *words: tuple[str, str]) -> None:
         """Words and the things whose colours they have, above the chart where no line runs."""
-        parts = "  ".join(f'<tspan class="{thing}">{html.escape(text)}</tspan>' for text, thing in words)
+        parts = "  ".join(
+            f'<tspan class="{thing}">{html.escape(text)}</tspan>' for text, thing in words
+        )
         place = f"x={WIDTH - self._right} y={ABOVE} text-anchor=end xml:space=preserve"
         self._parts.append(f"<text {place}>{parts}</text>")
 
@@ -140,7 +156,11 @@ class Chart:
             parts.append(_text(float(self._across(tick)), bottom + 15, words, "middle", "axis"))
         for tick, words in self.y.ticks:
             parts.append(_text(LEFT - 5, float(self._down(tick)) + 4, words, "end", "axis"))
-        parts.append(_text((LEFT + WIDTH - self._right) / 2, self._height - 6, self.x.label, "middle", "axis"))
+        parts.append(
+            _text(
+                (LEFT + WIDTH - self._right) / 2, self._height - 6, self.x.label, "middle", "axis"
+            )
+        )
         parts.append(_text(0, ABOVE, self.y.label, "start", "axis"))
         parts.append(_text(0, 14, self.head, "start", "head"))
         return (
@@ -155,7 +175,11 @@ def _path(x: Pixels, y: Pixels) -> str:
 
 def _text(x: float, y: float, words: str, anchor: str, thing: str = "") -> str:
     kind = f' class="{thing}"' if thing else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor={anchor}>{html.escape(words)}</text>' if words else ""
+    return (
+        f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor={anchor}>{html.escape(words)}</text>'
+        if words
+        else ""
+    )
 
 
 def _image(png: bytes, box: tuple[float, float, float, float]) -> str:
@@ -174,7 +198,9 @@ def heat_png(values: NDArray[Any], scale: Scale) -> bytes:
 
     level = np.clip((values - scale.low) / (scale.high - scale.low) * LEVELS, 0, LEVELS - 1)
     image = Image.fromarray(np.where(np.isnan(values), LEVELS, level).astype(np.uint8), "P")
-    palette = (colormaps[scale.colours](np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8)
+    palette = (
+        (colormaps[scale.colours](np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8)
+    )
     image.putpalette(palette.tobytes() + bytes(3))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True, transparency=LEVELS)
@@ -186,7 +212,11 @@ def mel_axis(edges: Iterable[float]) -> Axis:
     found = np.asarray(list(edges), float)
     bands = len(found) - 2
     octaves = [1000 * 2.0**k for k in range(8, -9, -1)]
-    places = ((float(np.interp(f, found, np.arange(-1, bands + 1))), f) for f in octaves if found[0] < f < found[-1])
+    places = (
+        (float(np.interp(f, found, np.arange(-1, bands + 1))), f)
+        for f in octaves
+        if found[0] < f < found[-1]
+    )
     ticks, free = list[tuple[float, str]](), bands - 0.5
     for place, f in places:  # from above to below, as far as there is room for numbers
         if place <= free:

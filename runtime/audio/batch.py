@@ -12,7 +12,11 @@ R = TypeVar("R")
 
 
 def read_each(
-    items: Iterable[T], read: Callable[[T], R], report: Callable[[str], None], *, skip_bad: bool = False
+    items: Iterable[T],
+    read: Callable[[T], R],
+    report: Callable[[str], None],
+    *,
+    skip_bad: bool = False,
 ) -> list[tuple[T, R]]:
     """Read many recordings; each bad one is reported, and fails the whole unless ``skip_bad``."""
     good, bad = [], 0

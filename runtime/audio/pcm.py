@@ -13,7 +13,9 @@ Pcm = NDArray[np.int16]
 
 def to_16_bits(samples: NDArray[np.float32]) -> Pcm:
     """(n,) full scale 1 -> (n,) of 16 bits; what came from 16 bits comes back exactly."""
-    return np.asarray(np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16))
+    return np.asarray(
+        np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16)
+    )
 
 
 def decode(raw: bytes | bytearray, encoding: str, channels: int) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from ..errors import ConfigError
 from .sound_file import SUFFIXES
 
 Label = Literal["normal", "anomaly"]
-Split = Literal["train", "test"]
+SplitName = Literal["train", "test"]
 
 DEFAULT_MACHINE = "default"
 _LABEL = re.compile(r"(?:^|_)(normal|anomaly|anomalous|abnormal)(?:_|$)")
@@ -52,7 +52,9 @@ def label_of(path: Path) -> Label | None:
 
 def audio_files(folder: Path) -> list[Path]:
     """Recordings directly in ``folder``, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
 
 
 def _raise(sentence: str) -> None:
@@ -73,10 +75,12 @@ def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Reco
     return recordings
 
 
-def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[Split, list[Recording]]:
+def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[SplitName, list[Recording]]:
     """Per machine: as many normals as anomalies, the last by name and at most half, are the test."""
-    found = _labelled((path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub)), refuse)
-    splits: dict[Split, list[Recording]] = {"train": [], "test": []}
+    found = _labelled(
+        (path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub)), refuse
+    )
+    splits: dict[SplitName, list[Recording]] = {"train": [], "test": []}
     for machine in sorted({recording.machine for recording in found}):
         mine = [recording for recording in found if recording.machine == machine]
         normals = [recording for recording in mine if recording.label == "normal"]
@@ -87,7 +91,9 @@ def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[Split, lis
     return splits
 
 
-def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise) -> list[Recording]:
+def scan(
+    data: str | Path, split: SplitName, refuse: Callable[[str], None] = _raise
+) -> list[Recording]:
     """The recordings of one split of a data set, sorted by machine and name.
 
     Raises ConfigError for a missing folder and one without recordings. A name without a label and an anomaly
@@ -95,7 +101,9 @@ def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise)
     """
     folder = Path(data)
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; give a data set with {split}/normal_*.wav in it")
+        raise ConfigError(
+            f"{folder}: no such folder; give a data set with {split}/normal_*.wav in it"
+        )
     if (folder / split).is_dir():
         recordings = _labelled(audio_files(folder / split), refuse)
     elif any(folder.glob("id_*/normal")):
@@ -105,7 +113,9 @@ def scan(data: str | Path, split: Split, refuse: Callable[[str], None] = _raise)
     if not recordings:
         raise ConfigError(f"{folder}: no {', '.join(SUFFIXES)} file for {split}")
     for wrong in (item for item in recordings if split == "train" and item.label != "normal"):
-        refuse(f"{wrong.path}: an anomaly among the training recordings; move it to {folder / 'test'}")
+        refuse(
+            f"{wrong.path}: an anomaly among the training recordings; move it to {folder / 'test'}"
+        )
     good = [item for item in recordings if split == "test" or item.label == "normal"]
     return sorted(good, key=lambda recording: (recording.machine, recording.path.name))
 

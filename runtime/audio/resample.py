@@ -7,7 +7,9 @@ import numpy as np
 
 from ..system.arrays import Float32
 
-PASSBAND = 0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
+PASSBAND = (
+    0.94  # of the lower Nyquist frequency: up to here the resampler (soxr, HQ) changes nothing
+)
 
 
 class Resampler:
@@ -24,7 +26,9 @@ class Resampler:
         """The samples (m,) that ``block`` (n,) completes; ``last`` also gives what the filter still holds."""
         if self._stream is None:
             return block
-        resampled: Float32 = self._stream.resample_chunk(np.ascontiguousarray(block, np.float32), last=last)
+        resampled: Float32 = self._stream.resample_chunk(
+            np.ascontiguousarray(block, np.float32), last=last
+        )
         return resampled
 
 

@@ -1,7 +1,7 @@
 """What the raw samples tell of the microphone: measured before resampling, on a grid of their own.
 
     samples  |----------------------------------------------------------> as they come, any rate
-    seconds  [   Sound   ][   Sound   ][   Sound   ][   Sound   ]         as long as a patch, one each
+    seconds  [   SignalQuality   ][   SignalQuality   ][   SignalQuality   ][   SignalQuality   ]         as long as a patch, one each
     pieces   |  |  |  |  |                                                20 ms
 
 The grid begins with the source and does not know its blocks, so that a stream measures what a file does.
@@ -27,7 +27,7 @@ FEWEST_CLIPPED = 8  # samples a second
 
 
 @dataclass(frozen=True)
-class Sound:
+class SignalQuality:
     """The state of a stretch of samples; shares are 0 to 1."""
 
     silent: float = 0.0  # share that is digital silence; 1 if all of it is below -90 dBFS
@@ -35,18 +35,20 @@ class Sound:
     clipped: float = 0.0  # share at the flat top of clipped peaks
 
 
-def pooled(seconds: Sequence[Sound]) -> Sound:
+def pooled(seconds: Sequence[SignalQuality]) -> SignalQuality:
     """Of a window: the worst second for what interrupts sound, the mean for what distorts it."""
     clipped = sum(sound.clipped for sound in seconds) / len(seconds)
-    return Sound(max(sound.silent for sound in seconds), max(sound.stuck for sound in seconds), clipped)
+    return SignalQuality(
+        max(sound.silent for sound in seconds), max(sound.stuck for sound in seconds), clipped
+    )
 
 
-def measure(samples: Float32, samplerate: int) -> Sound:
+def measure(samples: Float32, samplerate: int) -> SignalQuality:
     """samples: (n,), full scale 1."""
     length = round(PIECE * samplerate)
     pieces = samples[: len(samples) // length * length].reshape(-1, length)
     if not len(pieces):
-        return Sound()
+        return SignalQuality()
     high, low = pieces.max(axis=1), pieces.min(axis=1)
     still = high == low
     held = np.count_nonzero(still)
@@ -56,12 +58,14 @@ def measure(samples: Float32, samplerate: int) -> Sound:
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
     peak, least = max(float(high.max()), -float(low.min())), SILENCE * len(samples)
-    quiet = peak**2 < least and float(np.dot(samples, samples)) < least  # the first is quick, and seldom true
+    quiet = (
+        peak**2 < least and float(np.dot(samples, samples)) < least
+    )  # the first is quick, and seldom true
     silent = 1.0 if quiet else float(zero / len(pieces))
     if period or peak < LOUD:  # what comes again exactly has its peak again
-        return Sound(silent, stuck)
+        return SignalQuality(silent, stuck)
     loudest = pieces[(np.maximum(high, -low) >= NEAR * peak) & ~still]
-    return Sound(silent, stuck, _clipped(loudest, peak) / len(samples))
+    return SignalQuality(silent, stuck, _clipped(loudest, peak) / len(samples))
 
 
 def _period(samples: Float32, samplerate: int) -> int:
@@ -92,8 +96,8 @@ def _clipped(samples: Float32, peak: float) -> int:
     return int(top) if flat else 0
 
 
-class Meter:
-    """Blocks of any size in, one `Sound` for each stretch of ``seconds`` out, in their order."""
+class QualityMeter:
+    """Blocks of any size in, one `SignalQuality` for each stretch of ``seconds`` out, in their order."""
 
     def __init__(self, samplerate: int, seconds: float) -> None:
         self._samplerate, self._step = samplerate, seconds * samplerate
@@ -103,7 +107,7 @@ class Meter:
     def reset(self) -> None:
         """Forget what was heard, as after a gap."""
         self._held, self._count = 0, 0
-        self._measured: deque[Sound] = deque()
+        self._measured: deque[SignalQuality] = deque()
 
     def push(self, block: Float32) -> None:
         """A block (n,), full scale 1."""
@@ -119,16 +123,19 @@ class Meter:
         """Samples of the stretch that is being heard; where it is no whole number, its neighbours make up for it."""
         return round((self._count + 1) * self._step) - round(self._count * self._step)
 
-    def _measure(self) -> Sound:
+    def _measure(self) -> SignalQuality:
         return measure(self._buffer[: self._held], self._samplerate)
 
-    def take(self) -> list[Sound]:
+    def take(self) -> list[SignalQuality]:
         """The next stretch, if it is complete."""
         return [self._measured.popleft()] if self._measured else []
 
-    def rest(self) -> list[Sound]:
+    def rest(self) -> list[SignalQuality]:
         """What has not been taken at the end of the source; the last stretch counts for as much as there is of it."""
         if not self._held:
             return list(self._measured)
         last, share = self._measure(), self._held / self._length()
-        return [*self._measured, Sound(last.silent * share, last.stuck * share, last.clipped * share)]
+        return [
+            *self._measured,
+            SignalQuality(last.silent * share, last.stuck * share, last.clipped * share),
+        ]

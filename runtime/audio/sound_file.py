@@ -16,15 +16,32 @@ from .resample import resampled
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 SUFFIXES = (*AUDIO_SUFFIXES, ".npy")
 SAMPLE_RATES = (4000, 384000)  # Hz, lowest and highest that is read
-SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")  # libsndfile would read, and parse, twenty others
+SIGNATURES = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+)  # libsndfile would read, and parse, twenty others
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 4 << 20  # of all channels, at most: headers may promise what they like
-STREAMED = 0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
+STREAMED = (
+    0x7FFF0000  # bytes; from here on a WAV header means that its writer did not know the length
+)
 LOUDEST = 1e6  # of full scale; what is beyond is no sound
 LONGEST = 25 * 3600.0  # seconds of a recording; its windows are kept until all of it was read
 
 # Of the header of an array, which NumPy hands to Python's parser.
-UNREADABLE = (ValueError, SyntaxError, OSError, ArithmeticError, TypeError, TokenError, RecursionError, MemoryError)
+UNREADABLE = (
+    ValueError,
+    SyntaxError,
+    OSError,
+    ArithmeticError,
+    TypeError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+)
 
 
 class AudioFile:
@@ -68,14 +85,20 @@ class AudioFile:
     def _check(self) -> None:
         low, high = SAMPLE_RATES
         if not low <= self.samplerate <= high:
-            raise AudioError(f"{self.path}: the sample rate is {self.samplerate} Hz; allowed is {low} to {high} Hz")
+            raise AudioError(
+                f"{self.path}: the sample rate is {self.samplerate} Hz; allowed is {low} to {high} Hz"
+            )
         if self.frames == 0:
             raise AudioError(f"{self.path}: the file has a header but no samples; record it again")
         if self._missing:
-            raise AudioError(f"{self.path}: cut short, {self._missing} bytes are missing; copy or record it again")
+            raise AudioError(
+                f"{self.path}: cut short, {self._missing} bytes are missing; copy or record it again"
+            )
         if self.frames > LONGEST * self.samplerate:
             hours = f"{self.frames / self.samplerate / 3600:.3g} hours"
-            raise AudioError(f"{self.path}: lasts {hours}; at most {LONGEST / 3600:g} are read at once, split it")
+            raise AudioError(
+                f"{self.path}: lasts {hours}; at most {LONGEST / 3600:g} are read at once, split it"
+            )
         if self.channel != "mix" and not 0 <= self.channel < self.channels:
             raise AudioError(
                 f"{self.path}: channel {self.channel} was asked for but the file has {self.channels}, "
@@ -98,9 +121,13 @@ class AudioFile:
             try:
                 raw = self._file.read(size, dtype=kind, always_2d=True)
             except (soundfile.SoundFileError, RuntimeError) as error:
-                raise AudioError(f"{self.path}: damaged after {done} samples ({_reason(error)})") from error
+                raise AudioError(
+                    f"{self.path}: damaged after {done} samples ({_reason(error)})"
+                ) from error
             if not len(raw):
-                raise AudioError(f"{self.path}: ends after {done} of {self.frames} samples; copy or record it again")
+                raise AudioError(
+                    f"{self.path}: ends after {done} of {self.frames} samples; copy or record it again"
+                )
             done += len(raw)
             yield select_channel(self._samples(raw), self.channel)
 
@@ -109,9 +136,13 @@ class AudioFile:
         if raw.dtype == np.int16:  # what libsndfile gives as float32, in a fourth of its time
             return np.asarray(np.multiply(raw, np.float32(2**-15), dtype=np.float32))
         if not np.isfinite(raw).all():
-            raise AudioError(f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again")
+            raise AudioError(
+                f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again"
+            )
         if np.abs(raw).max() > LOUDEST:
-            raise AudioError(f"{self.path}: holds samples beyond {LOUDEST:g} of full scale; record it again")
+            raise AudioError(
+                f"{self.path}: holds samples beyond {LOUDEST:g} of full scale; record it again"
+            )
         return np.asarray(raw, np.float32)
 
 
@@ -134,7 +165,11 @@ def _wav_rate(path: Path) -> int | None:
     """The sample rate in the header of a plain WAV file; libsndfile does not say that it is 0."""
     with path.open("rb") as file:
         header = file.read(28)
-    return int.from_bytes(header[24:28], "little") if header[:4] == b"RIFF" and len(header) == 28 else None
+    return (
+        int.from_bytes(header[24:28], "little")
+        if header[:4] == b"RIFF" and len(header) == 28
+        else None
+    )
 
 
 def _reason(error: Exception) -> str:

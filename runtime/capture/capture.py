@@ -33,7 +33,7 @@ from ..system.clock import now
 from .alsa import CAPTURE, NONBLOCK, PREPARED, Alsa, AlsaError
 from .listing import list_devices
 from .names import resolve
-from .negotiate import PERIOD_SECONDS, RefusedError, negotiate
+from .negotiate import PERIOD_SECONDS, FormatRefusedError, negotiate
 
 QUEUE_PERIODS = 8
 WAIT_MS = 300  # how long the reading thread can take to see that it was stopped; more than what it is woken for
@@ -118,7 +118,10 @@ class Capture:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -184,7 +187,11 @@ class Capture:
                 continue
             if isinstance(item, DeviceError):
                 raise item
-            yield item if isinstance(item, Gap) else select_channel(self.decode(item.raw), self._wanted[0])
+            yield (
+                item
+                if isinstance(item, Gap)
+                else select_channel(self.decode(item.raw), self._wanted[0])
+            )
 
     # The rest runs in the thread.
 
@@ -205,7 +212,9 @@ class Capture:
                 if not self._stopped:  # what was read then is not whole
                     self._deliver(item)
         except AlsaError as error:
-            failure = DeviceError(f"{self.device} stopped working ({error.strerror}): was it unplugged?")
+            failure = DeviceError(
+                f"{self.device} stopped working ({error.strerror}): was it unplugged?"
+            )
             failure.__cause__ = error
             if not self._stopped:
                 self._deliver(failure)
@@ -227,7 +236,9 @@ class Capture:
         width = self.channels * FORMATS[self.format][1]
         raw, filled = bytearray(self.period * width), 0
         while filled < self.period and not self._stopped:
-            filled += self._read_some((c_char * 0).from_buffer(raw, filled * width), self.period - filled)
+            filled += self._read_some(
+                (c_char * 0).from_buffer(raw, filled * width), self.period - filled
+            )
         self._alive = time.monotonic()
         self._known = now() - self._waiting() / self.samplerate
         return Block(raw, self.period, self._known)
@@ -272,7 +283,7 @@ def open_capture(device: str, *, wait: float = 0.0, **options: Any) -> Capture:
         try:
             return Capture(device, **options)
         except DeviceError as error:
-            if isinstance(error, RefusedError) or time.monotonic() >= deadline:
+            if isinstance(error, FormatRefusedError) or time.monotonic() >= deadline:
                 raise
             time.sleep(RETRY_SECONDS)
 
@@ -285,7 +296,9 @@ def _open(alsa: Alsa, device: str) -> c_void_p:
         if state == "missing":
             raise DeviceError(f"there is no capture device {device}: {_choice(alsa)}") from error
         if state == "busy":
-            raise DeviceError(f"{device} is in use by another program: `fuser -v /dev/snd/*` names it") from error
+            raise DeviceError(
+                f"{device} is in use by another program: `fuser -v /dev/snd/*` names it"
+            ) from error
         if state == "forbidden":
             raise DeviceError(
                 f"this user may not open {device}: sudo usermod -aG audio $USER, then log in again"

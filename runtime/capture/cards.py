@@ -44,7 +44,10 @@ def list_cards(sysfs: Path = SYSFS, procfs: Path = PROCFS) -> list[Card]:
     """The sound cards in the order of their numbers, looked up afresh."""
     folders = [*found(sysfs / "class/sound", "card*"), *found(procfs / "asound", "card*")]
     numbers = sorted({int(folder.name[4:]) for folder in folders if folder.name[4:].isdecimal()})
-    titles = {int(n): (title, long) for n, title, long in _CARD_LINES.findall(text(procfs / "asound/cards"))}
+    titles = {
+        int(n): (title, long)
+        for n, title, long in _CARD_LINES.findall(text(procfs / "asound/cards"))
+    }
     cards = [_card(number, titles.get(number, ("", "")), sysfs, procfs) for number in numbers]
     return [card for card in cards if card.id]  # a card that is being unplugged has no id any more
 
@@ -54,14 +57,25 @@ def _card(number: int, titles: tuple[str, str], sysfs: Path, procfs: Path) -> Ca
     captures = {int(path.name.rpartition("D")[2][:-1]) for path in found(folder, "pcmC*D*c")}
     captures |= {int(path.name[3:-1]) for path in found(asound, "pcm*c")}
     identity = text(folder / "id") or text(asound / "id")
-    return Card(number, identity, *titles, tuple(sorted(captures)), _usb(folder / "device", asound / "usbid"))
+    return Card(
+        number,
+        identity,
+        *titles,
+        tuple(sorted(captures)),
+        _usb(folder / "device", asound / "usbid"),
+    )
 
 
 def _usb(device: Path, usbid: Path) -> Usb | None:
     interface = device.resolve()
-    for folder in (interface.parent, interface):  # a few drivers hang the card on the USB device itself
+    for folder in (
+        interface.parent,
+        interface,
+    ):  # a few drivers hang the card on the USB device itself
         if vendor := text(folder / "idVendor"):
             path = f"{text(folder / 'busnum')}-{text(folder / 'devpath')}"
-            return Usb(vendor.lower(), text(folder / "idProduct").lower(), text(folder / "serial"), path)
+            return Usb(
+                vendor.lower(), text(folder / "idProduct").lower(), text(folder / "serial"), path
+            )
     vendor, _, product = text(usbid).lower().partition(":")
     return Usb(vendor, product) if product else None

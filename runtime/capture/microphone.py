@@ -6,7 +6,7 @@ be another card by number:
 
     open -> Setup, Gap (what was missed), Block, Block, ... -> fails -> Lost -> wait -> open -> ...
 
-Everything goes into a `Backlog`, in this order.
+Everything goes into a `CaptureQueue`, in this order.
 """
 
 import time
@@ -19,7 +19,7 @@ from ..audio.channel import Channel
 from ..errors import DeviceError
 from ..system.clock import now
 from .capture import STALL_SECONDS, Block, Capture, Gap, StallError
-from .queue import Backlog, Lost, Setup
+from .queue import CaptureQueue, Lost, Setup
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between two attempts, doubled each time
 CHECK_SECONDS = 1.0
@@ -34,7 +34,7 @@ class Microphone:
     def __init__(
         self,
         device: str,
-        backlog: Backlog,
+        backlog: CaptureQueue,
         *,
         samplerate: int,
         channels: Sequence[Channel] = (0,),
@@ -42,10 +42,16 @@ class Microphone:
         opens: Opens | None = None,
     ) -> None:
         self.device, self.backlog, self._opens = device, backlog, opens or Capture
-        self._options: dict[str, Any] = {"samplerate": samplerate, "channels": channels, "stall_seconds": stall_seconds}
+        self._options: dict[str, Any] = {
+            "samplerate": samplerate,
+            "channels": channels,
+            "stall_seconds": stall_seconds,
+        }
         self._failure: DeviceError | None = None  # of the last attempt; None while it is heard
         self.heard: float | None = None  # when the last sound came; None before the first
-        self._accounted = self._since = now()  # until when sound was delivered or told as lost; since when it is sought
+        self._accounted = self._since = (
+            now()
+        )  # until when sound was delivered or told as lost; since when it is sought
         self._told, self._reason = "", "unplugged"
         self._stopped = Event()
         self._thread = Thread(target=self._work, name=f"microphone {device}", daemon=True)
@@ -89,7 +95,9 @@ class Microphone:
             except DeviceError as error:
                 self._tell(error)
             except Exception as error:  # whatever it is, this device has to be tried again
-                self._tell(DeviceError(f"{self.device} cannot be used ({type(error).__name__}: {error})"))
+                self._tell(
+                    DeviceError(f"{self.device} cannot be used ({type(error).__name__}: {error})")
+                )
             if time.monotonic() - began > LONGEST_WAIT:  # it worked for a while
                 wait = FIRST_WAIT
             self._stopped.wait(wait)
@@ -123,10 +131,16 @@ class Microphone:
     def _begin(self, capture: Capture, item: Block | Gap) -> None:
         """Say what the device delivers from now on, and how much was missed since it last did."""
         self._rate = capture.samplerate
-        self.backlog.put(Setup(capture.samplerate, capture.channels, capture.format, capture.decode))
+        self.backlog.put(
+            Setup(capture.samplerate, capture.channels, capture.format, capture.decode)
+        )
         if self.heard is not None:
-            until = (item.heard if isinstance(item, Block) else now()) - item.frames / capture.samplerate
-            self.backlog.put(Gap(max(0, round((until - self._accounted) * capture.samplerate)), self._reason))
+            until = (
+                item.heard if isinstance(item, Block) else now()
+            ) - item.frames / capture.samplerate
+            self.backlog.put(
+                Gap(max(0, round((until - self._accounted) * capture.samplerate)), self._reason)
+            )
 
     def _tell(self, error: DeviceError) -> None:
         """Say why nothing is heard, unless that was said."""
@@ -135,5 +149,11 @@ class Microphone:
         self._failure = error
         if str(error) != self._told and not self._stopped.is_set():
             self._told = str(error)
-            state = "waiting" if self.heard is None else "stalled" if isinstance(error, StallError) else "lost"
+            state = (
+                "waiting"
+                if self.heard is None
+                else "stalled"
+                if isinstance(error, StallError)
+                else "lost"
+            )
             self.backlog.put(Lost(state, str(error)))

@@ -19,7 +19,9 @@ from .cards import Card, list_cards
 
 KINDS = ("usb:", "usb-path:", "card:")
 
-_FORMS = re.compile(r"usb:[0-9a-f]{4}:[0-9a-f]{4}(:.+)?|usb-path:\d+-\d+(\.\d+)*|card:.+", re.DOTALL)
+_FORMS = re.compile(
+    r"usb:[0-9a-f]{4}:[0-9a-f]{4}(:.+)?|usb-path:\d+-\d+(\.\d+)*|card:.+", re.DOTALL
+)
 _BY_ID = "by card id: stays after a reboot and in any port, unless one like it is plugged in first"
 
 
@@ -66,7 +68,12 @@ def names_of(card: Card, device: int, cards: list[Card]) -> list[Name]:
         *(replace(name, name=name.name + end) for name in unique),
         Name(f"hw:CARD={card.id},DEV={device}", True, True, _BY_ID),
         Name(f"card:{card.id}{end}", True, True, _BY_ID),
-        Name(f"hw:{card.number},{device}", False, False, "changes: the number is the order of plugging in"),
+        Name(
+            f"hw:{card.number},{device}",
+            False,
+            False,
+            "changes: the number is the order of plugging in",
+        ),
     ]
 
 
@@ -74,11 +81,27 @@ def _usb_names(card: Card) -> list[Name]:
     if not (usb := card.usb):
         return []
     kind = f"usb:{usb.vendor}:{usb.product}"
-    found = [Name(kind, True, True, "stays after a reboot and in any port, while it is the only one of its kind")]
+    found = [
+        Name(
+            kind,
+            True,
+            True,
+            "stays after a reboot and in any port, while it is the only one of its kind",
+        )
+    ]
     if usb.serial:
-        found.insert(0, Name(f"{kind}:{usb.serial}", True, True, "stays after a reboot and in any port"))
+        found.insert(
+            0, Name(f"{kind}:{usb.serial}", True, True, "stays after a reboot and in any port")
+        )
     if usb.path:
-        found.append(Name(f"usb-path:{usb.path}", True, False, "stays after a reboot, as long as it is in this port"))
+        found.append(
+            Name(
+                f"usb-path:{usb.path}",
+                True,
+                False,
+                "stays after a reboot, as long as it is in this port",
+            )
+        )
     return found
 
 
@@ -111,16 +134,24 @@ def _known_as(card: Card) -> set[str]:
     known = {f"card:{name}" for name in (card.id, card.title, card.long_name)}
     if usb := card.usb:
         kind = f"usb:{usb.vendor}:{usb.product}"
-        known |= {kind, f"{kind}:{usb.serial}", f"usb-path:{usb.path}"}  # an empty serial or path has no valid form
+        known |= {
+            kind,
+            f"{kind}:{usb.serial}",
+            f"usb-path:{usb.path}",
+        }  # an empty serial or path has no valid form
     return known
 
 
 def _missing(name: str, cards: list[Card]) -> DeviceError:
     there = [
-        f"{names_of(card, first_capture(card), cards)[0].name} ({_title(card)})" for card in cards if card.captures
+        f"{names_of(card, first_capture(card), cards)[0].name} ({_title(card)})"
+        for card in cards
+        if card.captures
     ]
     if not there:
-        return DeviceError(f"there is no capture device {name}: this computer shows none, so check the cable")
+        return DeviceError(
+            f"there is no capture device {name}: this computer shows none, so check the cable"
+        )
     return DeviceError(f"there is no capture device {name}: there are " + ", ".join(there))
 
 
@@ -128,7 +159,11 @@ def _ambiguous(name: str, found: list[Card], cards: list[Card]) -> DeviceError:
     """One sentence that names each by what tells them apart."""
     told = []
     for card in found:
-        names = [n.name for n in names_of(card, first_capture(card), cards) if n.name.startswith("usb-path:")]
+        names = [
+            n.name
+            for n in names_of(card, first_capture(card), cards)
+            if n.name.startswith("usb-path:")
+        ]
         told.append(f"{(names or [f'card:{card.id}'])[0]} ({_title(card)}, card {card.id})")
     return DeviceError(f"{name} is more than one device: choose " + " or ".join(told))
 

@@ -12,12 +12,14 @@ from .alsa import RW_INTERLEAVED, Alsa, AlsaError
 
 PERIOD_SECONDS = 0.032  # one hop of the features at 16 kHz
 BUFFER_SECONDS = 2.0
-WAKE_SECONDS = 0.25  # of sound that wakes whoever waits for it: waking costs more than reading a period
+WAKE_SECONDS = (
+    0.25  # of sound that wakes whoever waits for it: waking costs more than reading a period
+)
 
 _HW, _SW = "snd_pcm_hw_params", "snd_pcm_sw_params"
 
 
-class RefusedError(DeviceError):
+class FormatRefusedError(DeviceError):
     """A device that will never do what was asked: there is no use in waiting for it."""
 
 
@@ -32,7 +34,9 @@ class Agreed:
     buffer: int
 
 
-def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]) -> Agreed:
+def negotiate(
+    alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: Sequence[Channel]
+) -> Agreed:
     """Narrow down what the device offers to one setup, and install it."""
     params = alsa.structure(_HW)
     try:
@@ -43,7 +47,10 @@ def negotiate(alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, wanted: S
         rate = _choose_rate(alsa, pcm, params, samplerate)
         channels = _choose_channels(alsa, pcm, params, wanted)
         chosen = _choose_format(alsa, pcm, params, device)
-        period, buffer = c_ulong(round(rate * PERIOD_SECONDS)), c_ulong(round(rate * BUFFER_SECONDS))
+        period, buffer = (
+            c_ulong(round(rate * PERIOD_SECONDS)),
+            c_ulong(round(rate * BUFFER_SECONDS)),
+        )
         alsa.call(f"{_HW}_set_period_size_near", pcm, params, byref(period), None)
         alsa.call(f"{_HW}_set_buffer_size_near", pcm, params, byref(buffer))
         alsa.call(_HW, pcm, params)
@@ -65,13 +72,17 @@ def _wake_seldom(alsa: Alsa, pcm: c_void_p, rate: int, period: int, buffer: int)
         alsa.call(_SW, pcm, params)
 
 
-def _require_channels(alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]) -> None:
+def _require_channels(
+    alsa: Alsa, pcm: c_void_p, params: object, device: str, wanted: Sequence[Channel]
+) -> None:
     most = c_uint()
     alsa.call(f"{_HW}_get_channels_max", params, byref(most))
     numbers = [channel for channel in wanted if channel != "mix"]
     for channel in numbers:
         if not 0 <= channel < most.value:
-            raise RefusedError(f"{device} has no channel {channel}: it has {most.value}, counted from 0")
+            raise FormatRefusedError(
+                f"{device} has no channel {channel}: it has {most.value}, counted from 0"
+            )
     if numbers:
         alsa.call(f"{_HW}_set_channels_min", pcm, params, byref(c_uint(max(numbers) + 1)))
 
@@ -103,4 +114,6 @@ def _choose_format(alsa: Alsa, pcm: c_void_p, params: object, device: str) -> st
         with contextlib.suppress(AlsaError):
             alsa.call(f"{_HW}_set_format", pcm, params, number)
             return name
-    raise RefusedError(f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw")
+    raise FormatRefusedError(
+        f"{device} has none of the formats {', '.join(FORMATS)}: try plughw in place of hw"
+    )

@@ -22,7 +22,11 @@ RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 1
 LEVEL_SECONDS, SETTLE_SECONDS, LIMIT_SECONDS = 0.5, 0.1, 2.0
 
 # What else a microphone may give (numbers of snd_pcm_format_t); plughw converts it.
-_ALL_FORMATS = {name: number for name, (number, _) in FORMATS.items()} | {"U8": 1, "S24_LE": 6, "FLOAT64_LE": 16}
+_ALL_FORMATS = {name: number for name, (number, _) in FORMATS.items()} | {
+    "U8": 1,
+    "S24_LE": 6,
+    "FLOAT64_LE": 16,
+}
 _REASONS = {
     "busy": "in use by another program: `fuser -v /dev/snd/*` names it",
     "forbidden": "this user may not open it: sudo usermod -aG audio $USER, then log in again",
@@ -49,7 +53,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Trial:
+class DeviceTrial:
     """How it went: `ok`, `busy`, `forbidden`, `missing`, `stalled` or `broken`, the reason, what was found out."""
 
     state: str = "ok"
@@ -64,7 +68,7 @@ class Probe:
 
     device: Device
     names: tuple[Name, ...]
-    trial: Trial
+    trial: DeviceTrial
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as one flat JSON object; null is what could not be found out."""
@@ -102,20 +106,22 @@ def _probe(device: Device, cards: list[Card], alsa: Alsa, level: bool, procfs: P
     return Probe(device, tuple(names_of(card, device.number, cards)), trial)
 
 
-def try_device(alsa: Alsa, name: str, *, level: bool = True) -> Trial:
+def try_device(alsa: Alsa, name: str, *, level: bool = True) -> DeviceTrial:
     """Open any device of ALSA, ask it and listen; what does not work is told, not raised."""
     try:
         found = offer(alsa, name)
     except AlsaError as error:
         state = STATES.get(error.errno or 0, "broken")
-        return Trial(state, _REASONS.get(state) or f"it cannot be opened: {error.strerror}")
+        return DeviceTrial(state, _REASONS.get(state) or f"it cannot be opened: {error.strerror}")
     try:
         heard = listen(alsa, name) if level else None
     except DeviceError as error:
-        return Trial("broken", str(error), found)
+        return DeviceTrial("broken", str(error), found)
     if level and not heard:
-        return Trial("stalled", f"it gives no sound within {LIMIT_SECONDS:g} s: reconnect it", found)
-    return Trial("ok", None, found, heard)
+        return DeviceTrial(
+            "stalled", f"it gives no sound within {LIMIT_SECONDS:g} s: reconnect it", found
+        )
+    return DeviceTrial("ok", None, found, heard)
 
 
 def offer(alsa: Alsa, device: str) -> Offer:
@@ -129,7 +135,9 @@ def offer(alsa: Alsa, device: str) -> Offer:
         alsa.call("snd_pcm_hw_params_get_channels_min", params, byref(least))
         alsa.call("snd_pcm_hw_params_get_channels_max", params, byref(most))
         rates = tuple(rate for rate in RATES if _accepts(alsa, "rate", pcm, params, rate, 0))
-        formats = tuple(name for name, n in _ALL_FORMATS.items() if _accepts(alsa, "format", pcm, params, n))
+        formats = tuple(
+            name for name, n in _ALL_FORMATS.items() if _accepts(alsa, "format", pcm, params, n)
+        )
         return Offer(rates, formats, least.value, most.value)
     finally:
         alsa.call("snd_pcm_close", pcm)
@@ -149,7 +157,10 @@ def listen(alsa: Alsa, device: str) -> Level | None:
     with Capture(device, library=alsa) as capture:
         limit = Timer(LIMIT_SECONDS, capture.stop)
         limit.start()
-        wanted, settle = round(LEVEL_SECONDS * capture.samplerate), round(SETTLE_SECONDS * capture.samplerate)
+        wanted, settle = (
+            round(LEVEL_SECONDS * capture.samplerate),
+            round(SETTLE_SECONDS * capture.samplerate),
+        )
         try:
             for item in capture.blocks():
                 blocks += [] if isinstance(item, Gap) else [item]
@@ -171,7 +182,9 @@ def decibels(amplitude: float) -> float:
 
 def _devices(card: Card) -> list[Device]:
     title = card.title or card.id
-    return [Device(f"hw:CARD={card.id},DEV={n}", f"hw:{card.number},{n}", title) for n in card.captures]
+    return [
+        Device(f"hw:CARD={card.id},DEV={n}", f"hw:{card.number},{n}", title) for n in card.captures
+    ]
 
 
 def _owner(device: Device, procfs: Path) -> str | None:

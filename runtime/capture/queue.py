@@ -16,8 +16,12 @@ from ..system.arrays import Float32
 from .capture import Block, Gap
 
 SECONDS = 10.0  # of sound that may wait
-BATCH_SECONDS = 0.5  # of sound that wakes the listening: waking for each period costs more than hearing it
-AHEAD_SECONDS = 4.0  # of sound that a device can be ahead of the clock: what its ring held, and more
+BATCH_SECONDS = (
+    0.5  # of sound that wakes the listening: waking for each period costs more than hearing it
+)
+AHEAD_SECONDS = (
+    4.0  # of sound that a device can be ahead of the clock: what its ring held, and more
+)
 DRIFT = 1.01  # a sound card's clock may be fast by less than this
 WAIT_SECONDS = 0.1
 
@@ -29,7 +33,9 @@ class Setup:
     samplerate: int  # Hz
     channels: int
     format: str
-    decode: Callable[[bytes | bytearray], Float32]  # what it delivers as (frames, channels), full scale 1
+    decode: Callable[
+        [bytes | bytearray], Float32
+    ]  # what it delivers as (frames, channels), full scale 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Lost:
 Item = Setup | Block | Gap | Lost
 
 
-class Backlog:
+class CaptureQueue:
     """What one device delivered and nobody has taken yet."""
 
     def __init__(self, bell: Condition, seconds: float = SECONDS) -> None:
@@ -98,7 +104,11 @@ class Backlog:
         seconds = block.frames / self._samplerate
         passed = block.heard - self._heard if self._heard else 0.0
         self._ahead, self._heard = max(0.0, self._ahead + seconds - DRIFT * passed), block.heard
-        while self.open and self._frames and self._frames + block.frames > self._seconds * self._samplerate:
+        while (
+            self.open
+            and self._frames
+            and self._frames + block.frames > self._seconds * self._samplerate
+        ):
             if self._ahead > AHEAD_SECONDS:
                 self._bell.wait(WAIT_SECONDS)
             else:

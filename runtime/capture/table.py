@@ -20,17 +20,29 @@ def lines(probe: Probe) -> Iterator[str]:
     if probe.trial.reason:
         yield from row(probe.trial.state, probe.trial.reason)
     if offer := probe.trial.offer:
-        formats = [name if name in FORMATS else f"{name} (through plughw)" for name in offer.formats]
-        yield from row("rates", f"{' '.join(map(str, offer.rates))} Hz" if offer.rates else "none of the usual ones")
+        formats = [
+            name if name in FORMATS else f"{name} (through plughw)" for name in offer.formats
+        ]
+        yield from row(
+            "rates",
+            f"{' '.join(map(str, offer.rates))} Hz" if offer.rates else "none of the usual ones",
+        )
         yield from row("formats", ", ".join(formats) or "none that is known here")
         yield from row("channels", f"{offer.channels_min} to {offer.channels_max}")
     if level := probe.trial.level:
-        yield from row("level", f"peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS (channel 0, half a second)")
+        yield from row(
+            "level",
+            f"peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS (channel 0, half a second)",
+        )
         if level.peak_dbfs <= SILENCE_DBFS:
-            yield from row("", "every sample is zero: is it muted, or the microphone on another channel?")
+            yield from row(
+                "", "every sample is zero: is it muted, or the microphone on another channel?"
+            )
 
 
 def row(title: str, words: str, indent: int = 12) -> list[str]:
     """`words` in a column beside their title, in as many lines as they need."""
     first, blank = f"  {title:{indent - 2}}", " " * indent
-    return textwrap.wrap(words, COLUMNS, initial_indent=first, subsequent_indent=blank, break_on_hyphens=False)
+    return textwrap.wrap(
+        words, COLUMNS, initial_indent=first, subsequent_indent=blank, break_on_hyphens=False
+    )

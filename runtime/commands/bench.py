@@ -76,7 +76,9 @@ def measure(detector: Detector, model: Path, step: Step = unseen) -> dict[str, A
     inference = _median_seconds(lambda: [detector.network(patch) for patch in one_by_one]) / audio
     step("the whole path")
     blocks = np.array_split(sound, SECONDS)
-    total = _median_seconds(lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))))
+    total = _median_seconds(
+        lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate)))
+    )
     step("start of a process")
     startup, rss = _start(model, detector.spec.n_mels)
     return {

@@ -18,16 +18,32 @@ COMMANDS = {
     "demo": ("edgeae.evaluate.demo", "demo", "The whole path on a synthetic machine, in minutes."),
     "inspect": ("edgeae.evaluate.dataset.cli", "inspect", "Report on a data set before training."),
     "train": ("edgeae.train.cli", "train", "Train an autoencoder on normal sound."),
-    "export": ("edgeae.quantize.cli", "export", "Write a trained network as one float or int8 artifact."),
+    "export": (
+        "edgeae.quantize.cli",
+        "export",
+        "Write a trained network as one float or int8 artifact.",
+    ),
     "evaluate": ("edgeae.evaluate.cli", "evaluate", "AUC and pAUC on labelled recordings."),
-    "calibrate": ("edgeae.calibrate.cli", "calibrate", "Fit an artifact to one machine from normal sound."),
+    "calibrate": (
+        "edgeae.calibrate.cli",
+        "calibrate",
+        "Fit an artifact to one machine from normal sound.",
+    ),
     "run": ("edgeae.runtime.commands.run", "run", "Score recordings, a stream or a microphone."),
     "service": ("edgeae.runtime.commands.service", "service", "Keep listening: a systemd service."),
     "devices": ("edgeae.runtime.commands.devices", "devices", "List capture devices."),
     "record": ("edgeae.runtime.commands.record", "record", "Record a capture device to a file."),
-    "doctor": ("edgeae.runtime.commands.doctor", "doctor", "Check this computer; a page for a report."),
+    "doctor": (
+        "edgeae.runtime.commands.doctor",
+        "doctor",
+        "Check this computer; a page for a report.",
+    ),
     "info": ("edgeae.runtime.commands.info", "info", "Show and self-test an artifact."),
-    "bench": ("edgeae.runtime.commands.bench", "bench", "Measure what an artifact costs on this computer."),
+    "bench": (
+        "edgeae.runtime.commands.bench",
+        "bench",
+        "Measure what an artifact costs on this computer.",
+    ),
 }
 
 
@@ -55,7 +71,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader of our output went away, as in `edgeae run ... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at the end
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # what Python flushes at the end
             return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -63,7 +81,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="edgeae", message="%(prog)s %(version)s")
 def cli() -> None:
     """Hear that a machine is about to fail.
@@ -89,7 +110,10 @@ def run_command(arguments: list[str]) -> int:
         raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"edgeae: {place}{error.strerror or error}; give another place, or mend this one", err=True)
+        click.echo(
+            f"edgeae: {place}{error.strerror or error}; give another place, or mend this one",
+            err=True,
+        )
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)

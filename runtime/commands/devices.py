@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--no-level", is_flag=True, help="Do not listen to the devices for half a second each.")
+@click.option(
+    "--no-level", is_flag=True, help="Do not listen to the devices for half a second each."
+)
 def devices(as_json: bool, no_level: bool) -> None:
     """List the capture devices: names for --device, what they accept, what they hear.
 
@@ -33,6 +35,9 @@ def devices(as_json: bool, no_level: bool) -> None:
     """
     found = probe_all(level=not no_level)
     if not found:
-        click.echo("no capture device: check the cable, `lsusb`, and that this user is in the group audio", err=True)
+        click.echo(
+            "no capture device: check the cable, `lsusb`, and that this user is in the group audio",
+            err=True,
+        )
     for device in found:
         click.echo(json.dumps(device.to_dict()) if as_json else "\n".join(lines(device)))

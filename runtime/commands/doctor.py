@@ -40,7 +40,9 @@ def doctor(model: Path | None, device: str | None, as_json: bool) -> int:
     """
     with Progress() as progress:
         checks = examine(looks(model, device), (device or "").split(":", 3)[3:], progress.step)
-    click.echo(json.dumps({"checks": list(map(asdict, checks))}) if as_json else "\n".join(written(checks)))
+    click.echo(
+        json.dumps({"checks": list(map(asdict, checks))}) if as_json else "\n".join(written(checks))
+    )
     return exit_code(checks)
 
 
@@ -88,7 +90,10 @@ def examine(looked: list[Look], serials: Iterable[str] = (), step: Step = unseen
         return page(words, home=home, host=host, serials=serials)
 
     found = [check for name, look in counted(looked, "check", step) for check in tried(name, look)]
-    return [replace(check, sentence=masked(check.sentence), advice=masked(check.advice)) for check in found]
+    return [
+        replace(check, sentence=masked(check.sentence), advice=masked(check.advice))
+        for check in found
+    ]
 
 
 def _home() -> str:
@@ -118,7 +123,15 @@ def written(checks: list[Check]) -> list[str]:
 def _lines(check: Check) -> list[str]:
     blank = " " * 21
     head = f"{check.state:8} {check.name:11} "
-    lines = textwrap.wrap(check.sentence, COLUMNS, initial_indent=head, subsequent_indent=blank, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        check.sentence,
+        COLUMNS,
+        initial_indent=head,
+        subsequent_indent=blank,
+        break_on_hyphens=False,
+    )
     arrow = f"{blank}-> "
-    advice = textwrap.wrap(check.advice, COLUMNS, initial_indent=arrow, subsequent_indent=blank + "   ")
+    advice = textwrap.wrap(
+        check.advice, COLUMNS, initial_indent=arrow, subsequent_indent=blank + "   "
+    )
     return (lines or [head.rstrip()]) + advice

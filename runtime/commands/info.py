@@ -80,8 +80,16 @@ def _words(value: Any) -> str:
 @click.option("--card", "as_card", is_flag=True, help="A model card in Markdown.")
 @click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
               help="For the card: what `edgeae evaluate --json` printed.")  # fmt: skip
-@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the card to a file.")
-def info(model: Path | None, as_json: bool, as_card: bool, results: Path | None, output: Path | None) -> None:
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.md",
+    help="Write the card to a file.",
+)
+def info(
+    model: Path | None, as_json: bool, as_card: bool, results: Path | None, output: Path | None
+) -> None:
     """Show an artifact and run its self-test (exit 3 if it fails).
 
     \b
@@ -102,7 +110,11 @@ def info(model: Path | None, as_json: bool, as_card: bool, results: Path | None,
         _card(detector, path, results, output)
     else:
         values = {**summary(detector, path), "selftest": verdict}
-        lines = [json.dumps(plain(values))] if as_json else [line for item in values.items() for line in written(*item)]
+        lines = (
+            [json.dumps(plain(values))]
+            if as_json
+            else [line for item in values.items() for line in written(*item)]
+        )
         click.echo("\n".join(lines))
     if failure:
         raise failure

@@ -40,7 +40,9 @@ METER_SECONDS = 0.2
 
 
 @click.command()
-@click.option("--device", "-D", default="default", show_default=True, help="ALSA name; see `edgeae devices`.")
+@click.option(
+    "--device", "-D", default="default", show_default=True, help="ALSA name; see `edgeae devices`."
+)
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
@@ -57,10 +59,22 @@ METER_SECONDS = 0.2
     help="File to write: .wav or .flac, 16 bits, one channel.",
 )
 @click.option("--channel", default="0", show_default=True, help="Channel, counted from 0, or mix.")
-@click.option("--rate", default="native", show_default=True, help="Hz to resample to, or native: 16 kHz or nearest.")
+@click.option(
+    "--rate",
+    default="native",
+    show_default=True,
+    help="Hz to resample to, or native: 16 kHz or nearest.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def record(
-    *, device: str, duration: float, wait_device: float, output: Path, channel: str, rate: str, force: bool
+    *,
+    device: str,
+    duration: float,
+    wait_device: float,
+    output: Path,
+    channel: str,
+    rate: str,
+    force: bool,
 ) -> None:
     """Record a capture device into a file.
 
@@ -73,9 +87,11 @@ def record(
     _check_output(output, force)
     wanted, picked = _parse_rate(rate), parse_channel(channel)
     part = output.with_name(output.name + ".part")
-    recording = Recording()
+    recording = WavRecorder()
     with (
-        open_capture(device, wait=wait_device, channels=[picked], samplerate=wanted or DEFAULT_RATE) as capture,
+        open_capture(
+            device, wait=wait_device, channels=[picked], samplerate=wanted or DEFAULT_RATE
+        ) as capture,
         stopping(capture.stop) as signals,
     ):
         try:
@@ -88,7 +104,7 @@ def record(
 
 
 @dataclass
-class Recording:
+class WavRecorder:
     """What was recorded so far, in frames of the file, and how loud it was (full scale 1)."""
 
     samplerate: int = 0
@@ -146,7 +162,9 @@ class Recording:
             err=True,
         )
         if not self.peak:
-            click.echo("every sample is zero: is the microphone muted, or --channel wrong?", err=True)
+            click.echo(
+                "every sample is zero: is the microphone muted, or --channel wrong?", err=True
+            )
 
 
 class Meter:
@@ -167,7 +185,9 @@ class Meter:
 
 def _check_output(output: Path, force: bool) -> None:
     if output.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{output}: a recording is {' or '.join(SUFFIXES)}, so choose such a name")
+        raise ConfigError(
+            f"{output}: a recording is {' or '.join(SUFFIXES)}, so choose such a name"
+        )
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: there is no folder {output.parent}: create it first")
     if output.exists() and not force:

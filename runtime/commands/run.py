@@ -14,9 +14,9 @@ from ..audio.channel import Channel, parse_channel
 from ..audio.pcm import FORMATS
 from ..capture.microphone import Microphone
 from ..capture.names import resolve
-from ..capture.queue import Backlog
+from ..capture.queue import CaptureQueue
 from ..errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
-from ..live.listen import Ear, listen
+from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, tell
 from ..live.stdin import Pipe
 from ..live.stream import stopping
@@ -37,7 +37,12 @@ EXIT_ANOMALY = 1
 
 
 def score_pipe(
-    source: Source, pipe: Pipe, samplerate: int, channels: int, encoding: str, tick: Callable[[], None]
+    source: Source,
+    pipe: Pipe,
+    samplerate: int,
+    channels: int,
+    encoding: str,
+    tick: Callable[[], None],
 ) -> None:
     """Score what comes through a pipe until it ends. tick: called a few times a second of sound."""
     source.begin(samplerate, channels, encoding)
@@ -52,9 +57,17 @@ def score_pipe(
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL]... [FILES... | -]")
-@click.option("--device", "-D", multiple=True, help="Capture device; see `edgeae devices`. Repeatable.")
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds of sound.")
-@click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]")
+@click.option(
+    "--device", "-D", multiple=True, help="Capture device; see `edgeae devices`. Repeatable."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after so many seconds of sound.",
+)
+@click.option(
+    "--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]"
+)
 @click.option("--channels", help="Channels of each device to listen to, one machine each: 0,1,2,3.")
 @wait_device_option
 @click.option(
@@ -63,7 +76,9 @@ def score_pipe(
     help="End when no device was heard for so many seconds.  [default: never; it is opened again for ever]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold.")
+@click.option(
+    "--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold."
+)
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
 @click.option(
     "--track",
@@ -77,13 +92,27 @@ def score_pipe(
     type=click.FloatRange(0.1, 365),
     help="Time constant of --track, days of sound.",
 )
-@click.option("--rate", default=16000, show_default=True, type=click.IntRange(4000, 384000), help="Of raw PCM, Hz.")
-@click.option("--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS)))
-@click.option("--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Processes that score files.  [default: one for few, else a core each]"
+    "--rate",
+    default=16000,
+    show_default=True,
+    type=click.IntRange(4000, 384000),
+    help="Of raw PCM, Hz.",
 )
-@click.option("--resume", is_flag=True, help="Go on behind the files whose lines --log already holds.")
+@click.option(
+    "--format", "encoding", default="S16_LE", show_default=True, type=click.Choice(list(FORMATS))
+)
+@click.option(
+    "--input-channels", default=1, show_default=True, type=click.IntRange(1, 64), help="Of raw PCM."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Processes that score files.  [default: one for few, else a core each]",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on behind the files whose lines --log already holds."
+)
 @output_options
 def run(
     arguments: tuple[str, ...],
@@ -120,19 +149,27 @@ def run(
     """
     models, inputs = split_models(arguments)
     if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
-        raise ConfigError("edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them")
+        raise ConfigError(
+            "edgeae run scores files, or - (raw PCM on stdin), or --device; give exactly one of them"
+        )
     live = not inputs or inputs == ["-"]
     if not live and duration is not None:
         raise ConfigError("--duration limits a microphone or a pipe; files are scored whole")
     _check_resume(resume and (live or track or not outputs["log"]))
     if channels and (channel or not device):
-        raise ConfigError("--channels is for --device, and in the place of --channel; give one of them")
+        raise ConfigError(
+            "--channels is for --device, and in the place of --channel; give one of them"
+        )
     wanted = [parse_channel(number) for number in (channels or channel or "0").split(",")]
     names = source_names(device, wanted) if device else inputs[:1]
     if len(set(names)) < len(names):
-        raise ConfigError(f"two sources are the same, {', '.join(names)}; name each device and channel once")
+        raise ConfigError(
+            f"two sources are the same, {', '.join(names)}; name each device and channel once"
+        )
     if len(models) not in (1, len(names)):
-        raise ConfigError(f"{len(models)} artifacts for {len(names)} sources; give one for all, or one for each")
+        raise ConfigError(
+            f"{len(models)} artifacts for {len(names)} sources; give one for all, or one for each"
+        )
     detectors = load_all(models) * (len(names) // len(models))
     for path, detector in zip(models, detectors, strict=False):
         _warn_uncalibrated(path, detector)
@@ -140,10 +177,14 @@ def run(
         bad, pipe = 0, Pipe(encoding, input_channels, rate, wanted[0]) if inputs == ["-"] else None
         came = stack.enter_context(stopping(pipe.stop if pipe else None)) if live else []
         tracks = open_tracks(stack, track, track_days, names, detectors)
-        out = stack.enter_context(Outputs(as_json=as_json, live=live, paced=bool(device), **outputs))
+        out = stack.enter_context(
+            Outputs(as_json=as_json, live=live, paced=bool(device), **outputs)
+        )
         sources = [
             Source(name, detector, out, model=model, duration=duration, track=tracked)
-            for name, detector, model, tracked in zip(names, detectors, models * len(names), tracks, strict=False)
+            for name, detector, model, tracked in zip(
+                names, detectors, models * len(names), tracks, strict=False
+            )
         ]
         if device:
             listen_to(device, wanted, sources, out, came, wait_device, give_up)
@@ -153,13 +194,17 @@ def run(
             paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
             logged = Logged(logs_of(outputs["log"]), detectors[0]) if resume else None
             jobs = jobs or jobs_for(paths)
-            anomalous, bad = score_files(detectors[0], paths, of, out.teller, tracks[0], jobs=jobs, logged=logged)
+            anomalous, bad = score_files(
+                detectors[0], paths, of, out.publisher, tracks[0], jobs=jobs, logged=logged
+            )
             skip_bad &= bad < len(paths)
         anomalous = any(source.anomalous for source in sources) if live else anomalous
         if live and not came and not any(source.windows for source in sources):
             raise AudioError(str(sources[0].too_short))
     if bad and not skip_bad:
-        raise AudioError(f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad")
+        raise AudioError(
+            f"{bad} of the files could not be scored (named above); repair them or pass --skip-bad"
+        )
     if signal.SIGINT in came:
         return EXIT_INTERRUPTED
     return EXIT_ANOMALY if anomalous and fail_on_anomaly else 0
@@ -167,7 +212,9 @@ def run(
 
 def _check_resume(misplaced: Any) -> None:
     if misplaced:
-        raise ConfigError("--resume goes on with files, behind the lines that --log holds, and without --track")
+        raise ConfigError(
+            "--resume goes on with files, behind the lines that --log holds, and without --track"
+        )
 
 
 def source_names(devices: Sequence[str], channels: Sequence[Channel]) -> list[str]:
@@ -178,7 +225,11 @@ def source_names(devices: Sequence[str], channels: Sequence[Channel]) -> list[st
 
 
 def open_tracks(
-    stack: ExitStack, track: Path | None, days: float, names: Sequence[str], detectors: Sequence[Detector]
+    stack: ExitStack,
+    track: Path | None,
+    days: float,
+    names: Sequence[str],
+    detectors: Sequence[Detector],
 ) -> list[TrackFile | None]:
     """What follows the drift of each source; saved when the stack is left, however that comes."""
     if track is None:
@@ -188,7 +239,9 @@ def open_tracks(
     if not track.is_dir():
         raise ConfigError(f"--track {track}: of several sources it is a folder; create it first")
     paths = [track / f"{slug(name)}.json" for name in names]
-    return [stack.enter_context(TrackFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)]
+    return [
+        stack.enter_context(TrackFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)
+    ]
 
 
 def listen_to(
@@ -208,8 +261,10 @@ def listen_to(
     with ExitStack() as ends:
         ears = []
         for device in devices:
-            microphone = Microphone(device, Backlog(bell), samplerate=sources[0].samplerate, channels=channels)
-            ears.append(Ear(microphone, [(channel, next(left)) for channel in channels]))
+            microphone = Microphone(
+                device, CaptureQueue(bell), samplerate=sources[0].samplerate, channels=channels
+            )
+            ears.append(DeviceRoute(microphone, [(channel, next(left)) for channel in channels]))
             ends.callback(ears[-1].end)
         ends.callback(out.notify.stopping)
         out.notify.ready()

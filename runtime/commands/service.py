@@ -28,7 +28,15 @@ LEAST_WATCHDOG = 30  # seconds, beside those of two windows
 LEAST_MEMORY = 100  # MB; listening takes 80
 
 
-def plan(request: Request, *, name: str | None, user: str | None, network: bool, watchdog: int, memory: str) -> Unit:
+def plan(
+    request: Request,
+    *,
+    name: str | None,
+    user: str | None,
+    network: bool,
+    watchdog: int,
+    memory: str,
+) -> Unit:
     """The unit for a request; EdgeaeError if it could not run."""
     _check_microphone(request)
     _check_options(name, user, memory)
@@ -41,7 +49,9 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
             f"give {2 * window + LEAST_WATCHDOG:.0f} or more"
         )
     if name is None and machine is None:
-        raise ConfigError(f"{models[0]} is not calibrated to a machine; calibrate it, or give --name")
+        raise ConfigError(
+            f"{models[0]} is not calibrated to a machine; calibrate it, or give --name"
+        )
     title, program = f"edgeae-{name or slug(str(machine))}", find_program()
     needed = [program, *(model.absolute() for model in models), *request.inputs()]
     for path in needed:
@@ -61,29 +71,43 @@ def plan(request: Request, *, name: str | None, user: str | None, network: bool,
 
 
 def _check_microphone(request: Request) -> None:
-    others = [argument for argument in request.values["arguments"] if not argument.endswith(".onnx")]
+    others = [
+        argument for argument in request.values["arguments"] if not argument.endswith(".onnx")
+    ]
     if not request.values.get("device") or others:
-        raise ConfigError("a service listens to microphones; give --device, as to edgeae run, and neither files nor -")
+        raise ConfigError(
+            "a service listens to microphones; give --device, as to edgeae run, and neither files nor -"
+        )
     if request.values.get("duration") is not None:
-        raise ConfigError("a service listens for ever and is started again when it ends; leave --duration out")
+        raise ConfigError(
+            "a service listens for ever and is started again when it ends; leave --duration out"
+        )
 
 
 def _check_options(name: str | None, user: str | None, memory: str) -> None:
     if name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
-        raise ConfigError(f"--name {name}: lower case letters, digits, - and _ are allowed, 40 at most")
+        raise ConfigError(
+            f"--name {name}: lower case letters, digits, - and _ are allowed, 40 at most"
+        )
     size = re.fullmatch(r"(\d+)([MG])", memory)
     if not size or int(size[1]) * {"M": 1, "G": 1000}[size[2]] < LEAST_MEMORY:
         raise ConfigError(f"--memory {memory}: give {LEAST_MEMORY}M or more, such as 200M or 1G")
     try:
         pwd.getpwnam(user or "root")
     except KeyError as error:
-        raise ConfigError(f"--user {user}: there is no such user; leave it out for one of the service's own") from error
+        raise ConfigError(
+            f"--user {user}: there is no such user; leave it out for one of the service's own"
+        ) from error
 
 
 def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[str]:
     """The same, with each artifact by its absolute path, and patience at the start."""
     positional = request.values["arguments"]
-    named = {argument: str(Path(argument).absolute()) for argument in positional if argument.endswith(".onnx")}
+    named = {
+        argument: str(Path(argument).absolute())
+        for argument in positional
+        if argument.endswith(".onnx")
+    }
     arguments = [named.get(argument, argument) for argument in request.arguments]
     default = [] if named else [str(model.absolute()) for model in models]
     patience = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
@@ -93,7 +117,11 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
 def find_program() -> Path:
     """The command that runs now, else that of this Python."""
     called = Path(sys.argv[0])
-    program = called if called.name == "edgeae" and called.is_file() else Path(sys.executable).with_name("edgeae")
+    program = (
+        called
+        if called.name == "edgeae" and called.is_file()
+        else Path(sys.executable).with_name("edgeae")
+    )
     if not program.is_file() or Path(__file__).is_relative_to(site.getusersitepackages()):
         raise ConfigError(
             "a service needs edgeae in a virtual environment; python3 -m venv .venv && .venv/bin/pip install edgeae, "
@@ -104,7 +132,12 @@ def find_program() -> Path:
 
 def _python(program: Path) -> list[Path]:
     """All that the program is made of."""
-    return [program.resolve(), Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parents[2]]
+    return [
+        program.resolve(),
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(__file__).resolve().parents[2],
+    ]
 
 
 def _check_readable(path: Path, user: str | None) -> None:
@@ -122,12 +155,20 @@ def install(unit: Unit, folder: Path) -> None:
     """Write the unit to ``folder`` and let systemd start it, now and at every boot."""
     file = folder / f"{unit.name}.service"
     if os.geteuid() != 0:
-        raise ConfigError(f"{file} is written by root alone; run sudo {shlex.quote(unit.command[0])} service ...")
+        raise ConfigError(
+            f"{file} is written by root alone; run sudo {shlex.quote(unit.command[0])} service ..."
+        )
     try:
         replace_file(file, unit.text().encode())
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be written ({error.strerror}); is this computer run by systemd?") from error
-    for command in (["daemon-reload"], ["enable", file.name], ["restart", file.name]):  # which starts it, too
+        raise ConfigError(
+            f"{file}: cannot be written ({error.strerror}); is this computer run by systemd?"
+        ) from error
+    for command in (
+        ["daemon-reload"],
+        ["enable", file.name],
+        ["restart", file.name],
+    ):  # which starts it, too
         _systemctl(command)
 
 
@@ -138,21 +179,41 @@ def _systemctl(command: list[str]) -> None:
         raise ConfigError("there is no systemctl; this computer is not run by systemd") from error
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        raise ConfigError(f"systemctl {shlex.join(command)} failed ({reason}); mend that and run this again") from error
+        raise ConfigError(
+            f"systemctl {shlex.join(command)} failed ({reason}); mend that and run this again"
+        ) from error
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="RUN ARGUMENTS...")
 @click.option("--name", help="The service is edgeae-NAME.  [default: the machine of the artifact]")
-@click.option("--user", help="Run as this user.  [default: a user of its own, who owns /var/lib/edgeae-NAME alone]")
 @click.option(
-    "--watchdog", default=120, show_default=True, type=click.IntRange(30, 3600), help="Longest without score, s."
+    "--user",
+    help="Run as this user.  [default: a user of its own, who owns /var/lib/edgeae-NAME alone]",
+)
+@click.option(
+    "--watchdog",
+    default=120,
+    show_default=True,
+    type=click.IntRange(30, 3600),
+    help="Longest without score, s.",
 )
 @click.option("--memory", default="200M", show_default=True, help="Most memory.")
 @click.option("--network", is_flag=True, help="Allow any network, for the program of --on-event.")
-@click.option("--install", "now", is_flag=True, help="Write the unit, start it, and start it at every boot (root).")
+@click.option(
+    "--install",
+    "now",
+    is_flag=True,
+    help="Write the unit, start it, and start it at every boot (root).",
+)
 def service(
-    arguments: tuple[str, ...], name: str | None, user: str | None, watchdog: int, memory: str, network: bool, now: bool
+    arguments: tuple[str, ...],
+    name: str | None,
+    user: str | None,
+    watchdog: int,
+    memory: str,
+    network: bool,
+    now: bool,
 ) -> None:
     """Print or install a systemd service that does `edgeae run` with these arguments.
 
@@ -170,4 +231,7 @@ def service(
         click.echo(unit.text(), nl=False)
         return
     install(unit, UNITS)
-    click.echo(f"{unit.name} listens; what it does: systemctl status {unit.name}, journalctl -u {unit.name}", err=True)
+    click.echo(
+        f"{unit.name} listens; what it does: systemctl status {unit.name}, journalctl -u {unit.name}",
+        err=True,
+    )

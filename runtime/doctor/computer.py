@@ -28,15 +28,29 @@ _ARM_PARTS = {
     "0xd0b": "Cortex-A76",
 }
 # Bits of the firmware's get_throttled; 16 higher: it has happened since the start.
-_POWER_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
+_POWER_BITS = {
+    0: "under-voltage",
+    1: "frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+}
 
 
 def computer(root: Path = ROOT, bits: int = struct.calcsize("P") * 8) -> Check:
     """Model and architecture; 32 bits of userland are warned of."""
-    model = text(root / "proc/device-tree/model") or text(root / "sys/class/dmi/id/product_name") or "model not told"
+    model = (
+        text(root / "proc/device-tree/model")
+        or text(root / "sys/class/dmi/id/product_name")
+        or "model not told"
+    )
     sentence = f"{model}, {platform.machine()}, userland of {bits} bits"
     if bits < 64:
-        return Check("computer", WARNING, sentence, "install the 64-bit system: onnxruntime has no 32-bit ARM wheels")
+        return Check(
+            "computer",
+            WARNING,
+            sentence,
+            "install the 64-bit system: onnxruntime has no 32-bit ARM wheels",
+        )
     return Check("computer", OK, sentence)
 
 
@@ -59,13 +73,20 @@ def cores(root: Path = ROOT) -> Check:
     folder = root / "sys/devices/system/cpu/cpu0/cpufreq"
     count, load = len(os.sched_getaffinity(0)), text(root / "proc/loadavg").split(" ")[0]
     sentence = f"{count} usable, load {load or 'not told'}"
-    governor, now, most = (text(folder / f"scaling_{what}") for what in ("governor", "cur_freq", "max_freq"))
+    governor, now, most = (
+        text(folder / f"scaling_{what}") for what in ("governor", "cur_freq", "max_freq")
+    )
     if governor:
         sentence += f", governor {governor}"
     if now.isdecimal() and most.isdecimal():
         sentence += f", {int(now) // 1000} of {int(most) // 1000} MHz"
     if governor == "powersave" and "pstate" not in text(folder / "scaling_driver"):
-        return Check("cores", WARNING, sentence, "powersave holds the lowest frequency: choose ondemand or schedutil")
+        return Check(
+            "cores",
+            WARNING,
+            sentence,
+            "powersave holds the lowest frequency: choose ondemand or schedutil",
+        )
     return Check("cores", OK, sentence)
 
 
@@ -75,19 +96,34 @@ def memory(root: Path = ROOT) -> Check:
     total, available = (int(told[name]) // 1024 for name in ("MemTotal", "MemAvailable"))
     sentence = f"{total} MiB, {available} MiB available"
     if available < SCARCE_MIB:
-        return Check("memory", WARNING, sentence, f"stop other programs: listening needs {SCARCE_MIB} MiB to be safe")
+        return Check(
+            "memory",
+            WARNING,
+            sentence,
+            f"stop other programs: listening needs {SCARCE_MIB} MiB to be safe",
+        )
     return Check("memory", OK, sentence)
 
 
 def temperature(root: Path = ROOT) -> Check:
     """The hottest of the thermal zones."""
-    zones = [(text(path), text(path.with_name("type"))) for path in root.glob("sys/class/thermal/thermal_zone*/temp")]
-    degrees = [(int(value) / 1000, name) for value, name in zones if value.removeprefix("-").isdecimal()]
+    zones = [
+        (text(path), text(path.with_name("type")))
+        for path in root.glob("sys/class/thermal/thermal_zone*/temp")
+    ]
+    degrees = [
+        (int(value) / 1000, name) for value, name in zones if value.removeprefix("-").isdecimal()
+    ]
     if not degrees:
         return Check("temperature", OK, "not told by this system")
     hottest, name = max(degrees)
     if hottest >= HOT:
-        return Check("temperature", WARNING, f"{hottest:.0f} C ({name})", "cool it: from 80 C on processors slow down")
+        return Check(
+            "temperature",
+            WARNING,
+            f"{hottest:.0f} C ({name})",
+            "cool it: from 80 C on processors slow down",
+        )
     return Check("temperature", OK, f"{hottest:.0f} C ({name})")
 
 
@@ -95,7 +131,9 @@ def _vcgencmd() -> str:
     """What the Raspberry Pi's tool says, throttled=0x50000; nothing where there is no such tool."""
     if not (tool := shutil.which("vcgencmd")):
         return ""
-    return subprocess.run([tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=False).stdout
+    return subprocess.run(
+        [tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
+    ).stdout
 
 
 def power(root: Path = ROOT, ask: Callable[[], str] = _vcgencmd) -> Check:
@@ -115,7 +153,13 @@ def _power_of(bits: int) -> Check:
     before = [name for bit, name in _POWER_BITS.items() if bits >> bit + 16 & 1 and name not in now]
     if not now and not before:
         return Check("power", OK, "no under-voltage, no throttling since the start")
-    parts = [f"{', '.join(now)} now"] * bool(now) + [f"{', '.join(before)} since the start"] * bool(before)
+    parts = [f"{', '.join(now)} now"] * bool(now) + [f"{', '.join(before)} since the start"] * bool(
+        before
+    )
     low = "under-voltage" in (*now, *before)
-    advice = "use the original power supply and a short cable" if low else "cool it: a heat sink, a fan, another place"
+    advice = (
+        "use the original power supply and a short cable"
+        if low
+        else "cool it: a heat sink, a fan, another place"
+    )
     return Check("power", PROBLEM if "under-voltage" in now else WARNING, "; ".join(parts), advice)

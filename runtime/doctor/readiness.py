@@ -13,7 +13,7 @@ from ..model.find import default_model
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 if TYPE_CHECKING:
-    from ..capture.probe import Trial
+    from ..capture.probe import DeviceTrial
 
 # In a process of its own: an onnxruntime that dies of an illegal instruction takes nobody with it.
 _INFO = "from edgeae.runtime.commands.cli import main; main()"
@@ -39,7 +39,9 @@ def artifact(named: Path | None) -> Check:
     found = f"{path} ({'named' if named else 'by default'})"
     sentence = f"{found}: format {FORMAT}, {kind}, machine {machine or 'none'}, {verdict}"
     if state == PROBLEM:
-        return Check("artifact", PROBLEM, sentence, "export it again, or install another onnxruntime")
+        return Check(
+            "artifact", PROBLEM, sentence, "export it again, or install another onnxruntime"
+        )
     if not machine:
         return Check("artifact", WARNING, sentence, "calibrate it to a machine: edgeae calibrate")
     return Check("artifact", OK, sentence)
@@ -49,13 +51,18 @@ def _self_test(path: Path) -> tuple[str, str]:
     """State and verdict of `edgeae info`."""
     command = [sys.executable, "-c", _INFO, "info", str(path), "--json"]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
     except subprocess.TimeoutExpired:
         return PROBLEM, f"self-test not done in {TIME_LIMIT:g} s"
     if ended.returncode < 0:
         return PROBLEM, f"self-test killed by {signal.Signals(-ended.returncode).name}"
     if not ended.stdout:
-        return PROBLEM, f"self-test not done: {(ended.stderr.strip() or 'no word why').splitlines()[-1]}"
+        return (
+            PROBLEM,
+            f"self-test not done: {(ended.stderr.strip() or 'no word why').splitlines()[-1]}",
+        )
     return (PROBLEM if ended.returncode else OK), json.loads(ended.stdout)["selftest"]
 
 
@@ -74,8 +81,14 @@ def devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
         return
     found = probe_all(alsa, sysfs=sysfs, procfs=procfs)
     if not found and not named:
-        yield Check("devices", WARNING, "no capture device", "check the cable, lsusb, and the group audio")
-    meant = [p for p in found if wanted in (p.device.name, p.device.index, p.device.index.removesuffix(",0"))]
+        yield Check(
+            "devices", WARNING, "no capture device", "check the cable, lsusb, and the group audio"
+        )
+    meant = [
+        p
+        for p in found
+        if wanted in (p.device.name, p.device.index, p.device.index.removesuffix(",0"))
+    ]
     for probe in found:
         title = f"{probe.names[0].name} ({probe.device.description})"
         yield _judged(title, probe.trial, probe in meant)
@@ -83,18 +96,27 @@ def devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
         yield _judged(named, try_device(alsa, wanted), True)
 
 
-def _judged(title: str, trial: "Trial", named: bool) -> Check:
+def _judged(title: str, trial: "DeviceTrial", named: bool) -> Check:
     """One sentence for a trial; a device that edgeae itself listens to is as it should be."""
     name, offer, level = "device" if named else "devices", trial.offer, trial.level
     if trial.state != "ok" or not offer or not level:
         served = trial.state == "busy" and (not named or "edgeae" in str(trial.reason))
-        return Check(name, OK if served else PROBLEM if named else WARNING, f"{title}: {trial.state}, {trial.reason}")
+        return Check(
+            name,
+            OK if served else PROBLEM if named else WARNING,
+            f"{title}: {trial.state}, {trial.reason}",
+        )
     sentence = (
         f"{title}: {' '.join(map(str, offer.rates))} Hz, {' '.join(offer.formats)}, "
         f"{offer.channels_min} to {offer.channels_max} channels, peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS"
     )
     if level.peak_dbfs <= _QUIETEST:
-        return Check(name, WARNING, sentence, "it hears nothing: unmute it (alsamixer, F4), or try another --channel")
+        return Check(
+            name,
+            WARNING,
+            sentence,
+            "it hears nothing: unmute it (alsamixer, F4), or try another --channel",
+        )
     if level.peak_dbfs >= _LOUDEST:
         return Check(name, WARNING, sentence, "it clips: lower its capture volume (alsamixer, F4)")
     return Check(name, OK, sentence)

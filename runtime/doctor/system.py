@@ -24,7 +24,9 @@ def system(root: Path = ROOT) -> Check:
     name = re.search(r'^PRETTY_NAME="?(.*?)"?$', text(root / "etc/os-release"), re.MULTILINE)
     up = float((text(root / "proc/uptime") or "0").split()[0]) / 3600
     distribution = name[1] if name else "distribution not told"
-    return Check("system", OK, f"{distribution}, {platform.system()} {platform.release()}, up {up:.1f} h")
+    return Check(
+        "system", OK, f"{distribution}, {platform.system()} {platform.release()}, up {up:.1f} h"
+    )
 
 
 def clock(state: bool | None) -> Check:
@@ -50,9 +52,19 @@ def disk(place: Path, root: Path = ROOT) -> Check:
     free = told.f_bavail * told.f_frsize >> 20
     sentence = f"{place}: {free} MiB free, {kind}{', read-only' if read_only else ''}"
     if read_only:
-        return Check("disk", WARNING, sentence, "nothing can be kept here: name another place, or remount it (rw)")
+        return Check(
+            "disk",
+            WARNING,
+            sentence,
+            "nothing can be kept here: name another place, or remount it (rw)",
+        )
     if free < FULL_MIB or (told.f_files and not told.f_favail):
-        return Check("disk", PROBLEM, f"{sentence}: full", "delete something; detection goes on, files do not")
+        return Check(
+            "disk",
+            PROBLEM,
+            f"{sentence}: full",
+            "delete something; detection goes on, files do not",
+        )
     if free < SCARCE_MIB:
         return Check("disk", WARNING, sentence, "delete something before it is full")
     return Check("disk", OK, sentence)
@@ -65,7 +77,9 @@ def _mount(place: Path, mountinfo: str) -> tuple[str, bool]:
         mounted, _, source = line.partition(" - ")
         point = Path(_ESCAPED.sub(lambda match: chr(int(match[1], 8)), mounted.split()[4]))
         kind, _, options = source.split(" ", 2)
-        if place.is_relative_to(point) and len(point.parts) >= len(best[0].parts):  # a later mount hides an earlier
+        if place.is_relative_to(point) and len(point.parts) >= len(
+            best[0].parts
+        ):  # a later mount hides an earlier
             best = (point, kind, "ro" in f"{mounted.split()[5]},{options}".split(","))
     return best[1:]
 
@@ -74,7 +88,9 @@ def limits() -> Check:
     """How many files may be open at a time."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < FEW_FILES:
-        return Check("limits", WARNING, f"{soft} open files (hard limit {hard})", "raise it: ulimit -n 1024")
+        return Check(
+            "limits", WARNING, f"{soft} open files (hard limit {hard})", "raise it: ulimit -n 1024"
+        )
     return Check("limits", OK, f"{soft} open files (hard limit {hard})")
 
 
@@ -103,7 +119,11 @@ def service(environ: Mapping[str, str], root: Path = ROOT) -> Check:
     if "INVOCATION_ID" in environ:
         watchdog = int(environ.get("WATCHDOG_USEC", "0")) / 1e6
         told = ", ".join(name for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC") if name in environ)
-        return Check("service", OK, f"started by systemd ({told or 'no notification'}, watchdog {watchdog:g} s)")
+        return Check(
+            "service",
+            OK,
+            f"started by systemd ({told or 'no notification'}, watchdog {watchdog:g} s)",
+        )
     if (root / "run/systemd/system").is_dir():
         return Check("service", OK, "systemd runs here, this process was started by hand")
     return Check("service", OK, "no systemd here")

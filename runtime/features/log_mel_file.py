@@ -34,16 +34,27 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
     try:
         array = _mapped(path)
     except UNREADABLE as error:
-        raise AudioError(f"{path}: not a readable NumPy array ({_reason(error)}); compute it again") from error
+        raise AudioError(
+            f"{path}: not a readable NumPy array ({_reason(error)}); compute it again"
+        ) from error
     if spec != MelSpec():
-        raise AudioError(f"{path}: log-mel arrays are of the default features; this model has others, give audio")
-    if array.ndim != 2 or array.shape[1] != spec.n_mels or array.dtype.kind != "f" or not len(array):
+        raise AudioError(
+            f"{path}: log-mel arrays are of the default features; this model has others, give audio"
+        )
+    if (
+        array.ndim != 2
+        or array.shape[1] != spec.n_mels
+        or array.dtype.kind != "f"
+        or not len(array)
+    ):
         raise AudioError(
             f"{path}: holds {array.dtype} of shape {array.shape}; "
             f"a log-mel array is float, (n_frames, {spec.n_mels}), dB"
         )
     if len(array) > MOST_FRAMES:
-        raise AudioError(f"{path}: holds {len(array)} frames; at most {MOST_FRAMES} are read at once, split it")
+        raise AudioError(
+            f"{path}: holds {len(array)} frames; at most {MOST_FRAMES} are read at once, split it"
+        )
     if not np.isfinite(array).all():
         raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
     if np.abs(array).max() > WIDEST:
@@ -54,7 +65,9 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
 def _mapped(path: Path) -> NDArray[Any]:
     """The array in a file, without the memory that its header promises."""
     with path.open("rb") as file:
-        if file.read(7)[6:] != b"\x01":  # later versions have headers of up to 4 GiB, which no array of numbers needs
+        if (
+            file.read(7)[6:] != b"\x01"
+        ):  # later versions have headers of up to 4 GiB, which no array of numbers needs
             raise ValueError("not of version 1")
     with np.errstate(over="raise"):  # of the shape
         return np.lib.format.open_memmap(path, mode="r")

@@ -59,7 +59,9 @@ class MelSpec:
         limits["floor_db"] = (-300, 0)  # the lowest that float32 holds as a power
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"mel: {name} is {getattr(self, name)}; allowed is {low} to {high}")
+                raise ConfigError(
+                    f"mel: {name} is {getattr(self, name)}; allowed is {low} to {high}"
+                )
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
                 f"mel: the band from f_min {self.f_min} to f_max {self.f_max} Hz does not lie within "
@@ -78,8 +80,12 @@ class MelSpec:
         kinds: dict[str, type] = {"scale": str, "f_min": float, "f_max": float, "floor_db": float}
         for key, value in values.items():
             kind = kinds.get(key, int)
-            if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-                raise ConfigError(f"mel: {key} is {value!r:.40}; allowed is one of type {kind.__name__}")
+            if isinstance(value, bool) or not isinstance(
+                value, (int, float) if kind is float else kind
+            ):
+                raise ConfigError(
+                    f"mel: {key} is {value!r:.40}; allowed is one of type {kind.__name__}"
+                )
         try:
             return cls(**{key: kinds.get(key, int)(value) for key, value in values.items()})
         except OverflowError as error:
@@ -120,7 +126,9 @@ def filter_bank(spec: MelSpec) -> Float32:
     """(n_mels, n_fft // 2 + 1) triangles of area 1, weights per Hz."""
     edges = band_edges(spec)
     bins = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate)
-    slopes = (bins[None] - edges[:, None]) / np.diff(edges, append=np.inf)[:, None]  # from edge i to i + 1
+    slopes = (bins[None] - edges[:, None]) / np.diff(edges, append=np.inf)[
+        :, None
+    ]  # from edge i to i + 1
     triangles = np.maximum(0, np.minimum(slopes[:-2], 1 - slopes[1:-1]))
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
@@ -146,8 +154,12 @@ def _tables(spec: MelSpec) -> _Tables:
     bank = filter_bank(spec)
     empty = np.flatnonzero(~bank.any(axis=1))
     if len(empty):
-        raise ConfigError(f"mel: band {empty[0]} holds no Fourier bin; use fewer n_mels or a longer n_fft")
-    return _Tables(hann, tuple(_part(bank, first) for first in range(0, spec.n_mels, BANDS_AT_ONCE)))
+        raise ConfigError(
+            f"mel: band {empty[0]} holds no Fourier bin; use fewer n_mels or a longer n_fft"
+        )
+    return _Tables(
+        hann, tuple(_part(bank, first) for first in range(0, spec.n_mels, BANDS_AT_ONCE))
+    )
 
 
 def _part(bank: Float32, first: int) -> _Bands:
@@ -167,7 +179,9 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def _scratch(frames: int, n_fft: int) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
+def _scratch(
+    frames: int, n_fft: int
+) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
     """Room for windowed samples, their spectrum and its power, (frames, ...) each."""
     if _kept.size != (frames, n_fft):
         bins = n_fft // 2 + 1
@@ -205,7 +219,9 @@ class MelStream:
         self._tables = _tables(self.spec)
         self._held = 0  # samples of the block that is being heard
         self._sound = np.zeros((block - 1) * self.spec.hop + self.spec.n_fft, np.float32)
-        self._frames = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)[:: self.spec.hop]
+        self._frames = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)[
+            :: self.spec.hop
+        ]
 
     def frames(self, sound: Iterable[NDArray[np.floating[Any]]]) -> Iterator[Float32]:
         """Of sound that ends, pieces (n,): all of its frames, (n_frames, n_mels) dB in blocks."""
@@ -244,10 +260,14 @@ class MelStream:
             frames = self._frames[first : first + BLOCK]
             windowed, spectrum, power = _scratch(len(frames), self.spec.n_fft)
             np.multiply(frames, self._tables.window, out=windowed)
-            parts = np.fft.rfft(windowed, out=spectrum).view(np.float64)  # real and imaginary in turn
+            parts = np.fft.rfft(windowed, out=spectrum).view(
+                np.float64
+            )  # real and imaginary in turn
             np.square(parts, out=parts)
             np.add(parts[:, ::2], parts[:, 1::2], out=power, casting="same_kind")
             for part in self._tables.bank:
-                np.matmul(power[:, part.bins], part.weights, out=mel[first : first + BLOCK, part.bands])
+                np.matmul(
+                    power[:, part.bins], part.weights, out=mel[first : first + BLOCK, part.bands]
+                )
         np.log10(np.maximum(mel, np.float32(10 ** (self.spec.floor_db / 10)), out=mel), out=mel)
         return np.multiply(mel, np.float32(10), out=mel)

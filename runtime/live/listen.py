@@ -1,7 +1,7 @@
 """Listening for months: all microphones, one thread that scores.
 
 Microphone (threads) -> Backlog --+
-Microphone (threads) -> Backlog --+--> listen: Ear -> Source -> Teller -> Outbox (threads)
+Microphone (threads) -> Backlog --+--> listen: DeviceRoute -> Source -> Teller -> Outbox (threads)
 """
 
 import contextlib
@@ -16,20 +16,22 @@ from ..audio.channel import Channel, select_channel
 from ..audio.sound_file import LOUDEST
 from ..capture.capture import Block, Gap
 from ..capture.microphone import Microphone
-from ..capture.negotiate import RefusedError
+from ..capture.negotiate import FormatRefusedError
 from ..capture.queue import Item, Lost, Setup
 from ..errors import AudioError
 from ..system.arrays import Float32
 from ..system.clock import now
 from .source import Source, tell
 
-TICK_SECONDS = 1.0  # more than what wakes the listening (`edgeae.runtime.capture.queue`), or both would
+TICK_SECONDS = (
+    1.0  # more than what wakes the listening (`edgeae.runtime.capture.queue`), or both would
+)
 TRIM_SECONDS = 60.0
 TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
 
 
 @dataclass
-class Ear:
+class DeviceRoute:
     """A microphone, and a source for each of its channels that is listened to."""
 
     microphone: Microphone
@@ -54,7 +56,9 @@ class Ear:
         for item in batched(self.microphone.backlog.take()):
             if isinstance(item, Setup):
                 self.setup = item
-            samples = self.setup.decode(item.raw) if isinstance(item, Block) and self.setup else None
+            samples = (
+                self.setup.decode(item.raw) if isinstance(item, Block) and self.setup else None
+            )
             for channel, source in self.sources:
                 if isinstance(item, Setup):
                     source.begin(item.samplerate, item.channels, item.format)
@@ -112,7 +116,7 @@ def _joined(blocks: list[Block]) -> Iterator[Block]:
 
 
 def listen(
-    ears: Sequence[Ear],
+    ears: Sequence[DeviceRoute],
     bell: Condition,
     stopped: Callable[[], bool],
     tick: Callable[[], None],
@@ -139,7 +143,7 @@ def listen(
         tick()
 
 
-def _all_done(ears: Sequence[Ear]) -> bool:
+def _all_done(ears: Sequence[DeviceRoute]) -> bool:
     return any(ear.heard for ear in ears) and all(ear.done for ear in ears)
 
 
@@ -154,6 +158,8 @@ def _check_heard(microphones: Sequence[Microphone], wait: float, give_up: float)
     if len(failures) < len(microphones):
         return
     heard = any(microphone.heard is not None for microphone in microphones)
-    hopeless = not heard and all(isinstance(failure, RefusedError) for failure in failures)
-    if hopeless or min(microphone.silent_for for microphone in microphones) >= (give_up if heard else wait):
+    hopeless = not heard and all(isinstance(failure, FormatRefusedError) for failure in failures)
+    if hopeless or min(microphone.silent_for for microphone in microphones) >= (
+        give_up if heard else wait
+    ):
         raise failures[0]

@@ -13,7 +13,7 @@ from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 
 
-class Report:
+class SourceReporter:
     """Turns the windows of one source into lines, and remembers whether any was anomalous."""
 
     def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
@@ -47,7 +47,9 @@ class Report:
     def _learn(self, window: Window, result: Result) -> Iterator[Line]:
         """Let the tracker hear; sound that a gap lost does not count."""
         seconds, self._t = min(result.t - self._t, self._detector.window), result.t
-        if self._track and (status := self._track.hear(window, result, seconds, alarm=self._alarm.active)):
+        if self._track and (
+            status := self._track.hear(window, result, seconds, alarm=self._alarm.active)
+        ):
             yield status_line(self._source, result.t, **status)
 
     def gap(self) -> None:

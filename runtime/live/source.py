@@ -9,16 +9,18 @@ from ..outputs.lines import gap_line, status_line, words
 from ..outputs.outbox import Line
 from ..outputs.registry import Outputs
 from ..scoring.detector import Detector
-from ..scoring.window_stream import Listener, Window, see
+from ..scoring.window_stream import Window, WindowStream, see
 from ..system.arrays import Float32
 from ..system.clock import now
-from .reporter import Report
+from .reporter import SourceReporter
 from .stream import Stream
 
 
 def tell(sources: Sequence["Source"]) -> None:
     """Tell what was heard and not told yet; a network sees the sound of all its sources at once."""
-    for source, windows in zip(sources, see([source.listener for source in sources]), strict=True):
+    for source, windows in zip(
+        sources, see([source.window_stream for source in sources]), strict=True
+    ):
         source.tell_windows(windows)
 
 
@@ -39,7 +41,7 @@ class Source:
         self.name, self._detector, self._out, self._model = name, detector, out, model
         self._clips = out.recorder(name, detector.machine)
         self._view = out.view(name, detector, model)
-        self._report, self._duration = Report(detector, name, track), duration
+        self._report, self._duration = SourceReporter(detector, name, track), duration
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
         self._heard = now()  # when the last sample was
@@ -52,9 +54,9 @@ class Source:
         return self._stream.t
 
     @property
-    def listener(self) -> Listener:
+    def window_stream(self) -> WindowStream:
         """What the sound comes to."""
-        return self._stream.listener
+        return self._stream.window_stream
 
     @property
     def samplerate(self) -> int:
@@ -128,7 +130,13 @@ class Source:
         if not self.told:
             return
         lost = round(self._lost, 3)
-        self.status("stopped", windows=self.windows, gaps=self._gaps, lost_seconds=lost, alarm=self._report.alarm)
+        self.status(
+            "stopped",
+            windows=self.windows,
+            gaps=self._gaps,
+            lost_seconds=lost,
+            alarm=self._report.alarm,
+        )
 
     def tell_windows(self, windows: Iterable[Window]) -> None:
         """Tell of windows that its sound completed."""
@@ -145,7 +153,7 @@ class Source:
             yield window
 
     def _tell(self, line: Line, age: float | None = None) -> None:
-        teller, self.told = self._out.teller, True
+        teller, self.told = self._out.publisher, True
         teller.stamp(line, self._detector.machine, age)
         if line["type"] != "score":
             self._out.notify.status(words(line))

@@ -44,7 +44,9 @@ class Pipe:
                     f"stdin begins as a {HEADERS[raw[:4]]} file and not with raw PCM; name the file instead"
                 )
             first = False
-            whole = decode(raw[: len(raw) // self._frame * self._frame], self._encoding, self._channels)
+            whole = decode(
+                raw[: len(raw) // self._frame * self._frame], self._encoding, self._channels
+            )
             yield select_channel(whole, self._channel)
 
     def _read(self) -> bytes:

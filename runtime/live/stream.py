@@ -21,7 +21,7 @@ class Stream:
     def __init__(self, pipeline: Pipeline, samplerate: int, start: float = 0.0) -> None:
         """start: seconds of sound before this stream."""
         self.samplerate = samplerate  # Hz
-        self.listener, self._start = pipeline.listener(samplerate), start
+        self.window_stream, self._start = pipeline.window_stream(samplerate), start
         self._rate = pipeline.spec.sample_rate
         self._frames = 0
         self._restart()
@@ -39,14 +39,14 @@ class Stream:
     def push(self, block: Float32) -> list[Window]:
         """A block (n,), full scale 1; AudioError, and nothing was heard, if it is no sound."""
         self.hear(block)
-        return see([self.listener])[0]
+        return see([self.window_stream])[0]
 
     def hear(self, block: Float32) -> None:
         """A block as for `push`, whose windows `see` gives, those of many streams at once."""
         samples = checked(block)
         self._frames += len(block)
-        self.listener.measure(samples)
-        self.listener.hear(self._resampler.push(samples))
+        self.window_stream.measure(samples)
+        self.window_stream.hear(self._resampler.push(samples))
 
     def gap(self, frames: int) -> None:
         """Nothing heard before the gap is mixed with what comes after it."""
@@ -54,17 +54,20 @@ class Stream:
         self._restart()
 
     def _restart(self) -> None:
-        self.listener.reset(int(self.seconds * self._rate))
+        self.window_stream.reset(int(self.seconds * self._rate))
         self._resampler = Resampler(self.samplerate, self._rate)
 
     @property
     def full(self) -> bool:
         """A whole decision window was heard since the start or the last gap."""
-        return self.listener.full
+        return self.window_stream.full
 
     def flush(self) -> list[Window]:
         """The windows that the end of the sound completes; AudioError for less than a patch since the last gap."""
-        return self.listener.push(self._resampler.push(np.empty(0, np.float32), last=True)) + self.listener.flush()
+        return (
+            self.window_stream.push(self._resampler.push(np.empty(0, np.float32), last=True))
+            + self.window_stream.flush()
+        )
 
 
 def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:

@@ -69,7 +69,9 @@ def _unpack(value: Any, depth: int = 0) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"shape", "float32"}:
-        array: NDArray[np.float32] = np.frombuffer(base64.b64decode(value["float32"], validate=True), "<f4")
+        array: NDArray[np.float32] = np.frombuffer(
+            base64.b64decode(value["float32"], validate=True), "<f4"
+        )
         if not np.isfinite(array).all():
             raise ValueError("an array holds values that are not numbers")
         return array.reshape(value["shape"])
@@ -110,7 +112,9 @@ class Artifact:
                 f"{path}: cannot be read ({error.strerror}); give an artifact of `edgeae export`"
             ) from error
         except ArtifactError as error:
-            raise ArtifactError(f"{path}: not a usable edgeae artifact: {error}; copy or export it again") from error
+            raise ArtifactError(
+                f"{path}: not a usable edgeae artifact: {error}; copy or export it again"
+            ) from error
 
     @classmethod
     def from_bytes(cls, model: bytes) -> "Artifact":
@@ -153,12 +157,16 @@ class Artifact:
             text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
             return Artifact(self.model, self.mel, _unpack(json.loads(text)))
         except ValueError as error:
-            raise ArtifactError(f"what it should hold cannot be written ({error}); export it again") from error
+            raise ArtifactError(
+                f"what it should hold cannot be written ({error}); export it again"
+            ) from error
 
     def to_bytes(self) -> bytes:
         """The file."""
         sections = {"mel": self.mel.to_dict(), **_pack(self.sections)}
-        text = {f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()}
+        text = {
+            f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()
+        }
         first = {"edgeae.format": str(FORMAT), "edgeae.sha256": digest(self.model, text)}
         return with_metadata(self.model, "edgeae.", first | text)
 
@@ -175,7 +183,9 @@ class Artifact:
         try:
             replace_file(path, content)
         except OSError as error:
-            raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+            raise ConfigError(
+                f"{path}: cannot be written ({error.strerror}); choose another place"
+            ) from error
 
 
 def digest(model: bytes, metadata: dict[str, str]) -> str:

@@ -39,12 +39,16 @@ def split_models(arguments: tuple[str, ...]) -> tuple[list[Path], list[str]]:
         return models or [default_model()], rest
     except ArtifactError as error:
         missing = next((name for name in rest if name != "-" and not Path(name).exists()), None)
-        raise ArtifactError(f"{error}; {missing} does not exist" if missing else str(error)) from error
+        raise ArtifactError(
+            f"{error}; {missing} does not exist" if missing else str(error)
+        ) from error
 
 
 def split_model(arguments: tuple[str, ...]) -> tuple[Path, list[str]]:
     """The same for a command that works on one artifact."""
     models, rest = split_models(arguments)
     if len(models) > 1:
-        raise ConfigError(f"two artifacts were named, {models[0]} and {models[1]}; one command works on one")
+        raise ConfigError(
+            f"two artifacts were named, {models[0]} and {models[1]}; one command works on one"
+        )
     return models[0], rest

@@ -47,16 +47,24 @@ class Network:
         except ArtifactError:
             raise
         except Exception as error:  # onnxruntime's exceptions have no common base below Exception
-            raise ArtifactError(f"onnxruntime refuses the network ({_reason(error)}); export it again") from error
+            raise ArtifactError(
+                f"onnxruntime refuses the network ({_reason(error)}); export it again"
+            ) from error
         shape = inputs[0][1] if len(inputs) == 1 else []
         if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not _is_length(shape[1]):
-            raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})")
+            raise ArtifactError(
+                f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})"
+            )
         if not outputs >= {RESIDUAL, STATISTICS}:
-            raise ArtifactError(f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}")
+            raise ArtifactError(
+                f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}"
+            )
         self.patch_frames: int = shape[1]
         self._input, self._n_mels = inputs[0][0], artifact.mel.n_mels
         self._range = _range_of(artifact)
-        _within(DEADLINE, lambda: self(np.full((1, self.patch_frames, self._n_mels), -50, np.float32)))
+        _within(
+            DEADLINE, lambda: self(np.full((1, self.patch_frames, self._n_mels), -50, np.float32))
+        )
 
     def __call__(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels), see the class."""
@@ -81,18 +89,27 @@ class Network:
         if len(patches) <= BATCH:
             return self._batch(patches, output, shape)
         return np.concatenate(
-            [self._batch(patches[k : k + BATCH], output, shape) for k in range(0, len(patches), BATCH)]
+            [
+                self._batch(patches[k : k + BATCH], output, shape)
+                for k in range(0, len(patches), BATCH)
+            ]
         )
 
     def _batch(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
         try:
             found: Any = self._session.run([output], {self._input: patches})[0]
         except Exception as error:  # see above
-            raise ArtifactError(f"the network cannot be run ({_reason(error)}); export it again") from error
+            raise ArtifactError(
+                f"the network cannot be run ({_reason(error)}); export it again"
+            ) from error
         if found.shape != (len(patches), *shape) or found.dtype != np.float32:
-            raise ArtifactError(f"the network gives {found.dtype} {found.shape} as {output}; export it again")
+            raise ArtifactError(
+                f"the network gives {found.dtype} {found.shape} as {output}; export it again"
+            )
         if not np.isfinite(found).all():
-            raise ArtifactError(f"the network gives values that are not numbers as {output}; export it again")
+            raise ArtifactError(
+                f"the network gives values that are not numbers as {output}; export it again"
+            )
         return np.asarray(found)
 
 
@@ -108,7 +125,9 @@ def _session(model: bytes) -> Any:
         model,
         options,
         ["CPUExecutionProvider"],
-        disabled_optimizers=["ConstantFolding"],  # edgeae folds when it exports; the limit would not hold for it
+        disabled_optimizers=[
+            "ConstantFolding"
+        ],  # edgeae folds when it exports; the limit would not hold for it
         enable_fallback=0,  # which prints to stdout
     )
 
@@ -119,13 +138,17 @@ def _prepare() -> None:
 
     Not within the deadline: the import takes as long as the disk does, and Python cannot end while a thread is at it.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a database, and look-ups of its maker's host
+    os.environ.setdefault(
+        "ORT_DISABLE_TELEMETRY", "1"
+    )  # a database, and look-ups of its maker's host
     import onnxruntime
 
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY}))
+    onnxruntime.create_and_register_allocator(
+        place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY})
+    )
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
@@ -147,7 +170,9 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
     while thread.is_alive() and time.process_time() < end:
         thread.join(LOOK_SECONDS)
     if not outcome:
-        raise ArtifactError(f"the network took longer than {seconds:g} s of computing for one patch; use a smaller one")
+        raise ArtifactError(
+            f"the network took longer than {seconds:g} s of computing for one patch; use a smaller one"
+        )
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
@@ -162,11 +187,15 @@ def _range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:
     if not artifact.sections["quantization"]:
         return None
     try:
-        low, high = (artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db"))
+        low, high = (
+            artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db")
+        )
         if low.shape != (artifact.mel.n_mels,) or high.shape != low.shape:
             raise ValueError(f"its shape is {low.shape}")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ArtifactError(f"the input range of the int8 network is missing ({error}); export it again") from error
+        raise ArtifactError(
+            f"the input range of the int8 network is missing ({error}); export it again"
+        ) from error
     return low, high
 
 
@@ -176,7 +205,11 @@ def statistics_of(z: Float32, residual: Float32) -> Float32:
     -> (n_patches, 3, 2 * n_mels)
     """
     both = np.concatenate([z, residual], axis=2)
-    rows = [both.sum(axis=1), np.square(both).sum(axis=1), np.square(np.diff(both, axis=1)).sum(axis=1)]
+    rows = [
+        both.sum(axis=1),
+        np.square(both).sum(axis=1),
+        np.square(np.diff(both, axis=1)).sum(axis=1),
+    ]
     return np.stack(rows, axis=1)
 
 

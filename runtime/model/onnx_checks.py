@@ -47,7 +47,9 @@ def _check_tensor(data: memoryview) -> None:
         if number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0):
             raise ArtifactError("it keeps data outside of the file")
     if elements > MAX_ELEMENTS:
-        raise ArtifactError(f"it holds a tensor of {elements} elements; at most {MAX_ELEMENTS} are allowed")
+        raise ArtifactError(
+            f"it holds a tensor of {elements} elements; at most {MAX_ELEMENTS} are allowed"
+        )
 
 
 def _check_attribute(data: memoryview) -> None:
@@ -57,9 +59,13 @@ def _check_attribute(data: memoryview) -> None:
         if number == _ATTRIBUTE_TENSOR:
             _check_tensor(value)
         if number in (_ATTRIBUTE_INT, _ATTRIBUTE_INTS):
-            large = [n for n in _numbers(kind, value) if MAX_ATTRIBUTE < n < 1 << 63]  # above: negative
+            large = [
+                n for n in _numbers(kind, value) if MAX_ATTRIBUTE < n < 1 << 63
+            ]  # above: negative
             if large:
-                raise ArtifactError(f"it holds the attribute {large[0]}; at most {MAX_ATTRIBUTE} is allowed")
+                raise ArtifactError(
+                    f"it holds the attribute {large[0]}; at most {MAX_ATTRIBUTE} is allowed"
+                )
 
 
 def _check_node(data: memoryview) -> None:
@@ -80,7 +86,10 @@ def _check_node(data: memoryview) -> None:
 
 
 def _check_graph(data: memoryview) -> None:
-    checks: dict[int, Callable[[memoryview], None]] = {_GRAPH_NODE: _check_node, _GRAPH_INITIALIZER: _check_tensor}
+    checks: dict[int, Callable[[memoryview], None]] = {
+        _GRAPH_NODE: _check_node,
+        _GRAPH_INITIALIZER: _check_tensor,
+    }
     for number, kind, value in _fields(data):
         if number == _GRAPH_SPARSE:
             raise ArtifactError("it holds sparse tensors")

@@ -108,7 +108,9 @@ def _entry(data: memoryview) -> tuple[str, memoryview]:
 def read_metadata(model: bytes, prefix: str) -> dict[str, str]:
     """The ``metadata_props`` whose keys begin with ``prefix``; ValueError or IndexError for no ONNX file."""
     fields = _fields(memoryview(model))
-    entries = (_entry(value) for number, kind, value in fields if number == _MODEL_METADATA and kind == 2)
+    entries = (
+        _entry(value) for number, kind, value in fields if number == _MODEL_METADATA and kind == 2
+    )
     return {key: _text(value) for key, value in entries if key.startswith(prefix)}
 
 
@@ -120,5 +122,7 @@ def with_metadata(model: bytes, prefix: str, metadata: dict[str, str]) -> bytes:
         if number != _MODEL_METADATA or kind != 2 or not _entry(value)[0].startswith(prefix)
     ]
     for key, text in metadata.items():
-        kept.append(_encode(_MODEL_METADATA, 2, _encode(1, 2, key.encode()) + _encode(2, 2, text.encode())))
+        kept.append(
+            _encode(_MODEL_METADATA, 2, _encode(1, 2, key.encode()) + _encode(2, 2, text.encode()))
+        )
     return b"".join(kept)

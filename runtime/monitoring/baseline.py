@@ -11,11 +11,13 @@ from ..system.arrays import Float64
 if TYPE_CHECKING:
     from ..scoring.detector import Detector
 
-LEAST_DEAF = 1e3  # dB; a band with such a deviation is one that training makes the network deaf to
+MASKED_BAND_STD_DB = (
+    1e3  # dB; a band with such a deviation is one that training makes the network deaf to
+)
 
 
 @dataclass(frozen=True)
-class Normal:
+class BandBaseline:
     """The mean log-mel of this machine, and how it varies while nothing is wrong."""
 
     bands: Float64  # (n_mels,) dB
@@ -27,10 +29,14 @@ class Normal:
     @classmethod
     def of(cls, detector: "Detector") -> Self:
         n, std, fleet = detector.spec.n_mels, detector.band_std, detector.head.fleet
-        learned = 1 + 1 / max(1, detector.head.windows)  # the mean itself is only as good as its windows
-        scale = fleet.deviation[1 : 1 + n] * std * np.sqrt(learned)
-        heard = std < LEAST_DEAF
-        covariance = (fleet.correlations[0][:n, :n] * np.outer(scale, scale))[np.ix_(heard, heard)]
+        learned = 1 + 1 / max(
+            1, detector.head.windows
+        )  # the mean itself is only as good as its windows
+        scale = fleet.within_std[1 : 1 + n] * std * np.sqrt(learned)
+        heard = std < MASKED_BAND_STD_DB
+        covariance = (fleet.within_correlation[0][:n, :n] * np.outer(scale, scale))[
+            np.ix_(heard, heard)
+        ]
         level = float(covariance.mean())
         scatter = float(np.diag(covariance).mean()) - level
         bands = detector.head.mean[1 : 1 + n] * std + _origin(detector)
@@ -42,6 +48,8 @@ def _origin(detector: "Detector") -> Float64:
     """(n_mels,) dB that stands for 0 in the network's input, from what the network makes of a known patch."""
     n, frames = detector.spec.n_mels, detector.network.patch_frames
     ranges = detector.artifact.sections.get("quantization")
-    probe = np.full(n, -50.0) if not ranges else (ranges["input_low_db"] + ranges["input_high_db"]) / 2
+    probe = (
+        np.full(n, -50.0) if not ranges else (ranges["input_low_db"] + ranges["input_high_db"]) / 2
+    )
     patch = np.tile(probe.astype(np.float32), (1, frames, 1))
     return np.asarray(probe - detector.network(patch)[0, 0, :n] / frames * detector.band_std)

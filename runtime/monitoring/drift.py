@@ -47,14 +47,16 @@ class Tracker:
             )
         self._detector, self._constant = detector, days * 86400
         self._bound = detector.threshold.value + 2 * np.log(SHARE)
-        self.drift: Float64 = np.zeros(len(detector.head.mean))  # (size,), as the coordinates
+        self.drift: Float64 = np.zeros(len(detector.head.mean))  # (size,), as the features
         self.learned = 0.0  # seconds of sound
-        self._waiting: deque[tuple[float, Float64]] = deque()  # minutes: seconds, mean deviation from the calibration
+        self._waiting: deque[tuple[float, Float64]] = (
+            deque()
+        )  # minutes: seconds, mean deviation from the calibration
         self._minute: list[tuple[float, Float64]] = []  # its windows
 
     def compensated(self, window: Window) -> Window:
         """``window`` as it would be had the machine not drifted."""
-        return replace(window, coordinates=window.coordinates - self.drift)
+        return replace(window, features=window.features - self.drift)
 
     @property
     def distance(self) -> float:
@@ -70,7 +72,7 @@ class Tracker:
             self._waiting.clear()
             self._minute.clear()
         elif window.full and result.health == "ok":
-            self._minute.append((seconds, window.coordinates - self._detector.head.mean))
+            self._minute.append((seconds, window.features - self._detector.head.mean))
             if sum(heard for heard, _ in self._minute) >= MINUTE:
                 self._wait(*_mean(self._minute))
                 self._minute.clear()

@@ -53,7 +53,9 @@ class TrackFile:
         try:
             self.save()  # now, not after an hour, is the time to say that it fails
         except OSError as error:
-            raise ConfigError(f"--track {path}: cannot be written ({error.strerror}); choose another place") from error
+            raise ConfigError(
+                f"--track {path}: cannot be written ({error.strerror}); choose another place"
+            ) from error
 
     def __enter__(self) -> Self:
         """ConfigError if another process is in it."""
@@ -65,7 +67,9 @@ class TrackFile:
             click.echo(f"edgeae: {words}", err=True)
         os.close(self._lock)
 
-    def hear(self, window: Window, result: Result, seconds: float, *, alarm: bool) -> dict[str, Any] | None:
+    def hear(
+        self, window: Window, result: Result, seconds: float, *, alarm: bool
+    ) -> dict[str, Any] | None:
         """As `Tracker.hear`; what to say in a status line, once an hour of sound."""
         self.tracker.hear(window, result, seconds, alarm=alarm)
         self._untold += seconds
@@ -77,8 +81,15 @@ class TrackFile:
 
     def save(self) -> None:
         """Replace the file, at once and whole; OSError if that fails."""
-        learned, drift = round(self.tracker.learned, 3), [round(value, 7) for value in self.tracker.drift.tolist()]
-        state = {**self._identity, "saved": datetime.now(UTC).isoformat(timespec="seconds"), "learned": learned}
+        learned, drift = (
+            round(self.tracker.learned, 3),
+            [round(value, 7) for value in self.tracker.drift.tolist()],
+        )
+        state = {
+            **self._identity,
+            "saved": datetime.now(UTC).isoformat(timespec="seconds"),
+            "learned": learned,
+        }
         replace_file(self._path, json.dumps({**state, "drift": drift}).encode())
 
     def _saved(self) -> str:
@@ -92,12 +103,16 @@ class TrackFile:
     def _restore(self) -> None:
         try:
             if self._path.stat().st_size > MOST_BYTES:
-                raise ConfigError(f"--track {self._path}: is no state of a tracker; name another file")
+                raise ConfigError(
+                    f"--track {self._path}: is no state of a tracker; name another file"
+                )
             text = self._path.read_bytes()
         except FileNotFoundError:
             return
         except OSError as error:
-            raise ConfigError(f"--track {self._path}: cannot be read ({error.strerror}); name another file") from error
+            raise ConfigError(
+                f"--track {self._path}: cannot be read ({error.strerror}); name another file"
+            ) from error
         try:
             state = json.loads(text)
             self._check(state)
@@ -134,19 +149,26 @@ class TrackFile:
                 f"--track {self._path}: is damaged and cannot be moved to {aside} ({error.strerror}); "
                 f"remove one of the two"
             ) from error
-        click.echo(f"edgeae: {self._path} is damaged and was moved to {aside}; tracking begins anew", err=True)
+        click.echo(
+            f"edgeae: {self._path} is damaged and was moved to {aside}; tracking begins anew",
+            err=True,
+        )
 
 
 def _locked(path: Path) -> int:
     """A lock that says that a process keeps ``path``, which is replaced and so cannot hold it itself."""
     try:
-        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(
+            path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+        )
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
         raise ConfigError(f"--track {path}: another process keeps it; name another file") from error
     except OSError as error:
-        raise ConfigError(f"--track {path}: cannot be written ({error.strerror}); choose another place") from error
+        raise ConfigError(
+            f"--track {path}: cannot be written ({error.strerror}); choose another place"
+        ) from error
     return lock
 
 

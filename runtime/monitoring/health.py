@@ -22,7 +22,7 @@ from ..scoring.detector import Detector
 from ..scoring.threshold import reference_for
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
-from .alarm import Event
+from .alarm import AlarmEvent
 from .states import WORSE, State
 
 ENDS = 3  # windows without a condition that end it
@@ -39,11 +39,13 @@ DEVIATIONS = 3.0  # normal ones, that the level has to move, too
 FELL = 2.0  # normal deviations, that each band above the edge has to fall, too
 ALIKE = 2.0  # normal deviations from each other of bands that moved alike, which is at most half of the level
 LEAST_SCATTER = 0.5  # dB
-USUAL = 0.95  # of normal windows are no further from normal than what is called normal but for its gain
+USUAL = (
+    0.95  # of normal windows are no further from normal than what is called normal but for its gain
+)
 
 
 @dataclass(frozen=True)
-class Condition:
+class SoundCondition:
     """The state of the sound of a window, in numbers and in one sentence."""
 
     state: State
@@ -51,7 +53,7 @@ class Condition:
     numbers: dict[str, float]
 
 
-OK = Condition("ok", "the sound can be judged again", {})
+OK = SoundCondition("ok", "the sound can be judged again", {})
 
 
 class Health:
@@ -62,7 +64,7 @@ class Health:
         self.condition, self._without = OK, 0
         self._cause: Literal["machine", "microphone"] = "machine"  # of the alarm that is on
 
-    def update(self, window: Window) -> Condition:
+    def update(self, window: Window) -> SoundCondition:
         """The condition with ``window``."""
         found = self._examine(window)
         self._without = 0 if found.state == self.condition.state else self._without + 1
@@ -70,35 +72,41 @@ class Health:
             self.condition, self._without = found, 0
         return self.condition
 
-    def _examine(self, window: Window) -> Condition:
+    def _examine(self, window: Window) -> SoundCondition:
         checks = (self._silence, self._stuck, self._clipping, self._bandwidth, self._level)
         return next((found for check in checks if (found := check(window))), OK)
 
     def _limit(self, state: State, limit: float) -> float:
         return limit * STAYS if self.condition.state == state else limit
 
-    def _silence(self, window: Window) -> Condition | None:
+    def _silence(self, window: Window) -> SoundCondition | None:
         share = silent_share(window, self._detector.spec.floor_db)
         if share < self._limit("silence", INTERRUPTED):
             return None
         said = f"{share:.0%} of a second is silence"
-        return Condition("silence", f"{said}; not judged: check the microphone and its cable", _share(share))
+        return SoundCondition(
+            "silence", f"{said}; not judged: check the microphone and its cable", _share(share)
+        )
 
-    def _stuck(self, window: Window) -> Condition | None:
+    def _stuck(self, window: Window) -> SoundCondition | None:
         share = window.raw.stuck
         if share < self._limit("stuck", INTERRUPTED):
             return None
         said = f"for {share:.0%} of a second the samples stand still or repeat themselves"
-        return Condition("stuck", f"{said}; not judged: reconnect the microphone", _share(share))
+        return SoundCondition(
+            "stuck", f"{said}; not judged: reconnect the microphone", _share(share)
+        )
 
-    def _clipping(self, window: Window) -> Condition | None:
+    def _clipping(self, window: Window) -> SoundCondition | None:
         share = window.raw.clipped
         if share < self._limit("clipping", CLIPPED):
             return None
         said = f"{share:.2%} of the samples are clipped"
-        return Condition("clipping", f"{said}: turn the gain down or move the microphone away", _share(share))
+        return SoundCondition(
+            "clipping", f"{said}: turn the gain down or move the microphone away", _share(share)
+        )
 
-    def _bandwidth(self, window: Window) -> Condition | None:
+    def _bandwidth(self, window: Window) -> SoundCondition | None:
         if window.bands is None:
             return None
         change, limit = window.bands - self._normal.bands, self._limit("bandwidth", MISSING)
@@ -110,9 +118,13 @@ class Health:
             return None
         said = f"the sound above {above / 1000:.1f} kHz is missing ({drop:.0f} dB below normal)"
         advice = "the microphone or its rate changed, not the machine; mend it or calibrate again"
-        return Condition("bandwidth", f"{said}: {advice}", {"above_hz": round(above), "missing_db": round(drop, 1)})
+        return SoundCondition(
+            "bandwidth",
+            f"{said}: {advice}",
+            {"above_hz": round(above), "missing_db": round(drop, 1)},
+        )
 
-    def _level(self, window: Window) -> Condition | None:
+    def _level(self, window: Window) -> SoundCondition | None:
         if window.bands is None or self._detector.machine is None:  # machines differ in level
             return None
         moved = np.sort(window.bands - self._normal.bands)
@@ -124,9 +136,9 @@ class Health:
             return None
         said = f"all of the sound is {abs(shift):.1f} dB {'louder' if shift > 0 else 'quieter'} than normal"
         advice = "check the gain and the distance of the microphone, then calibrate again"
-        return Condition("level", f"{said}: {advice}", {"change_db": round(shift, 1)})
+        return SoundCondition("level", f"{said}: {advice}", {"change_db": round(shift, 1)})
 
-    def explained(self, event: Event, window: Window) -> Event:
+    def explained(self, event: AlarmEvent, window: Window) -> AlarmEvent:
         """``event`` with its cause, and what to check where it is the microphone."""
         if event.phase == "end":
             return replace(event, cause=self._cause)
@@ -134,7 +146,9 @@ class Health:
             self._cause = "machine"
             return event
         self._cause = "microphone" if self._to_blame(window) else "machine"
-        return replace(event, cause=self._cause, sentence=f"{self.condition.sentence}; {event.sentence}")
+        return replace(
+            event, cause=self._cause, sentence=f"{self.condition.sentence}; {event.sentence}"
+        )
 
     def _to_blame(self, window: Window) -> bool:
         """The condition alone explains that the sound is not as normal."""
@@ -149,7 +163,7 @@ class Health:
         head = self._detector.head
         reference = reference_for(self._detector.references(head.kind), head.windows)
         usual = float(np.quantile(reference.parts[:, 0], USUAL))
-        return float(head.distances(window.coordinates)[0]) <= usual
+        return float(head.distances(window.features)[0]) <= usual
 
 
 def silent_share(window: Window, floor_db: float) -> float:

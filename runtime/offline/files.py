@@ -15,11 +15,11 @@ from ..audio.channel import Channel
 from ..audio.recordings import audio_files
 from ..audio.sound_file import SUFFIXES
 from ..errors import AudioError, ConfigError
-from ..live.reporter import Report
+from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
 from ..monitoring.drift_file import TrackFile
 from ..outputs.outbox import Line
-from ..outputs.publisher import Teller
+from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
 from ..system.process_pool import in_order
 from ..system.progress import bar, draws_over
@@ -37,10 +37,14 @@ def expand(arguments: Iterable[str]) -> list[Path]:
     return paths
 
 
-def score_file(detector: Detector, channel: Channel, track: TrackFile | None, path: Path) -> tuple[list[Line], bool]:
+def score_file(
+    detector: Detector, channel: Channel, track: TrackFile | None, path: Path
+) -> tuple[list[Line], bool]:
     """The lines of a recording, and was any window anomalous; AudioError, and no line, where it is bad."""
-    report, windows = Report(detector, str(path), track), detector.read(path, channel)
-    heard = list(windows) if track else windows  # a tracker must not learn from what turns out to be bad
+    report, windows = SourceReporter(detector, str(path), track), detector.read(path, channel)
+    heard = (
+        list(windows) if track else windows
+    )  # a tracker must not learn from what turns out to be bad
     return list(report.lines(heard)), report.anomalous
 
 
@@ -52,7 +56,7 @@ def score_files(
     detector: Detector,
     paths: Sequence[Path],
     channel: Channel,
-    teller: Teller,
+    teller: LinePublisher,
     track: TrackFile | None = None,
     *,
     jobs: int = 1,
@@ -78,6 +82,6 @@ def score_files(
             bad += 1
             continue
         for line in lines[told[path].lines if path in told else 0 :]:
-            teller.tell(line, detector.machine)
+            teller.publish(line, detector.machine)
         anomalous |= found
     return anomalous, bad

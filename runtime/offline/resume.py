@@ -54,7 +54,10 @@ class Logged:
         """Thresholds tell artifacts apart; the lines between two scores go with the one before."""
         source = line["source"]
         if line["type"] == "score":
-            if (line["threshold"], line["machine"]) == (self._detector.threshold.value, self._detector.machine):
+            if (line["threshold"], line["machine"]) == (
+                self._detector.threshold.value,
+                self._detector.machine,
+            ):
                 self._foreign.discard(source)
             else:
                 self._foreign.add(source)
@@ -81,8 +84,15 @@ class Logged:
 
 def logs_of(log: Path) -> list[Path]:
     """A log and the full ones before it, the oldest first."""
-    numbered = (path for path in log.parent.glob(f"{glob.escape(log.name)}.*") if path.suffix[1:].isdecimal())
-    return [*sorted(numbered, key=lambda path: -int(path.suffix[1:])), *([log] if log.exists() else [])]
+    numbered = (
+        path
+        for path in log.parent.glob(f"{glob.escape(log.name)}.*")
+        if path.suffix[1:].isdecimal()
+    )
+    return [
+        *sorted(numbered, key=lambda path: -int(path.suffix[1:])),
+        *([log] if log.exists() else []),
+    ]
 
 
 def _lines(logs: Iterable[Path]) -> Iterator[Line]:
@@ -98,7 +108,13 @@ def _lines(logs: Iterable[Path]) -> Iterator[Line]:
 
 def _is_line(line: Any) -> bool:
     """ValueError for one with an impossible time."""
-    if not isinstance(line, dict) or any(not isinstance(line.get(key), str) for key in ("type", "time", "source")):
+    if not isinstance(line, dict) or any(
+        not isinstance(line.get(key), str) for key in ("type", "time", "source")
+    ):
         return False
     datetime.fromisoformat(line["time"]).timestamp()
-    return isinstance(line.get("seq"), int) and "machine" in line and ("threshold" in line or line["type"] != "score")
+    return (
+        isinstance(line.get("seq"), int)
+        and "machine" in line
+        and ("threshold" in line or line["type"] != "score")
+    )

@@ -23,7 +23,11 @@ from ..errors import ConfigError
 from .outbox import Line, OutputError
 
 TAIL = 300  # bytes of stderr that are told
-SECRETS = {"EDGEAE_MQTT_PASSWORD", "EDGEAE_WEBHOOK_TOKEN", "EDGEAE_WEBHOOK"}  # of ours, which no command needs
+SECRETS = {
+    "EDGEAE_MQTT_PASSWORD",
+    "EDGEAE_WEBHOOK_TOKEN",
+    "EDGEAE_WEBHOOK",
+}  # of ours, which no command needs
 PIPE = 1 << 16  # bytes that a pipe holds
 
 
@@ -81,11 +85,15 @@ def split(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ConfigError(f"--on-event: the command cannot be split into words ({error}); quote it") from error
+        raise ConfigError(
+            f"--on-event: the command cannot be split into words ({error}); quote it"
+        ) from error
     if not words:
         raise ConfigError("--on-event: the command is empty; name a program and its arguments")
     if not shutil.which(words[0]):
-        raise ConfigError(f"--on-event: {words[0]} is no program that can be run here; give its full path, chmod +x it")
+        raise ConfigError(
+            f"--on-event: {words[0]} is no program that can be run here; give its full path, chmod +x it"
+        )
     return words
 
 

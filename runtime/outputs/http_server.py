@@ -44,21 +44,29 @@ class Server(ThreadingTCPServer):
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, option: str, address: str, handler: "type[Handler]", requests: int = REQUESTS) -> None:
+    def __init__(
+        self, option: str, address: str, handler: "type[Handler]", requests: int = REQUESTS
+    ) -> None:
         """Serves from now on; ConfigError where it cannot. option: what asked for it, such as ``--page``."""
         self.host, port = parse_address(address, option)
         self._room = BoundedSemaphore(requests)
         self._until: dict[socket.socket, float] = {}  # monotonic
         try:
             place: Any
-            self.address_family, *_, place = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
+            self.address_family, *_, place = socket.getaddrinfo(
+                self.host, port, type=socket.SOCK_STREAM
+            )[0]
             super().__init__(place, handler)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"{option} {address}: cannot listen there ({reason}); choose another address") from None
+            raise ConfigError(
+                f"{option} {address}: cannot listen there ({reason}); choose another address"
+            ) from None
         self.port: int = self.server_address[1]  # which port 0 became
         if not ip_address(str(place[0]).partition("%")[0]).is_loopback:
-            click.echo(f"edgeae: {option} {address} can be read by all who reach this computer", err=True)
+            click.echo(
+                f"edgeae: {option} {address} can be read by all who reach this computer", err=True
+            )
         Thread(target=self.serve_forever, name=option.strip("-"), daemon=True).start()
 
     def close(self) -> None:
@@ -119,7 +127,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command != "HEAD":
-            for piece in [body] if isinstance(body, bytes) else iter(partial(body.read, PIECE), b""):
+            for piece in (
+                [body] if isinstance(body, bytes) else iter(partial(body.read, PIECE), b"")
+            ):
                 self.wfile.write(piece)
 
     def version_string(self) -> str:

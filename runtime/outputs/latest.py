@@ -8,7 +8,13 @@ An alarm lasts until its end is told: a gap, silence or a lost device do not mea
 from dataclasses import dataclass
 from typing import Any
 
-CAPTURE = ("waiting", "listening", "lost", "stalled", "stopped")  # states of a status line that tell of capture
+CAPTURE = (
+    "waiting",
+    "listening",
+    "lost",
+    "stalled",
+    "stopped",
+)  # states of a status line that tell of capture
 OUTPUTS = ("degraded", "restored")  # ... and those that tell of an output, so of no source
 SOURCES = 64  # of one process; what keeps a state of each needs an end
 

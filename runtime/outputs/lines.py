@@ -7,8 +7,8 @@ hands it to every output.
 from dataclasses import asdict
 from typing import Any
 
-from ..monitoring.alarm import Event
-from ..monitoring.health import Condition
+from ..monitoring.alarm import AlarmEvent
+from ..monitoring.health import SoundCondition
 from ..monitoring.states import NO_SOUND
 from ..scoring.detector import Result
 from .outbox import Line
@@ -22,11 +22,15 @@ def _line(kind: str, source: str, t: float, **values: Any) -> Line:
 
 def score_line(source: str, result: Result) -> Line:
     values = {"score": result.score, "threshold": result.threshold, "anomaly": result.anomaly}
-    more = {"level_dbfs": result.level_dbfs, "out_of_range": result.out_of_range, "health": result.health}
+    more = {
+        "level_dbfs": result.level_dbfs,
+        "out_of_range": result.out_of_range,
+        "health": result.health,
+    }
     return _line("score", source, result.t, **values, **more)
 
 
-def event_line(source: str, event: Event) -> Line:
+def event_line(source: str, event: AlarmEvent) -> Line:
     values = asdict(event)
     return _line("event", source, values.pop("t"), event=values.pop("phase"), **values)
 
@@ -39,7 +43,7 @@ def status_line(source: str, t: float, state: str, **values: Any) -> Line:
     return _line("status", source, t, state=state, **values)
 
 
-def health_line(source: str, t: float, condition: Condition) -> Line:
+def health_line(source: str, t: float, condition: SoundCondition) -> Line:
     """A condition of the sound that begins, or ``ok``."""
     return status_line(source, t, condition.state, **condition.numbers, sentence=condition.sentence)
 
@@ -48,7 +52,13 @@ def words(line: Line) -> str:
     """A line for people."""
     place = f"{line['source']}  {line['t']:8.1f} s"
     if line["type"] == "score":
-        verdict = "not judged" if line["health"] in NO_SOUND else "ANOMALY" if line["anomaly"] else "normal"
+        verdict = (
+            "not judged"
+            if line["health"] in NO_SOUND
+            else "ANOMALY"
+            if line["anomaly"]
+            else "normal"
+        )
         level = "" if line["level_dbfs"] is None else f"  {line['level_dbfs']:6.1f} dBFS"
         beyond = f"  {line['out_of_range']:.0%} beyond int8" if line["out_of_range"] >= 0.01 else ""
         return f"{place}  score {line['score']:6.2f} / {line['threshold']:.2f}  {verdict}{level}{beyond}"

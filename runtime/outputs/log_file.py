@@ -24,7 +24,9 @@ from .outbox import Line, OutputError
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores
 
-TAIL = 1 << 20  # bytes at the end of a file that are looked at when it is opened; no line is as long
+TAIL = (
+    1 << 20
+)  # bytes at the end of a file that are looked at when it is opened; no line is as long
 
 
 class LineFile:
@@ -36,14 +38,23 @@ class LineFile:
 
     name = "log"
 
-    def __init__(self, path: Path, *, megabytes: float = 10.0, files: int = 5, fsync: Sync = "events") -> None:
+    def __init__(
+        self, path: Path, *, megabytes: float = 10.0, files: int = 5, fsync: Sync = "events"
+    ) -> None:
         if not megabytes > 0:
             raise ConfigError(f"{path}: a log of {megabytes:g} megabytes is none; give more than 0")
         if files < 2:
-            raise ConfigError(f"{path}: a log needs 2 files or more to throw away the oldest, not {files}")
+            raise ConfigError(
+                f"{path}: a log needs 2 files or more to throw away the oldest, not {files}"
+            )
         if fsync not in get_args(Sync):
             raise ConfigError(f"{path}: fsync is {', '.join(get_args(Sync))}, not {fsync!r}")
-        self._path, self._most, self._files, self._fsync = Path(os.path.realpath(path)), megabytes * 1e6, files, fsync
+        self._path, self._most, self._files, self._fsync = (
+            Path(os.path.realpath(path)),
+            megabytes * 1e6,
+            files,
+            fsync,
+        )
         self._file: FileIO | None = None
         self._begin()
 
@@ -72,7 +83,9 @@ class LineFile:
             if not folder.is_dir():
                 raise ConfigError(f"{self._path}: there is no folder {folder}; create it first")
             if not os.access(folder, os.W_OK | os.X_OK):
-                raise ConfigError(f"{folder}: may not be written, as the rotation of a log needs; choose another place")
+                raise ConfigError(
+                    f"{folder}: may not be written, as the rotation of a log needs; choose another place"
+                )
             self._file = self._open()
         except OutputError as error:
             raise ConfigError(str(error)) from error
@@ -104,7 +117,9 @@ class LineFile:
             return False
 
     def _rotate(self) -> None:
-        free = next((n for n in range(1, self._files) if not self._numbered(n).exists()), self._files - 1)
+        free = next(
+            (n for n in range(1, self._files) if not self._numbered(n).exists()), self._files - 1
+        )
         for n in range(free, 0, -1):
             self._numbered(n - 1).replace(self._numbered(n))
 
@@ -130,7 +145,9 @@ class LineFile:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OutputError(f"{self._path}: another process writes it; name another file") from error
+            raise OutputError(
+                f"{self._path}: another process writes it; name another file"
+            ) from error
 
     def _mend(self, file: FileIO) -> None:
         """Leave whole lines only; a file of something else is not touched."""
@@ -141,7 +158,9 @@ class LineFile:
         tail = file.read(TAIL)
         whole = mended(first, tail)
         if whole is None or (start and not whole):
-            raise OutputError(f"{self._path}: holds something else than JSON lines; name another file")
+            raise OutputError(
+                f"{self._path}: holds something else than JSON lines; name another file"
+            )
         if len(whole) > len(tail):
             self._append(file, b"\n")
         elif len(whole) < len(tail):

@@ -10,17 +10,23 @@ from .outbox import Line, Outbox
 CLOCK_SECONDS = 10.0  # between two looks at whether the clock is synchronised
 
 
-class Teller:
+class LinePublisher:
     """Numbers and dates the lines of one process, and hands them to all outputs."""
 
-    def __init__(self, show: Callable[[Line], None] | None, outboxes: Sequence[Outbox], *, waits: bool = False) -> None:
+    def __init__(
+        self,
+        show: Callable[[Line], None] | None,
+        outboxes: Sequence[Outbox],
+        *,
+        waits: bool = False,
+    ) -> None:
         """show: prints a line at once. waits: for an outbox that is full, as sound from a file can."""
         self._show, self._outboxes, self._waits = show, outboxes, waits
         self._count = 0
         self._synced: bool | None = None
         self._looked = float("-inf")
 
-    def tell(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
+    def publish(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
         """age: seconds since the sound that the line is about, if that is known."""
         self.stamp(line, machine, age)
         self.send(line)

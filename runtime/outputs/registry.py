@@ -14,7 +14,7 @@ from ..system.progress import draws_over
 from .clips.ring import Recorder
 from .lines import PROGRAM, status_line
 from .outbox import CLOSING, Line, Outbox, Sink
-from .publisher import Teller
+from .publisher import LinePublisher
 from .stdout import Screen
 from .terminal import Terminal
 from .watchdog import Notify
@@ -32,8 +32,20 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 OPTIONS = [
     click.option("--log", type=FILE, help="Lines into FILE.jsonl as well, which is rotated."),
-    click.option("--log-megabytes", default=10.0, show_default=True, type=POSITIVE, help="Of one file of --log."),
-    click.option("--log-files", default=5, show_default=True, type=click.IntRange(2), help="Of --log, old ones too."),
+    click.option(
+        "--log-megabytes",
+        default=10.0,
+        show_default=True,
+        type=POSITIVE,
+        help="Of one file of --log.",
+    ),
+    click.option(
+        "--log-files",
+        default=5,
+        show_default=True,
+        type=click.IntRange(2),
+        help="Of --log, old ones too.",
+    ),
     click.option(
         "--log-fsync",
         default="events",
@@ -41,14 +53,42 @@ OPTIONS = [
         type=click.Choice(["always", "events", "never"]),
         help="Which lines of --log are safe from a power cut at once: all, all but scores, none.",
     ),
-    click.option("--on-event", metavar="COMMAND", help="Run it for each event, which it gets as JSON on stdin."),
-    click.option("--on-event-timeout", default=30.0, show_default=True, type=POSITIVE, help="Seconds for it."),
-    click.option("--webhook", metavar="URL", envvar="EDGEAE_WEBHOOK", help="POST events, gaps and statuses there."),
-    click.option("--webhook-spool", type=FOLDER, help="Where they wait for a server that is down.  [default: memory]"),
-    click.option("--webhook-limit", default=1000, show_default=True, type=click.IntRange(1), help="How many wait."),
-    click.option("--mqtt", metavar="URL", help="mqtt[s]://[user@]host[:port][/prefix]; $EDGEAE_MQTT_PASSWORD."),
     click.option(
-        "--mqtt-discovery", default="homeassistant", show_default=True, help="Home Assistant's prefix, or none."
+        "--on-event",
+        metavar="COMMAND",
+        help="Run it for each event, which it gets as JSON on stdin.",
+    ),
+    click.option(
+        "--on-event-timeout", default=30.0, show_default=True, type=POSITIVE, help="Seconds for it."
+    ),
+    click.option(
+        "--webhook",
+        metavar="URL",
+        envvar="EDGEAE_WEBHOOK",
+        help="POST events, gaps and statuses there.",
+    ),
+    click.option(
+        "--webhook-spool",
+        type=FOLDER,
+        help="Where they wait for a server that is down.  [default: memory]",
+    ),
+    click.option(
+        "--webhook-limit",
+        default=1000,
+        show_default=True,
+        type=click.IntRange(1),
+        help="How many wait.",
+    ),
+    click.option(
+        "--mqtt",
+        metavar="URL",
+        help="mqtt[s]://[user@]host[:port][/prefix]; $EDGEAE_MQTT_PASSWORD.",
+    ),
+    click.option(
+        "--mqtt-discovery",
+        default="homeassistant",
+        show_default=True,
+        help="Home Assistant's prefix, or none.",
     ),
     click.option(
         "--mqtt-every",
@@ -58,13 +98,25 @@ OPTIONS = [
         help="Seconds between two states.",
     ),
     click.option("--mqtt-client", help="Client id, where two processes share host and prefix."),
-    click.option("--mqtt-ca", type=FILE, help="PEM file of the authority that signed the broker's certificate."),
-    click.option("--metrics", metavar="[HOST:]PORT", help="Prometheus endpoint; a bare port is 127.0.0.1."),
+    click.option(
+        "--mqtt-ca",
+        type=FILE,
+        help="PEM file of the authority that signed the broker's certificate.",
+    ),
+    click.option(
+        "--metrics", metavar="[HOST:]PORT", help="Prometheus endpoint; a bare port is 127.0.0.1."
+    ),
     click.option("--metrics-file", type=FILE, help="FILE.prom for node_exporter."),
-    click.option("--page", metavar="[HOST:]PORT", help="Live page to look at; a bare port is 127.0.0.1."),
+    click.option(
+        "--page", metavar="[HOST:]PORT", help="Live page to look at; a bare port is 127.0.0.1."
+    ),
     click.option("--clips", type=FOLDER, help="Keep what alarms sounded like, as FLAC."),
-    click.option("--clips-megabytes", default=500.0, show_default=True, type=POSITIVE, help="Of all clips."),
-    click.option("--clips-days", default=90.0, show_default=True, type=POSITIVE, help="That a clip is kept."),
+    click.option(
+        "--clips-megabytes", default=500.0, show_default=True, type=POSITIVE, help="Of all clips."
+    ),
+    click.option(
+        "--clips-days", default=90.0, show_default=True, type=POSITIVE, help="That a clip is kept."
+    ),
 ]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,20 +141,28 @@ class Outputs:
     def __init__(self, *, as_json: bool, live: bool, paced: bool, **options: Any) -> None:
         """live: of a microphone or a pipe. paced: of a microphone, which waits for nobody, not even for stdout."""
         if options["clips"] and not live:
-            raise ConfigError("--clips keeps the sound of a microphone or a pipe; that of files is there already")
+            raise ConfigError(
+                "--clips keeps the sound of a microphone or a pipe; that of files is there already"
+            )
         if options["page"] is not None and not live:
-            raise ConfigError("--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report")
+            raise ConfigError(
+                "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
+            )
         self.notify = Notify()
         self._live, self._closers = live, list[Callable[[], None]]()
         self._clips: Path | None = options["clips"]
         screen = _screen(as_json=as_json, live=live)
         self._outboxes = self._opened(options)
-        self._keeper = next((outbox for outbox in self._outboxes if outbox.sink.name == "clips"), None)
+        self._keeper = next(
+            (outbox for outbox in self._outboxes if outbox.sink.name == "clips"), None
+        )
         self._page = next((outbox for outbox in self._outboxes if outbox.sink.name == "page"), None)
         self._screen = Outbox(screen, SCREEN_LINES) if paced else None
         self._outboxes += [self._screen] if self._screen else []
         self._closers += [] if paced else [screen.close]
-        self.teller = Teller(None if paced else screen.deliver, self._outboxes, waits=not live)
+        self.publisher = LinePublisher(
+            None if paced else screen.deliver, self._outboxes, waits=not live
+        )
         self._began, self._due = time.monotonic(), 0.0
         self._told: dict[str, str | None] = {}
         self._dropped: dict[str, int] = {}
@@ -111,7 +171,10 @@ class Outputs:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         deadline = time.monotonic() + (CLOSING if self._live else OFFLINE_CLOSING)
         for outbox in self._outboxes:
@@ -180,12 +243,22 @@ class Outputs:
         if options["webhook"] is not None:
             from .webhook import Webhook
 
-            sinks.append(Webhook(options["webhook"], spool=options["webhook_spool"], limit=options["webhook_limit"]))
+            sinks.append(
+                Webhook(
+                    options["webhook"],
+                    spool=options["webhook_spool"],
+                    limit=options["webhook_limit"],
+                )
+            )
         if options["mqtt"] is not None:
             from .mqtt.sink import Mqtt
 
             discovery = None if options["mqtt_discovery"] == "none" else options["mqtt_discovery"]
-            how = {"every": options["mqtt_every"], "client_id": options["mqtt_client"], "ca": options["mqtt_ca"]}
+            how = {
+                "every": options["mqtt_every"],
+                "client_id": options["mqtt_client"],
+                "ca": options["mqtt_ca"],
+            }
             sinks.append(Mqtt(options["mqtt"], discovery=discovery, **how))
         outboxes = [Outbox(sink) for sink in sinks]
         if options["clips"]:
@@ -223,11 +296,17 @@ class Outputs:
     def _check(self, outbox: Outbox) -> None:
         name, dropped = outbox.sink.name, outbox.dropped
         new, self._dropped[name] = dropped - self._dropped.get(name, 0), dropped
-        trouble = outbox.trouble or ("too slow, the oldest lines are dropped" if new or outbox.behind else None)
+        trouble = outbox.trouble or (
+            "too slow, the oldest lines are dropped" if new or outbox.behind else None
+        )
         if (trouble is None) == (self._told.get(name) is None):
             return
         self._told[name] = trouble
-        state, sentence = ("degraded", f"{name}: {trouble}") if trouble else ("restored", f"{name} works again")
+        state, sentence = (
+            ("degraded", f"{name}: {trouble}") if trouble else ("restored", f"{name} works again")
+        )
         counts = {"dropped": dropped, "failed": outbox.failed}
         t = round(time.monotonic() - self._began, 3)
-        self.teller.tell(status_line(PROGRAM, t, state, output=name, sentence=sentence, **counts))
+        self.publisher.publish(
+            status_line(PROGRAM, t, state, output=name, sentence=sentence, **counts)
+        )

@@ -28,7 +28,9 @@ class Spool:
         self.trouble: str | None = None  # why the folder is not used
         self._folder, self._limit, self._lock = folder, limit, Lock()
         self._held: int | None = None  # a descriptor of the folder, with a lock on it
-        self._waiting: dict[int, bytes | None] = {}  # the oldest first; None where a file holds the line
+        self._waiting: dict[
+            int, bytes | None
+        ] = {}  # the oldest first; None where a file holds the line
         if folder:
             self._begin(folder)
         self._number = max(self._waiting, default=0)
@@ -82,11 +84,17 @@ class Spool:
             self._held = locked(folder)
             for unfinished in folder.glob(".*.json.*"):
                 unfinished.unlink()
-            numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal())
+            numbers = sorted(
+                int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()
+            )
         except BlockingIOError as error:
-            raise ConfigError(f"{folder}: another process keeps its lines there; name another folder") from error
+            raise ConfigError(
+                f"{folder}: another process keeps its lines there; name another folder"
+            ) from error
         except OSError as error:
-            raise ConfigError(f"{folder}: cannot keep lines ({error.strerror}); name another folder") from error
+            raise ConfigError(
+                f"{folder}: cannot keep lines ({error.strerror}); name another folder"
+            ) from error
         self._waiting = dict.fromkeys(numbers)
         self._drop()
 
@@ -108,7 +116,9 @@ class Spool:
             replace_file(self._path(number), line)
             os.fsync(self._held)  # its name, too, survives a power cut
         except OSError as error:
-            self.trouble = f"{self._folder}: cannot be written ({error.strerror}); lines wait in memory"
+            self.trouble = (
+                f"{self._folder}: cannot be written ({error.strerror}); lines wait in memory"
+            )
             return False
         self.trouble = None
         return True
@@ -139,7 +149,9 @@ class Spool:
         try:
             self._path(number).unlink(missing_ok=True)
         except OSError as error:
-            self.trouble = f"{self._path(number)}: cannot be deleted ({error.strerror}) and will be sent again"
+            self.trouble = (
+                f"{self._path(number)}: cannot be deleted ({error.strerror}) and will be sent again"
+            )
 
 
 def locked(folder: Path) -> int:

@@ -41,7 +41,9 @@ class Terminal:
     def deliver(self, line: Line) -> None:
         """One line, at once."""
         if of_a_source(line):
-            self._sources.setdefault(line["source"], Latest(line["source"], line["machine"])).hear(line)
+            self._sources.setdefault(line["source"], Latest(line["source"], line["machine"])).hear(
+                line
+            )
         at = f"{datetime.fromisoformat(line['time']).astimezone():%H:%M:%S}"
         said = "" if line["type"] == "score" else f"{self._said(line, at)}\n"
         self._write(f"{CLEAR}{said}{self._meter(at)}")
@@ -69,7 +71,9 @@ class Terminal:
         bar = f"[{_bar(latest, width)}]  " if width >= NARROWEST else ""
         start = f"{name}{bar}"[:room]
         told = f"{verdict}  {numbers}"[: room - len(start)]
-        return start + self._styled(told[: len(verdict)], COLOURS.get(verdict)) + told[len(verdict) :]
+        return (
+            start + self._styled(told[: len(verdict)], COLOURS.get(verdict)) + told[len(verdict) :]
+        )
 
     def _styled(self, text: str, colour: str | None) -> str:
         return click.style(text, fg=colour, bold=True) if colour and self._colour else text

@@ -30,10 +30,14 @@ class Notify:
     """
 
     def __init__(
-        self, environment: MutableMapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
+        self,
+        environment: MutableMapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock, self._socket = clock, None
-        self._interval = _interval(environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", ""))
+        self._interval = _interval(
+            environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", "")
+        )
         self._pinged = self._told = float("-inf")
         self._text = ""
         if address := environment.pop("NOTIFY_SOCKET", ""):
@@ -48,7 +52,11 @@ class Notify:
     def scored(self) -> None:
         """A window was captured and scored: to be called then, and only then."""
         now = self._clock()
-        if self._interval and now - self._pinged >= self._interval / PINGS and self._send("WATCHDOG=1"):
+        if (
+            self._interval
+            and now - self._pinged >= self._interval / PINGS
+            and self._send("WATCHDOG=1")
+        ):
             self._pinged = now
         self._tell(now)
 
@@ -83,7 +91,9 @@ class Notify:
 def _address(text: str) -> str:
     """The path of the socket; ``@`` stands for the zero byte of an abstract one."""
     if not text.startswith(("/", "@")) or len(text) < 2:
-        raise ConfigError(f"NOTIFY_SOCKET={text!r} is neither a path nor an abstract socket (@...); unset it")
+        raise ConfigError(
+            f"NOTIFY_SOCKET={text!r} is neither a path nor an abstract socket (@...); unset it"
+        )
     return "\0" + text[1:] if text[0] == "@" else text
 
 

@@ -25,7 +25,13 @@ from .spool import Spool
 
 FIRST, LONGEST = 1.0, 300.0  # seconds between two attempts
 MOST_ANSWERS = 20  # without taking a line: more than an hour
-NEVER = {400, 413, 414, 415, 422}  # answers that are about the line; all others can pass or be mended
+NEVER = {
+    400,
+    413,
+    414,
+    415,
+    422,
+}  # answers that are about the line; all others can pass or be mended
 TOKEN = "EDGEAE_WEBHOOK_TOKEN"  # the variable with the secret
 
 
@@ -38,7 +44,9 @@ class Webhook:
 
     name = "webhook"
 
-    def __init__(self, url: str, *, spool: Path | None = None, limit: int = 1000, timeout: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, spool: Path | None = None, limit: int = 1000, timeout: float = 10.0
+    ) -> None:
         if not timeout > 0:
             raise ConfigError(f"--webhook with a time limit of {timeout:g} s; give more than 0")
         self._endpoint = Endpoint(url, os.environ.get(TOKEN, ""), timeout)
@@ -88,7 +96,7 @@ class Webhook:
             number, text = entry
             try:
                 self._post(text, answers)
-            except RefusedError as error:
+            except RequestRefusedError as error:
                 self._failure = f"{error}; it was dropped"
                 self._refused += 1
             except OutputError as error:
@@ -109,7 +117,7 @@ class Webhook:
             self._endpoint.post(text)
         except AnsweredError as error:
             if answers + 1 >= MOST_ANSWERS:
-                raise RefusedError(f"{error}, {MOST_ANSWERS} times") from error
+                raise RequestRefusedError(f"{error}, {MOST_ANSWERS} times") from error
             raise
 
     def _next(self) -> tuple[int, bytes] | None:
@@ -131,7 +139,7 @@ class AnsweredError(OutputError):
     """A server that is there and does not take a line now."""
 
 
-class RefusedError(OutputError):
+class RequestRefusedError(OutputError):
     """A line that the server will never take."""
 
 
@@ -140,11 +148,15 @@ class Endpoint:
 
     def __init__(self, url: str, token: str, timeout: float) -> None:
         self.name, self._url, self._timeout = *address(url), timeout
-        self._headers = {"Content-Type": "application/json", "User-Agent": "edgeae", **authorization(url, token)}
+        self._headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "edgeae",
+            **authorization(url, token),
+        }
         self._opener = build_opener(NoRedirect)
 
     def post(self, text: bytes) -> None:
-        """RefusedError if that is for ever, OutputError if it is for now."""
+        """RequestRefusedError if that is for ever, OutputError if it is for now."""
         request = Request(self._url, text, self._headers, method="POST")
         try:
             self._opener.open(request, timeout=self._timeout).close()
@@ -153,11 +165,13 @@ class Endpoint:
                 answer = f"{self.name} answers {error.code} {_short(error.reason)}"
             if 300 <= error.code < 400:
                 answer += " to another address, give that one"
-            raise (RefusedError if error.code in NEVER else AnsweredError)(answer) from error
+            raise (RequestRefusedError if error.code in NEVER else AnsweredError)(answer) from error
         except (OSError, HTTPException) as error:
             raise OutputError(f"{self.name}: {_short(error)}") from error
         except Exception as error:  # a host or a proxy that is none; its words may hold a password
-            raise OutputError(f"{self.name}: cannot be asked, look at its name and at the proxies") from error
+            raise OutputError(
+                f"{self.name}: cannot be asked, look at its name and at the proxies"
+            ) from error
 
 
 class NoRedirect(HTTPRedirectHandler):
@@ -173,13 +187,23 @@ def address(url: str) -> tuple[str, str]:
     """Scheme and host, for messages, and the address without user and password. ConfigError without either."""
     try:
         parts = urlsplit(url)
-        usable = parts.hostname and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+        usable = (
+            parts.hostname
+            and parts.port != 0
+            and url.isascii()
+            and url.isprintable()
+            and " " not in url
+        )
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError("--webhook: the address cannot be read; give one such as https://example.org/alarms")
+        raise ConfigError(
+            "--webhook: the address cannot be read; give one such as https://example.org/alarms"
+        )
     if parts.scheme not in {"http", "https"}:
-        raise ConfigError(f"--webhook: {parts.scheme} is not known; give an address with http:// or https://")
+        raise ConfigError(
+            f"--webhook: {parts.scheme} is not known; give an address with http:// or https://"
+        )
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}", parts._replace(netloc=host, fragment="").geturl()
 
@@ -190,7 +214,9 @@ def authorization(url: str, token: str) -> dict[str, str]:
     if not (token := token.strip()) and not given:
         return {}
     if token and given:
-        raise ConfigError(f"--webhook: the address has a user and ${TOKEN} is set; give one of them")
+        raise ConfigError(
+            f"--webhook: the address has a user and ${TOKEN} is set; give one of them"
+        )
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"--webhook: ${TOKEN} holds characters that no header may; set it anew")
     if token:

@@ -1,6 +1,6 @@
 """Fitting the head and threshold: once for the fleet of training machines, then for each machine.
 
-Both work on the coordinates of windows (`edgeae.runtime.scoring.head`) that the very network which ships
+Both work on the features of windows (`edgeae.runtime.scoring.head`) that the very network which ships
 has produced.
 """
 
@@ -15,11 +15,13 @@ from ..system.arrays import Float64
 from .detector import Detector
 from .head import Head, Kind
 from .selftest import renewed
-from .threshold import Threshold, fit_threshold, left_out_parts, reference_for
+from .threshold import Threshold, fit_threshold, leave_one_out_scores, reference_for
 
 CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
-REMEMBERED = 4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
-SAME = 2e-3  # by which the coordinates of the same sound differ at most, whichever computer heard it
+REMEMBERED = (
+    4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
+)
+SAME = 2e-3  # by which the features of the same sound differ at most, whichever computer was_used_for_fitting it
 
 
 def calibrated(
@@ -31,7 +33,7 @@ def calibrated(
     kind: Kind | None = None,
     seconds: float | None = None,
 ) -> Detector:
-    """The detector of one machine from the coordinates (n, size) of windows of its normal sound.
+    """The detector of one machine from the features (n, size) of windows of its normal sound.
 
     false_alarms and kind default to what the artifact says; seconds: of sound, for the record.
     """
@@ -41,31 +43,46 @@ def calibrated(
     threshold, beyond = detector.threshold, None
     if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
         references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
-        tells = len(windows) > 2 and not heard(detector, windows)
-        straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if tells else None
-        threshold = fit_threshold(references, head, budget, detector.window, windows=len(windows), straying=straying)
+        tells = len(windows) > 2 and not was_used_for_fitting(detector, windows)
+        leave_one_out = (
+            leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0) if tells else None
+        )
+        threshold = fit_threshold(
+            references,
+            head,
+            budget,
+            detector.window,
+            windows=len(windows),
+            leave_one_out=leave_one_out,
+        )
         expected = reference_for(references, len(windows))
-        if straying is not None and expected.windows > 2:
-            beyond = straying - expected.left_out
+        if leave_one_out is not None and expected.windows > 2:
+            beyond = leave_one_out - expected.left_out
     session = _session(detector, len(windows), seconds, beyond)
     return _fitted(detector, head, threshold, machine, [session], _signatures(windows))
 
 
 def extended(
-    detector: Detector, windows: Float64, *, false_alarms: str | None = None, seconds: float | None = None
+    detector: Detector,
+    windows: Float64,
+    *,
+    false_alarms: str | None = None,
+    seconds: float | None = None,
 ) -> Detector:
     """The detector of the same machine that has learned from these windows (n, size), too.
 
-    How far they stray is told by the calibration that has not heard them: that they are of another
+    How far they stray is told by the calibration that has not was_used_for_fitting them: that they are of another
     session, perhaps of another day, is in it. ConfigError unless ``detector`` is calibrated.
     """
     if detector.machine is None:
-        raise ConfigError("the artifact is not calibrated yet: there is nothing to add to; calibrate without --add")
+        raise ConfigError(
+            "the artifact is not calibrated yet: there is nothing to add to; calibrate without --add"
+        )
     if not len(windows):
         raise ConfigError("calibration needs at least one window of normal sound")
     old, head = detector.head, detector.head.extended(windows)
     expected = reference_for(detector.references(head.kind), old.windows)
-    tells = expected.windows and not heard(detector, windows)
+    tells = expected.windows and not was_used_for_fitting(detector, windows)
     beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
     sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
     learned = np.concatenate([_learned(detector, head.mean[None]), _signatures(windows)])
@@ -79,7 +96,9 @@ def _learned(detector: Detector, window: Float64) -> Float64:
     none = _signatures(window)[:0]
     known = detector.artifact.sections["head"].get("learned", none)
     if not isinstance(known, np.ndarray) or known.shape[1:] != none.shape[1:]:
-        raise ArtifactError("the marks of the calibration are damaged; calibrate the machine anew without --add")
+        raise ArtifactError(
+            "the marks of the calibration are damaged; calibrate the machine anew without --add"
+        )
     return known
 
 
@@ -91,8 +110,10 @@ def threshold_for(detector: Detector, false_alarms: str, windows: int | None = N
     head, references = detector.head, detector.references(detector.head.kind)
     n = windows or (head.windows if detector.machine is not None else 0)
     beyond = _beyond(history(detector), len(head.weights))
-    straying = None if beyond is None else reference_for(references, n).left_out + beyond
-    return fit_threshold(references, head, false_alarms, detector.window, windows=n, straying=straying)
+    leave_one_out = None if beyond is None else reference_for(references, n).left_out + beyond
+    return fit_threshold(
+        references, head, false_alarms, detector.window, windows=n, leave_one_out=leave_one_out
+    )
 
 
 def _remembered(machines: Sequence[Float64]) -> Float64:
@@ -102,11 +123,11 @@ def _remembered(machines: Sequence[Float64]) -> Float64:
 
 
 def _signatures(windows: Float64) -> Float64:
-    """(n, size) -> (n, 5) coordinates by which a window is known again."""
+    """(n, size) -> (n, 5) features by which a window is known again."""
     return windows[:, :: max(1, windows.shape[1] // 4)]
 
 
-def heard(detector: Detector, windows: Float64, where: str = "heard") -> bool:
+def was_used_for_fitting(detector: Detector, windows: Float64, where: str = "heard") -> bool:
     """Whether one of these windows (n, size) is known: the fleet was fitted on it, or (``learned``) the machine.
 
     It then seems calmer than it is.
@@ -125,16 +146,32 @@ def history(detector: Detector) -> list[dict[str, Any]]:
     section = detector.artifact.sections["head"]
     if detector.machine is None:
         return []
-    first = {"date": section.get("calibrated"), "windows": detector.head.windows, "seconds": None, "beyond": None}
+    first = {
+        "date": section.get("calibrated"),
+        "windows": detector.head.windows,
+        "seconds": None,
+        "beyond": None,
+    }
     sessions = section.get("history") or [first]
-    if not isinstance(sessions, list) or not all(isinstance(s, dict) and s.keys() == first.keys() for s in sessions):
-        raise ArtifactError("the sessions of the calibration are damaged; calibrate the machine anew without --add")
+    if not isinstance(sessions, list) or not all(
+        isinstance(s, dict) and s.keys() == first.keys() for s in sessions
+    ):
+        raise ArtifactError(
+            "the sessions of the calibration are damaged; calibrate the machine anew without --add"
+        )
     return list(sessions)
 
 
-def _session(detector: Detector, windows: int, seconds: float | None, beyond: Float64 | None) -> dict[str, Any]:
+def _session(
+    detector: Detector, windows: int, seconds: float | None, beyond: Float64 | None
+) -> dict[str, Any]:
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"date": date, "windows": windows, "seconds": seconds or windows * detector.window, "beyond": beyond}
+    return {
+        "date": date,
+        "windows": windows,
+        "seconds": seconds or windows * detector.window,
+        "beyond": beyond,
+    }
 
 
 def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64 | None:

@@ -23,13 +23,13 @@ from ..errors import ArtifactError, AudioError
 from ..features.mel import MelSpec
 from ..model.artifact import Artifact
 from ..model.network import Network
-from ..monitoring.baseline import LEAST_DEAF, Normal
+from ..monitoring.baseline import MASKED_BAND_STD_DB, BandBaseline
 from ..system.arrays import Float32, Float64
 from .explain import Explainer
 from .head import Head, Kind
 from .pipeline import Pipeline
 from .threshold import Reference, Threshold
-from .window_features import size_of
+from .window_features import n_features_of
 from .window_stream import PatchNetwork, Window, patches_of
 
 MOST_WINDOW = 3600.0  # seconds
@@ -54,7 +54,9 @@ class Result:
 
 def _window_seconds(value: Any) -> float:
     if not isinstance(value, int | float) or not 0 < value <= MOST_WINDOW:
-        raise ArtifactError(f"the decision window is {value!r}; allowed is up to {MOST_WINDOW:g} s; export again")
+        raise ArtifactError(
+            f"the decision window is {value!r}; allowed is up to {MOST_WINDOW:g} s; export again"
+        )
     return float(value)
 
 
@@ -64,13 +66,17 @@ def _band_std(artifact: Artifact) -> Float64:
     std = explain.get("band_std_db") if isinstance(explain, dict) else None
     if not isinstance(std, np.ndarray) or std.shape != (artifact.mel.n_mels,):
         raise ArtifactError("the artifact does not say how its bands vary; export it again")
-    if not 1e-3 < std.min() < LEAST_DEAF or std.max() > 1e9:
-        raise ArtifactError(f"its bands vary by {std.min():g} to {std.max():g} dB; no sound does, export it again")
+    if not 1e-3 < std.min() < MASKED_BAND_STD_DB or std.max() > 1e9:
+        raise ArtifactError(
+            f"its bands vary by {std.min():g} to {std.max():g} dB; no sound does, export it again"
+        )
     return std.astype(np.float64)
 
 
 def _machine_name(name: Any) -> str | None:
-    if name is None or (isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+    if name is None or (
+        isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST_NAME
+    ):
         return name
     raise ArtifactError(
         f"the name of its machine is {name!r:.40}; allowed is printable text of at most {LONGEST_NAME} letters"
@@ -81,9 +87,13 @@ def _check_lengths(spec: MelSpec, network: PatchNetwork, window: float) -> None:
     """ArtifactError for patches and windows that nobody would choose, and that cost much time or memory."""
     (low, high), patch = PATCH_SECONDS, network.patch_frames / spec.frames_per_second
     if not low <= patch <= high:
-        raise ArtifactError(f"a patch of the network is {patch:.2g} s long; allowed is {low} to {high} s; export again")
+        raise ArtifactError(
+            f"a patch of the network is {patch:.2g} s long; allowed is {low} to {high} s; export again"
+        )
     if patches_of(window, spec, network) > MOST_PATCHES:
-        raise ArtifactError(f"the decision window holds more than {MOST_PATCHES} patches; export it again")
+        raise ArtifactError(
+            f"the decision window holds more than {MOST_PATCHES} patches; export it again"
+        )
 
 
 class Detector(Pipeline):
@@ -97,10 +107,12 @@ class Detector(Pipeline):
         section, threshold = artifact.sections["head"], artifact.sections["threshold"]
         if not isinstance(section, dict) or not isinstance(threshold, dict):
             raise ArtifactError("the artifact has no scoring head; export it again")
-        super().__init__(artifact.mel, network or Network(artifact), _window_seconds(section.get("window")))
+        super().__init__(
+            artifact.mel, network or Network(artifact), _window_seconds(section.get("window"))
+        )
         self.artifact = artifact
         self.head = Head.from_dict(section)
-        if len(self.head.mean) != size_of(self.spec.n_mels):
+        if len(self.head.mean) != n_features_of(self.spec.n_mels):
             raise ArtifactError(
                 f"the scoring head is not one of {self.spec.n_mels} mel bands; export the artifact again"
             )
@@ -110,9 +122,9 @@ class Detector(Pipeline):
         self.band_std = _band_std(artifact)
 
     @cached_property
-    def normal(self) -> Normal:
+    def normal(self) -> BandBaseline:
         """The levels of this machine while nothing is wrong."""
-        return Normal.of(self)
+        return BandBaseline.of(self)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -147,9 +159,11 @@ class Detector(Pipeline):
         return self.with_sections(head=section)
 
     def result(self, window: Window) -> Result:
-        score = round(float(self.head.score(window.coordinates)), 6)
+        score = round(float(self.head.score(window.features)), 6)
         limit = self.threshold.value
-        return Result(window.end, score, limit, score > limit, window.level, window.out_of_range, window)
+        return Result(
+            window.end, score, limit, score > limit, window.level, window.out_of_range, window
+        )
 
     def stream(self, blocks: Iterable[Float32], samplerate: int | None = None) -> Iterator[Result]:
         """Score live sound: mono blocks (n,) of any size at ``samplerate`` Hz (default: the artifact's).
@@ -164,13 +178,16 @@ class Detector(Pipeline):
 
     def mean_score(self, windows: Sequence[Window]) -> float:
         """The score of a recording from its windows."""
-        return float(np.mean(self.head.score(np.array([window.coordinates for window in windows]))))
+        return float(np.mean(self.head.score(np.array([window.features for window in windows]))))
 
     def references(self, kind: Kind) -> list[Reference]:
         """What the artifact knows of normal scores; see `edgeae.runtime.scoring.threshold`."""
         try:
             found = self.artifact.sections["head"]["references"][kind]
-            known = [Reference(int(r["windows"]), r["parts"].astype(float), r["left_out"].astype(float)) for r in found]
+            known = [
+                Reference(int(r["windows"]), r["parts"].astype(float), r["left_out"].astype(float))
+                for r in found
+            ]
             n_parts = len(self.head.with_kind(kind).weights)
             shapes = {(r.parts.shape[1:], r.left_out.shape) for r in known}
             if (
@@ -182,4 +199,6 @@ class Detector(Pipeline):
                 raise ValueError("scores are missing")
             return known
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise ArtifactError(f"the artifact has no reference scores for {kind}; export it again") from error
+            raise ArtifactError(
+                f"the artifact has no reference scores for {kind}; export it again"
+            ) from error

@@ -4,7 +4,7 @@ Most faults hardly move the mean level of a band: they change how much it varies
 much it jumps from frame to frame, and the place, the load and the gain of the microphone move the
 mean by more. So a range is not looked for where the mean moved most, but where a change **of that
 range alone** explains most of the distance from this machine's normal. What a change of a range does
-to the coordinates of a window (`edgeae.runtime.scoring.head`) has three columns,
+to the features of a window (`edgeae.runtime.scoring.head`) has three columns,
 
     mean     one dB in each of its bands
     spread   its share of the cosine coefficients, in ln of the standard deviation over time
@@ -29,7 +29,14 @@ from ..system.arrays import Float64
 from .head import Head
 from .window_features import smooth_basis
 
-OCTAVES = (1 / 3, 1 / 2, 3 / 4, 1, 3 / 2, 2)  # widths of the ranges that are tried; narrower ones the smoothing blurs
+OCTAVES = (
+    1 / 3,
+    1 / 2,
+    3 / 4,
+    1,
+    3 / 2,
+    2,
+)  # widths of the ranges that are tried; narrower ones the smoothing blurs
 STANDS_OUT = 6.0  # normal deviations, in root mean square, from which a range has moved
 SHARE = 0.25  # of what the first range explains, for another to be named
 MOST_RANGES = 3
@@ -57,9 +64,7 @@ class Moved:
             "impulsive": f"impulsive (knocks, rubbing or a beat; jumps {self.jump_ratio:.1f} times as much as normal)",
             "fluctuating": f"fluctuating ({self.spread_ratio:.1f} times as much as normal)",
         }[self.kind]
-        return (
-            f"{_hertz(self.low_hz, self.high_hz)}: {loudness if abs(self.change_db) >= LEAST_DB else 'as loud'}, {how}"
-        )
+        return f"{_hertz(self.low_hz, self.high_hz)}: {loudness if abs(self.change_db) >= LEAST_DB else 'as loud'}, {how}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,9 @@ class Explanation:
     def sentence(self, when: str) -> str:
         """For a mechanic; ``when`` is such as ``since 12 s``."""
         if not self.moved:
-            return f"no range of frequencies stands out, {when}: the sound as a whole is not as normal"
+            return (
+                f"no range of frequencies stands out, {when}: the sound as a whole is not as normal"
+            )
         rest = "the rest is as normal" if self.rest_is_normal else "the rest differs less"
         return f"{'; '.join(range_.sentence() for range_ in self.moved)}, {when}; {rest}"
 
@@ -84,15 +91,17 @@ class Explainer:
         """band_std: (n_mels,) dB that one unit of the mean of a band stands for."""
         self._low, self._high = _ranges(spec)
         centres = band_edges(spec)[1:-1]
-        inside = (centres >= self._low[:, None]) & (centres <= self._high[:, None])  # (n_ranges, n_mels)
+        inside = (centres >= self._low[:, None]) & (
+            centres <= self._high[:, None]
+        )  # (n_ranges, n_mels)
         self._whiten, self._mean = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4)), head.mean
         self._columns = _columns(inside.astype(float), band_std) @ self._whiten  # (n_ranges, 3, n)
         self._basis = np.linalg.qr(self._columns.transpose(0, 2, 1))[0]  # (n_ranges, n, 3)
 
-    def explain(self, coordinates: Float64) -> Explanation:
-        """Why a window with these coordinates (size,) is not as normal."""
+    def explain(self, features: Float64) -> Explanation:
+        """Why a window with these features (size,) is not as normal."""
         n = len(self._whiten)
-        deviation = (coordinates - self._mean)[1 : 1 + n] @ self._whiten
+        deviation = (features - self._mean)[1 : 1 + n] @ self._whiten
         left, named, first = deviation, list[int](), 0.0
         least = 3 * STANDS_OUT**2
         while True:
@@ -104,7 +113,9 @@ class Explainer:
                 break
             named.append(best)
             columns = np.concatenate(self._columns[named])  # (3 * n_named, n)
-            amounts: Float64 = np.asarray(np.linalg.lstsq(columns.T, deviation, rcond=None)[0], np.float64)
+            amounts: Float64 = np.asarray(
+                np.linalg.lstsq(columns.T, deviation, rcond=None)[0], np.float64
+            )
             left = deviation - amounts @ columns
         if not named:
             return Explanation([], rest_is_normal=False)
@@ -149,7 +160,7 @@ def _ranges(spec: MelSpec) -> tuple[Float64, Float64]:
 
 
 def _columns(inside: Float64, band_std: Float64) -> Float64:
-    """(n_ranges, n_mels) -> (n_ranges, 3, n): how a change of each range moves the input's coordinates."""
+    """(n_ranges, n_mels) -> (n_ranges, 3, n): how a change of each range moves the input's features."""
     smooth = inside @ smooth_basis(inside.shape[1])
     none, still = np.zeros_like(inside), np.zeros_like(smooth)
     parts = [(inside / band_std, still, still), (none, smooth, still), (none, still, smooth)]
@@ -158,9 +169,11 @@ def _columns(inside: Float64, band_std: Float64) -> Float64:
 
 def _whitening(head: Head, n: int) -> Float64:
     """(n, n): projects the input's deviations so that those of normal windows have the covariance 1."""
-    learned = 1 + 1 / max(1, head.windows)  # the machine's mean itself is only as good as its windows
+    learned = 1 + 1 / max(
+        1, head.windows
+    )  # the machine's mean itself is only as good as its windows
     factor = np.linalg.cholesky(learned * head.covariance(0))
-    return np.asarray(np.linalg.inv(factor).T / head.fleet.deviation[1 : 1 + n, None])
+    return np.asarray(np.linalg.inv(factor).T / head.fleet.within_std[1 : 1 + n, None])
 
 
 def _hertz(low: float, high: float) -> str:

@@ -1,6 +1,6 @@
 """From the log-mel input and the residual of a window to one anomaly score.
 
-A window is described by its coordinates, pooled over all of its patches, the same for two views of
+A window is described by its features, pooled over all of its patches, the same for two views of
 it, the log-mel input and the residual of the network, both in standard deviations of the training
 sound:
 
@@ -23,12 +23,12 @@ A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalu
 A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
 **fleet** (how windows vary within the machines of the training set), to which the machine's own
 covariance is added as far as its few windows can be trusted. A change of the microphone's gain is no
-fault: what it does to the coordinates of healthy sound, heard through the network, is added to C, too.
+fault: what it does to the features of healthy sound, heard through the network, is added to C, too.
 
 The residual of a machine that the network was trained on tells more than the input, that of a
 stranger less. How strange a machine is shows without hearing a fault: it is the mean square, in
 deviations of the fleet, of what the network leaves of its mean sound, but for what a gain would do.
-The residual's weight against the input's is exp(-strangeness). All scores are natural logarithms.
+The residual's weight against the input's is exp(-domain_shift). All scores are natural logarithms.
 """
 
 from collections.abc import Sequence
@@ -52,23 +52,25 @@ LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound 
 
 @dataclass(frozen=True)
 class Head:
-    """A fitted score. ``mean`` and ``own`` are the machine's, ``fleet`` the training set's."""
+    """A fitted score. ``mean`` and ``machine_factor`` are the machine's, ``fleet`` the training set's."""
 
     fleet: Fleet
     mean: Float64  # (size,)
-    own: Float64  # (rows, size) in fleet deviations; own' own is the machine's covariance
-    own_weight: float
+    machine_factor: (
+        Float64  # (rows, size) in fleet deviations; own' own is the machine's covariance
+    )
+    machine_weight: float
     windows: int  # that the mean is made of
     kind: Kind = "gaussian"
     _factors: list[Float64] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
-        """The head of one machine from the coordinates (n, size) of its normal windows."""
+        """The head of one machine from the features (n, size) of its normal windows."""
         n, mean = len(windows), windows.mean(axis=0)
         own = np.empty((0, len(mean)))
         if n > 1:  # R of the QR decomposition holds the covariance in at most `size` rows
-            own = np.linalg.qr((windows - mean) / fleet.deviation, mode="r") / np.sqrt(n - 1)
+            own = np.linalg.qr((windows - mean) / fleet.within_std, mode="r") / np.sqrt(n - 1)
         weight = min(n / (n + 100), OWN_WEIGHT) if n > 1 else 0.0
         return cls(fleet, mean, own, weight, n, kind)
 
@@ -80,18 +82,31 @@ class Head:
         """
         old, new = self.windows, len(windows)
         mean, n = windows.mean(axis=0), old + new
-        within = [self.own * np.sqrt(old - 1), (windows - mean) / self.fleet.deviation]
-        step = np.sqrt(old * new / n) * (mean - self.mean) / self.fleet.deviation
+        within = [self.machine_factor * np.sqrt(old - 1), (windows - mean) / self.fleet.within_std]
+        step = np.sqrt(old * new / n) * (mean - self.mean) / self.fleet.within_std
         own = np.linalg.qr(np.vstack([*within, step]), mode="r") / np.sqrt(n - 1)
         total = self.mean + (mean - self.mean) * new / n
-        return replace(self, mean=total, own=own, own_weight=min(n / (n + 100), OWN_WEIGHT), windows=n)
+        return replace(
+            self,
+            mean=total,
+            machine_factor=own,
+            machine_weight=min(n / (n + 100), OWN_WEIGHT),
+            windows=n,
+        )
 
     @classmethod
     def of_fleet(cls, fleet: Fleet, machines: Sequence[Float64], kind: Kind = "gaussian") -> Self:
         """The head before calibration: any machine of the training set is normal."""
         means = np.array([windows.mean(axis=0) for windows in machines])
-        own = (means - means.mean(axis=0)) / fleet.deviation / np.sqrt(max(1, len(means) - 1))
-        return cls(fleet, means.mean(axis=0), own, 0.5 if len(means) > 1 else 0.0, sum(map(len, machines)), kind)
+        own = (means - means.mean(axis=0)) / fleet.within_std / np.sqrt(max(1, len(means) - 1))
+        return cls(
+            fleet,
+            means.mean(axis=0),
+            own,
+            0.5 if len(means) > 1 else 0.0,
+            sum(map(len, machines)),
+            kind,
+        )
 
     def with_kind(self, kind: Kind) -> Self:
         return replace(self, kind=kind)
@@ -103,67 +118,85 @@ class Head:
         return self._factors[view]
 
     def covariance(self, view: int) -> Float64:
-        """(n, n): how the coordinates of a view vary while nothing is wrong, in deviations of the fleet."""
+        """(n, n): how the features of a view vary while nothing is wrong, in deviations of the fleet."""
         used = _views(len(self.mean))[view]
-        fleet, own = self.fleet.correlations[view], self.own[:, used]
-        blend = (1 - self.own_weight) * fleet + self.own_weight * (own.T @ own)
+        fleet, own = self.fleet.within_correlation[view], self.machine_factor[:, used]
+        blend = (1 - self.machine_weight) * fleet + self.machine_weight * (own.T @ own)
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
-        gain = self.fleet.gain[:, used] / self.fleet.deviation[used]
+        gain = self.fleet.gain_directions[:, used] / self.fleet.within_std[used]
         return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
 
     def _factorise(self, view: int) -> Float64:
         variance, directions = np.linalg.eigh(self.covariance(view))
         factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
-        return np.asarray(factor / self.fleet.deviation[_views(len(self.mean))[view], None])
+        return np.asarray(factor / self.fleet.within_std[_views(len(self.mean))[view], None])
 
     @cached_property
     def weights(self) -> Float64:
         """(n_parts,) of `parts` in the score; they add up to 1."""
         if self.kind != "gaussian":
             return np.ones(1)
-        residual = np.exp(-self.fleet.strangeness(self.mean, max(1, self.windows)))
+        residual = np.exp(-self.fleet.domain_shift(self.mean, max(1, self.windows)))
         return np.array([1.0, residual]) / (1 + float(residual))
 
     def distances(self, windows: Float64) -> Float64:
-        """Coordinates (..., size) -> ln distance (..., 2) of the input and of the residual."""
+        """Features (..., size) -> ln distance (..., 2) of the input and of the residual."""
         deviations = windows - self.mean
         views = enumerate(_views(len(self.mean)))
-        squares = np.stack([np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2)
+        squares = np.stack(
+            [np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2
+        )
         return np.asarray(np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:
-        """Coordinates (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
+        """Features (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
         parts = windows if self.kind == "mse" else self.distances(windows)
         return np.asarray(parts if self.kind == "gaussian" else parts[..., :1])
 
     def score(self, windows: Float64) -> Float64:
-        """Coordinates (..., size) -> scores (...), natural logarithm."""
+        """Features (..., size) -> scores (...), natural logarithm."""
         return np.asarray(self.parts(windows) @ self.weights)
 
     def _checked(self) -> Self:
         """The head; ValueError unless its numbers are such that every window gets a finite score."""
         fleet = self.fleet
-        numbers = (self.mean, self.own, fleet.mean, fleet.deviation, fleet.gain)
-        if any(np.abs(array).max(initial=0) > LARGEST for array in numbers) or fleet.deviation.min() < 1 / LARGEST:
+        numbers = (
+            self.mean,
+            self.machine_factor,
+            fleet.mean,
+            fleet.within_std,
+            fleet.gain_directions,
+        )
+        if (
+            any(np.abs(array).max(initial=0) > LARGEST for array in numbers)
+            or fleet.within_std.min() < 1 / LARGEST
+        ):
             raise ValueError(f"a deviation is not above 0, or a number beyond {LARGEST:g}")
-        if np.abs(fleet.correlations).max(initial=0) > 2 or not 0 <= self.own_weight <= 1:
+        if np.abs(fleet.within_correlation).max(initial=0) > 2 or not 0 <= self.machine_weight <= 1:
             raise ValueError("a correlation is beyond 2, or a weight beyond 1")
         if not (0 <= self.windows <= 1 << 40 and 1 <= fleet.windows <= 1 << 40):
-            raise ValueError(f"it is made of {self.windows:g} windows, its fleet of {fleet.windows:g}")
+            raise ValueError(
+                f"it is made of {self.windows:g} windows, its fleet of {fleet.windows:g}"
+            )
         for view in range(2):
             np.linalg.cholesky(self.covariance(view))  # LinAlgError is a ValueError
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        upper = np.triu_indices(self.fleet.correlations.shape[1])
-        fleet = {key: getattr(self.fleet, key) for key in ("mean", "deviation", "gain", "windows")}
-        fleet["correlations_upper"] = np.array([view[upper] for view in self.fleet.correlations])
+        upper = np.triu_indices(self.fleet.within_correlation.shape[1])
+        fleet = {
+            key: getattr(self.fleet, key)
+            for key in ("mean", "within_std", "gain_directions", "windows")
+        }
+        fleet["within_correlation_upper"] = np.array(
+            [view[upper] for view in self.fleet.within_correlation]
+        )
         return {
             "kind": self.kind,
             "exponent": EXPONENT,
             "mean": self.mean,
-            "own": self.own,
-            "own_weight": self.own_weight,
+            "machine_factor": self.machine_factor,
+            "machine_weight": self.machine_weight,
             "windows": self.windows,
             "fleet": fleet,
         }
@@ -177,18 +210,32 @@ class Head:
             if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
                 raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
             n = (size - 1) // 2
-            if fleet["correlations_upper"].shape != (2, n * (n + 1) // 2):
+            if fleet["within_correlation_upper"].shape != (2, n * (n + 1) // 2):
                 raise ValueError("its arrays do not fit together")
             correlations = np.zeros((2, n, n))
-            correlations[:, *np.triu_indices(n)] = fleet["correlations_upper"]
+            correlations[:, *np.triu_indices(n)] = fleet["within_correlation_upper"]
             correlations += np.triu(correlations, 1).transpose(0, 2, 1)
-            average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "deviation"))
-            gain, own = fleet["gain"].astype(np.float64), values["own"].astype(np.float64)
+            average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "within_std"))
+            gain, own = (
+                fleet["gain_directions"].astype(np.float64),
+                values["machine_factor"].astype(np.float64),
+            )
             if any(vector.shape != (size,) for vector in (mean, average, deviation)):
                 raise ValueError("its arrays do not fit together")
             if any(rows.shape[1:] != (size,) for rows in (gain, own)):
                 raise ValueError("its arrays do not fit together")
             fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
-            return cls(fitted, mean, own, float(values["own_weight"]), int(values["windows"]), kind)._checked()
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-            raise ArtifactError(f"the scoring head is damaged ({error}); export the artifact again") from error
+            return cls(
+                fitted, mean, own, float(values["machine_weight"]), int(values["windows"]), kind
+            )._checked()
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            OverflowError,
+        ) as error:
+            raise ArtifactError(
+                f"the scoring head is damaged ({error}); export the artifact again"
+            ) from error

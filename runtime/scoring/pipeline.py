@@ -12,7 +12,7 @@ from ..errors import AudioError
 from ..features.log_mel_file import read_log_mel
 from ..features.mel import MelSpec
 from ..system.arrays import Float32, Float64
-from .window_stream import Listener, PatchNetwork, Window, checked, patches_of
+from .window_stream import PatchNetwork, Window, WindowStream, checked, patches_of
 
 
 class Pipeline:
@@ -27,23 +27,26 @@ class Pipeline:
         """Frames of a decision window."""
         return patches_of(self.window, self.spec, self.network) * self.network.patch_frames
 
-    def listener(self, samplerate: int | None = None) -> Listener:
+    def window_stream(self, samplerate: int | None = None) -> WindowStream:
         """A new source of sound, which comes at ``samplerate`` Hz before resampling."""
-        return Listener(self.spec, self.network, self.window, samplerate)
+        return WindowStream(self.spec, self.network, self.window, samplerate)
 
     def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
         """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
-        listener, resampler = self.listener(samplerate), Resampler(samplerate, self.spec.sample_rate)
+        stream, resampler = (
+            self.window_stream(samplerate),
+            Resampler(samplerate, self.spec.sample_rate),
+        )
         for block in map(checked, blocks):
-            listener.measure(block)
-            yield from listener.push(resampler.push(block))
-        yield from listener.push(resampler.push(np.empty(0, np.float32), last=True))
-        yield from listener.flush()
+            stream.measure(block)
+            yield from stream.push(resampler.push(block))
+        yield from stream.push(resampler.push(np.empty(0, np.float32), last=True))
+        yield from stream.flush()
 
     def windows_of_frames(self, frames: Float32) -> list[Window]:
         """The windows of a recording given as log-mel (n_frames, n_mels), dB."""
-        listener = self.listener()
-        return listener.push_frames(frames) + listener.flush()
+        stream = self.window_stream()
+        return stream.push_frames(frames) + stream.flush()
 
     def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
         """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
@@ -67,5 +70,5 @@ class Pipeline:
         return kept
 
     def independent(self, windows: Iterable[Window]) -> Float64:
-        """(n, size): coordinates of the windows of one recording that do not overlap."""
-        return np.array([window.coordinates for window in self.apart(windows)])
+        """(n, size): features of the windows of one recording that do not overlap."""
+        return np.array([window.features for window in self.apart(windows)])

@@ -27,7 +27,9 @@ TOLERANCE = 1e-3  # absolute, of score and energy (natural logarithms)
 
 def _uniform(seed: int, n: int) -> NDArray[np.int64]:
     """(n,) integers from -32768 to 32767 of a linear congruential generator: the same on every computer."""
-    factor = np.cumprod(np.full(n, 1664525, np.uint32), dtype=np.uint32)  # Numerical Recipes, section 7.1
+    factor = np.cumprod(
+        np.full(n, 1664525, np.uint32), dtype=np.uint32
+    )  # Numerical Recipes, section 7.1
     before = np.concatenate([[1], factor[:-1]]).astype(np.uint32)
     state = factor * np.uint32(seed) + np.cumsum(before, dtype=np.uint32) * np.uint32(1013904223)
     return (state >> np.uint32(16)).astype(np.int64) - 32768
@@ -43,10 +45,14 @@ def test_patches(detector: Detector, seed: int) -> Float32:
 
     They stay within 9 standard deviations, far from where sums of squares cease to be exact.
     """
-    low, high = (detector.artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db"))
+    low, high = (
+        detector.artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db")
+    )
     half = np.minimum((high - low) / 2, 9 * detector.band_std.astype(np.float32))
     shape = (PATCHES, detector.network.patch_frames, detector.spec.n_mels)
-    uniform = _uniform(seed, int(np.prod(shape))).reshape(shape).astype(np.float32) / np.float32(32768)
+    uniform = _uniform(seed, int(np.prod(shape))).reshape(shape).astype(np.float32) / np.float32(
+        32768
+    )
     return np.asarray((low + high) / 2 + half * uniform)
 
 
@@ -67,8 +73,8 @@ def measure(detector: Detector, seed: int = SEED) -> dict[str, Any]:
     return {
         "seed": seed,
         "sha256": checksum(detector, seed) if is_int8 else None,
-        "energy": float(window.coordinates[0]),
-        "score": float(detector.head.score(window.coordinates)),
+        "energy": float(window.features[0]),
+        "score": float(detector.head.score(window.features)),
         "tolerance": TOLERANCE,
     }
 

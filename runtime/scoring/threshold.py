@@ -15,7 +15,7 @@ The threshold of a new machine is
     quantile of the reference at 1 - p  +  (how far this machine's windows stray from each other
                                             - how far those of the fleet do, calibrated alike)
 
-where the straying is the mean leave-one-out score of the calibration windows (from three on; one pair
+where the leave_one_out is the mean leave-one-out score of the calibration windows (from three on; one pair
 cannot show it). A machine counts as no calmer than the calmest tenth of the reference. Windows that the
 fleet itself was fitted on seem calmer than any sound to come: they are recognised, and not asked.
 
@@ -38,7 +38,10 @@ from .head import Head, Kind
 
 LEFT_OUT_FOLDS = 5
 TAIL = 0.1  # share of the reference that the tail is fitted to
-FEWEST_CALIBRATION, FEWEST_REFERENCE = 5, 30  # windows below which a threshold is little more than a guess
+FEWEST_CALIBRATION, FEWEST_REFERENCE = (
+    5,
+    30,
+)  # windows below which a threshold is little more than a guess
 PERIODS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}  # seconds
 
 
@@ -78,16 +81,22 @@ class Threshold:
         try:
             threshold = cls(**values)
         except TypeError as error:
-            raise ArtifactError(f"the threshold is damaged ({error}); export the artifact again") from error
+            raise ArtifactError(
+                f"the threshold is damaged ({error}); export the artifact again"
+            ) from error
         for name, (kind, low, high) in threshold._limits().items():
             value = getattr(threshold, name)
             number = len(value) if isinstance(value, str) else value
             right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
             if not (right and low <= number <= high):
-                raise ArtifactError(f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again")
+                raise ArtifactError(
+                    f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again"
+                )
         if threshold.alarm_windows > threshold.of_windows:
             told = f"{threshold.alarm_windows} of {threshold.of_windows} windows"
-            raise ArtifactError(f"the threshold is damaged (an alarm needs {told}); export the artifact again")
+            raise ArtifactError(
+                f"the threshold is damaged (an alarm needs {told}); export the artifact again"
+            )
         return threshold
 
     def _limits(self) -> dict[str, tuple[Any, float, float]]:
@@ -114,7 +123,9 @@ class Threshold:
             return f"{known}, and {self.false_alarms} is 1 in {rarest:.0f}"
         hours = (rarest - n) * self.window / 3600
         guess = ", so little more than a guess" if n < FEWEST_REFERENCE else ""
-        more = f"; {_duration(hours)} more of their sound in training would show it" if hours else ""
+        more = (
+            f"; {_duration(hours)} more of their sound in training would show it" if hours else ""
+        )
         return f"{known}; {self.false_alarms} is 1 in {rarest:.0f}, read off a fitted tail{guess}{more}"
 
 
@@ -134,14 +145,19 @@ def probability_of(false_alarms: str, window: float) -> float:
             return share
     except (ValueError, KeyError):
         pass
-    raise ConfigError(f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month or 1%")
+    raise ConfigError(
+        f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month or 1%"
+    )
 
 
-def left_out_parts(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
+def leave_one_out_scores(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
     """(n, n_parts): each of ``windows`` (n, size), two or more, scored by a head calibrated on the others."""
     folds = [fold for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS) if len(fold)]
     return np.concatenate(
-        [Head.calibrated(fleet, np.delete(windows, fold, 0), kind).parts(windows[fold]) for fold in folds]
+        [
+            Head.calibrated(fleet, np.delete(windows, fold, 0), kind).parts(windows[fold])
+            for fold in folds
+        ]
     )
 
 
@@ -162,20 +178,20 @@ def fit_threshold(
     window: float,
     *,
     windows: int,
-    straying: Float64 | None = None,
+    leave_one_out: Float64 | None = None,
 ) -> Threshold:
     """The threshold of ``head``, calibrated on so many ``windows``; 0 before calibration.
 
-    window: seconds of sound in one window; straying: (n_parts,) mean leave-one-out score of the windows,
+    window: seconds of sound in one window; leave_one_out: (n_parts,) mean leave-one-out score of the windows,
     None where they cannot tell it.
     """
     probability = probability_of(false_alarms, window)
     reference, weights = reference_for(references, windows), head.weights
     scores = np.sort(reference.parts @ weights)
     shift = 0.0
-    if straying is not None and reference.windows > 2:
+    if leave_one_out is not None and reference.windows > 2:
         calmest = float(np.quantile(scores, 0.1) - np.median(scores))
-        shift = max(float((straying - reference.left_out) @ weights), calmest)
+        shift = max(float((leave_one_out - reference.left_out) @ weights), calmest)
     n = len(scores)
     value = round(_quantile(scores, probability) + shift, 6)
     return Threshold(value, false_alarms, probability, n, probability * n < 1, window=window)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio.level import level_dbfs
-from ..audio.signal_quality import Meter, Sound, pooled
+from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
 from ..audio.sound_file import LOUDEST
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
 from ..system.arrays import Float32, Float64
-from .window_features import coordinates
+from .window_features import window_features
 
 
 class PatchNetwork(Protocol):
@@ -34,41 +34,47 @@ class Window:
     """One decision window."""
 
     end: float  # seconds from the start of the recording
-    coordinates: Float64  # (size,), see `edgeae.runtime.scoring.head`
+    features: Float64  # (size,), see `edgeae.runtime.scoring.head`
     level: float | None  # dBFS of the sound since the window before; None for precomputed features
     full: bool = True  # as long as the decision window, to a tenth; one of less sound strays more
-    out_of_range: float = 0.0  # share of the last patch beyond the range of the int8 network's input
+    out_of_range: float = (
+        0.0  # share of the last patch beyond the range of the int8 network's input
+    )
     bands: Float64 | None = None  # (n_mels,) dB, mean over the window
-    sound: Sound | None = None  # of its raw samples; None for precomputed features
+    sound: SignalQuality | None = None  # of its raw samples; None for precomputed features
     latest: Float32 | None = None  # (n_mels,) dB, mean over its last patch
 
     @property
-    def raw(self) -> Sound:
+    def raw(self) -> SignalQuality:
         """The state of its raw samples; nothing is wrong with those of precomputed features."""
-        return self.sound or Sound()
+        return self.sound or SignalQuality()
 
 
-Seen = tuple[Float32, Float32, float]  # a patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range
+PatchOutput = tuple[
+    Float32, Float32, float
+]  # a patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range
 
 
-class Listener:
+class WindowStream:
     """The state of one source of sound: `push` blocks, get the windows they complete.
 
-    Or `hear` them, and let `see` ask the network about the patches of many listeners at once.
+    Or `hear` them, and let `see` ask the network about the patches of many streams at once.
     """
 
-    def __init__(self, spec: MelSpec, network: PatchNetwork, window: float, samplerate: int | None = None) -> None:
+    def __init__(
+        self, spec: MelSpec, network: PatchNetwork, window: float, samplerate: int | None = None
+    ) -> None:
         """samplerate: Hz, of what is given to `measure`, before resampling."""
         self.spec, self.network = spec, network
         self.patch = network.patch_frames
-        self._meter = Meter(samplerate or spec.sample_rate, self._seconds(self.patch))
+        self._meter = QualityMeter(samplerate or spec.sample_rate, self._seconds(self.patch))
         patches = patches_of(window, spec, network)
         self._mel = MelStream(spec, self.patch)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last = self._pending  # the patch before it
         self._statistics: deque[Float32] = deque(maxlen=patches)
         self._bands: deque[Float32] = deque(maxlen=patches)
-        self._measured: deque[Sound] = deque(maxlen=patches)
+        self._measured: deque[SignalQuality] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
         self._frames = 0  # seen so far
         self._heard = 0  # of them, since the start or the last gap
@@ -107,7 +113,7 @@ class Listener:
         n = len(self._pending) // self.patch
         return self._pending[: n * self.patch].reshape(n, self.patch, self.spec.n_mels)
 
-    def take(self, seen: Iterable[Seen]) -> list[Window]:
+    def take(self, seen: Iterable[PatchOutput]) -> list[Window]:
         """The windows that the patches which wait complete; ``seen`` begins with these patches."""
         patches = self.waiting
         if not len(patches):
@@ -120,7 +126,7 @@ class Listener:
             windows += [self._window(level)] if self.full else []
         return windows
 
-    def _add(self, seen: Seen, new: int) -> None:
+    def _add(self, seen: PatchOutput, new: int) -> None:
         """Take in a patch with ``new`` frames that were not in the one before."""
         statistics, bands, out_of_range = seen
         self._statistics.append(statistics)
@@ -166,7 +172,7 @@ class Listener:
         return frames * self.spec.hop / self.spec.sample_rate
 
     def _window(self, level: float | None) -> Window:
-        found = coordinates(np.array(self._statistics), self.patch)
+        found = window_features(np.array(self._statistics), self.patch)
         full = self._heard >= 0.9 * self.windows_apart * self.patch
         bands = np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands)
         sound = pooled(self._measured) if self._measured else None
@@ -174,19 +180,23 @@ class Listener:
         return Window(end, found, level, full, beyond, bands, sound, self._bands[-1])
 
 
-def see(listeners: Sequence[Listener]) -> list[list[Window]]:
-    """The windows that the patches of each listener complete; a network sees those of all its listeners at once."""
-    found = [list[Window]() for _ in listeners]
-    for network in {id(listener.network): listener.network for listener in listeners}.values():
-        mine = [k for k, listener in enumerate(listeners) if listener.network is network and len(listener.waiting)]
+def see(streams: Sequence[WindowStream]) -> list[list[Window]]:
+    """The windows that the patches of each stream complete; a network sees those of all its streams at once."""
+    found = [list[Window]() for _ in streams]
+    for network in {id(stream.network): stream.network for stream in streams}.values():
+        mine = [
+            k
+            for k, stream in enumerate(streams)
+            if stream.network is network and len(stream.waiting)
+        ]
         if mine:
-            seen = _seen(network, np.concatenate([listeners[k].waiting for k in mine]))
+            seen = _seen(network, np.concatenate([streams[k].waiting for k in mine]))
             for k in mine:
-                found[k] = listeners[k].take(seen)
+                found[k] = streams[k].take(seen)
     return found
 
 
-def _seen(network: PatchNetwork, patches: Float32) -> Iterator[Seen]:
+def _seen(network: PatchNetwork, patches: Float32) -> Iterator[PatchOutput]:
     return zip(network(patches), patches.mean(axis=1), network.out_of_range(patches), strict=True)
 
 

@@ -32,9 +32,15 @@ OPTIONS = {
     "page": "address",
     "on_event": "program",
 }
-KEEPERS = ("log", "mqtt", "webhook")  # with one of these, nobody needs a line a second in the journal
+KEEPERS = (
+    "log",
+    "mqtt",
+    "webhook",
+)  # with one of these, nobody needs a line a second in the journal
 
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|^https?://[^/@]*@")  # of a URL; of a webhook the user may be a token
+_PASSWORD = re.compile(
+    r"//[^/@]*:[^/@]*@|^https?://[^/@]*@"
+)  # of a URL; of a webhook the user may be a token
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of services
 
 
@@ -48,7 +54,9 @@ class Request:
     @classmethod
     def parse(cls, arguments: Sequence[str], command: click.Command) -> "Request":
         """As ``command`` itself does; click.UsageError if it refuses them."""
-        return cls(arguments, command.make_context(f"edgeae {command.name}", list(arguments)).params)
+        return cls(
+            arguments, command.make_context(f"edgeae {command.name}", list(arguments)).params
+        )
 
     def given(self, *kinds: str) -> Iterator[tuple[str, str]]:
         """Option and value of each that was given of these kinds."""
@@ -96,7 +104,11 @@ class Request:
                 raise ConfigError(
                     f"{option} {value}: {program} is no program; give its absolute path or a name in {_PATH}"
                 )
-            yield from (Path(word) for word in (program, *others) if word.startswith("/") and Path(word).exists())
+            yield from (
+                Path(word)
+                for word in (program, *others)
+                if word.startswith("/") and Path(word).exists()
+            )
 
 
 def _words(command: str) -> list[str]:

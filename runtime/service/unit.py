@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 LOCALHOST, ANYBODY = "localhost", "any"
-HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # of which services see nothing
+HIDDEN = tuple(
+    map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp"))
+)  # of which services see nothing
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_@=,./+-]+")  # a bare colon separates two of them
@@ -108,7 +110,10 @@ class Unit:
         ]
 
     def _files(self) -> list[str]:
-        seen, written = [p for p in self.readable if is_hidden(p)], [p for p in self.writable if is_hidden(p)]
+        seen, written = (
+            [p for p in self.readable if is_hidden(p)],
+            [p for p in self.writable if is_hidden(p)],
+        )
         return [
             "# Names of files that do not begin with / are in /var/lib.",
             f"User={self.user}" if self.user else "DynamicUser=yes",
@@ -126,7 +131,9 @@ class Unit:
         families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
         if ANYBODY in self.peers:
             return [families]
-        allowed = " ".join(sorted({LOCALHOST, *self.peers}))  # paho's threads talk to each other there
+        allowed = " ".join(
+            sorted({LOCALHOST, *self.peers})
+        )  # paho's threads talk to each other there
         return [families, "IPAddressDeny=any", f"IPAddressAllow={allowed}"]
 
 
@@ -156,5 +163,9 @@ def is_hidden(path: Path) -> bool:
 def _settings(name: str, paths: Iterable[Path]) -> list[str]:
     """A line for each path that lies in none of the others."""
     found = sorted(set(paths))
-    outermost = [path for path in found if not any(path != other and path.is_relative_to(other) for other in found)]
+    outermost = [
+        path
+        for path in found
+        if not any(path != other and path.is_relative_to(other) for other in found)
+    ]
     return [f"{name}={quoted(str(path), _PLAIN_PATH)}" for path in outermost]

@@ -7,7 +7,10 @@ import os
 import time
 from pathlib import Path
 
-UNFINISHED, ABANDONED = ".unfinished", 60.0  # seconds without a write, of a file that takes milliseconds
+UNFINISHED, ABANDONED = (
+    ".unfinished",
+    60.0,
+)  # seconds without a write, of a file that takes milliseconds
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -18,7 +21,9 @@ def replace_file(path: Path, content: bytes) -> None:
     import tempfile  # a megabyte and milliseconds that only a writer pays
 
     _clear(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o644)

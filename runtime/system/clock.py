@@ -5,8 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-TIME_ERROR = 5  # what adjtimex returns while no time service has set the clock for long (man 2 adjtimex)
-TIMESYNCD = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd touches it when it has set the clock
+TIME_ERROR = (
+    5  # what adjtimex returns while no time service has set the clock for long (man 2 adjtimex)
+)
+TIMESYNCD = Path(
+    "/run/systemd/timesync/synchronized"
+)  # systemd-timesyncd touches it when it has set the clock
 _TIMEX_BYTES = 512  # struct timex has 128 to 208, and no modes (zero) means to ask only
 
 

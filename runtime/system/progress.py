@@ -48,7 +48,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.step("")
 
@@ -84,6 +87,8 @@ def bar(items: Iterable[T], length: int, label: str, *, hidden: bool = False) ->
             if shown:
                 shown.update(1)
             elif wanted and time.time() - began > PATIENCE:
-                shown = stack.enter_context(click.progressbar(length=length, label=label, file=sys.stderr))
+                shown = stack.enter_context(
+                    click.progressbar(length=length, label=label, file=sys.stderr)
+                )
                 shown.start = began
                 shown.update(done)

@@ -29,12 +29,16 @@ def build(kind: Any, values: Any, path: str = "") -> Any:
     if values is None:
         values = {}
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{path or 'the file'} is {values!r}; allowed is a mapping with {', '.join(hints)}")
+        raise ConfigError(
+            f"{path or 'the file'} is {values!r}; allowed is a mapping with {', '.join(hints)}"
+        )
     names = [item.name for item in fields(kind)]
     for key in values:
         if key not in names:
             raise ConfigError(f"unknown key {_join(path, key)}; allowed are {', '.join(names)}")
-    return kind(**{key: _checked(hints[key], value, _join(path, key)) for key, value in values.items()})
+    return kind(
+        **{key: _checked(hints[key], value, _join(path, key)) for key, value in values.items()}
+    )
 
 
 def _join(path: str, key: object) -> str:
@@ -46,8 +50,12 @@ def _checked(kind: Any, value: Any, path: str) -> Any:
         return build(kind, value, path)
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{path} is {value!r}; allowed is a list of {_words(get_args(kind)[0])}")
-        return tuple(_checked(get_args(kind)[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+            raise ConfigError(
+                f"{path} is {value!r}; allowed is a list of {_words(get_args(kind)[0])}"
+            )
+        return tuple(
+            _checked(get_args(kind)[0], item, f"{path}[{i}]") for i, item in enumerate(value)
+        )
     for option in _options(kind):
         if _fits(option, value):
             return float(value) if _plain(option) is float else value
@@ -84,5 +92,11 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         base, limits = get_args(kind)
         return f"{_words(base)}, {limits}"
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+    words = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        type(None): "null",
+    }
     return words[kind]

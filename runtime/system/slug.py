@@ -10,7 +10,9 @@ LONGEST = 40  # characters
 
 def slug(text: str) -> str:
     """``text`` in lower case letters, digits and dashes; where letters are lost, a digest tells it apart."""
-    letters = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    )
     found = re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")
     if found and len(found) <= LONGEST and letters.isascii():
         return found

@@ -29,29 +29,50 @@ def first(fresh: Detector, clips: list[Float32]) -> Detector:
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_mean_and_covariance_are_those_of_all_sound_at_once(fresh: Detector, clips: list[Float32], n: int) -> None:
+def test_mean_and_covariance_are_those_of_all_sound_at_once(
+    fresh: Detector, clips: list[Float32], n: int
+) -> None:
     both = calibrate(calibrate(fresh, clips[:n]), clips[n:], add=True, force=True, report=print)
     once = calibrate(fresh, clips)
-    np.testing.assert_allclose(both.head.mean, once.head.mean, atol=1e-5)  # an artifact holds float32
-    np.testing.assert_allclose(both.head.own.T @ both.head.own, once.head.own.T @ once.head.own, atol=1e-4)
-    assert (both.head.windows, both.head.own_weight) == (once.head.windows, once.head.own_weight)
+    np.testing.assert_allclose(
+        both.head.mean, once.head.mean, atol=1e-5
+    )  # an artifact holds float32
+    np.testing.assert_allclose(
+        both.head.machine_factor.T @ both.head.machine_factor,
+        once.head.machine_factor.T @ once.head.machine_factor,
+        atol=1e-4,
+    )
+    assert (both.head.windows, both.head.machine_weight) == (
+        once.head.windows,
+        once.head.machine_weight,
+    )
 
 
 def test_sessions_are_remembered(first: Detector, clips: list[Float32]) -> None:
     both = calibrate(first, clips[3:], add=True)
     assert both.machine == "pump-3"
-    assert [(session["windows"], session["seconds"]) for session in history(both)] == [(3, 11.9)] * 2  # whole frames
+    assert [(session["windows"], session["seconds"]) for session in history(both)] == [
+        (3, 11.9)
+    ] * 2  # whole frames
     assert both.artifact.sections["head"]["calibrated"] == history(both)[-1]["date"]
     assert check(both).startswith("self-test passed")
 
 
-def test_a_calibration_without_add_forgets_the_sessions(first: Detector, clips: list[Float32]) -> None:
+def test_a_calibration_without_add_forgets_the_sessions(
+    first: Detector, clips: list[Float32]
+) -> None:
     assert len(history(calibrate(calibrate(first, clips[3:], add=True), clips))) == 1
 
 
-def test_a_session_that_strays_more_raises_the_threshold(first: Detector, clips: list[Float32]) -> None:
-    windows = np.concatenate([first.independent(first.windows([clip], 16000)) for clip in clips[3:]])
-    astray = windows + 0.5 * first.head.fleet.deviation * np.random.default_rng(0).standard_normal(windows.shape)
+def test_a_session_that_strays_more_raises_the_threshold(
+    first: Detector, clips: list[Float32]
+) -> None:
+    windows = np.concatenate(
+        [first.independent(first.windows([clip], 16000)) for clip in clips[3:]]
+    )
+    astray = windows + 0.5 * first.head.fleet.within_std * np.random.default_rng(0).standard_normal(
+        windows.shape
+    )
     assert extended(first, astray).threshold.value > extended(first, windows).threshold.value + 0.1
 
 
@@ -60,7 +81,9 @@ def test_the_threshold_for_the_same_budget_is_the_fitted_one(first: Detector) ->
     assert found.value == pytest.approx(first.threshold.value, abs=1e-5)
 
 
-def test_an_artifact_that_is_not_calibrated_has_nothing_to_add_to(fresh: Detector, clips: list[Float32]) -> None:
+def test_an_artifact_that_is_not_calibrated_has_nothing_to_add_to(
+    fresh: Detector, clips: list[Float32]
+) -> None:
     with pytest.raises(ConfigError, match="the artifact is not calibrated yet"):
         calibrate(fresh, clips, add=True)
     with pytest.raises(ConfigError, match="nothing to add to"):
@@ -74,27 +97,40 @@ def test_another_machine_s_name_is_refused(first: Detector, clips: list[Float32]
 
 def test_sound_that_is_not_the_calibrated_one_is_refused(first: Detector) -> None:
     samples = [render(Machine.draw(4, 1), np.random.default_rng(seed), 4.0) for seed in range(3)]
-    with pytest.raises(AudioError, match=r"not the sound that pump-3 was calibrated on: score \d\.\d, allowed is"):
+    with pytest.raises(
+        AudioError, match=r"not the sound that pump-3 was calibrated on: score \d\.\d, allowed is"
+    ):
         calibrate(first, samples, add=True)
     with pytest.warns(UserWarning, match="not the sound"):
         assert calibrate(first, samples, add=True, force=True).head.windows == 6
 
 
-def test_an_artifact_of_before_sessions_were_kept_can_be_added_to(first: Detector, clips: list[Float32]) -> None:
-    head = {key: value for key, value in first.artifact.sections["head"].items() if key != "history"}
+def test_an_artifact_of_before_sessions_were_kept_can_be_added_to(
+    first: Detector, clips: list[Float32]
+) -> None:
+    head = {
+        key: value for key, value in first.artifact.sections["head"].items() if key != "history"
+    }
     old = first.with_sections(head=head)
-    assert [session["windows"] for session in history(calibrate(old, clips[3:], add=True))] == [3, 3]
+    assert [session["windows"] for session in history(calibrate(old, clips[3:], add=True))] == [
+        3,
+        3,
+    ]
 
 
 @pytest.mark.parametrize("damaged", [5, [5], [{"date": None}], "long ago"])
-def test_damaged_sessions_are_an_artifact_error(first: Detector, clips: list[Float32], damaged: Any) -> None:
+def test_damaged_sessions_are_an_artifact_error(
+    first: Detector, clips: list[Float32], damaged: Any
+) -> None:
     head = {**first.artifact.sections["head"], "history": damaged}
     with pytest.raises(ArtifactError, match="sessions of the calibration are damaged"):
         calibrate(first.with_sections(head=head), clips[3:], add=True)
 
 
 @pytest.fixture
-def edgeae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def edgeae(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> tuple[int, str, str]:
@@ -104,7 +140,9 @@ def edgeae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     return call
 
 
-def test_the_command_adds_in_place_and_info_shows_both_sessions(edgeae: Command, trained: Any) -> None:
+def test_the_command_adds_in_place_and_info_shows_both_sessions(
+    edgeae: Command, trained: Any
+) -> None:
     paths = audio_files(trained.new / "train")
     edgeae("calibrate", trained.int8, *paths[:3])
     code, out, err = edgeae("calibrate", "machine.onnx", "--add", *paths[3:], "--in-place")
@@ -115,7 +153,9 @@ def test_the_command_adds_in_place_and_info_shows_both_sessions(edgeae: Command,
     assert values["stability"]["mean_error"] > values["stability"]["mean_error_next"]
 
 
-def test_wrong_use_of_add_exits_with_2_before_listening(edgeae: Command, first: Detector, trained: Any) -> None:
+def test_wrong_use_of_add_exits_with_2_before_listening(
+    edgeae: Command, first: Detector, trained: Any
+) -> None:
     shutil.copy(trained.int8, "fresh.onnx")
     first.artifact.write("first.onnx")
     missing = ("--device", "hw:CARD=NoSuchCard,DEV=0")  # would be 4
@@ -126,5 +166,7 @@ def test_wrong_use_of_add_exits_with_2_before_listening(edgeae: Command, first: 
 
 
 def test_the_same_sound_is_not_learned_twice(first: Detector, clips: list[Float32]) -> None:
-    with pytest.raises(AudioError, match=r"recording 1: was learned before; give sound of another time"):
+    with pytest.raises(
+        AudioError, match=r"recording 1: was learned before; give sound of another time"
+    ):
         calibrate(first, clips[1:2], add=True)

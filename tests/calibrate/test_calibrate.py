@@ -23,11 +23,14 @@ def untimed(detector: Detector) -> bytes:
     return detector.artifact.with_sections(head=section).to_bytes()
 
 
-def test_a_calibrated_machine_scores_lower_than_before(fresh: Detector, trained: Any, clips: list[Float32]) -> None:
+def test_a_calibrated_machine_scores_lower_than_before(
+    fresh: Detector, trained: Any, clips: list[Float32]
+) -> None:
     own = calibrate(fresh, clips)
     normals = [path for path in audio_files(trained.new / "test") if "normal" in path.name]
     before, after = (
-        np.mean([detector.mean_score(list(detector.read(path))) for path in normals]) for detector in (fresh, own)
+        np.mean([detector.mean_score(list(detector.read(path))) for path in normals])
+        for detector in (fresh, own)
     )
     assert after < before
 
@@ -40,33 +43,49 @@ def test_everything_but_head_threshold_and_the_self_test_s_score_is_untouched(
     fresh: Detector, clips: list[Float32]
 ) -> None:
     before, after = fresh.artifact.sections, calibrate(fresh, clips).artifact.sections
-    assert {name for name in before if str(before[name]) != str(after[name])} == {"head", "threshold", "selftest"}
-    assert {k for k in before["selftest"] if before["selftest"][k] != after["selftest"][k]} == {"score"}
+    assert {name for name in before if str(before[name]) != str(after[name])} == {
+        "head",
+        "threshold",
+        "selftest",
+    }
+    assert {k for k in before["selftest"] if before["selftest"][k] != after["selftest"][k]} == {
+        "score"
+    }
     np.testing.assert_equal(after["head"]["fleet"], before["head"]["fleet"])
     np.testing.assert_equal(after["head"]["references"], before["head"]["references"])
 
 
 @pytest.mark.parametrize("precision", ["int8", "float_"])
-def test_the_self_test_passes_after_calibration(trained: Any, precision: str, clips: list[Float32]) -> None:
+def test_the_self_test_passes_after_calibration(
+    trained: Any, precision: str, clips: list[Float32]
+) -> None:
     own = calibrate(Detector.load(getattr(trained, precision)), clips)
     assert check(own).startswith("self-test passed")
-    assert check(Detector(Artifact.from_bytes(own.artifact.to_bytes()))).startswith("self-test passed")
+    assert check(Detector(Artifact.from_bytes(own.artifact.to_bytes()))).startswith(
+        "self-test passed"
+    )
 
 
-def test_calibration_does_not_hide_that_a_device_computes_otherwise(fresh: Detector, clips: list[Float32]) -> None:
+def test_calibration_does_not_hide_that_a_device_computes_otherwise(
+    fresh: Detector, clips: list[Float32]
+) -> None:
     expected = fresh.artifact.sections["selftest"]
     elsewhere = fresh.with_sections(selftest={**expected, "energy": expected["energy"] + 0.1})
     with pytest.raises(ArtifactError, match="self-test failed"):
         check(calibrate(elsewhere, clips))
 
 
-def test_a_second_calibration_leaves_nothing_of_the_first(fresh: Detector, clips: list[Float32]) -> None:
+def test_a_second_calibration_leaves_nothing_of_the_first(
+    fresh: Detector, clips: list[Float32]
+) -> None:
     other = calibrate(fresh, [clip[::-1] * 3 for clip in clips], machine="other")
     again = calibrate(other, clips, machine="mine")
     assert untimed(again) == untimed(calibrate(fresh, clips, machine="mine"))
 
 
-def test_the_budget_stays_unless_another_is_asked_for(fresh: Detector, clips: list[Float32]) -> None:
+def test_the_budget_stays_unless_another_is_asked_for(
+    fresh: Detector, clips: list[Float32]
+) -> None:
     weekly = calibrate(fresh, clips, false_alarms="1/week")
     assert weekly.threshold.false_alarms == "1/week"
     assert calibrate(weekly, clips).threshold.false_alarms == "1/week"
@@ -97,8 +116,12 @@ def test_another_sample_rate_is_resampled(fresh: Detector, clips: list[Float32])
     np.testing.assert_allclose(again.head.mean[below_7_khz], own.head.mean[below_7_khz], atol=0.2)
 
 
-def test_files_calibrate_as_their_samples(fresh: Detector, trained: Any, clips: list[Float32]) -> None:
-    from_files = calibrate_files(fresh, audio_files(trained.new / "train"), machine="id_03", report=print)
+def test_files_calibrate_as_their_samples(
+    fresh: Detector, trained: Any, clips: list[Float32]
+) -> None:
+    from_files = calibrate_files(
+        fresh, audio_files(trained.new / "train"), machine="id_03", report=print
+    )
     assert untimed(from_files) == untimed(calibrate(fresh, clips, machine="id_03"))
 
 
@@ -116,7 +139,9 @@ def test_silence_is_refused_in_one_sentence(fresh: Detector, sound: Float32) -> 
         (np.full(64000, np.nan, np.float32), "not numbers"),
     ],
 )
-def test_sound_that_gives_no_window_is_refused(fresh: Detector, sound: Float32, reason: str) -> None:
+def test_sound_that_gives_no_window_is_refused(
+    fresh: Detector, sound: Float32, reason: str
+) -> None:
     with pytest.raises(AudioError, match=reason):
         calibrate(fresh, [sound])
 
@@ -132,7 +157,9 @@ def bad_file(folder: Path) -> Path:
     return path
 
 
-def test_a_bad_file_fails_the_whole_and_is_named(fresh: Detector, trained: Any, tmp_path: Path) -> None:
+def test_a_bad_file_fails_the_whole_and_is_named(
+    fresh: Detector, trained: Any, tmp_path: Path
+) -> None:
     told: list[str] = []
     paths = [*audio_files(trained.new / "train"), bad_file(tmp_path)]
     with pytest.raises(AudioError, match="1 of 7 recordings cannot be used"):
@@ -148,16 +175,25 @@ def test_a_bad_file_can_be_skipped(fresh: Detector, trained: Any, tmp_path: Path
 
 @pytest.mark.parametrize("interrupt", ["fsync", "replace"])
 def test_a_write_that_is_interrupted_leaves_the_old_file(
-    fresh: Detector, clips: list[Float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: str
+    fresh: Detector,
+    clips: list[Float32],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupt: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
     target = tmp_path / "machine.onnx"
     target.write_bytes(b"the old file")
-    place: Any = {"fsync": "edgeae.runtime.model.artifact.os.fsync", "replace": "pathlib.Path.replace"}[interrupt]
+    place: Any = {
+        "fsync": "edgeae.runtime.model.artifact.os.fsync",
+        "replace": "pathlib.Path.replace",
+    }[interrupt]
     monkeypatch.setattr(place, fail)
     with pytest.raises(KeyboardInterrupt):
         calibrate(fresh, clips).artifact.write(target)
     monkeypatch.undo()
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("machine.onnx", b"the old file")]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("machine.onnx", b"the old file")
+    ]

@@ -40,7 +40,9 @@ def noise(n: int, amplitude: float, seed: int = 0) -> Float32:
 
 def whistle(n: int) -> Float32:
     """A tone of 3 kHz over hardly anything: no machine of the fleet."""
-    return (0.1 * np.sin(2 * np.pi * 3000 / RATE * np.arange(n)) + noise(n, 1e-4)).astype(np.float32)
+    return (0.1 * np.sin(2 * np.pi * 3000 / RATE * np.arange(n)) + noise(n, 1e-4)).astype(
+        np.float32
+    )
 
 
 def with_noise(sound: Float32, seconds: tuple[float, float], amplitude: float) -> Float32:
@@ -84,7 +86,9 @@ def test_seconds_side_by_side_are_one_span(fresh: Detector, minute: Float32) -> 
     assert ": seconds 16 to 25 differ" in refusal(fresh, with_noise(minute, (20.0, 21.0), 0.3))
 
 
-def test_the_recording_that_sticks_out_is_named(fresh: Detector, trained: Any, tmp_path: Path) -> None:
+def test_the_recording_that_sticks_out_is_named(
+    fresh: Detector, trained: Any, tmp_path: Path
+) -> None:
     paths = audio_files(trained.new / "train")
     samples = soundfile.read(paths[2], dtype="float32")[0]
     soundfile.write(tmp_path / "door.wav", with_noise(samples, (1.0, 2.0), 0.2), RATE)
@@ -92,19 +96,35 @@ def test_the_recording_that_sticks_out_is_named(fresh: Detector, trained: Any, t
         calibrate_files(fresh, [*paths[:2], tmp_path / "door.wav", *paths[3:]], report=pytest.fail)
 
 
-def test_a_machine_that_is_switched_on_half_way_is_refused(fresh: Detector, minute: Float32) -> None:
-    assert "seconds 12 to 16 differ from the rest" in refusal(fresh, silenced(minute, (0, 15.5), 1e-3))
+def test_a_machine_that_is_switched_on_half_way_is_refused(
+    fresh: Detector, minute: Float32
+) -> None:
+    assert "seconds 12 to 16 differ from the rest" in refusal(
+        fresh, silenced(minute, (0, 15.5), 1e-3)
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda sound: np.clip(40 * sound, -1, 1), "recording 1: seconds 0 to 29: "),
-        (lambda sound: np.clip(40 * sound, -1, 1), "of the samples are clipped, allowed is less than 0.01%"),
-        (lambda sound: silenced(sound, (10, 11.5)), "recording 1: seconds 8 to 12: silence for 100% of a second"),
-        (lambda sound: frozen(sound, (10, 11.5)), "seconds 8 to 12: for 100% of a second the samples stand still"),
+        (
+            lambda sound: np.clip(40 * sound, -1, 1),
+            "of the samples are clipped, allowed is less than 0.01%",
+        ),
+        (
+            lambda sound: silenced(sound, (10, 11.5)),
+            "recording 1: seconds 8 to 12: silence for 100% of a second",
+        ),
+        (
+            lambda sound: frozen(sound, (10, 11.5)),
+            "seconds 8 to 12: for 100% of a second the samples stand still",
+        ),
         (lambda sound: 1e-5 * sound, "the sound is silent (-1"),
-        (lambda sound: whistle(len(sound)), "this does not sound like the machines of the training"),
+        (
+            lambda sound: whistle(len(sound)),
+            "this does not sound like the machines of the training",
+        ),
     ],
 )
 def test_sound_that_is_unfit_is_refused_in_one_sentence(
@@ -123,7 +143,9 @@ def test_a_few_samples_at_full_scale_are_no_clipping(fresh: Detector, minute: Fl
     assert not any("clipped" in text for text in told)
 
 
-def test_the_zeros_of_a_recorder_that_starts_are_no_silence(fresh: Detector, minute: Float32) -> None:
+def test_the_zeros_of_a_recorder_that_starts_are_no_silence(
+    fresh: Detector, minute: Float32
+) -> None:
     told: list[str] = []
     calibrate(fresh, [silenced(minute, (0, 0.2))], force=True, report=told.append)
     assert not any("silence" in text for text in told)
@@ -142,7 +164,9 @@ def test_force_turns_a_refusal_into_a_warning(fresh: Detector, minute: Float32) 
     assert own.head.windows == 7
 
 
-def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(fresh: Detector, minute: Float32) -> None:
+def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(
+    fresh: Detector, minute: Float32
+) -> None:
     import soxr
 
     low = soxr.resample(minute, RATE, 8000)
@@ -160,8 +184,14 @@ def test_upsampled_sound_is_refused(fresh: Detector, minute: Float32) -> None:
 
 
 @pytest.mark.parametrize("bad", ["silence", "stuck", "clipping"])
-def test_what_run_says_of_the_microphone_of_every_window_is_refused(fresh: Detector, minute: Float32, bad: str) -> None:
-    worse = {"silence": 1e-5 * minute, "stuck": np.resize(minute[:1600], len(minute)), "clipping": 40 * minute}[bad]
+def test_what_run_says_of_the_microphone_of_every_window_is_refused(
+    fresh: Detector, minute: Float32, bad: str
+) -> None:
+    worse = {
+        "silence": 1e-5 * minute,
+        "stuck": np.resize(minute[:1600], len(minute)),
+        "clipping": 40 * minute,
+    }[bad]
     recorded = np.clip(worse, -1, 1).astype(np.float32)
     health = Health(fresh)
     assert {health.update(window).state for window in fresh.windows([recorded], RATE)} == {bad}
@@ -169,7 +199,9 @@ def test_what_run_says_of_the_microphone_of_every_window_is_refused(fresh: Detec
     assert word in refusal(fresh, recorded)
 
 
-def test_log_mel_arrays_have_no_samples_to_judge(fresh: Detector, minute: Float32, tmp_path: Path) -> None:
+def test_log_mel_arrays_have_no_samples_to_judge(
+    fresh: Detector, minute: Float32, tmp_path: Path
+) -> None:
     from edgeae.runtime.features.mel import log_mel
 
     np.save(tmp_path / "minute.npy", log_mel(minute))

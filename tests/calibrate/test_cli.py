@@ -68,7 +68,9 @@ def untimed(path: Path, machine: str | None = None) -> bytes:
     return artifact.with_sections(head=head | ({"machine": machine} if machine else {})).to_bytes()
 
 
-def test_files_give_what_the_function_gives(command: Command, model: Path, clips: list[Path]) -> None:
+def test_files_give_what_the_function_gives(
+    command: Command, model: Path, clips: list[Path]
+) -> None:
     assert command(*clips, "-o", "own.onnx", "--false-alarms", "1/week")[0] == 0
     samples = [soundfile.read(clip, dtype="float32")[0] for clip in clips]
     own = calibrate(Detector.load(model), samples, machine="id_03", false_alarms="1/week")
@@ -76,14 +78,18 @@ def test_files_give_what_the_function_gives(command: Command, model: Path, clips
     assert untimed(Path("own.onnx")) == untimed(Path("expected.onnx"))
 
 
-def test_the_new_file_is_told_on_stdout_and_the_promise_on_stderr(command: Command, clips: list[Path]) -> None:
+def test_the_new_file_is_told_on_stdout_and_the_promise_on_stderr(
+    command: Command, clips: list[Path]
+) -> None:
     code, out, err = command(*clips)
     assert (code, out) == (0, "machine.onnx\n")
     assert "machine id_03: learned from 6 windows" in err
     assert ": the training machines show what 1 normal window in " in err
 
 
-def test_a_folder_of_recordings_is_all_of_them(command: Command, trained: Any, clips: list[Path]) -> None:
+def test_a_folder_of_recordings_is_all_of_them(
+    command: Command, trained: Any, clips: list[Path]
+) -> None:
     command(trained.new / "train", "-o", "folder.onnx")
     command(*clips, "-o", "files.onnx")
     assert untimed(Path("folder.onnx")) == untimed(Path("files.onnx"))
@@ -120,11 +126,15 @@ def test_a_device_calibrates_as_the_same_sound_in_a_file(
     assert untimed(Path("live.onnx")) == untimed(Path("file.onnx"))
 
 
-def test_a_device_at_another_rate_calibrates_as_the_file(command: Command, alsa_device: AlsaDevice) -> None:
+def test_a_device_at_another_rate_calibrates_as_the_file(
+    command: Command, alsa_device: AlsaDevice
+) -> None:
     noise = (np.random.default_rng(1).standard_normal(48000 * 12) * 3000).astype(np.int16)
     alsa_device(noise, 48000)
     soundfile.write("sound.flac", noise, 48000, "PCM_16")
-    command("--device", "hw:1", "--duration", 12, "--force", "-o", "live.onnx")  # noise is no machine
+    command(
+        "--device", "hw:1", "--duration", 12, "--force", "-o", "live.onnx"
+    )  # noise is no machine
     command("sound.flac", "--force", "-o", "file.onnx")
     assert untimed(Path("live.onnx")) == untimed(Path("file.onnx"))
 
@@ -160,7 +170,9 @@ def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return install
 
 
-def test_no_window_spans_a_gap(command: Command, sound: NDArray[np.int16], device_gives: Callable[..., None]) -> None:
+def test_no_window_spans_a_gap(
+    command: Command, sound: NDArray[np.int16], device_gives: Callable[..., None]
+) -> None:
     samples = sound / np.float32(2**15)
     step = 512 * 32 * 10 + 512  # what one window needs
     device_gives(samples[:step], Gap(1000, "overrun"), samples[step:])
@@ -179,7 +191,9 @@ def test_a_gap_at_the_end_does_not_waste_the_sound_before_it(
     assert Detector.load("machine.onnx").head.windows == 5  # 24 s in windows of 4.1 s
 
 
-def test_a_device_of_gaps_alone_is_a_device_error(command: Command, device_gives: Callable[..., None]) -> None:
+def test_a_device_of_gaps_alone_is_a_device_error(
+    command: Command, device_gives: Callable[..., None]
+) -> None:
     device_gives(*[np.zeros(100, np.float32), Gap(1000, "overrun")] * 5)
     code, _, err = command("--device", "hw:1")
     assert code == 4
@@ -190,7 +204,9 @@ def test_a_missing_device_exits_with_4(command: Command) -> None:
     assert command("--device", "hw:CARD=NoSuchCard,DEV=0")[0] == 4
 
 
-def test_a_silent_device_is_refused_and_nothing_is_written(command: Command, alsa_device: AlsaDevice) -> None:
+def test_a_silent_device_is_refused_and_nothing_is_written(
+    command: Command, alsa_device: AlsaDevice
+) -> None:
     alsa_device(np.zeros(RATE, np.int16))
     code, out, err = command("--device", "hw:1", "--duration", 12)
     assert (code, out) == (2, "")
@@ -230,7 +246,10 @@ def test_a_log_sees_a_line_every_ten_seconds(
     alsa_device(sound)
     _, out, err = command("--device", "hw:1", "--duration", 22)
     assert out == "machine.onnx\n"
-    assert [line[:22] for line in err.splitlines()[:2]] == ["listening: 10 of 22 s ", "listening: 20 of 22 s "]
+    assert [line[:22] for line in err.splitlines()[:2]] == [
+        "listening: 10 of 22 s ",
+        "listening: 20 of 22 s ",
+    ]
 
 
 def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
@@ -238,7 +257,13 @@ def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
 ) -> None:
     alsa_device(sound)
     mine, theirs = pty.openpty()
-    arguments = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "calibrate", str(model)]
+    arguments = [
+        sys.executable,
+        "-c",
+        "from edgeae.runtime.commands.cli import main; main()",
+        "calibrate",
+        str(model),
+    ]
     with subprocess.Popen(
         [*arguments, "--device", "hw:1", "--duration", "12"], stdout=subprocess.PIPE, stderr=theirs
     ) as process:
@@ -254,7 +279,9 @@ def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
     assert b"dBFS, peak -" in seen
 
 
-def test_the_artifact_is_not_overwritten_by_default(command: Command, model: Path, clips: list[Path]) -> None:
+def test_the_artifact_is_not_overwritten_by_default(
+    command: Command, model: Path, clips: list[Path]
+) -> None:
     before = model.read_bytes()
     assert command(*clips)[0] == 0
     assert model.read_bytes() == before
@@ -291,7 +318,9 @@ def test_a_failed_calibration_in_place_leaves_the_artifact(command: Command, mod
     assert model.read_bytes() == before
 
 
-def test_an_output_folder_that_does_not_exist_is_refused(command: Command, clips: list[Path]) -> None:
+def test_an_output_folder_that_does_not_exist_is_refused(
+    command: Command, clips: list[Path]
+) -> None:
     code, out, err = command(*clips, "-o", "no/such/folder/machine.onnx")
     assert (code, out) == (2, "")
     assert "no/such/folder" in err
@@ -317,7 +346,9 @@ def test_a_machine_s_artifact_can_be_calibrated_for_another(
     assert untimed(Path("second.onnx")) == untimed(Path("fresh.onnx"))
 
 
-def test_an_artifact_that_computes_otherwise_is_refused_before_it_listens(command: Command, model: Path) -> None:
+def test_an_artifact_that_computes_otherwise_is_refused_before_it_listens(
+    command: Command, model: Path
+) -> None:
     artifact = Artifact.read(model)
     expected = artifact.sections["selftest"]
     artifact.with_sections(selftest={**expected, "energy": expected["energy"] + 0.1}).write(model)
@@ -326,7 +357,9 @@ def test_an_artifact_that_computes_otherwise_is_refused_before_it_listens(comman
     assert "self-test failed" in err
 
 
-def test_a_recording_that_is_called_an_anomaly_is_refused(command: Command, trained: Any, clips: list[Path]) -> None:
+def test_a_recording_that_is_called_an_anomaly_is_refused(
+    command: Command, trained: Any, clips: list[Path]
+) -> None:
     anomaly = next(path for path in audio_files(trained.new / "test") if "anomaly" in path.name)
     code, _, err = command(*clips, anomaly)
     assert code == 2
@@ -334,7 +367,9 @@ def test_a_recording_that_is_called_an_anomaly_is_refused(command: Command, trai
 
 
 @pytest.mark.parametrize("options", [[], ["--machine", "id_09"]])
-def test_a_data_set_of_several_machines_asks_which(command: Command, trained: Any, options: list[str]) -> None:
+def test_a_data_set_of_several_machines_asks_which(
+    command: Command, trained: Any, options: list[str]
+) -> None:
     code, _, err = command(trained.data, *options)
     assert code == 2
     assert "holds the machines id_00, id_01, id_02" in err
@@ -348,7 +383,9 @@ def test_files_of_several_machines_ask_which(command: Command, trained: Any) -> 
     assert "--machine" in err
 
 
-def test_a_bad_recording_is_named_and_nothing_is_written(command: Command, clips: list[Path]) -> None:
+def test_a_bad_recording_is_named_and_nothing_is_written(
+    command: Command, clips: list[Path]
+) -> None:
     Path("bad.wav").write_bytes(b"no sound")
     code, out, err = command(*clips, "bad.wav")
     assert (code, out) == (2, "")
@@ -374,7 +411,9 @@ def test_skip_bad_calibrates_on_the_others(command: Command, clips: list[Path]) 
         ["sound.wav", "--channel", "left"],
     ],
 )
-def test_wrong_usage_exits_with_2_and_writes_nothing(command: Command, model: Path, arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2_and_writes_nothing(
+    command: Command, model: Path, arguments: list[str]
+) -> None:
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
     assert err
@@ -387,7 +426,9 @@ def test_a_wrong_budget_is_refused(command: Command, clips: list[Path]) -> None:
     assert "1/fortnight" in err
 
 
-def test_a_machine_that_the_data_set_does_not_hold_is_refused(command: Command, trained: Any) -> None:
+def test_a_machine_that_the_data_set_does_not_hold_is_refused(
+    command: Command, trained: Any
+) -> None:
     code, _, err = command(trained.new, "--machine", "id_99")
     assert code == 2
     assert "holds the machine id_03, not id_99" in err
@@ -404,7 +445,9 @@ def test_few_windows_are_warned_of(command: Command, clips: list[Path]) -> None:
     assert "only 1 window: alarms will be unreliable" in err
 
 
-def test_a_machine_keeps_its_name_when_it_is_calibrated_again(command: Command, clips: list[Path]) -> None:
+def test_a_machine_keeps_its_name_when_it_is_calibrated_again(
+    command: Command, clips: list[Path]
+) -> None:
     command(*clips, "--machine", "pump-3", "--in-place")
     nameless = [shutil.copy(clip, f"{k}.wav") for k, clip in enumerate(clips)]
     code, _, err = command(*nameless, "--in-place")

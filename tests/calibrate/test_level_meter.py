@@ -14,7 +14,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, amplitude: float, seconds: int = 30) -> str:
+def shown(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, amplitude: float, seconds: int = 30
+) -> str:
     """What a tone of so many seconds draws, block by block of a tenth of a second."""
     monkeypatch.setattr(sys, "stderr", stream)
     tone = (amplitude * np.sin(np.arange(1600) * 2 * np.pi / 16)).astype(np.float32)
@@ -41,14 +43,20 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyP
     assert lines == [f"listening: {s} of 60 s  -23.0 dBFS, peak -20.0" for s in (10, 20, 30)]
 
 
-@pytest.mark.parametrize(("amplitude", "word"), [(1.2, "clips"), (1e-6, "silent"), (0.0, "silent"), (0.5, "")])
-def test_words_say_what_is_wrong(monkeypatch: pytest.MonkeyPatch, amplitude: float, word: str) -> None:
+@pytest.mark.parametrize(
+    ("amplitude", "word"), [(1.2, "clips"), (1e-6, "silent"), (0.0, "silent"), (0.5, "")]
+)
+def test_words_say_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, amplitude: float, word: str
+) -> None:
     line = shown(monkeypatch, io.StringIO(), amplitude, seconds=10).strip()
     assert ("clips" in line, "silent" in line) == (word == "clips", word == "silent")
 
 
 @pytest.mark.parametrize("no_colour", ["", "1"])
-def test_colour_is_left_out_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch, no_colour: str) -> None:
+def test_colour_is_left_out_where_it_is_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, no_colour: str
+) -> None:
     monkeypatch.setenv("NO_COLOR", no_colour)
     text = shown(monkeypatch, Terminal(), 1.2)
     assert ("\x1b[31mclips" in text) == (not no_colour)

@@ -12,21 +12,25 @@ from edgeae.runtime.system.arrays import Float64
 def drawn(detector: Detector, n: int, seed: int) -> Float64:
     """(n, size) windows of a machine that varies as the fleet does."""
     fleet = detector.head.fleet
-    return fleet.mean + fleet.deviation * np.random.default_rng(seed).standard_normal((n, len(fleet.mean)))
+    return fleet.mean + fleet.within_std * np.random.default_rng(seed).standard_normal(
+        (n, len(fleet.mean))
+    )
 
 
 @pytest.mark.parametrize("n", [1, 3, 10])
 def test_the_error_of_the_mean_is_about_the_one_told(fresh: Detector, n: int) -> None:
     own = calibrated(fresh, drawn(fresh, n, seed=n))
     fleet = fresh.head.fleet
-    true = np.sqrt(np.mean(((own.head.mean - fleet.mean) / fleet.deviation) ** 2))
+    true = np.sqrt(np.mean(((own.head.mean - fleet.mean) / fleet.within_std) ** 2))
     assert stability(own)["mean_error"] == pytest.approx(true, rel=0.15)
 
 
 def test_one_more_minute_brings_what_was_told(fresh: Detector) -> None:
     windows = drawn(fresh, 40, seed=1)
     before, after = calibrated(fresh, windows[:20]), calibrated(fresh, windows[:35])  # 4.1 s each
-    assert stability(before)["mean_error_next"] == pytest.approx(stability(after)["mean_error"], rel=0.1)
+    assert stability(before)["mean_error_next"] == pytest.approx(
+        stability(after)["mean_error"], rel=0.1
+    )
 
 
 def test_the_threshold_of_more_windows_is_foretold_where_the_artifact_can(
@@ -34,7 +38,9 @@ def test_the_threshold_of_more_windows_is_foretold_where_the_artifact_can(
 ) -> None:
     one = calibrated(fresh, drawn(fresh, 1, seed=2), false_alarms="20%")
     assert stability(one)["threshold_change"] < 0  # one window leaves the mean to chance
-    assert stability(calibrated(fresh, drawn(fresh, 20, seed=2)))["threshold_change"] is None  # none of more windows
+    assert (
+        stability(calibrated(fresh, drawn(fresh, 20, seed=2)))["threshold_change"] is None
+    )  # none of more windows
     monkeypatch.setattr("edgeae.calibrate.uncertainty.FEWEST_REFERENCE", 1000)
     assert stability(one)["threshold_change"] is None  # the fleet has too few scores
 

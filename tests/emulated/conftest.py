@@ -51,7 +51,10 @@ class Processor:
 
     def lines(self, *arguments: object, pcm: Path | None = None) -> list[Line]:
         """What `edgeae run` says."""
-        return [json.loads(line) for line in self.edgeae("run", *arguments, "--json", pcm=pcm).splitlines()]
+        return [
+            json.loads(line)
+            for line in self.edgeae("run", *arguments, "--json", pcm=pcm).splitlines()
+        ]
 
     def outputs(self, model: Path, patches: Path) -> Outputs:
         """Each output of the network."""
@@ -66,9 +69,13 @@ class Processor:
         self.edgeae("calibrate", model, *recordings, "-o", target)
         return target
 
-    def _wait(self, command: list[str], pcm: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def _wait(
+        self, command: list[str], pcm: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         with (pcm or Path(os.devnull)).open("rb") as stdin:
-            return subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False, timeout=300)
+            return subprocess.run(
+                command, stdin=stdin, capture_output=True, text=True, check=False, timeout=300
+            )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,9 @@ def processor(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Proce
     """A processor by its name; ``host`` is this computer's."""
 
     def make(name: str) -> Processor:
-        return Processor(Path(sys.executable) if name == "host" else FOLDER / name, tmp_path_factory.mktemp(name))
+        return Processor(
+            Path(sys.executable) if name == "host" else FOLDER / name, tmp_path_factory.mktemp(name)
+        )
 
     return make
 

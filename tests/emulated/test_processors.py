@@ -67,7 +67,9 @@ def test_the_self_test_passes_on_a_pi(pi: Processor, trained: Any) -> None:
 def test_a_pi_scores_recordings_as_this_computer_does(
     pi: Processor, host: Processor, machine: Path, recordings: list[Path]
 ) -> None:
-    found, expected = ([line["score"] for line in p.lines(machine, *recordings)] for p in (pi, host))
+    found, expected = (
+        [line["score"] for line in p.lines(machine, *recordings)] for p in (pi, host)
+    )
     assert len(found) == len(recordings)
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
@@ -78,10 +80,12 @@ def test_a_pi_calibrates_as_this_computer_does(
     found, expected = Detector.load(pi.calibrated(trained.int8, normals)), Detector.load(machine)
     assert found.machine == expected.machine == "id_03"
     assert found.threshold.value == pytest.approx(expected.threshold.value, abs=CALIBRATED)
-    off = (found.head.mean - expected.head.mean) / expected.head.fleet.deviation
+    off = (found.head.mean - expected.head.mean) / expected.head.fleet.within_std
     assert np.abs(off).max() < CALIBRATED
-    windows = [window.coordinates for path in recordings for window in expected.read(path, 0)]
-    one, other = ([detector.head.score(window) for window in windows] for detector in (found, expected))
+    windows = [window.features for path in recordings for window in expected.read(path, 0)]
+    one, other = (
+        [detector.head.score(window) for window in windows] for detector in (found, expected)
+    )
     np.testing.assert_allclose(one, other, rtol=0, atol=CALIBRATED)
 
 

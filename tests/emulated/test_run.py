@@ -25,7 +25,11 @@ ROUNDED = 1 + 1e-9  # times the last digit that is told
 MOST = {"score": TOLERANCE, "peak": TOLERANCE, "level_dbfs": 0.01 * ROUNDED}
 WHEN = {"time", "age", "clip"}  # the clock's, and a file's name that is made of it
 
-alsa_environment, alsa_device, alsa_microphone = alsa.alsa_environment, alsa.alsa_device, alsa.alsa_microphone
+alsa_environment, alsa_device, alsa_microphone = (
+    alsa.alsa_environment,
+    alsa.alsa_device,
+    alsa.alsa_microphone,
+)
 pytestmark = emulated
 
 
@@ -40,7 +44,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two of 26 s of a healthy machine."""
     root = tmp_path_factory.mktemp("machine")
     counts = {"train_clips": 2, "test_normals": 1, "test_anomalies": 1}
-    return sorted((write_dataset(root, machines=[3], seconds=26.0, seed=1, **counts) / "train").glob("*.wav"))
+    return sorted(
+        (write_dataset(root, machines=[3], seconds=26.0, seed=1, **counts) / "train").glob("*.wav")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,9 @@ def differences(found: Any, expected: Any, name: str = "") -> Iterator[str]:
 
 def told(lines: Iterable[Line]) -> list[str]:
     """What kind of lines, without the scores."""
-    return [line.get("event") or line["state"] for line in lines if line["type"] in ("event", "status")]
+    return [
+        line.get("event") or line["state"] for line in lines if line["type"] in ("event", "status")
+    ]
 
 
 def logged(path: Path) -> list[Line]:
@@ -145,7 +153,8 @@ def test_two_channels_of_a_device_give_the_same_lines(
     assert [line["seq"] for line in found] == list(range(len(expected)))
     for channel, states in enumerate([["listening", "start", "stopped"], ["listening", "stopped"]]):
         one, other = (
-            [line for line in lines if line["source"] == f"hw:1 channel {channel}"] for lines in (found, expected)
+            [line for line in lines if line["source"] == f"hw:1 channel {channel}"]
+            for lines in (found, expected)
         )
         assert told(other) == states
         for line in [*one, *other]:
@@ -158,7 +167,9 @@ def test_sigterm_ends_it_with_a_stopped_line(
 ) -> None:
     hanging = alsa_microphone(healthy[: 8 * RATE], seconds=0.001)
     command = a72.command("run", machine, "--device", "hw:1", "--json")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         first = [process.stdout.readline(), process.stdout.readline()]
         assert hanging.wait(120)
@@ -174,4 +185,6 @@ def test_sigterm_ends_it_with_a_stopped_line(
 def test_it_looks_at_the_computer(a72: Processor, command: str) -> None:
     done = a72.run(command)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert {"devices": "capture device", "doctor": "Cortex-A72"}[command] in done.stdout + done.stderr
+    assert {"devices": "capture device", "doctor": "Cortex-A72"}[
+        command
+    ] in done.stdout + done.stderr

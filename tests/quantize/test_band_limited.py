@@ -33,6 +33,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 def test_bands_without_sound_do_not_make_the_scores_drift(made: Export) -> None:
     assert made.int8 is not None
-    scores = [window_scores(Detector(artifact), made.sound.frames) for artifact in (made.float_, made.int8)]
-    assert np.ptp([frames[:, -1] for frames in made.sound.frames]) < 0.1  # dB: the last band holds the floor
+    scores = [
+        window_scores(Detector(artifact), made.sound.frames)
+        for artifact in (made.float_, made.int8)
+    ]
+    assert (
+        np.ptp([frames[:, -1] for frames in made.sound.frames]) < 0.1
+    )  # dB: the last band holds the floor
     assert score_drift(*scores) < 0.1

@@ -38,7 +38,10 @@ class Layer:
     def lengths(self) -> list[int]:
         rank = len(self.sizes)
         axes = zip(self.sizes, self.kernel, self.strides, self.output_padding, strict=True)
-        return [(n - 1) * s + k + extra - self.pads[i] - self.pads[rank + i] for i, (n, k, s, extra) in enumerate(axes)]
+        return [
+            (n - 1) * s + k + extra - self.pads[i] - self.pads[rank + i]
+            for i, (n, k, s, extra) in enumerate(axes)
+        ]
 
     def parameters(self, dtype: type) -> dict[str, np.ndarray]:
         rng, (inner, outer) = np.random.default_rng(0), self.channels
@@ -51,7 +54,9 @@ class Layer:
         return {name: value.astype(dtype) for name, value in parameters.items()}
 
     def input(self, dtype: type) -> np.ndarray:
-        return np.random.default_rng(1).normal(size=(2, self.channels[0], *self.sizes)).astype(dtype)
+        return (
+            np.random.default_rng(1).normal(size=(2, self.channels[0], *self.sizes)).astype(dtype)
+        )
 
     def model(self, dtype: type = np.float32) -> "onnx.ModelProto":
         helper = onnx.helper
@@ -69,7 +74,11 @@ class Layer:
             )
         ]
         if self.norm:
-            nodes.append(helper.make_node("BatchNormalization", ["0", "gamma", "beta", "mean", "var"], ["1"], "norm"))
+            nodes.append(
+                helper.make_node(
+                    "BatchNormalization", ["0", "gamma", "beta", "mean", "var"], ["1"], "norm"
+                )
+            )
         if self.relu:
             nodes.append(helper.make_node("Relu", [nodes[-1].output[0]], ["2"], "relu"))
         return build(nodes, self.parameters(dtype), (None, self.channels[0], *self.sizes), dtype)
@@ -93,14 +102,18 @@ def scatter(layer: Layer, x: np.ndarray, w: np.ndarray, **p: np.ndarray) -> np.n
     axes = list(zip(layer.sizes, layer.kernel, layer.strides, layer.output_padding, strict=True))
     full = np.zeros((len(x), w.shape[1], *((n - 1) * s + k + extra for n, k, s, extra in axes)))
     for tap in product(*(range(k) for k in layer.kernel)):
-        places = tuple(slice(j, j + (n - 1) * s + 1, s) for j, (n, _, s, _) in zip(tap, axes, strict=True))
+        places = tuple(
+            slice(j, j + (n - 1) * s + 1, s) for j, (n, _, s, _) in zip(tap, axes, strict=True)
+        )
         full[:, :, *places] += np.einsum("ni...,io->no...", x, w[:, :, *tap])
     cuts = zip(layer.pads, layer.lengths, strict=False)
     y = full[:, :, *(slice(start, start + length) for start, length in cuts)]
     ones = (1,) * len(axes)
     y = y + p["b"].reshape(-1, *ones) if layer.bias else y
     if layer.norm:
-        gamma, beta, mean, var = (p[key].reshape(-1, *ones) for key in ("gamma", "beta", "mean", "var"))
+        gamma, beta, mean, var = (
+            p[key].reshape(-1, *ones) for key in ("gamma", "beta", "mean", "var")
+        )
         y = (y - mean) / np.sqrt(var + 1e-5) * gamma + beta
     return np.maximum(y, 0.0) if layer.relu else y
 
@@ -123,7 +136,9 @@ def layers(draw, rank: int) -> Layer:
 def run(model: "onnx.ModelProto", x: np.ndarray) -> np.ndarray:
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return session.run(None, {"x": x})[0]
 
 
@@ -139,7 +154,9 @@ def test_equals_the_original_in_onnxruntime(layer):
     onnx.checker.check_model(after, full_check=True)
     expected = run(before, x)
     assert "ConvTranspose" not in ops(after)
-    np.testing.assert_allclose(run(after, x), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        run(after, x), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max()
+    )
     assert_same(before, after)
 
 
@@ -160,24 +177,36 @@ def test_bias_batchnorm_and_relu_go_together(rank, bias, norm, relu):
     layer = Layer(*shape, (1,) * rank + (0,) * rank, (2,) * rank, bias=bias, norm=norm, relu=relu)
     x = layer.input(np.float64)
     (result,) = reference.ReferenceEvaluator(rewrite(layer.model(np.float64))).run(None, {"x": x})
-    np.testing.assert_allclose(result, scatter(layer, x, **layer.parameters(np.float64)), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        result, scatter(layer, x, **layer.parameters(np.float64)), rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("rank", [1, 2])
 @pytest.mark.parametrize(
     ("layer", "cost"),
-    [((4, 2, 1, 0), (2, 2)), ((3, 2, 1, 1), (2, 0)), ((5, 2, 2, 1), (3, 0)), ((5, 1, 4, 0), (5, 0))],
+    [
+        ((4, 2, 1, 0), (2, 2)),
+        ((3, 2, 1, 1), (2, 0)),
+        ((5, 2, 2, 1), (3, 0)),
+        ((5, 1, 4, 0), (5, 0)),
+    ],
 )
 def test_layers_of_the_presets_take_the_fewest_taps(rank, layer, cost):
     kernel, stride, pad, extra = layer
     axis = plan_axis(8, kernel, stride, (pad, pad), extra)
     assert (axis.taps, axis.cropped) == cost
-    model = Layer((8,) * rank, (kernel,) * rank, (stride,) * rank, (pad,) * 2 * rank, (extra,) * rank).model()
+    model = Layer(
+        (8,) * rank, (kernel,) * rank, (stride,) * rank, (pad,) * 2 * rank, (extra,) * rank
+    ).model()
     assert ops(rewrite(model)).count("Slice") == bool(axis.cropped)
 
 
 def test_stride_1_becomes_a_plain_convolution():
-    assert ops(rewrite(Layer((8,), (5,), (1,), (4, 4), (0,), relu=True).model())) == ["Conv", "Relu"]
+    assert ops(rewrite(Layer((8,), (5,), (1,), (4, 4), (0,), relu=True).model())) == [
+        "Conv",
+        "Relu",
+    ]
 
 
 def test_padding_wider_than_the_kernel_is_right():
@@ -205,11 +234,17 @@ def test_the_model_given_is_left_as_it_was():
 
 def test_batchnorm_after_conv_is_folded():
     rng, make = np.random.default_rng(0), onnx.helper.make_node
-    parameters = {"w": rng.normal(size=(4, 3, 3)), "b": rng.normal(size=4), "var": rng.uniform(0.5, 2, 4)}
+    parameters = {
+        "w": rng.normal(size=(4, 3, 3)),
+        "b": rng.normal(size=4),
+        "var": rng.uniform(0.5, 2, 4),
+    }
     parameters |= {name: rng.normal(size=4) for name in ("gamma", "beta", "mean")}
     nodes = [
         make("Conv", ["x", "w", "b"], ["c"], "conv"),
-        make("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"], "norm", epsilon=1e-2),
+        make(
+            "BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"], "norm", epsilon=1e-2
+        ),
     ]
     model = build(nodes, {k: v.astype(np.float32) for k, v in parameters.items()}, (None, 3, 16))
     assert ops(rewrite(model)) == ["Conv"]
@@ -226,16 +261,21 @@ def test_parameters_behind_identity_and_constant_nodes_are_found():
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *old])
     expected = scatter(layer, layer.input(np.float32), **parameters)
-    np.testing.assert_allclose(run(rewrite(model), layer.input(np.float32)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        run(rewrite(model), layer.input(np.float32)), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_nothing_but_the_new_parameters_stays_in_the_file():
     model = rewrite(Layer((8,), (4,), (2,), (1, 1), (0,), norm=True).model())
-    assert {t.name for t in model.graph.initializer} <= {n for node in model.graph.node for n in node.input}
+    assert {t.name for t in model.graph.initializer} <= {
+        n for node in model.graph.node for n in node.input
+    }
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"group": 3}, {"dilations": [2]}, {"auto_pad": "SAME_UPPER"}, {"output_shape": [16]}]
+    "attributes",
+    [{"group": 3}, {"dilations": [2]}, {"auto_pad": "SAME_UPPER"}, {"output_shape": [16]}],
 )
 def test_what_cannot_be_rewritten_is_refused_with_the_name_of_the_layer(attributes):
     with pytest.raises(ArtifactError, match="up: a ConvTranspose"):

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from edgeae.quantize.conv_transpose import rewrite
-from edgeae.quantize.equalize import even
+from edgeae.quantize.equalize import equalize
 from edgeae.quantize.export import to_onnx
 from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.qdq import quantize
@@ -40,19 +40,21 @@ def folded(request: pytest.FixtureRequest) -> onnx.ModelProto:
 def residual(model: onnx.ModelProto) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return np.asarray(session.run(["residual"], {"log_mel": PATCHES})[0])
 
 
 def test_an_even_network_computes_the_same(folded: onnx.ModelProto) -> None:
-    made = even(folded, measure_ranges(folded, [PATCHES]), HEADROOM)
+    made = equalize(folded, measure_ranges(folded, [PATCHES]), HEADROOM)
     onnx.checker.check_model(made, full_check=True)
     assert_same(folded, made, inside=False)
 
 
 def test_its_channels_move_about_equally_far(folded: onnx.ModelProto) -> None:
     before = measure_ranges(folded, [PATCHES])
-    after = measure_ranges(even(folded, before, HEADROOM), [PATCHES])
+    after = measure_ranges(equalize(folded, before, HEADROOM), [PATCHES])
     relu = [node.output[0] for node in folded.graph.node if node.op_type == "Relu"]
 
     for name in relu[:-1]:
@@ -64,10 +66,17 @@ def test_its_channels_move_about_equally_far(folded: onnx.ModelProto) -> None:
 def test_it_loses_less_in_int8(folded: onnx.ModelProto) -> None:
     exact = residual(folded)
     plain = residual(quantize(rewrite(folded), [PATCHES])) - exact
-    made = residual(quantize(rewrite(even(folded, measure_ranges(folded, [PATCHES]), HEADROOM)), [PATCHES])) - exact
+    made = (
+        residual(
+            quantize(
+                rewrite(equalize(folded, measure_ranges(folded, [PATCHES]), HEADROOM)), [PATCHES]
+            )
+        )
+        - exact
+    )
     assert np.square(made).mean() < 0.9 * np.square(plain).mean()
 
 
 def test_a_channel_that_never_moves_stays_finite(folded: onnx.ModelProto) -> None:
     ranges = {name: extremes * 0 for name, extremes in measure_ranges(folded, [PATCHES]).items()}
-    assert np.isfinite(residual(even(folded, ranges, HEADROOM))).all()
+    assert np.isfinite(residual(equalize(folded, ranges, HEADROOM))).all()

@@ -53,18 +53,30 @@ def test_float_network_equals_torch(name, sound):
     assert export.check_parity(network, model, config, np.concatenate(patches[:4])) <= export.PARITY
 
 
-@pytest.mark.parametrize(("name", "convolutions", "transposes"), [("edge", 9, 0), ("dense", 10, 0), ("cnn2d", 19, 6)])
-def test_int8_network_runs_in_integers_with_no_more_moves_than_needed(name, convolutions, transposes, sound):
+@pytest.mark.parametrize(
+    ("name", "convolutions", "transposes"), [("edge", 9, 0), ("dense", 10, 0), ("cnn2d", 19, 6)]
+)
+def test_int8_network_runs_in_integers_with_no_more_moves_than_needed(
+    name, convolutions, transposes, sound
+):
     """What onnxruntime makes of it. Twice as many rows and columns take a Transpose in the image network."""
     network, config = _random_network(name)
     model = export.rewrite(export.to_onnx(network, config))
-    quantized = export.quantize(model, sound.patches(config.model.patch_frames)[:4], headroom=export.HEADROOM)
+    quantized = export.quantize(
+        model, sound.patches(config.model.patch_frames)[:4], headroom=export.HEADROOM
+    )
     assert_integer(quantized.SerializeToString())
     ops = optimized_ops(quantized.SerializeToString())
     assert (ops["QuantizeLinear"], ops["DequantizeLinear"]) == (1, 1)
-    assert ops["QLinearConv"] == convolutions == [node.op_type for node in model.graph.node].count("Conv")
+    assert (
+        ops["QLinearConv"]
+        == convolutions
+        == [node.op_type for node in model.graph.node].count("Conv")
+    )
     assert (ops["Transpose"], ops["DepthToSpace"]) == (transposes, 0)
-    assert not {"Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm"} & set(ops)
+    assert not {"Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm"} & set(
+        ops
+    )
 
 
 def test_parity_is_refused_when_onnx_computes_otherwise(trained, sound):
@@ -93,7 +105,9 @@ def test_scores_of_int8_rank_as_those_of_float(trained, sound):
     compared = drift.compare(Artifact.read(trained.float_), Artifact.read(trained.int8), sound)
     rows = {row.name: row for row in compared.rows}
     assert rows["rank correlation of the scores"].int8 > 0.99
-    assert rows["mean squared residual"].int8 == pytest.approx(rows["mean squared residual"].float_, rel=0.02)
+    assert rows["mean squared residual"].int8 == pytest.approx(
+        rows["mean squared residual"].float_, rel=0.02
+    )
     assert rows["score drift, rms without its mean"].int8 == compared.drift < MAX_DRIFT
     assert "ratio" in str(compared)
 
@@ -104,7 +118,9 @@ def test_drift_is_what_moves_scores_against_each_other():
     assert drift.score_drift(scores, scores + 5) == pytest.approx(0)
     assert drift.score_drift(scores, scores + moved + 5) == pytest.approx(0.1 / np.std(scores))
     assert drift.score_drift(scores, 3 * scores) == pytest.approx(2)
-    assert drift.score_drift(scores[:1], scores[:1] + 1) == pytest.approx(10)  # nothing to move against but itself
+    assert drift.score_drift(scores[:1], scores[:1] + 1) == pytest.approx(
+        10
+    )  # nothing to move against but itself
 
 
 def test_few_clips_that_score_alike_do_not_make_a_drift_of_noise():
@@ -112,7 +128,9 @@ def test_few_clips_that_score_alike_do_not_make_a_drift_of_noise():
     assert drift.score_drift(scores, scores + np.array([0.001, 0, 0])) < 0.01
 
 
-@pytest.mark.parametrize(("most", "expected"), [(1, [0]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])])
+@pytest.mark.parametrize(
+    ("most", "expected"), [(1, [0]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])]
+)
 def test_clips_are_evenly_spread(most, expected):
     assert drift.spread(range(5), most) == expected
 
@@ -120,7 +138,12 @@ def test_clips_are_evenly_spread(most, expected):
 def test_an_int8_network_that_drifts_too_far_is_not_written(trained, tmp_path, capsys):
     target = tmp_path / "model.onnx"
     before = {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")}
-    assert run_command(["export", str(trained.run), "--int8", "--max-drift", "1e-6", "-o", str(target)]) == 3
+    assert (
+        run_command(
+            ["export", str(trained.run), "--int8", "--max-drift", "1e-6", "-o", str(target)]
+        )
+        == 3
+    )
     assert run_command(["export", str(trained.run), "--int8", "--max-drift", "1e-6"]) == 3
     assert not target.exists()
     assert before == {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")}
@@ -131,7 +154,9 @@ def test_an_int8_network_that_drifts_too_far_is_not_written(trained, tmp_path, c
     assert "--max-drift" in message
 
 
-def test_export_prints_the_layers_and_writes_a_network_that_drifts_little(trained, tmp_path, capsys):
+def test_export_prints_the_layers_and_writes_a_network_that_drifts_little(
+    trained, tmp_path, capsys
+):
     target = tmp_path / "model.onnx"
     assert run_command(["export", str(trained.run), "--int8", "-o", str(target)]) == 0
     assert "share of drift  on 18 normal test clips" in capsys.readouterr().err
@@ -140,8 +165,8 @@ def test_export_prints_the_layers_and_writes_a_network_that_drifts_little(traine
 
 def test_normal_test_recordings_are_unheard(trained, tmp_path):
     config = load_config("tiny")
-    assert len(export.unheard(trained.data, config, print)) == 18
-    assert export.unheard(tmp_path, config, print) == []
+    assert len(export.held_out(trained.data, config, print)) == 18
+    assert export.held_out(tmp_path, config, print) == []
 
 
 def test_patches_cover_every_frame(sound):
@@ -165,4 +190,6 @@ def test_provenance_names_data_configuration_and_versions(trained):
 
 
 def test_window_is_no_longer_than_the_training_recordings(trained):
-    assert Detector.load(trained.int8).window == pytest.approx(4 * 1.024)  # clips of 4 s, 10 s as configured
+    assert Detector.load(trained.int8).window == pytest.approx(
+        4 * 1.024
+    )  # clips of 4 s, 10 s as configured

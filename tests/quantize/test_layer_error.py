@@ -53,14 +53,20 @@ def coarse(model, tensor, factor):
     copy.CopyFrom(model)
     quantize = next(node for node in copy.graph.node if tensor in node.output)
     scale = next(value for value in copy.graph.initializer if value.name == quantize.input[1])
-    scale.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(scale) * np.float32(factor), scale.name))
+    scale.CopyFrom(
+        onnx.numpy_helper.from_array(
+            onnx.numpy_helper.to_array(scale) * np.float32(factor), scale.name
+        )
+    )
     return copy
 
 
 def test_each_convolution_is_a_layer_named_as_in_torch_the_worst_first(found):
     assert {layer.name for layer in found} == NAMES
     assert sum(layer.drift_share for layer in found) == pytest.approx(1)
-    assert [layer.drift_share for layer in found] == sorted((layer.drift_share for layer in found), reverse=True)
+    assert [layer.drift_share for layer in found] == sorted(
+        (layer.drift_share for layer in found), reverse=True
+    )
 
 
 def test_convolutions_that_a_rewritten_layer_became_are_one_layer():
@@ -78,7 +84,10 @@ def test_all_layers_rounded_are_the_int8_network(made, quantized, tensors, clips
     patches = {"log_mel": clips[0][:64].reshape(2, 32, 128)}
     names = [f"{tensor.name}.integers" for tensor in every], [tensor.integers for tensor in every]
     networks = layers.quantize_only(made.model, every), quantized
-    values = (observe(network, name).run(name, patches) for network, name in zip(networks, names, strict=True))
+    values = (
+        observe(network, name).run(name, patches)
+        for network, name in zip(networks, names, strict=True)
+    )
     for expected, simulated in zip(*values, strict=True):
         difference = np.abs(expected.astype(int) - simulated)
         assert difference.mean() < 1
@@ -99,7 +108,9 @@ def test_sound_beyond_range_is_counted_as_the_detector_counts_it(made, quantized
 
 def test_a_layer_with_coarse_steps_gets_the_blame(made, quantized, tensors, clips, found):
     name = "body.13"
-    worst = layers.analyse(made.model, coarse(quantized, tensors[name][0].integers, 30), made.float_, clips)
+    worst = layers.analyse(
+        made.model, coarse(quantized, tensors[name][0].integers, 30), made.float_, clips
+    )
     assert worst[0].name == name
     assert worst[0].drift_share > 0.5 > by_name(found)[name].drift_share
     assert by_name(worst)[name].sqnr < by_name(found)[name].sqnr - 6
@@ -114,7 +125,11 @@ def test_a_layer_alone_moves_the_scores_less_than_all_of_them(made, tensors, cli
         network = Network(Artifact.build(model, made.float_.mel))
         return np.var(window_scores(Detector(made.float_, network), clips) - exact)
 
-    assert 0 < moved(tensors["body.3"]) < moved([tensor for group in tensors.values() for tensor in group])
+    assert (
+        0
+        < moved(tensors["body.3"])
+        < moved([tensor for group in tensors.values() for tensor in group])
+    )
 
 
 def test_the_network_given_is_left_as_it_was(made, tensors):

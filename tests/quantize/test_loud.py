@@ -18,7 +18,10 @@ CLEAR = 0.1  # ln: scores that differ by less may change places
 @pytest.fixture(scope="module")
 def normals(trained: Any) -> list[Float32]:
     """Recordings of a machine that the network never heard."""
-    return [soundfile.read(path, dtype="float32")[0] for path in sorted((trained.new / "train").glob("*.wav"))]
+    return [
+        soundfile.read(path, dtype="float32")[0]
+        for path in sorted((trained.new / "train").glob("*.wav"))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,9 @@ def sounds(normals: list[Float32]) -> dict[str, Float32]:
 
 
 @pytest.fixture(scope="module")
-def scores(trained: Any, normals: list[Float32], sounds: dict[str, Float32]) -> dict[str, dict[str, float]]:
+def scores(
+    trained: Any, normals: list[Float32], sounds: dict[str, Float32]
+) -> dict[str, dict[str, float]]:
     """Of the float and the int8 artifact, calibrated on the same three recordings."""
     made = {}
     for name, path in (("float", trained.float_), ("int8", trained.int8)):
@@ -54,7 +59,9 @@ def highest_normal(found: dict[str, float]) -> float:
     return max(score for name, score in found.items() if name.startswith("normal"))
 
 
-def test_every_loud_sound_but_a_gain_is_far_beyond_every_normal_one(scores: dict[str, dict[str, float]]) -> None:
+def test_every_loud_sound_but_a_gain_is_far_beyond_every_normal_one(
+    scores: dict[str, dict[str, float]],
+) -> None:
     for found in scores.values():
         near = [name for name, score in found.items() if score <= highest_normal(found) + 0.5]
         assert [name for name in near if not name.startswith("normal")] == ["all +20 dB"]
@@ -67,7 +74,9 @@ def test_saturation_hides_nothing(scores: dict[str, dict[str, float]]) -> None:
     """
     normal = highest_normal(scores["float"])
     lost = {name: score - scores["int8"][name] for name, score in scores["float"].items()}
-    assert [name for name in lost if lost[name] > CLEAR * max(1.0, scores["float"][name] - normal)] == []
+    assert [
+        name for name in lost if lost[name] > CLEAR * max(1.0, scores["float"][name] - normal)
+    ] == []
 
 
 def test_int8_ranks_loud_sounds_as_float_does(scores: dict[str, dict[str, float]]) -> None:
@@ -76,16 +85,27 @@ def test_int8_ranks_loud_sounds_as_float_does(scores: dict[str, dict[str, float]
     Silence is not loud: it is as far below what 8 bits express as those are above it, and `run` does not judge it.
     """
     float_, int8 = (
-        {name: score for name, score in found.items() if not name.startswith(("noise", "square", "silence"))}
+        {
+            name: score
+            for name, score in found.items()
+            if not name.startswith(("noise", "square", "silence"))
+        }
         for found in scores.values()
     )
     clear = [(a, b) for a, b in combinations(float_, 2) if abs(float_[a] - float_[b]) > CLEAR]
     assert len(clear) >= 36
-    assert [pair for pair in clear if (float_[pair[0]] > float_[pair[1]]) != (int8[pair[0]] > int8[pair[1]])] == []
+    assert [
+        pair
+        for pair in clear
+        if (float_[pair[0]] > float_[pair[1]]) != (int8[pair[0]] > int8[pair[1]])
+    ] == []
 
 
 def test_what_saturates_the_network_is_said(trained: Any, sounds: dict[str, Float32]) -> None:
     detector = Detector.load(trained.int8)
-    shares = {name: max(r.out_of_range for r in detector.stream([sound], RATE)) for name, sound in sounds.items()}
+    shares = {
+        name: max(r.out_of_range for r in detector.stream([sound], RATE))
+        for name, sound in sounds.items()
+    }
     assert shares["normal 0"] < 0.001
     assert min(shares[name] for name in ("noise full scale", "square full scale", "silence")) > 0.05

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
 from edgeae.quantize.conv_transpose import rewrite  # noqa: E402
-from edgeae.quantize.equalize import even  # noqa: E402
+from edgeae.quantize.equalize import equalize  # noqa: E402
 from edgeae.quantize.fold_batchnorm import fold  # noqa: E402
 from edgeae.quantize.qdq import input_range, quantize  # noqa: E402
 from edgeae.quantize.ranges import measure_ranges  # noqa: E402
@@ -22,7 +22,10 @@ from edgeae.quantize.verify import assert_integer, assert_same, optimized_ops  #
 from edgeae.runtime.model.network import statistics_of  # noqa: E402
 
 nn = torch.nn
-MEAN, STD = np.linspace(-30, -60, 128, dtype=np.float32), np.linspace(5, 9, 128, dtype=np.float32)  # dB
+MEAN, STD = (
+    np.linspace(-30, -60, 128, dtype=np.float32),
+    np.linspace(5, 9, 128, dtype=np.float32),
+)  # dB
 
 
 class Network(nn.Module):
@@ -121,7 +124,9 @@ def rewritten() -> "onnx.ModelProto":
 def run(model: "onnx.ModelProto", x: np.ndarray) -> np.ndarray:
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return session.run(None, {"logmel": x})[0]
 
 
@@ -135,7 +140,9 @@ def reconstruction(model: "onnx.ModelProto", x: np.ndarray) -> np.ndarray:
 
 def subtraction(model: "onnx.ModelProto") -> "onnx.NodeProto":
     """The node that gives reconstruction minus z; in an int8 network, in units."""
-    return next(n for n in model.graph.node if n.op_type == "Sub" and n.output[0].startswith("residual"))
+    return next(
+        n for n in model.graph.node if n.op_type == "Sub" and n.output[0].startswith("residual")
+    )
 
 
 def inner(model: "onnx.ModelProto", x: np.ndarray, *tensors: str) -> list[np.ndarray]:
@@ -145,7 +152,9 @@ def inner(model: "onnx.ModelProto", x: np.ndarray, *tensors: str) -> list[np.nda
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors)
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    session = ort.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return session.run(list(tensors), {session.get_inputs()[0].name: x})
 
 
@@ -216,7 +225,9 @@ def test_a_float_network_gives_the_same_sums(pair):
     x = sound(5, 4)
     model = with_statistics(rewrite(pair[0]))
     residual, found = inner(model, x, "residual", "statistics")
-    np.testing.assert_allclose(found, statistics_of((x - MEAN) / STD, residual), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        found, statistics_of((x - MEAN) / STD, residual), rtol=1e-4, atol=1e-3
+    )
 
 
 def test_a_band_of_small_range_has_small_steps():
@@ -227,7 +238,7 @@ def test_a_band_of_small_range_has_small_steps():
         network.layers[-1].weight[:, :64] /= 4  # of a ConvTranspose: (in, out, kernel)
         network.layers[-1].bias[:64] /= 4
     folded, patches = fold(exported(network)), [sound(50, 1)]
-    int8 = quantize(rewrite(even(folded, measure_ranges(folded, patches), 1.5)), patches)
+    int8 = quantize(rewrite(equalize(folded, measure_ranges(folded, patches), 1.5)), patches)
     steps = parameter(int8, "units.steps")
     np.testing.assert_array_equal(steps, np.round(steps))
     assert steps[:64].max() < steps[64:].mean()
@@ -266,7 +277,9 @@ def test_the_batch_size_does_not_change_the_output(pair):
 
 
 def test_the_same_patches_give_the_same_file(rewritten):
-    first, second = (quantize(rewritten, iter([sound(20, 1)])).SerializeToString() for _ in range(2))
+    first, second = (
+        quantize(rewritten, iter([sound(20, 1)])).SerializeToString() for _ in range(2)
+    )
     assert first == second
 
 
@@ -284,7 +297,9 @@ def test_weights_are_signed_8_bit_by_channel_and_biases_32_bit(rewritten):
 def test_reduced_weights_have_7_bits(rewritten):
     int8 = quantize(rewritten, [sound(20, 1)], reduce_range=True)
     weights = [onnx.numpy_helper.to_array(t) for t in int8.graph.initializer]
-    assert max(np.abs(w.astype(int)).max() for w in weights if w.dtype == np.int8 and w.ndim > 1) <= 64
+    assert (
+        max(np.abs(w.astype(int)).max() for w in weights if w.dtype == np.int8 and w.ndim > 1) <= 64
+    )
 
 
 @pytest.mark.parametrize("headroom", [1.0, 1.25, 2.0])
@@ -298,7 +313,9 @@ def test_headroom_widens_the_range_about_zero(rewritten, headroom):
 
 def test_the_range_of_a_relu_starts_at_zero(rewritten):
     int8 = quantize(rewritten, [sound(20, 1)])
-    points = [parameter(int8, n.input[2]).item() for n in int8.graph.node if n.op_type == "QuantizeLinear"]
+    points = [
+        parameter(int8, n.input[2]).item() for n in int8.graph.node if n.op_type == "QuantizeLinear"
+    ]
     assert points.count(0) == 7  # all layers but the input, the bottleneck and the output
 
 
@@ -314,7 +331,9 @@ def test_metadata_is_kept(rewritten):
     model = onnx.ModelProto()
     model.CopyFrom(rewritten)
     onnx.helper.set_model_props(model, {"edgeae.format": "1"})
-    assert [(p.key, p.value) for p in quantize(model, [sound(5, 1)]).metadata_props] == [("edgeae.format", "1")]
+    assert [(p.key, p.value) for p in quantize(model, [sound(5, 1)]).metadata_props] == [
+        ("edgeae.format", "1")
+    ]
 
 
 def test_nothing_is_said_and_nothing_left_behind(rewritten, tmp_path, monkeypatch, capfd, caplog):
@@ -347,7 +366,11 @@ def test_a_damaged_file_is_an_artifact_error():
 
 @pytest.mark.parametrize(
     ("patches", "message"),
-    [([], "no patches"), ([np.zeros((32, 128), np.float32)], "shape"), ([sound(2, 1) * np.nan], "finite")],
+    [
+        ([], "no patches"),
+        ([np.zeros((32, 128), np.float32)], "shape"),
+        ([sound(2, 1) * np.nan], "finite"),
+    ],
 )
 def test_unusable_patches_are_refused(rewritten, patches, message):
     with pytest.raises(ConfigError, match=message):

@@ -9,11 +9,20 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from edgeae.quantize.conv_transpose import rewrite  # noqa: E402
-from edgeae.quantize.verify import assert_integer, assert_same, check_layers, observe, optimized_nodes  # noqa: E402
+from edgeae.quantize.verify import (  # noqa: E402
+    assert_integer,
+    assert_same,
+    check_layers,
+    observe,
+    optimized_nodes,
+)
 
 node = onnx.helper.make_node
 STANDARDISE = [node("Sub", ["x", "mean"], ["centred"]), node("Div", ["centred", "std"], ["z"])]
-ENTRY = [node("Transpose", ["z"], ["zt"], perm=[0, 2, 1]), node("Conv", ["zt", "w"], ["a"], "first", pads=[1, 1])]
+ENTRY = [
+    node("Transpose", ["z"], ["zt"], perm=[0, 2, 1]),
+    node("Conv", ["zt", "w"], ["a"], "first", pads=[1, 1]),
+]
 EXIT = [
     node("Conv", ["b", "w"], ["c"], "last", pads=[1, 1]),
     node("Transpose", ["c"], ["r"], perm=[0, 2, 1]),
@@ -25,14 +34,26 @@ RELU = [node("Relu", ["a"], ["b"], "layer")]
 def network(*nodes, **values) -> "onnx.ModelProto":
     """(n, 8, 4) -> the same shape, with these parameters and some that are always there."""
     helper, kind, shape = onnx.helper, onnx.TensorProto.FLOAT, ["n", 8, 4]
-    values |= {"mean": np.full(4, -40), "std": np.full(4, 20), "zero": np.zeros(4), "one": np.ones(4)}
-    values |= {"w": np.random.default_rng(0).normal(size=(4, 4, 3)), "square": np.eye(8), "half": np.array(0.5)}
+    values |= {
+        "mean": np.full(4, -40),
+        "std": np.full(4, 20),
+        "zero": np.zeros(4),
+        "one": np.ones(4),
+    }
+    values |= {
+        "w": np.random.default_rng(0).normal(size=(4, 4, 3)),
+        "square": np.eye(8),
+        "half": np.array(0.5),
+    }
     graph = helper.make_graph(
         list(nodes),
         "network",
         [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("residual", kind, shape)],
-        [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in values.items()],
+        [
+            onnx.numpy_helper.from_array(value.astype(np.float32), name)
+            for name, value in values.items()
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -60,7 +81,9 @@ REFUSED = {
     "Softmax": [node("Softmax", ["a"], ["b"], "layer")],
     "MatMul": [node("MatMul", ["a", "square"], ["b"], "layer")],
     "LayerNormalization": [node("LayerNormalization", ["a", "half"], ["b"], "layer")],
-    "BatchNormalization": [node("BatchNormalization", ["a", "one", "zero", "zero", "one"], ["b"], "layer")],
+    "BatchNormalization": [
+        node("BatchNormalization", ["a", "one", "zero", "zero", "one"], ["b"], "layer")
+    ],
     "ConvTranspose": [node("ConvTranspose", ["a", "w"], ["b"], "layer", pads=[1, 1])],
     "AFutureOperation": [node("AFutureOperation", ["a"], ["b"], "layer")],
 }
@@ -68,16 +91,33 @@ REFUSED = {
 
 @pytest.mark.parametrize("op", REFUSED)
 def test_a_layer_without_an_integer_form_is_named(op):
-    with pytest.raises(ArtifactError, match=rf"^layer: {op} stays in float; allowed are Conv, Relu, .*Batch"):
+    with pytest.raises(
+        ArtifactError, match=rf"^layer: {op} stays in float; allowed are Conv, Relu, .*Batch"
+    ):
         check_layers(between(*REFUSED[op]).graph)
 
 
 @pytest.mark.parametrize(
     "nodes",
     [
-        [*ENTRY, *RELU, node("Conv", ["b", "w"], ["c"], pads=[1, 1]), node("Add", ["c", "a"], ["d"], "layer")],
-        [*ENTRY, *RELU, node("Conv", ["b", "w"], ["c"], pads=[1, 1]), node("Sigmoid", ["c"], ["d"], "layer")],
-        [*ENTRY, *RELU, node("Conv", ["b", "w"], ["c"], pads=[1, 1]), node("Sub", ["c", "a"], ["d"], "layer")],
+        [
+            *ENTRY,
+            *RELU,
+            node("Conv", ["b", "w"], ["c"], pads=[1, 1]),
+            node("Add", ["c", "a"], ["d"], "layer"),
+        ],
+        [
+            *ENTRY,
+            *RELU,
+            node("Conv", ["b", "w"], ["c"], pads=[1, 1]),
+            node("Sigmoid", ["c"], ["d"], "layer"),
+        ],
+        [
+            *ENTRY,
+            *RELU,
+            node("Conv", ["b", "w"], ["c"], pads=[1, 1]),
+            node("Sub", ["c", "a"], ["d"], "layer"),
+        ],
     ],
     ids=["skip", "bounded", "difference of layers"],
 )
@@ -89,13 +129,21 @@ def test_a_layer_behind_the_last_convolution_is_named(nodes):
 
 @pytest.mark.parametrize("op", ["Sigmoid", "MaxPool", "MatMul", "LayerNormalization"])
 def test_a_layer_before_the_first_convolution_is_named(op):
-    nodes = [node(op, ["z", "square"], ["y"], "layer"), node("Transpose", ["y"], ["zt"], perm=[0, 2, 1]), ENTRY[1]]
+    nodes = [
+        node(op, ["z", "square"], ["y"], "layer"),
+        node("Transpose", ["y"], ["zt"], perm=[0, 2, 1]),
+        ENTRY[1],
+    ]
     with pytest.raises(ArtifactError, match=f"layer: {op} stays in float"):
         check_layers(network(*STANDARDISE, *nodes, *RELU, *EXIT).graph)
 
 
 def test_standardising_after_a_move_is_named():
-    nodes = [node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("Div", ["t", "half"], ["zt"], "layer"), ENTRY[1]]
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        node("Div", ["t", "half"], ["zt"], "layer"),
+        ENTRY[1],
+    ]
     with pytest.raises(ArtifactError, match="layer: Div stays in float"):
         check_layers(network(*STANDARDISE, *nodes, *RELU, *EXIT).graph)
 
@@ -157,10 +205,15 @@ def test_a_float_layer_beside_the_integers_is_named():
 def quantized(*nodes) -> bytes:
     """A network with these nodes, from `q` to `p`, between Quantize and Dequantize."""
     step = ["step", "zero_point"]
-    border = [node("QuantizeLinear", ["x", *step], ["q"]), node("DequantizeLinear", ["p", *step], ["residual"])]
+    border = [
+        node("QuantizeLinear", ["x", *step], ["q"]),
+        node("DequantizeLinear", ["p", *step], ["residual"]),
+    ]
     model = network(border[0], *nodes, border[1])
     values = {"step": np.float32(0.5), "zero_point": np.uint8(128)}
-    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.array(v), name) for name, v in values.items())
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array(v), name) for name, v in values.items()
+    )
     return model.SerializeToString()
 
 
@@ -182,7 +235,10 @@ def test_optimized_nodes_are_in_order():
 
 
 def test_observed_tensors_are_what_the_layers_give():
-    model, x = between(*RELU), np.random.default_rng(0).normal(-40, 20, (3, 8, 4)).astype(np.float32)
+    model, x = (
+        between(*RELU),
+        np.random.default_rng(0).normal(-40, 20, (3, 8, 4)).astype(np.float32),
+    )
     a, b, residual = observe(model, ["a", "b", "residual"]).run(["a", "b", "residual"], {"x": x})
     np.testing.assert_array_equal(b, np.maximum(a, 0))
     np.testing.assert_array_equal(residual, observe(model, []).run(None, {"x": x})[0])
@@ -193,7 +249,11 @@ def spoiled(model, name, change):
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     tensor = next(tensor for tensor in copy.graph.initializer if tensor.name == name)
-    tensor.CopyFrom(onnx.numpy_helper.from_array(change(onnx.numpy_helper.to_array(tensor)).astype(np.float32), name))
+    tensor.CopyFrom(
+        onnx.numpy_helper.from_array(
+            change(onnx.numpy_helper.to_array(tensor)).astype(np.float32), name
+        )
+    )
     return copy
 
 
@@ -223,7 +283,9 @@ def deep() -> "onnx.ModelProto":
 
 def test_rewriting_keeps_the_name_of_what_each_layer_gives(deep):
     after = rewrite(deep)
-    assert {"y0", "y1", "y2", "residual"} <= {name for each in after.graph.node for name in each.output}
+    assert {"y0", "y1", "y2", "residual"} <= {
+        name for each in after.graph.node for name in each.output
+    }
     assert_same(deep, after)
 
 
@@ -233,7 +295,9 @@ def parameter(model, convolution, i):
 
 
 @pytest.mark.parametrize("i", [1, 2], ids=["weight", "bias"])
-@pytest.mark.parametrize(("convolution", "layer"), [("down", "down"), ("up.conv0", "up"), ("last.conv0", "last")])
+@pytest.mark.parametrize(
+    ("convolution", "layer"), [("down", "down"), ("up.conv0", "up"), ("last.conv0", "last")]
+)
 def test_the_first_layer_that_differs_is_named(deep, convolution, layer, i):
     after = rewrite(deep)
     wrong = spoiled(after, parameter(after, convolution, i), lambda value: 1.01 * value)
@@ -247,7 +311,9 @@ def test_a_difference_that_the_output_does_not_show_is_found(deep):
     after = rewrite(deaf)
     wrong = spoiled(after, parameter(after, "down", 2), lambda value: value + 1)
     x = np.random.default_rng(0).normal(-40, 20, (2, 8, 4)).astype(np.float32)
-    np.testing.assert_array_equal(*(observe(model, []).run(None, {"x": x})[0] for model in (deaf, wrong)))
+    np.testing.assert_array_equal(
+        *(observe(model, []).run(None, {"x": x})[0] for model in (deaf, wrong))
+    )
     with pytest.raises(ArtifactError, match=r"^down: "):
         assert_same(deaf, wrong)
 
@@ -265,7 +331,9 @@ def test_only_outputs_are_compared_when_asked_for(deep):
 def test_values_that_are_no_numbers_are_a_difference(deep):
     after = rewrite(deep)
     with pytest.raises(ArtifactError, match=r"^up: .* differs by nan"):
-        assert_same(deep, spoiled(after, parameter(after, "up.conv0", 2), lambda value: value * np.nan))
+        assert_same(
+            deep, spoiled(after, parameter(after, "up.conv0", 2), lambda value: value * np.nan)
+        )
 
 
 def test_another_shape_is_a_difference(deep):
@@ -276,7 +344,9 @@ def test_another_shape_is_a_difference(deep):
     before.CopyFrom(deep), after.CopyFrom(longer)
     for model in (before, after):
         del model.graph.node[8:]
-        model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y2", onnx.TensorProto.FLOAT, [None] * 3))
+        model.graph.output[0].CopyFrom(
+            onnx.helper.make_tensor_value_info("y2", onnx.TensorProto.FLOAT, [None] * 3)
+        )
     with pytest.raises(ArtifactError, match=r"^last: .* gives shape"):
         assert_same(before, after)
 

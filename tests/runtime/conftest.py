@@ -22,10 +22,14 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.fleet import Fleet
 
 
-def plain_fleet(size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0) -> Fleet:
-    """Coordinates (size,) that vary alike and without regard to each other; gain: (n, size), default none."""
+def plain_fleet(
+    size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0
+) -> Fleet:
+    """Features (size,) that vary alike and without regard to each other; gain: (n, size), default none."""
     rows = np.empty((0, size)) if gain is None else gain
-    return Fleet(np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100)
+    return Fleet(
+        np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100
+    )
 
 
 AlsaDevice = Callable[..., Path]
@@ -40,7 +44,9 @@ def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     except OSError:
         pytest.fail("these tests need libasound2: run scripts/install-system-packages")
     if not ALSA_CONF.exists():
-        pytest.fail(f"these tests need {ALSA_CONF} of libasound2-data: run scripts/install-system-packages")
+        pytest.fail(
+            f"these tests need {ALSA_CONF} of libasound2-data: run scripts/install-system-packages"
+        )
 
     def install(path: Path, samplerate: int | None = None) -> None:
         (tmp_path / "asound.conf").write_text(configuration(path, samplerate))
@@ -67,7 +73,9 @@ def alsa_device(tmp_path: Path, alsa_environment: Callable[..., None]) -> AlsaDe
 
 
 @pytest.fixture
-def alsa_microphone(tmp_path: Path, alsa_environment: Callable[..., None]) -> Iterator[AlsaMicrophone]:
+def alsa_microphone(
+    tmp_path: Path, alsa_environment: Callable[..., None]
+) -> Iterator[AlsaMicrophone]:
     """`alsa_microphone(samples, period=512, seconds=0.032)`: a device that paces and stalls.
 
     Each `period` frames of S16_LE appear `seconds` after those before; after the last, the device stays
@@ -76,7 +84,9 @@ def alsa_microphone(tmp_path: Path, alsa_environment: Callable[..., None]) -> It
     ended = threading.Event()
     threads: list[tuple[threading.Thread, int]] = []
 
-    def install(samples: NDArray[np.int16], period: int = 512, seconds: float = 0.032) -> threading.Event:
+    def install(
+        samples: NDArray[np.int16], period: int = 512, seconds: float = 0.032
+    ) -> threading.Event:
         path = tmp_path / "microphone"
         os.mkfifo(path)
         fifo = os.open(path, os.O_RDWR)  # neither end waits for the other
@@ -145,7 +155,9 @@ def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("machine") / "machine.onnx"
     clips = audio_files(trained.new / "train")
     detector = Detector.load(trained.int8)
-    calibrate_files(detector, clips, machine="id_03", false_alarms="20%", report=print).artifact.write(path)
+    calibrate_files(
+        detector, clips, machine="id_03", false_alarms="20%", report=print
+    ).artifact.write(path)
     return path
 
 

@@ -38,7 +38,10 @@ from edgeae.runtime.scoring.selftest import check
 
 GIB = 1 << 30
 fixed = settings(
-    derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 # NumPy warns of numbers that overflow; what they become is judged here.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -62,7 +65,9 @@ for line in sys.stdin:
 def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "machine.onnx"
     clips = audio_files(trained.new / "train")
-    calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print).artifact.write(path)
+    calibrate_files(
+        Detector.load(trained.int8), clips, machine="id_03", report=print
+    ).artifact.write(path)
     return path
 
 
@@ -90,7 +95,9 @@ def chooser(data: st.DataObject) -> hostile.Choose:
 def changed(content: bytes, section: str, **values: Any) -> bytes:
     """The artifact with other values in a section, and the checksum of that."""
     entries = read_metadata(content, "edgeae.")
-    entries[f"edgeae.{section}"] = json.dumps({**json.loads(entries[f"edgeae.{section}"]), **values})
+    entries[f"edgeae.{section}"] = json.dumps(
+        {**json.loads(entries[f"edgeae.{section}"]), **values}
+    )
     return hostile.signed(with_metadata(content, "edgeae.", {}), entries)
 
 
@@ -110,7 +117,9 @@ def test_a_hostile_artifact_is_refused_or_scores(content: bytes, data: st.DataOb
 
 @settings(fixed, max_examples=150)
 @given(data=st.data())
-def test_metadata_written_into_a_hostile_file_is_read_from_it(content: bytes, data: st.DataObject) -> None:
+def test_metadata_written_into_a_hostile_file_is_read_from_it(
+    content: bytes, data: st.DataObject
+) -> None:
     entries = {"edgeae.format": "3", "edgeae.text": 'é "\\ \n 漢'}
     try:
         model = hostile.message(content, chooser(data))
@@ -121,7 +130,11 @@ def test_metadata_written_into_a_hostile_file_is_read_from_it(content: bytes, da
     assert with_metadata(written, "edgeae.", {}) == with_metadata(model, "edgeae.", {})
 
 
-SEEDS = [bombs.encoded("WAV", "PCM_16"), bombs.encoded("WAV", "FLOAT"), bombs.encoded("FLAC", "PCM_16", 2)]
+SEEDS = [
+    bombs.encoded("WAV", "PCM_16"),
+    bombs.encoded("WAV", "FLOAT"),
+    bombs.encoded("FLAC", "PCM_16", 2),
+]
 SEEDS += [bombs.encoded("OGG", "VORBIS"), bombs.shaped("(64, 128)", "<f4", bytes(64 * 512))]
 
 
@@ -172,25 +185,35 @@ def limited(commands: list[list[str]]) -> list[tuple[int, str, str]]:
     """Exit code, stdout and stderr of each command, in a process that may have a GiB."""
     lines = "".join(json.dumps(command) + "\n" for command in commands)
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED], input=lines, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", LIMITED],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def test_artifacts_that_ask_for_much_are_refused_with_little(content: bytes, sound: Path, tmp_path: Path) -> None:
+def test_artifacts_that_ask_for_much_are_refused_with_little(
+    content: bytes, sound: Path, tmp_path: Path
+) -> None:
     names = []
     for name, make in bombs.artifacts(content):
         (tmp_path / f"{name}.onnx").write_bytes(make())
         names.append(name)
     found = limited([["run", str(tmp_path / f"{name}.onnx"), str(sound)] for name in names])
     assert {
-        name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)
+        name: (code, out, err.count("\n"))
+        for name, (code, out, err) in zip(names, found, strict=True)
     } == dict.fromkeys(names, (3, "", 1))
     assert all(f"{name}.onnx" in err for name, (_, _, err) in zip(names, found, strict=True))
 
 
-def test_recordings_that_promise_much_are_refused_with_little(machine: Path, tmp_path: Path) -> None:
+def test_recordings_that_promise_much_are_refused_with_little(
+    machine: Path, tmp_path: Path
+) -> None:
     names = []
     for name, bomb in bombs.recordings():
         (tmp_path / name).write_bytes(bomb)
@@ -198,12 +221,15 @@ def test_recordings_that_promise_much_are_refused_with_little(machine: Path, tmp
     found = limited([["run", str(machine), str(tmp_path / name)] for name in names])
     # two lines: what is wrong with the file, and that a file could not be scored
     assert {
-        name: (code, out, err.count("\n")) for name, (code, out, err) in zip(names, found, strict=True)
+        name: (code, out, err.count("\n"))
+        for name, (code, out, err) in zip(names, found, strict=True)
     } == dict.fromkeys(names, (2, "", 2))
     assert all(name in err for name, (_, _, err) in zip(names, found, strict=True))
 
 
-def test_the_real_command_refuses_a_bomb_under_a_limit(content: bytes, sound: Path, tmp_path: Path) -> None:
+def test_the_real_command_refuses_a_bomb_under_a_limit(
+    content: bytes, sound: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "bomb.onnx"
     path.write_bytes(dict(bombs.artifacts(content))["doubling"]())
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB})); "
@@ -257,7 +283,7 @@ def test_a_block_of_many_channels_is_short(channels: int, tmp_path: Path) -> Non
         ("threshold", {"false_alarms": 3.0}, "false_alarms is 3.0"),
         ("threshold", {"probability": 0}, "probability is 0"),
         ("threshold", {"value": True}, "value is True"),
-        ("head", {"own_weight": 1e30}, "a weight beyond 1"),
+        ("head", {"machine_weight": 1e30}, "a weight beyond 1"),
         ("head", {"windows": -1}, "made of -1 windows"),
         ("head", {"machine": "pump\x1b[31m\n"}, "the name of its machine is"),
         ("head", {"machine": 3}, "the name of its machine is 3"),
@@ -275,7 +301,13 @@ def test_an_impossible_value_is_refused_when_the_artifact_is_loaded(
 
 @pytest.mark.parametrize(
     ("name", "factor"),
-    [("mean", 1e30), ("deviation", 0), ("deviation", -1), ("gain", 1e30), ("correlations_upper", -1)],
+    [
+        ("mean", 1e30),
+        ("within_std", 0),
+        ("within_std", -1),
+        ("gain_directions", 1e30),
+        ("within_correlation_upper", -1),
+    ],
 )
 def test_a_fleet_that_no_sound_has_is_refused(detector: Detector, name: str, factor: float) -> None:
     section = detector.artifact.sections["head"]
@@ -286,7 +318,10 @@ def test_a_fleet_that_no_sound_has_is_refused(detector: Detector, name: str, fac
 
 @pytest.mark.parametrize("std", [0.0, -1.0, 1e30])
 def test_bands_that_do_not_vary_are_refused(detector: Detector, std: float) -> None:
-    explain = {**detector.artifact.sections["explain"], "band_std_db": np.full(128, std, np.float32)}
+    explain = {
+        **detector.artifact.sections["explain"],
+        "band_std_db": np.full(128, std, np.float32),
+    }
     with pytest.raises(ArtifactError, match="its bands vary by"):
         detector.with_sections(explain=explain)
 
@@ -314,10 +349,18 @@ def test_damaged_marks_of_the_calibration_are_refused(detector: Detector, marks:
 def test_a_network_of_negative_squares_gives_no_score(content: bytes) -> None:
     model = onnx.load_from_string(content)
     model.graph.node[-1].output[0] = "positive"
-    model.graph.node.append(onnx.helper.make_node("Sub", ["positive", "statistics.v.most"], ["statistics"]))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1e9), "statistics.v.most"))
+    model.graph.node.append(
+        onnx.helper.make_node("Sub", ["positive", "statistics.v.most"], ["statistics"])
+    )
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.float32(1e9), "statistics.v.most")
+    )
     with pytest.raises(ArtifactError, match="sums of squares below 0"):
-        Detector(Artifact.from_bytes(hostile.signed(model.SerializeToString(), read_metadata(content, "edgeae."))))
+        Detector(
+            Artifact.from_bytes(
+                hostile.signed(model.SerializeToString(), read_metadata(content, "edgeae."))
+            )
+        )
 
 
 def test_what_float32_cannot_hold_is_not_written(detector: Detector) -> None:
@@ -329,7 +372,9 @@ def test_the_message_of_an_error_cannot_write_to_the_terminal() -> None:
     assert str(ConfigError("pump\x1b[31m\nred é")) == "pump?[31m?red é"
 
 
-def test_the_name_of_a_machine_in_a_state_cannot_write_to_the_terminal(detector: Detector, tmp_path: Path) -> None:
+def test_the_name_of_a_machine_in_a_state_cannot_write_to_the_terminal(
+    detector: Detector, tmp_path: Path
+) -> None:
     path = tmp_path / "track.json"
     TrackFile(path, detector)
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "machine": "\x1b[31m\n"}))
@@ -339,7 +384,9 @@ def test_the_name_of_a_machine_in_a_state_cannot_write_to_the_terminal(detector:
 
 
 @pytest.mark.parametrize("learned", [-1.0, 1e300])
-def test_a_state_that_learned_for_ever_is_damage(detector: Detector, tmp_path: Path, learned: float) -> None:
+def test_a_state_that_learned_for_ever_is_damage(
+    detector: Detector, tmp_path: Path, learned: float
+) -> None:
     path = tmp_path / "track.json"
     TrackFile(path, detector)
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "learned": learned}))
@@ -399,7 +446,9 @@ def test_a_malicious_checkpoint_is_refused_and_not_executed(
         torch.save({"state_dict": Payload(executed), "edgeae": {"format": 1}}, checkpoint)
     (run / "metrics.json").unlink()  # something is left to do
     arguments = (
-        ["export", str(run)] if command == "export" else ["train", str(trained.data), "-o", str(run), "--resume"]
+        ["export", str(run)]
+        if command == "export"
+        else ["train", str(trained.data), "-o", str(run), "--resume"]
     )
     assert run_command(arguments) == 2
     assert not executed.exists()
@@ -415,4 +464,6 @@ def test_no_file_of_pickles_is_ever_loaded() -> None:
             assert text.count("torch.load(") == text.count("weights_only=True"), path
             assert "pickle.load" not in text, path
             assert "allow_pickle=True" not in text, path
-            assert "yaml.load(text, Loader)" in text or "yaml.load(" not in text, path  # a SafeLoader
+            assert "yaml.load(text, Loader)" in text or "yaml.load(" not in text, (
+                path
+            )  # a SafeLoader

@@ -49,14 +49,18 @@ Line = dict[str, Any]
 def sound(trained: Any) -> NDArray[np.int16]:
     """A healthy machine that is broken for a third of the time."""
     clips = audio_files(trained.new / "train")
-    normal = np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips]).astype(float)
+    normal = np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips]).astype(
+        float
+    )
     tone = 8000 * np.sin(2 * np.pi * 3000 * np.arange(len(normal)) / RATE)
     played = np.concatenate([normal, normal + tone, normal])
     return np.asarray(np.clip(played, -32768, 32767).astype(np.int16))
 
 
 @pytest.fixture
-def device(tmp_path: Path, alsa_environment: Callable[..., None], sound: NDArray[np.int16]) -> Iterator[None]:
+def device(
+    tmp_path: Path, alsa_environment: Callable[..., None], sound: NDArray[np.int16]
+) -> Iterator[None]:
     """`hw:1` plays the sound for ever, to whoever opens it."""
     path, ended = tmp_path / "device", threading.Event()
     os.mkfifo(path)
@@ -101,17 +105,53 @@ class Files:
     """All that the process writes, in one folder."""
 
     def __init__(self, artifact: Artifact, folder: Path) -> None:
-        self.folder, self.machine, self._content = folder, folder / "machine.onnx", artifact.to_bytes()
+        self.folder, self.machine, self._content = (
+            folder,
+            folder / "machine.onnx",
+            artifact.to_bytes(),
+        )
         artifact.write(self.machine)
-        self.log, self.track, self.numbers = folder / "log.jsonl", folder / "track.json", folder / "numbers.prom"
+        self.log, self.track, self.numbers = (
+            folder / "log.jsonl",
+            folder / "track.json",
+            folder / "numbers.prom",
+        )
         self.clips, self.spool = folder / "clips", folder / "spool"
 
     def start(self) -> "subprocess.Popen[str]":
-        outputs = ["--log", self.log, "--log-megabytes", 0.02, "--log-files", 10_000, "--track", self.track]
-        outputs += ["--clips", self.clips, "--metrics-file", self.numbers, "--webhook", "http://127.0.0.1:9"]
+        outputs = [
+            "--log",
+            self.log,
+            "--log-megabytes",
+            0.02,
+            "--log-files",
+            10_000,
+            "--track",
+            self.track,
+        ]
+        outputs += [
+            "--clips",
+            self.clips,
+            "--metrics-file",
+            self.numbers,
+            "--webhook",
+            "http://127.0.0.1:9",
+        ]
         outputs += ["--webhook-spool", self.spool, "--webhook-limit", 1_000_000]
-        command = [sys.executable, "-c", BUSY, "run", self.machine, "--device", "hw:1", "--json", *outputs]
-        return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [
+            sys.executable,
+            "-c",
+            BUSY,
+            "run",
+            self.machine,
+            "--device",
+            "hw:1",
+            "--json",
+            *outputs,
+        ]
+        return subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def check(self, found: Found) -> None:
         """All of it can be read, and no line that was written is missing."""
@@ -126,7 +166,11 @@ class Files:
             assert [line["seq"] for line in lines] == list(range(len(lines)))
         check_the_same(logged, spooled)
         clips, alone = self.recorded()
-        found.lines, found.torn, found.spooled = sum(map(len, logged)), found.torn + torn, sum(map(len, spooled))
+        found.lines, found.torn, found.spooled = (
+            sum(map(len, logged)),
+            found.torn + torn,
+            sum(map(len, spooled)),
+        )
         found.events = sum(line["type"] == "event" for lines in logged for line in lines)
         found.clips, found.clips_alone = clips, alone
         found.unfinished = max(found.unfinished, len(self.unfinished()))
@@ -208,16 +252,27 @@ def end_in_peace(files: Files) -> float:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, json.loads(out.splitlines()[-1])["state"]) == (0, "stopped")
-    assert not err.replace("edgeae: webhook: http://127.0.0.1:9: Connection refused; lines wait\n", "")
+    assert not err.replace(
+        "edgeae: webhook: http://127.0.0.1:9: Connection refused; lines wait\n", ""
+    )
     return start_up
 
 
 @pytest.mark.usefixtures("device")
-def test_a_listener_that_is_killed_at_random_leaves_files_that_the_next_one_takes(trained: Any, tmp_path: Path) -> None:
+def test_a_listener_that_is_killed_at_random_leaves_files_that_the_next_one_takes(
+    trained: Any, tmp_path: Path
+) -> None:
     clips = audio_files(trained.new / "train")
-    artifact = calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print).artifact
+    artifact = calibrate_files(
+        Detector.load(trained.int8), clips, machine="id_03", report=print
+    ).artifact
     (tmp_path / "files").mkdir()
-    files, found, rng, began = Files(artifact, tmp_path / "files"), Found(), random.Random(1), time.monotonic()
+    files, found, rng, began = (
+        Files(artifact, tmp_path / "files"),
+        Found(),
+        random.Random(1),
+        time.monotonic(),
+    )
     start_up = end_in_peace(files)
     for _ in range(KILLS):
         found.before_the_first_line += not kill_at_random(files, rng, start_up)

@@ -74,7 +74,9 @@ def clips(trained: Any) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def calibrated(trained: Any, clips: list[Path]) -> Artifact:
-    return calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print).artifact
+    return calibrate_files(
+        Detector.load(trained.int8), clips, machine="id_03", report=print
+    ).artifact
 
 
 @pytest.fixture
@@ -91,7 +93,9 @@ def unfinished(folder: Path) -> list[Path]:
 # --- killed ---------------------------------------------------------------------------------------
 
 
-def test_killed_writers_leave_an_artifact_and_a_state_that_load(calibrated: Artifact, tmp_path: Path) -> None:
+def test_killed_writers_leave_an_artifact_and_a_state_that_load(
+    calibrated: Artifact, tmp_path: Path
+) -> None:
     small = calibrated.with_sections(quantization=calibrated.sections["quantization"])
     machine, state = tmp_path / "machine.onnx", tmp_path / "track.json"
     small.write(machine)
@@ -128,7 +132,9 @@ def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(
     assert len(unfinished(machine.parent)) <= 1
 
 
-def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "track[1].json"
     old, young, of_another, of_a_person = (
         tmp_path / name
@@ -195,7 +201,11 @@ def fill(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     if when in ("write", "flush"):
         monkeypatch.setattr(os, "fdopen", lambda *arguments: FullFile(fdopen(*arguments), when))
     else:
-        place = {"create": (tempfile, "mkstemp"), "fsync": (os, "fsync"), "rename": (Path, "replace")}[when]
+        place = {
+            "create": (tempfile, "mkstemp"),
+            "fsync": (os, "fsync"),
+            "rename": (Path, "replace"),
+        }[when]
         monkeypatch.setattr(*place, failing)
 
 
@@ -204,7 +214,11 @@ STEPS = ["create", "write", "flush", "fsync", "rename"]
 
 @pytest.mark.parametrize("when", STEPS)
 def test_a_full_disk_leaves_the_old_artifact_and_is_said(
-    machine: Path, clips: list[Path], when: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    machine: Path,
+    clips: list[Path],
+    when: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = machine.read_bytes()
     fill(monkeypatch, when)
@@ -216,18 +230,24 @@ def test_a_full_disk_leaves_the_old_artifact_and_is_said(
 
 
 @pytest.mark.parametrize("when", STEPS)
-def test_a_full_disk_leaves_the_old_state(machine: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_state(
+    machine: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state, detector = machine.with_name("track.json"), Detector.load(machine)
     TrackFile(state, detector)
     before = state.read_bytes()
     fill(monkeypatch, when)
-    with pytest.raises(ConfigError, match=r"track\.json: cannot be written \(No space left on device\)"):
+    with pytest.raises(
+        ConfigError, match=r"track\.json: cannot be written \(No space left on device\)"
+    ):
         TrackFile(state, detector)
     assert state.read_bytes() == before
     assert not unfinished(state.parent)
 
 
-def test_a_real_limit_of_the_file_size_leaves_the_old_artifact(machine: Path, clips: list[Path]) -> None:
+def test_a_real_limit_of_the_file_size_leaves_the_old_artifact(
+    machine: Path, clips: list[Path]
+) -> None:
     before = machine.read_bytes()
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
     command = [
@@ -291,7 +311,8 @@ def test_a_damaged_state_that_cannot_be_set_aside_is_told(machine: Path) -> None
     state.write_text("{")
     (machine.with_name("track.json.damaged") / "kept").mkdir(parents=True)
     with pytest.raises(
-        ConfigError, match=r"track\.json: is damaged and cannot be moved to .*damaged \(Is a directory\)"
+        ConfigError,
+        match=r"track\.json: is damaged and cannot be moved to .*damaged \(Is a directory\)",
     ):
         TrackFile(state, Detector.load(machine))
     assert state.read_text() == "{"

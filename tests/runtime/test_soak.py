@@ -19,8 +19,12 @@ def counted(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> soak.Soak
     machine = tmp_path_factory.mktemp("machine") / "machine.onnx"
     clips: list[Path] = audio_files(trained.new / "train")
     detector = Detector.load(trained.int8)
-    calibrate_files(detector, clips, machine="id_03", false_alarms="1/hour", report=print).artifact.write(machine)
-    return soak.soak(machine, soak.load([trained.new / "train", trained.new / "test"]), HOURS, faults_per_hour=20)
+    calibrate_files(
+        detector, clips, machine="id_03", false_alarms="1/hour", report=print
+    ).artifact.write(machine)
+    return soak.soak(
+        machine, soak.load([trained.new / "train", trained.new / "test"]), HOURS, faults_per_hour=20
+    )
 
 
 def test_every_line_is_the_offline_one(counted: soak.Soak) -> None:

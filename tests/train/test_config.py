@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.train.config import PRESETS, Config, DataConfig, ModelConfig, TrainingConfig, load_config, save_config
+from edgeae.train.config import (
+    PRESETS,
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainingConfig,
+    load_config,
+    save_config,
+)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -29,7 +37,9 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 
 
 def test_overrides_are_yaml() -> None:
-    config = load_config("edge", ["training.learning_rate=1e-3", "data.channel=mix", "model.dropout=[0.1, 0]"])
+    config = load_config(
+        "edge", ["training.learning_rate=1e-3", "data.channel=mix", "model.dropout=[0.1, 0]"]
+    )
     assert config.training.learning_rate == 1e-3
     assert config.data.channel == "mix"
     assert config.model.dropout == (0.1, 0.0)
@@ -50,7 +60,10 @@ def test_overrides_that_only_fit_together_are_checked_together() -> None:
         ("training.epochs=0", "training.epochs is 0; allowed is a whole number, 1 to"),
         ("training.learning_rate=.nan", "training.learning_rate is nan"),
         ("training.precision=16", "allowed is '32-true' or '16-mixed' or 'bf16-mixed'"),
-        ("data.channel=left", "data.channel is 'left'; allowed is a whole number, 0 to 1023 or 'mix'"),
+        (
+            "data.channel=left",
+            "data.channel is 'left'; allowed is a whole number, 0 to 1023 or 'mix'",
+        ),
         ("data.skip_bad=1", "data.skip_bad is 1; allowed is true or false"),
         ("model.dropout=0.1", "model.dropout is 0.1; allowed is a list of a number"),
         ("model.dropout=[1.5]", "model.dropout[0] is 1.5; allowed is a number, 0.0 to 0.95"),
@@ -73,7 +86,10 @@ def test_a_wrong_override_says_what_is_allowed(override: str, words: str) -> Non
     ("text", "words"),
     [
         ("training:\n  epoch: 3\n", "unknown key training.epoch"),
-        ("optimiser: adam\n", "unknown key optimiser; allowed are mel, model, data, training, scoring"),
+        (
+            "optimiser: adam\n",
+            "unknown key optimiser; allowed are mel, model, data, training, scoring",
+        ),
         ("training: 3\n", "training is 3; allowed is a mapping"),
         ("- 3\n", "the file is [3]; allowed is a mapping"),
         ("a: [\n", "not YAML"),
@@ -112,7 +128,12 @@ def test_cnn2d_refuses_bands_that_it_cannot_halve() -> None:
     st.none() | st.just("cache: here #1"),
 )
 def test_what_is_saved_loads_the_same(
-    tmp_path_factory: pytest.TempPathFactory, size: int, dropout: list[float], rate: float, channel: int, cache: str
+    tmp_path_factory: pytest.TempPathFactory,
+    size: int,
+    dropout: list[float],
+    rate: float,
+    channel: int,
+    cache: str,
 ) -> None:
     config = Config(
         model=ModelConfig(bottleneck=size, dropout=tuple(dropout)),

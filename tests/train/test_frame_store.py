@@ -30,7 +30,11 @@ def test_it_is_an_array_for_numpy(stored: tuple[StoredFrames, np.ndarray]) -> No
 
 @given(*[st.one_of(st.none(), st.integers(-60, 60))] * 4)
 def test_a_slice_is_that_of_the_array(
-    stored: tuple[StoredFrames, np.ndarray], a: int | None, b: int | None, c: int | None, d: int | None
+    stored: tuple[StoredFrames, np.ndarray],
+    a: int | None,
+    b: int | None,
+    c: int | None,
+    d: int | None,
 ) -> None:
     found, frames = stored
     assert len(found[a:b]) == len(frames[a:b])
@@ -47,7 +51,9 @@ def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("array", [np.zeros((3, 64), "<f4"), np.zeros((3, 128), "<f8"), np.zeros(128, "<f4")])
+@pytest.mark.parametrize(
+    "array", [np.zeros((3, 64), "<f4"), np.zeros((3, 128), "<f8"), np.zeros(128, "<f4")]
+)
 def test_an_array_of_something_else_is_none(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "frames.npy", array)
     assert StoredFrames.open(tmp_path / "frames.npy", 128) is None

@@ -81,7 +81,10 @@ def test_macs_are_the_multiplications_of_the_convolutions(name: str) -> None:
     conv = nn.Conv1d(128, 128, 5, stride=2, padding=2)
     up = nn.ConvTranspose1d(128, 128, 4, stride=2, padding=1)
     plain = Autoencoder(nn.Sequential(conv, up), 128)
-    assert cost(plain, spec).macs_per_second == (conv.weight.numel() * 16 + up.weight.numel() * 16) / 32 * 31.25
+    assert (
+        cost(plain, spec).macs_per_second
+        == (conv.weight.numel() * 16 + up.weight.numel() * 16) / 32 * 31.25
+    )
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
@@ -106,7 +109,9 @@ def test_dense_is_the_mean_over_the_windows_that_hold_a_frame() -> None:
     hidden = nn.Sequential(*middle)(hidden[:, :, None])[:, :, 0]
     # A window's own output layer has five times the weights of the transposed convolution.
     rebuilt = (hidden @ (5 * last.weight).reshape(128, -1)).reshape(36, 128, 5) + last.bias[:, None]
-    expected = torch.stack([torch.stack([rebuilt[t + 4 - k, :, k] for k in range(5)]).mean(0) for t in range(32)])
+    expected = torch.stack(
+        [torch.stack([rebuilt[t + 4 - k, :, k] for k in range(5)]).mean(0) for t in range(32)]
+    )
     torch.testing.assert_close(network.reconstruct(z)[0], expected)
 
 
@@ -116,7 +121,9 @@ def test_dense_has_the_layers_of_the_baseline() -> None:
     assert weights == [(128, 128, 5), *square, (8, 128, 1), (128, 8, 1), *square, (128, 128, 5)]
 
 
-@pytest.mark.parametrize(("name", "dropout"), [("edge", (0.1,) * 4), ("cnn2d", (0.1,) * 5), ("dense", (0.1,))])
+@pytest.mark.parametrize(
+    ("name", "dropout"), [("edge", (0.1,) * 4), ("cnn2d", (0.1,) * 5), ("dense", (0.1,))]
+)
 def test_more_dropout_than_layers_is_refused(name: str, dropout: tuple[float, ...]) -> None:
     with pytest.raises(ConfigError, match="allowed for"):
         build(ModelConfig(name=name, dropout=dropout), 128)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.audio.resample import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
-from edgeae.runtime.monitoring.baseline import LEAST_DEAF
+from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.patches import (
     DEAF_STD,
@@ -33,12 +33,16 @@ def _features(lengths: dict[str, list[int]]) -> list[Features]:
         for i, count in enumerate(frames):
             array = np.zeros((count, 128), np.float32)
             array[:, 0], array[:, 1] = len(found), np.arange(count)
-            recording = Recording(Path("data/train") / f"normal_{machine}_{i}.wav", "normal", machine)
+            recording = Recording(
+                Path("data/train") / f"normal_{machine}_{i}.wav", "normal", machine
+            )
             found.append(Features(recording, array, f"{machine}{i}"))
     return found
 
 
-@given(st.lists(st.integers(2, 30), min_size=1, max_size=4), st.integers(0, 99), st.floats(0.01, 0.5))
+@given(
+    st.lists(st.integers(2, 30), min_size=1, max_size=4), st.integers(0, 99), st.floats(0.01, 0.5)
+)
 def test_every_machine_fits_and_validates(counts: list[int], seed: int, share: float) -> None:
     found = _features({f"id_{m:02d}": [64] * count for m, count in enumerate(counts)})
     config = load_config("edge", [f"training.seed={seed}", f"data.validation={share}"])
@@ -53,7 +57,10 @@ def test_every_machine_fits_and_validates(counts: list[int], seed: int, share: f
 
 def test_the_split_follows_from_the_seed() -> None:
     found = _features({"id_00": [64] * 40})
-    one, again, two = (split(found, load_config("edge", [f"training.seed={seed}"])).validating for seed in (1, 1, 2))
+    one, again, two = (
+        split(found, load_config("edge", [f"training.seed={seed}"])).validating
+        for seed in (1, 1, 2)
+    )
     assert one == again != two
 
 
@@ -74,7 +81,9 @@ def test_a_recording_shorter_than_a_patch_is_named() -> None:
     said: list[str] = []
     with pytest.raises(AudioError, match="1 of 2"):
         long_enough(_features({"id_00": [32, 31]}), 32, said.append, skip_bad=False)
-    assert said[0].startswith("data/train/normal_id_00_1.wav: 31 frames are too short for one patch of 32")
+    assert said[0].startswith(
+        "data/train/normal_id_00_1.wav: 31 frames are too short for one patch of 32"
+    )
 
 
 def test_a_recording_shorter_than_a_patch_is_left_out_when_asked() -> None:
@@ -109,7 +118,9 @@ def test_a_batch_is_its_patches() -> None:
 def _order(data: PatchData, epoch: int) -> list[float]:
     loader = data.train_dataloader()
     loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-    return [value for batch in loader for value in (batch[:, 0, 0] * 1000 + batch[:, 0, 1]).tolist()]
+    return [
+        value for batch in loader for value in (batch[:, 0, 0] * 1000 + batch[:, 0, 1]).tolist()
+    ]
 
 
 def test_the_order_of_an_epoch_follows_from_seed_and_epoch() -> None:
@@ -146,13 +157,17 @@ def test_bands_above_the_resampler_s_passband_are_deaf() -> None:
     deaf = band_edges(MelSpec())[2:] > PASSBAND * 8000  # by the upper edge
     assert deaf.sum() == 3
     assert std[deaf].tolist() == [DEAF_STD] * 3
-    assert std[~deaf].max() < LEAST_DEAF < DEAF_STD
+    assert std[~deaf].max() < MASKED_BAND_STD_DB < DEAF_STD
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000, 96000])
 def test_a_device_of_a_higher_rate_gives_the_network_the_same_statistics(rate: int) -> None:
-    sound = 0.1 * np.random.default_rng(0).standard_normal(4 * rate)  # as the device of the higher rate hears it
-    original = np.asarray(soxr.resample(sound, rate, 16000, "VHQ"), np.float32)  # as one of 16 kHz does
+    sound = 0.1 * np.random.default_rng(0).standard_normal(
+        4 * rate
+    )  # as the device of the higher rate hears it
+    original = np.asarray(
+        soxr.resample(sound, rate, 16000, "VHQ"), np.float32
+    )  # as one of 16 kHz does
     resampler = Resampler(rate, 16000)
     heard = resampler.push(np.asarray(sound, np.float32))
     heard = np.concatenate([heard, resampler.push(np.empty(0, np.float32), last=True)])

@@ -26,7 +26,14 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _tiny(*overrides: str) -> Config:
     return load_config(
-        "tiny", ["training.epochs=4", "training.batch_size=16", "data.patch_step=8", "model.dropout=[0.1]", *overrides]
+        "tiny",
+        [
+            "training.epochs=4",
+            "training.batch_size=16",
+            "data.patch_step=8",
+            "model.dropout=[0.1]",
+            *overrides,
+        ],
     )
 
 
@@ -73,7 +80,10 @@ def test_a_run_leaves_what_it_is_made_of(make_data: Maker) -> None:
 def test_metrics_are_those_of_the_best_checkpoint(make_data: Maker) -> None:
     run = train(make_data(), _tiny(), Path("run"))
     metrics = json.loads((run / "metrics.json").read_text())
-    assert best_checkpoint(run).name == f"epoch{metrics['epoch']:03d}-val_loss{metrics['val_loss']:.6f}.ckpt"
+    assert (
+        best_checkpoint(run).name
+        == f"epoch{metrics['epoch']:03d}-val_loss{metrics['val_loss']:.6f}.ckpt"
+    )
     assert metrics["epochs"] == 4
     assert metrics["seconds"] > 0
     assert 150_000 < metrics["parameters"] < 190_000
@@ -91,7 +101,10 @@ def test_a_checkpoint_gives_back_network_and_configuration(make_data: Maker) -> 
 
 def test_the_same_seed_gives_the_same_weights(make_data: Maker) -> None:
     data = make_data()
-    runs = [train(data, _tiny(f"training.seed={seed}"), Path(name)) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    runs = [
+        train(data, _tiny(f"training.seed={seed}"), Path(name))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
     one, again, other = (_weights(run)["network.body.0.weight"] for run in runs)
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
@@ -113,7 +126,9 @@ def test_a_killed_run_ends_as_it_would_have(make_data: Maker, epoch: int) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_is_one_and_keeps_the_last_checkpoint(make_data: Maker, number: signal.Signals) -> None:
+def test_an_interruption_is_one_and_keeps_the_last_checkpoint(
+    make_data: Maker, number: signal.Signals
+) -> None:
     data, handler = make_data(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(data, _tiny(), Path("run"), callbacks=[At(1, lambda: os.kill(os.getpid(), number))])
@@ -122,7 +137,9 @@ def test_an_interruption_is_one_and_keeps_the_last_checkpoint(make_data: Maker, 
     assert not Path("run/metrics.json").exists()
 
 
-def test_training_stops_when_validation_does_not_improve(make_data: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_when_validation_does_not_improve(
+    make_data: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def worse(module: AutoencoderModule, *_: Any) -> None:
         module.log("val_loss", 1.0 + module.current_epoch)
 
@@ -131,7 +148,9 @@ def test_training_stops_when_validation_does_not_improve(make_data: Maker, monke
     assert json.loads((run / "metrics.json").read_text())["epochs"] == 3
 
 
-def test_a_complete_run_has_nothing_to_resume(make_data: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_complete_run_has_nothing_to_resume(
+    make_data: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = make_data()
     run = train(data, _tiny("training.epochs=1"), Path("run"))
     train(data, _tiny("training.epochs=1"), run, resume=True)
@@ -194,7 +213,9 @@ def test_a_batch_that_does_not_fit_names_a_smaller_one(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(AutoencoderModule, "training_step", too_large)
-    with pytest.raises(ConfigError, match=r"batch of 16 patches does not fit .* training.batch_size=8"):
+    with pytest.raises(
+        ConfigError, match=r"batch of 16 patches does not fit .* training.batch_size=8"
+    ):
         train(make_data(), load_config("tiny", ["training.batch_size=16"]), tmp_path / "run")
 
 
@@ -203,7 +224,9 @@ def test_a_folder_without_a_finished_epoch_has_no_best_checkpoint(tmp_path: Path
         best_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut short", "foreign", "pickle"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", b"PK\x03\x04 cut short", "foreign", "pickle"]
+)
 def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path, content: bytes | str) -> None:
     path = tmp_path / "x.ckpt"
     if isinstance(content, bytes):
@@ -216,7 +239,9 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path, content: byt
 
 @pytest.mark.parametrize("weights", [{}, {"state_dict": {"network.mean": torch.zeros(3)}}])
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: dict[str, Any]) -> None:
-    torch.save({"edgeae": {"format": 1, "config": Config().to_dict()}, **weights}, tmp_path / "x.ckpt")
+    torch.save(
+        {"edgeae": {"format": 1, "config": Config().to_dict()}, **weights}, tmp_path / "x.ckpt"
+    )
     with pytest.raises(ConfigError, match="the weights do not fit"):
         load_network(tmp_path / "x.ckpt")
 
@@ -242,7 +267,9 @@ def test_the_command_prints_the_run_alone_and_what_comes_next(make_data: Maker) 
 
 def test_the_command_resumes_the_latest_run_with_its_own_data(make_data: Maker) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(make_data(), _tiny(), Path("runs/mine"), callbacks=[At(1, _raise(KeyboardInterrupt()))])
+        train(
+            make_data(), _tiny(), Path("runs/mine"), callbacks=[At(1, _raise(KeyboardInterrupt()))]
+        )
     result = CliRunner().invoke(command, ["--resume"])
     assert result.exception is None
     assert result.stdout == "runs/mine\n"
@@ -270,7 +297,19 @@ def test_the_command_passes_its_options_on(make_data: Maker) -> None:
     data = make_data()
     (data / "train" / "normal_id_01_9999.wav").touch()
     result = CliRunner().invoke(
-        command, [str(data), "-c", "tiny", "--set", "training.epochs=1", "--skip-bad", "--channel", "mix", "-o", "run"]
+        command,
+        [
+            str(data),
+            "-c",
+            "tiny",
+            "--set",
+            "training.epochs=1",
+            "--skip-bad",
+            "--channel",
+            "mix",
+            "-o",
+            "run",
+        ],
     )
     assert result.exception is None
     config = load_config("run/config.yaml")

@@ -28,7 +28,11 @@ SOUNDS = {
     "silence": np.zeros(16000),
     "full scale": np.sign(NOISE),
 }
-SPECS = [MelSpec(), MelSpec(scale="htk", n_mels=64), MelSpec(f_min=50, f_max=7000, n_mels=96, hop=400)]
+SPECS = [
+    MelSpec(),
+    MelSpec(scale="htk", n_mels=64),
+    MelSpec(f_min=50, f_max=7000, n_mels=96, hop=400),
+]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=["default", "htk", "band"])
@@ -75,7 +79,9 @@ def test_what_is_cached_is_not_computed_again(
 
 
 @pytest.mark.parametrize("change", ["mel.n_mels=64", "data.channel=mix"])
-def test_other_parameters_have_other_cache_entries(make_data: Maker, tmp_path: Path, change: str) -> None:
+def test_other_parameters_have_other_cache_entries(
+    make_data: Maker, tmp_path: Path, change: str
+) -> None:
     recordings = scan(make_data(1), "train")
     for config in (Config(), load_config("edge", [change])):
         features(recordings, config, tmp_path / "cache")
@@ -83,7 +89,9 @@ def test_other_parameters_have_other_cache_entries(make_data: Maker, tmp_path: P
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY\x01", b"no array at all"])
-def test_a_damaged_cache_entry_is_computed_again(make_data: Maker, tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_cache_entry_is_computed_again(
+    make_data: Maker, tmp_path: Path, damage: bytes
+) -> None:
     recordings = scan(make_data(1), "train")
     (first,) = features(recordings, Config(), tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()

@@ -34,7 +34,11 @@ Samples = NDArray[np.float32]
 
 SAMPLERATE = 16000  # Hz
 SEVERITY = (0.4, 1.0)  # of the anomalies of a data set
-KINDS = ("train/normal", "test/normal", "test/anomaly")  # of clips; the position is part of their seed
+KINDS = (
+    "train/normal",
+    "test/normal",
+    "test/anomaly",
+)  # of clips; the position is part of their seed
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ def bearing_order(balls: int, ratio: float) -> float:
 def _stream(seed: int, *key: int) -> np.random.Generator:
     """The random numbers that belong to ``key``, independent of those of every other key."""
     if seed < 0 or min(key) < 0:
-        raise ConfigError(f"synth: seed and machine are {seed} and {key[0]}; allowed are 0 and above")
+        raise ConfigError(
+            f"synth: seed and machine are {seed} and {key[0]}; allowed are 0 and above"
+        )
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
@@ -149,7 +155,9 @@ def _burst(phase: Array, width: float) -> Array:
     return np.asarray(np.exp((np.cos(2 * np.pi * phase) - 1) / (np.pi * width) ** 2))
 
 
-def _phase(machine: Machine, rng: np.random.Generator, n: int, samplerate: int, load: float) -> Array:
+def _phase(
+    machine: Machine, rng: np.random.Generator, n: int, samplerate: int, load: float
+) -> Array:
     """(n,) turns; every clip has its own speed, higher under load, which drifts by a few percent."""
     speed = machine.speed * load**0.2 * np.exp(rng.normal(0, 0.04))
     drift = 1 + _wander(rng, n, samplerate, 0.003)
@@ -179,10 +187,14 @@ def _turning(machine: Machine, rng: np.random.Generator, n: int, samplerate: int
     uneven = 1 + rng.uniform(0, 0.15) * np.cos(2 * np.pi * (phase + rng.uniform()))
     wake = _noise(rng, _bump(frequency, machine.wake, 0.4), n)
     blades = _burst(machine.blades * phase, 0.5)
-    return Turning(phase, samplerate, load, 0.7 * load**0.5 * uneven * shaking, load * blades * wake)
+    return Turning(
+        phase, samplerate, load, 0.7 * load**0.5 * uneven * shaking, load * blades * wake
+    )
 
 
-def _flow(machine: Machine, rng: np.random.Generator, n: int, samplerate: int, load: float) -> Array:
+def _flow(
+    machine: Machine, rng: np.random.Generator, n: int, samplerate: int, load: float
+) -> Array:
     """(n,) noise of the air: falls with frequency, less at high load, and swells slowly."""
     slope = machine.flow_slope + rng.normal(0, 0.3) + np.log2(load)
     octaves = np.log2(np.maximum(_frequencies(n, samplerate), 50) / 50)
@@ -202,7 +214,9 @@ def _room(rng: np.random.Generator, n: int, samplerate: int) -> Array:
 def _place(rng: np.random.Generator, n: int, samplerate: int) -> Array:
     """(n // 2 + 1,) amplitude response of the microphone where it stands this time, with its gain."""
     knots = np.log2([60, 200, 600, 2000, 8000])
-    decibel = np.interp(np.log2(np.maximum(_frequencies(n, samplerate), 60)), knots, rng.normal(0, 1.0, 5))
+    decibel = np.interp(
+        np.log2(np.maximum(_frequencies(n, samplerate), 60)), knots, rng.normal(0, 1.0, 5)
+    )
     return np.asarray(10 ** ((decibel + rng.normal(0, 2.0)) / 20))
 
 
@@ -276,7 +290,9 @@ def render(
     ConfigError for less than a tenth of a second or 16 kHz, which a ringing bearing needs.
     """
     if seconds < 0.1 or samplerate < SAMPLERATE:
-        raise ConfigError(f"synth: {seconds} s at {samplerate} Hz; allowed is from 0.1 s at {SAMPLERATE} Hz")
+        raise ConfigError(
+            f"synth: {seconds} s at {samplerate} Hz; allowed is from 0.1 s at {SAMPLERATE} Hz"
+        )
     n = round(seconds * samplerate)
     turning = _turning(machine, rng, n, samplerate)
     sound = 0.5 * _harmonics(machine, rng, turning.phase) + turning.shaking + turning.wake
@@ -288,7 +304,9 @@ def render(
     return (10 ** (machine.level / 20) * heard).astype(np.float32)
 
 
-def _clip(machine: int, kind: str, index: int, seconds: float, seed: int) -> tuple[Samples, Fault | None]:
+def _clip(
+    machine: int, kind: str, index: int, seconds: float, seed: int
+) -> tuple[Samples, Fault | None]:
     """One clip of a data set and its fault; depends on the arguments alone, not on other clips."""
     rng = _stream(seed, machine, KINDS.index(kind), index)
     fault = None
@@ -319,7 +337,9 @@ def write_dataset(
 
     root = Path(folder)
     if root.exists() and (not root.is_dir() or any(path.is_file() for path in root.rglob("*"))):
-        raise ConfigError(f"{root}: holds files already; name a new folder for the synthetic data set")
+        raise ConfigError(
+            f"{root}: holds files already; name a new folder for the synthetic data set"
+        )
     for name in ("train", "test"):
         (root / name).mkdir(parents=True, exist_ok=True)
     counts = dict(zip(KINDS, (train_clips, test_normals, test_anomalies), strict=True))

@@ -25,8 +25,12 @@ WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6
 MEMORY = "/dev/shm"
 
-_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")  # of a process that was killed
-_CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)  # a computer that believes in less does not know the time
+_LEFTOVER = re.compile(
+    rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}"
+)  # of a process that was killed
+_CLOCK_SET = datetime(
+    2024, 1, 1, tzinfo=UTC
+)  # a computer that believes in less does not know the time
 
 
 class ClipFiles:
@@ -40,14 +44,23 @@ class ClipFiles:
     name = "clips"
 
     def __init__(
-        self, folder: Path, *, megabytes: float = 500.0, days: float = 90.0, free_megabytes: float = 500.0
+        self,
+        folder: Path,
+        *,
+        megabytes: float = 500.0,
+        days: float = 90.0,
+        free_megabytes: float = 500.0,
     ) -> None:
         if not (megabytes > 0 and days > 0 and free_megabytes >= 0):
             raise ConfigError(
                 f"clips of {megabytes:g} MB and {days:g} days with {free_megabytes:g} MB left free; "
                 f"the first two have to be more than 0, the last not less"
             )
-        self._folder, self._most, self._free = folder, megabytes * MEGABYTE, free_megabytes * MEGABYTE
+        self._folder, self._most, self._free = (
+            folder,
+            megabytes * MEGABYTE,
+            free_megabytes * MEGABYTE,
+        )
         self._age = timedelta(days=min(days, 36500))
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,14 +68,18 @@ class ClipFiles:
                 if _LEFTOVER.fullmatch(path.name):
                     path.unlink()
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            raise ConfigError(f"{folder}: no folder for clips ({error.strerror}); name another one") from error
+            raise ConfigError(
+                f"{folder}: no folder for clips ({error.strerror}); name another one"
+            ) from error
 
     def wants(self, line: Line) -> bool:
         return bool(line["type"] == "clip")
 
     def deliver(self, line: Line) -> None:
         path, sound = Path(line["path"]), _flac(line["samples"], line["samplerate"])
-        told = json.dumps({key: value for key, value in line.items() if key != "samples"}, indent=1).encode()
+        told = json.dumps(
+            {key: value for key, value in line.items() if key != "samples"}, indent=1
+        ).encode()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room(len(sound) + len(told))
         replace_file(path, sound)
@@ -81,7 +98,9 @@ class ClipFiles:
                     path.unlink(missing_ok=True)
                 total -= held
         if total + size > self._most:
-            raise OutputError(f"a clip of {size / MEGABYTE:.1f} MB is more than all may take; allow more megabytes")
+            raise OutputError(
+                f"a clip of {size / MEGABYTE:.1f} MB is more than all may take; allow more megabytes"
+            )
         if self._free_after(size) < 0:
             raise OutputError(
                 f"{self._folder}: no clip was written, the disk has less than {self._free / MEGABYTE:g} MB left; "
@@ -121,8 +140,15 @@ def _flac(samples: Pcm, samplerate: int) -> bytes:
 
     with tempfile.TemporaryFile(dir=MEMORY) as file:
         try:
-            soundfile.write(file.fileno(), samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False)
-        except (soundfile.SoundFileError, AssertionError) as error:  # the latter where not all was taken
-            raise OutputError(f"{MEMORY}: a clip of {samplerate} Hz cannot be encoded there ({error})") from error
+            soundfile.write(
+                file.fileno(), samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False
+            )
+        except (
+            soundfile.SoundFileError,
+            AssertionError,
+        ) as error:  # the latter where not all was taken
+            raise OutputError(
+                f"{MEMORY}: a clip of {samplerate} Hz cannot be encoded there ({error})"
+            ) from error
         file.seek(0)
         return file.read()

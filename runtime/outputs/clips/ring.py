@@ -21,7 +21,9 @@ from ..outbox import Line
 
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"
-NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+_[0-9a-f]{6}\.(?:flac|json)")  # of a clip and of what is told of it
+NAME = re.compile(
+    r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+_[0-9a-f]{6}\.(?:flac|json)"
+)  # of a clip and of what is told of it
 
 
 class Ring:
@@ -54,7 +56,13 @@ class Recorder:
     """
 
     def __init__(
-        self, folder: Path, source: str, machine: str | None, *, before: float = 10.0, after: float = 20.0
+        self,
+        folder: Path,
+        source: str,
+        machine: str | None,
+        *,
+        before: float = 10.0,
+        after: float = 20.0,
     ) -> None:
         if before < 0 or after < 0 or not 0 < before + after <= MOST_SECONDS:
             raise ConfigError(
@@ -111,7 +119,12 @@ class Recorder:
 
     def _end(self, why: str) -> None:
         if self._clip and self._clip.held:
-            told = {"type": "clip", "source": self._source, "machine": self._machine, "samplerate": self._samplerate}
+            told = {
+                "type": "clip",
+                "source": self._source,
+                "machine": self._machine,
+                "samplerate": self._samplerate,
+            }
             self._ended.append({**told, **self._clip.line(why, self._samplerate)})
         self._clip = None
 
@@ -139,4 +152,10 @@ class _Clip:
         before, after = self._before / samplerate, (self.held - self._before) / samplerate
         seconds = {"before": round(before, 3), "after": round(after, 3)}
         samples = self._samples[: self.held]
-        return {"path": self._path, **seconds, "ended": ended, "event": self._event, "samples": samples}
+        return {
+            "path": self._path,
+            **seconds,
+            "ended": ended,
+            "event": self._event,
+            "samples": samples,
+        }

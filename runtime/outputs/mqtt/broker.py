@@ -50,8 +50,12 @@ class Broker:
 
 def checked_prefix(prefix: str) -> str:
     """``prefix`` if topics can start with it."""
-    if prefix.startswith("$") or not all(re.fullmatch(r"[^+#\0]+", level) for level in prefix.split("/")):
-        raise ConfigError(f"MQTT topics cannot start with {prefix!r}: use letters, digits, '-' and single '/' between")
+    if prefix.startswith("$") or not all(
+        re.fullmatch(r"[^+#\0]+", level) for level in prefix.split("/")
+    ):
+        raise ConfigError(
+            f"MQTT topics cannot start with {prefix!r}: use letters, digits, '-' and single '/' between"
+        )
     return prefix
 
 

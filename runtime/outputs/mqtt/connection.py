@@ -34,7 +34,14 @@ class Connection:
     that starts, and is told what is retained. ConfigError for what cannot work."""
 
     def __init__(
-        self, broker: Broker, client_id: str, *, availability: str, births: str, events: int, ca: Path | None
+        self,
+        broker: Broker,
+        client_id: str,
+        *,
+        availability: str,
+        births: str,
+        events: int,
+        ca: Path | None,
     ) -> None:
         """events: as many wait, the oldest is lost for a new one; ca: PEM file of who signed the certificate."""
         self._where = f"the MQTT broker {broker.host}:{broker.port}"
@@ -45,7 +52,10 @@ class Connection:
         self.lost = 0  # events, for want of room
         self._trouble: str | None = f"{self._where} does not answer"
         self.attempted = Event()  # the first connection came about, or did not
-        self._since, self._short = 0.0, 0  # of the connection, monotonic; connections in a row that were short
+        self._since, self._short = (
+            0.0,
+            0,
+        )  # of the connection, monotonic; connections in a row that were short
         self._client = self._made(broker, ca, events)
         self._client.loop_start()  # last: its thread needs all of the above
 
@@ -105,9 +115,15 @@ class Connection:
 
     # These run in paho's thread, which an exception would end: nothing in them raises.
 
-    def _on_connect(self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any) -> None:
+    def _on_connect(
+        self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any
+    ) -> None:
         if reason.is_failure:
-            advice = f"check the user in the URL and ${PASSWORD}" if "uthor" in str(reason) else "its log tells why"
+            advice = (
+                f"check the user in the URL and ${PASSWORD}"
+                if "uthor" in str(reason)
+                else "its log tells why"
+            )
             self._fail(f"{self._where} refuses the connection ({reason}); {advice}")
         else:
             client.subscribe(self._births)
@@ -134,9 +150,13 @@ class Connection:
     def _on_connect_fail(self, client: "Client", data: Any) -> None:
         error = sys.exception()  # paho calls this while it handles why
         cause = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or error
-        self._fail(f"{self._where} cannot be reached ({cause}); it is tried again at least every two minutes")
+        self._fail(
+            f"{self._where} cannot be reached ({cause}); it is tried again at least every two minutes"
+        )
 
-    def _on_disconnect(self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any) -> None:
+    def _on_disconnect(
+        self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any
+    ) -> None:
         if self._trouble is None:
             self._short = self._short + 1 if time.monotonic() - self._since < STABLE else 0
             self._fail(self._unstable() or f"the connection to {self._where} was lost ({reason})")
@@ -150,7 +170,9 @@ class Connection:
         """A client that will connect when it can."""
         client = _client(self._id)
         if PASSWORD in os.environ and broker.user is None:
-            raise ConfigError(f"${PASSWORD} is set, but --mqtt names no user; write mqtt://user@{broker.host}")
+            raise ConfigError(
+                f"${PASSWORD} is set, but --mqtt names no user; write mqtt://user@{broker.host}"
+            )
         if broker.user is not None:
             client.username_pw_set(broker.user, os.environ.get(PASSWORD))
         if broker.tls:
@@ -185,4 +207,6 @@ def _trust(client: "Client", ca: Path | None) -> None:
     try:
         client.tls_set_context(ssl.create_default_context(cafile=ca))
     except OSError as error:
-        raise ConfigError(f"{ca}: no certificates in PEM form ({error.strerror or error})") from None
+        raise ConfigError(
+            f"{ca}: no certificates in PEM form ({error.strerror or error})"
+        ) from None

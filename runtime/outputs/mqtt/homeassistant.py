@@ -26,20 +26,27 @@ def identifier(text: str) -> str:
     return f"edgeae-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def device(latest: Latest, base: str, availability: str, every: float) -> tuple[str, dict[str, Any]]:
+def device(
+    latest: Latest, base: str, availability: str, every: float
+) -> tuple[str, dict[str, Any]]:
     """(id, discovery payload) of the source whose topics are ``base``/state and so on.
 
     availability: topic of the process with ``online`` or ``offline``; every: seconds between states, at most.
     """
     key = identifier(base.replace("/", "-"))
-    components = {name: {"unique_id": f"{key}_{name}", **values} for name, values in _components(base).items()}
+    components = {
+        name: {"unique_id": f"{key}_{name}", **values} for name, values in _components(base).items()
+    }
     process = {"topic": availability}
     microphone = {
         "topic": f"{base}/state",
         "value_template": "{{ 'online' if value_json.state == 'listening' else 'offline' }}",
     }
     for name in ("alarm", "score", "level", "health"):
-        components[name] |= {"availability": [process, microphone], "expire_after": round(3 * every) + 60}
+        components[name] |= {
+            "availability": [process, microphone],
+            "expire_after": round(3 * every) + 60,
+        }
     return key, {
         "device": {
             "identifiers": [key],

@@ -48,9 +48,15 @@ class Mqtt:
         wait for a broker, the oldest is lost for a new one. ConfigError for what cannot work."""
         broker = Broker.parse(url)
         if ca and not broker.tls:
-            raise ConfigError("--mqtt-ca is for a broker that is spoken to with TLS; write mqtts://, or leave it out")
+            raise ConfigError(
+                "--mqtt-ca is for a broker that is spoken to with TLS; write mqtts://, or leave it out"
+            )
         client_id = client_id or default_client(broker.prefix)
-        self._discovery, self._every, self._prefix = discovery and checked_prefix(discovery), every, broker.prefix
+        self._discovery, self._every, self._prefix = (
+            discovery and checked_prefix(discovery),
+            every,
+            broker.prefix,
+        )
         self._own = f"{broker.prefix}/{topic_level(client_id)}"
         self._availability = f"{self._own}/availability"
         self._sources: dict[tuple[str | None, str], _Source] = {}
@@ -87,7 +93,9 @@ class Mqtt:
         source = self._source(line)
         source.latest.hear(line)
         self._describe(source)
-        self._connection.retain(f"{source.base}/state", _payload(vars(source.latest)), now=source.due(self._every))
+        self._connection.retain(
+            f"{source.base}/state", _payload(vars(source.latest)), now=source.due(self._every)
+        )
         if line["type"] == "event":
             self._connection.send(f"{source.base}/event", _payload(line))
         elif line["type"] != "score":
@@ -98,7 +106,9 @@ class Mqtt:
         key = (line["machine"], line["source"])
         if key not in self._sources:
             if len(self._sources) == SOURCES:
-                raise OutputError(f"MQTT tells of the first {SOURCES} sources only; {line['source']} is another")
+                raise OutputError(
+                    f"MQTT tells of the first {SOURCES} sources only; {line['source']} is another"
+                )
             base = f"{self._prefix}/{topic_level(line['machine'] or line['source'])}"
             if base in {source.base for source in self._sources.values()}:
                 base += f"-{topic_level(line['source'])}-{len(self._sources)}"

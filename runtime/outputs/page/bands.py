@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...features.mel import band_edges
-from ...monitoring.baseline import LEAST_DEAF
+from ...monitoring.baseline import MASKED_BAND_STD_DB
 from ...scoring.detector import Detector
 from ...scoring.window_features import smooth_basis
 from ...scoring.window_stream import Window
@@ -38,8 +38,16 @@ class View:
     def about(self) -> Line:
         """What does not change: the calibration, and the bands."""
         detector, rule = self._detector, self._detector.threshold
-        judged = {"threshold": rule.value, "false_alarms": rule.false_alarms, "extrapolated": rule.extrapolated}
-        alarm = {"alarm_windows": rule.alarm_windows, "of_windows": rule.of_windows, "window": detector.window}
+        judged = {
+            "threshold": rule.value,
+            "false_alarms": rule.false_alarms,
+            "extrapolated": rule.extrapolated,
+        }
+        alarm = {
+            "alarm_windows": rule.alarm_windows,
+            "of_windows": rule.of_windows,
+            "window": detector.window,
+        }
         centres = [round(float(hertz)) for hertz in band_edges(detector.spec)[1:-1]]
         bands = {"centres_hz": centres, "normal": self._heard_normal()}
         calibrated = {"model": self._model, "windows": detector.head.windows}
@@ -48,19 +56,19 @@ class View:
     def _heard_normal(self) -> bytes:
         """The mean level of each band; 0 where the network is deaf, for which nothing is known of it."""
         bands = self._detector.normal.bands
-        return levels(np.where(self._detector.band_std < LEAST_DEAF, bands, LOWEST))
+        return levels(np.where(self._detector.band_std < MASKED_BAND_STD_DB, bands, LOWEST))
 
     def of(self, window: Window) -> Line:
         """What was heard at the end of ``window``."""
-        change = 10 * np.log10(self._residual(window.coordinates) / self._normal)
+        change = 10 * np.log10(self._residual(window.features) / self._normal)
         residual = np.clip(np.rint(change / RESIDUAL_STEP) + SAME, 0, 255).astype(np.uint8)
         heard = np.zeros(self._n_mels) if window.latest is None else window.latest
         return {"type": "bands", **self._names, "heard": levels(heard), "residual": bytes(residual)}
 
-    def _residual(self, coordinates: Float64) -> Float64:
+    def _residual(self, features: Float64) -> Float64:
         """(n_mels,) mean square of the residual by band, in squared standard deviations of the training sound."""
         n = self._n_mels
-        mean, spread = np.split(coordinates[-(n + 2 * (n // 4)) : -(n // 4)], [n])
+        mean, spread = np.split(features[-(n + 2 * (n // 4)) : -(n // 4)], [n])
         return np.asarray(np.square(mean) + np.exp(2 * self._basis @ spread))
 
 

@@ -33,8 +33,12 @@ class Track:
 
     latest: Latest
     about: News = field(default_factory=dict)  # what does not change
-    windows: deque[tuple[int, float, float | None, bytes]] = field(default_factory=lambda: deque(maxlen=WINDOWS))
-    minutes: deque[list[float]] = field(default_factory=lambda: deque(maxlen=MINUTES))  # at, least, sum, most, windows
+    windows: deque[tuple[int, float, float | None, bytes]] = field(
+        default_factory=lambda: deque(maxlen=WINDOWS)
+    )
+    minutes: deque[list[float]] = field(
+        default_factory=lambda: deque(maxlen=MINUTES)
+    )  # at, least, sum, most, windows
     events: deque[News] = field(default_factory=lambda: deque(maxlen=EVENTS))
     gaps: deque[tuple[int, float, str]] = field(default_factory=lambda: deque(maxlen=GAPS))
     heard: int = 0  # windows in all
@@ -50,7 +54,11 @@ class Track:
 
     def hear(self, line: Line) -> None:
         if line["type"] == "about":
-            self.about = {key: _text(value) for key, value in line.items() if key not in ("type", "source", "machine")}
+            self.about = {
+                key: _text(value)
+                for key, value in line.items()
+                if key not in ("type", "source", "machine")
+            }
         elif line["type"] == "bands":
             self._column, self._residual = line["heard"], line["residual"]
         else:
@@ -66,7 +74,12 @@ class Track:
         if not self.minutes or at // 60_000 != self.minutes[-1][0] // 60_000:
             self.minutes.append([at, score, 0.0, score, 0])
         minute = self.minutes[-1]
-        minute[1:] = [min(minute[1], score), minute[2] + score, max(minute[3], score), minute[4] + 1]
+        minute[1:] = [
+            min(minute[1], score),
+            minute[2] + score,
+            max(minute[3], score),
+            minute[4] + 1,
+        ]
 
     def _event(self, line: Line) -> None:
         at = _now(self.age)
@@ -94,21 +107,50 @@ class Track:
     def state(self) -> News:
         """What is true now."""
         latest = self.latest
-        names = {"source": latest.source, "machine": latest.machine, "capture": latest.state, "synced": latest.synced}
+        names = {
+            "source": latest.source,
+            "machine": latest.machine,
+            "capture": latest.state,
+            "synced": latest.synced,
+        }
         judged = {"score": latest.score, "threshold": latest.threshold, "anomaly": latest.anomaly}
         since = self.events[-1]["at"] if latest.alarm and self.events else None
-        alarm = {"alarm": latest.alarm, "since": since, "sentence": latest.last_event if latest.alarm else None}
-        sound = {"level": latest.level_dbfs, "health": latest.health, "why": self.why, "drift": self.drift}
+        alarm = {
+            "alarm": latest.alarm,
+            "since": since,
+            "sentence": latest.last_event if latest.alarm else None,
+        }
+        sound = {
+            "level": latest.level_dbfs,
+            "health": latest.health,
+            "why": self.why,
+            "drift": self.drift,
+        }
         lost = {"gaps": self.gap_count, "lost": round(self.lost, 3)}
-        return {"at": self.windows[-1][0] if self.windows else None, **names, **judged, **alarm, **sound, **lost}
+        return {
+            "at": self.windows[-1][0] if self.windows else None,
+            **names,
+            **judged,
+            **alarm,
+            **sound,
+            **lost,
+        }
 
     def past(self) -> News:
         """All of it."""
-        return {"about": self.about, "minutes": [_minute(minute) for minute in self.minutes], **self.since(0, -1)}
+        return {
+            "about": self.about,
+            "minutes": [_minute(minute) for minute in self.minutes],
+            **self.since(0, -1),
+        }
 
     def since(self, heard: int, changes: int) -> News:
         """What came after so many windows and changes."""
-        new = list(self.windows)[max(0, len(self.windows) - (self.heard - heard)) :] if self.heard > heard else []
+        new = (
+            list(self.windows)[max(0, len(self.windows) - (self.heard - heard)) :]
+            if self.heard > heard
+            else []
+        )
         news: News = {}
         if new:
             columns = b"".join(column for *_, column in new)
@@ -166,7 +208,11 @@ class Viewer:
             if self._source < len(tracks):
                 news |= self._of(tracks[self._source])
             for k, track in enumerate(tracks):
-                if k == self._source or self._asked % OTHERS == 0 or track.changes != self._changes.get(k):
+                if (
+                    k == self._source
+                    or self._asked % OTHERS == 0
+                    or track.changes != self._changes.get(k)
+                ):
                     news["sources"][k] = track.state()
                 self._changes[k] = track.changes
         self._asked += 1

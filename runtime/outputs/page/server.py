@@ -52,7 +52,12 @@ class PageServer(Server):
 
 def policy(page: str) -> str:
     """The Content-Security-Policy that lets the page do what it does and nothing else."""
-    sources = {"default-src": "'none'", "connect-src": "'self'", "media-src": "blob:", "img-src": "data:"}
+    sources = {
+        "default-src": "'none'",
+        "connect-src": "'self'",
+        "media-src": "blob:",
+        "img-src": "data:",
+    }
     for element in ("script", "style"):
         (text,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.S)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -82,7 +87,11 @@ class _Handler(Handler):
             ours = is_ours(self.headers.get("Host", ""), self.server.host)
         except ValueError:
             ours = False
-        answers: dict[str, Callable[..., None]] = {"/": self._page, "/events": self._events, "/clip": self._clip}
+        answers: dict[str, Callable[..., None]] = {
+            "/": self._page,
+            "/events": self._events,
+            "/clip": self._clip,
+        }
         if not ours:
             self.send_error(403, "ask by address, by localhost or by the name of this computer")
         elif path not in answers:
@@ -110,7 +119,9 @@ class _Handler(Handler):
             return
         try:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * PATIENCE))
+            self.connection.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * PATIENCE)
+            )
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
@@ -142,5 +153,9 @@ class _Handler(Handler):
 
 def _numbers(query: str) -> dict[str, int]:
     """The numbers of a query that the page asks with; anything else in it counts for nothing."""
-    given = {name: values[0] for name, values in parse_qs(query[:100]).items() if name in ("source", "event")}
+    given = {
+        name: values[0]
+        for name, values in parse_qs(query[:100]).items()
+        if name in ("source", "event")
+    }
     return {name: int(value) for name, value in given.items() if re.fullmatch(r"\d{1,6}", value)}

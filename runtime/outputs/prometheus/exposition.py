@@ -34,8 +34,14 @@ class Family:
             yield f"# HELP {self.name} {self.help}"
             yield f"# TYPE {self.name} {self.kind}"
         for labels, value in self.samples:
-            inside = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items())
-            yield f"{self.name}{{{inside}}} {_number(value)}" if inside else f"{self.name} {_number(value)}"
+            inside = ",".join(
+                f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items()
+            )
+            yield (
+                f"{self.name}{{{inside}}} {_number(value)}"
+                if inside
+                else f"{self.name} {_number(value)}"
+            )
 
 
 def render(families: Iterable[Family]) -> str:

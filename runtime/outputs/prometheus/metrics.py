@@ -107,24 +107,32 @@ class Metrics:
         return render([*families, *_outputs(self.outboxes), build, *process_families()])
 
     def _clock(self) -> Family:
-        family = Family("edgeae_clock_synced", "gauge", "Whether the clock behind the times is synchronized.")
+        family = Family(
+            "edgeae_clock_synced", "gauge", "Whether the clock behind the times is synchronized."
+        )
         family.add({}, self._synced)
         return family
 
     def _beyond(self) -> Family:
-        family = Family("edgeae_ignored_lines_total", "counter", f"Lines of sources beyond the first {SOURCES}.")
+        family = Family(
+            "edgeae_ignored_lines_total", "counter", f"Lines of sources beyond the first {SOURCES}."
+        )
         family.add({}, self._ignored)
         return family
 
 
 def _now(sources: list[Counts]) -> Iterator[Family]:
     """What is true at this moment, of sources that are heard at this moment."""
-    score = Family("edgeae_score", "gauge", "Distance from normal of the last window, a natural logarithm.")
+    score = Family(
+        "edgeae_score", "gauge", "Distance from normal of the last window, a natural logarithm."
+    )
     threshold = Family("edgeae_threshold", "gauge", "Score above which a window is anomalous.")
     anomaly = Family("edgeae_anomaly", "gauge", "Whether the last window is anomalous.")
     alarm = Family("edgeae_alarm", "gauge", "Whether an alarm is on.")
     level = Family("edgeae_level_dbfs", "gauge", "Level of the last window, dB below full scale.")
-    health = Family("edgeae_health", "gauge", "Whether the sound is in this state; one of them is 1.")
+    health = Family(
+        "edgeae_health", "gauge", "Whether the sound is in this state; one of them is 1."
+    )
     for source in sources:
         latest, labels = source.latest, source.labels
         if latest.state != "listening" or latest.score is None or source.age > FRESH:
@@ -142,8 +150,16 @@ def _now(sources: list[Counts]) -> Iterator[Family]:
 def _counted(sources: list[Counts]) -> Iterator[Family]:
     """What stays true of sources that are silent."""
     listening = Family("edgeae_listening", "gauge", "Whether sound is captured.")
-    age = Family("edgeae_score_age_seconds", "gauge", "Seconds since the sound of the last window, or the first line.")
-    last = Family("edgeae_last_window_timestamp_seconds", "gauge", "Time of the last window, seconds since 1970.")
+    age = Family(
+        "edgeae_score_age_seconds",
+        "gauge",
+        "Seconds since the sound of the last window, or the first line.",
+    )
+    last = Family(
+        "edgeae_last_window_timestamp_seconds",
+        "gauge",
+        "Time of the last window, seconds since 1970.",
+    )
     windows = Family("edgeae_windows_total", "counter", "Windows scored.")
     anomalous = Family("edgeae_anomalous_windows_total", "counter", "Windows above the threshold.")
     alarms = Family("edgeae_alarms_total", "counter", "Alarms that started.")
@@ -166,8 +182,12 @@ def _counted(sources: list[Counts]) -> Iterator[Family]:
 def _outputs(outboxes: list[Outbox]) -> Iterator[Family]:
     """Outputs of one name (two webhooks) are told as one."""
     delivered = Family("edgeae_output_delivered_total", "counter", "Lines that an output took.")
-    dropped = Family("edgeae_output_dropped_total", "counter", "Lines dropped because too many waited.")
-    failed = Family("edgeae_output_failed_total", "counter", "Lines that an output could not take when given.")
+    dropped = Family(
+        "edgeae_output_dropped_total", "counter", "Lines dropped because too many waited."
+    )
+    failed = Family(
+        "edgeae_output_failed_total", "counter", "Lines that an output could not take when given."
+    )
     trouble = Family("edgeae_output_trouble", "gauge", "Whether an output fails now.")
     for name in dict.fromkeys(outbox.sink.name for outbox in outboxes):
         same = [outbox for outbox in outboxes if outbox.sink.name == name]

@@ -17,7 +17,9 @@ def process_families() -> list[Family]:
     cpu.add({}, time.process_time())
     descriptors = Family("process_open_fds", "gauge", "Open file descriptors.")
     descriptors.add({}, sum(1 for _ in (PROC / "self/fd").iterdir()))
-    start = Family("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.")
+    start = Family(
+        "process_start_time_seconds", "gauge", "Start of the process, seconds since 1970."
+    )
     start.add({}, _start())
     return [resident, cpu, descriptors, start]
 
@@ -29,5 +31,7 @@ def _resident() -> float:
 def _start() -> float:
     """Ticks since boot, after the name of the process, which may hold anything but the last `)`."""
     ticks = int((PROC / "self/stat").read_text().rpartition(")")[2].split()[19])
-    boot = next(line for line in (PROC / "stat").read_text().splitlines() if line.startswith("btime "))
+    boot = next(
+        line for line in (PROC / "stat").read_text().splitlines() if line.startswith("btime ")
+    )
     return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

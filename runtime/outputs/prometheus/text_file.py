@@ -25,9 +25,13 @@ class MetricsFile:
     def __init__(self, path: Path, metrics: Metrics, every: float = EVERY) -> None:
         """every: seconds between files; ConfigError for a path that node_exporter does not read, or no folder."""
         if path.suffix != ".prom":
-            raise ConfigError(f"--metrics-file {path}: node_exporter reads files that end in .prom; name it so")
+            raise ConfigError(
+                f"--metrics-file {path}: node_exporter reads files that end in .prom; name it so"
+            )
         if not path.parent.is_dir():
-            raise ConfigError(f"--metrics-file {path}: there is no folder {path.parent}; make it first")
+            raise ConfigError(
+                f"--metrics-file {path}: there is no folder {path.parent}; make it first"
+            )
         self._path, self._metrics, self._every = path, metrics, every
         self._failure: OSError | None = None
         self._over = Event()

@@ -15,7 +15,9 @@ from edgeae.train.synth.dataset import write_dataset
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("healthy")
-    return write_dataset(folder, machines=[3], train_clips=6, test_normals=6, test_anomalies=8, seconds=4.0, seed=1)
+    return write_dataset(
+        folder, machines=[3], train_clips=6, test_normals=6, test_anomalies=8, seconds=4.0, seed=1
+    )
 
 
 @pytest.fixture
@@ -31,7 +33,12 @@ def _inspect(capsys, data, *options):
 def _files(found, kind):
     """The names of the files that a point of this kind concerns."""
     points = [point for point in found["findings"] if point["kind"] == kind]
-    return {file.rpartition("/")[2] for point in points for together in point["files"] for file in together}
+    return {
+        file.rpartition("/")[2]
+        for point in points
+        for together in point["files"]
+        for file in together
+    }
 
 
 def _sound(data, name="normal_id_03_00000000.wav"):
@@ -47,12 +54,22 @@ def test_clean_data_has_nothing_to_mend(capsys, data):
 
 def test_silence_clipping_leakage_rates_and_bad_files_are_named(capsys, data):
     soundfile.write(data / "train" / "normal_id_03_silent.wav", np.zeros(16000), 16000)
-    soundfile.write(data / "train" / "normal_id_03_clipped.wav", np.sign(np.sin(np.arange(16000))), 16000)
+    soundfile.write(
+        data / "train" / "normal_id_03_clipped.wav", np.sign(np.sin(np.arange(16000))), 16000
+    )
     soundfile.write(data / "train" / "normal_id_03_rate.wav", 0.1 * np.sin(np.arange(44100)), 44100)
-    shutil.copy(data / "train" / "normal_id_03_00000000.wav", data / "test" / "normal_id_03_leak.wav")
+    shutil.copy(
+        data / "train" / "normal_id_03_00000000.wav", data / "test" / "normal_id_03_leak.wav"
+    )
     (data / "test" / "normal_id_03_empty.wav").touch()
     found = "\n".join(_inspect(capsys, data)["problems"])
-    for word in ("silent", "are clipped", "must not be tested on", "differ in samplerate", "the file is empty"):
+    for word in (
+        "silent",
+        "are clipped",
+        "must not be tested on",
+        "differ in samplerate",
+        "the file is empty",
+    ):
         assert word in found
 
 
@@ -63,19 +80,33 @@ def test_each_fault_names_its_file_and_no_other(capsys, data):
     gap = np.r_[other[:20000], np.zeros(2000), other[20000:]]
     planted = {
         "silence": ("normal_id_03_silent.wav", np.zeros(rate * 2), rate),
-        "clipping": ("normal_id_03_clipped.wav", 0.2 * np.clip(other / np.abs(other).max() * 2, -1, 1), rate),
-        "sample rate": ("normal_id_03_rate.flac", soxr.resample(np.roll(other, 9000), rate, 44100), 44100),
+        "clipping": (
+            "normal_id_03_clipped.wav",
+            0.2 * np.clip(other / np.abs(other).max() * 2, -1, 1),
+            rate,
+        ),
+        "sample rate": (
+            "normal_id_03_rate.flac",
+            soxr.resample(np.roll(other, 9000), rate, 44100),
+            44100,
+        ),
         "channels": ("normal_id_03_stereo.wav", np.stack([np.roll(other, 5000)] * 2, axis=1), rate),
         "bandwidth": ("normal_id_03_lowpass.wav", half, rate),
         "interruptions": ("normal_id_03_gap.wav", gap[7000:], rate),
         "duration": ("normal_id_03_short.wav", other[30000:46000], rate),
         "level": ("normal_id_03_quiet.wav", np.roll(other, 3000) * 0.05, rate),
-        "stuck": ("normal_id_03_stuck.wav", np.r_[other[:30000], np.full(16000, 0.01)][5000:], rate),
+        "stuck": (
+            "normal_id_03_stuck.wav",
+            np.r_[other[:30000], np.full(16000, 0.01)][5000:],
+            rate,
+        ),
     }
     for name, samples, samplerate in planted.values():
         soundfile.write(data / "train" / name, samples, samplerate, "PCM_24")
     found = _inspect(capsys, data)
-    assert {kind: _files(found, kind) for kind in planted} == {kind: {name} for kind, (name, *_) in planted.items()}
+    assert {kind: _files(found, kind) for kind in planted} == {
+        kind: {name} for kind, (name, *_) in planted.items()
+    }
 
 
 def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(capsys, data):
@@ -84,7 +115,9 @@ def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(cap
     quieter, _ = _sound(data, "normal_id_03_00000001.wav")
     soundfile.write(data / "test" / "normal_id_03_coded.ogg", 0.5 * quieter, rate)
     resampled, _ = _sound(data, "normal_id_03_00000002.wav")
-    soundfile.write(data / "test" / "normal_id_03_rate.wav", soxr.resample(resampled, rate, 22050), 22050)
+    soundfile.write(
+        data / "test" / "normal_id_03_rate.wav", soxr.resample(resampled, rate, 22050), 22050
+    )
     found = _inspect(capsys, data)
     assert _files(found, "leakage") == {"normal_id_03_00000000.wav", "normal_id_03_same.flac"}
     assert _files(found, "near leakage") == {
@@ -94,7 +127,9 @@ def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(cap
 
 
 def test_the_same_sound_as_normal_and_as_anomaly_is_a_contradiction(capsys, data):
-    shutil.copy(data / "test" / "normal_id_03_00000000.wav", data / "test" / "anomaly_id_03_copy.wav")
+    shutil.copy(
+        data / "test" / "normal_id_03_00000000.wav", data / "test" / "anomaly_id_03_copy.wav"
+    )
     found = _inspect(capsys, data)
     assert _files(found, "labels") == {"normal_id_03_00000000.wav", "anomaly_id_03_copy.wav"}
 
@@ -109,10 +144,16 @@ def test_test_sound_unlike_the_training_is_told(capsys, data):
 def test_what_cannot_be_used_is_listed_and_the_rest_is_told(capsys, data):
     (data / "train" / "normal_id_03_broken.wav").write_bytes(b"RIFF nonsense")
     (data / "train" / "unnamed.wav").write_bytes(b"")
-    shutil.copy(data / "test" / "anomaly_id_03_00000000.wav", data / "train" / "anomaly_id_03_astray.wav")
+    shutil.copy(
+        data / "test" / "anomaly_id_03_00000000.wav", data / "train" / "anomaly_id_03_astray.wav"
+    )
     found = _inspect(capsys, data)
     assert len(found["refused"]) == 3
-    for words in ("normal_id_03_broken.wav: not a readable", "unnamed.wav: no label", "anomaly_id_03_astray.wav: an"):
+    for words in (
+        "normal_id_03_broken.wav: not a readable",
+        "unnamed.wav: no label",
+        "anomaly_id_03_astray.wav: an",
+    ):
         assert any(words in sentence for sentence in found["refused"])
     assert len(found["recordings"]) == 20
 

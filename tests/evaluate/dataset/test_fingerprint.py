@@ -41,7 +41,10 @@ def test_sound_of_a_lower_rate_ends_below_half_of_it(rate):
 def test_sound_up_to_the_top_has_no_bandwidth(octaves):
     spectrum = np.fft.rfft(_noise(0))
     frequency = np.maximum(np.fft.rfftfreq(round(2.0 * RATE), 1 / RATE), 50)
-    assert bandwidth(log_mel(np.fft.irfft(spectrum * (50 / frequency) ** octaves)).mean(axis=0)) is None
+    assert (
+        bandwidth(log_mel(np.fft.irfft(spectrum * (50 / frequency) ** octaves)).mean(axis=0))
+        is None
+    )
 
 
 def test_only_copies_are_alike():
@@ -51,7 +54,9 @@ def test_only_copies_are_alike():
     assert copies(prints) == [[3, 40], [5, 41], [7, 42]]
 
 
-@pytest.mark.parametrize("sound", [np.zeros(2 * RATE), _noise(0, 1.0)], ids=["silence", "too short"])
+@pytest.mark.parametrize(
+    "sound", [np.zeros(2 * RATE), _noise(0, 1.0)], ids=["silence", "too short"]
+)
 def test_what_does_not_move_or_is_too_short_has_no_fingerprint(sound):
     assert fingerprint(log_mel(sound)) is None
     assert copies([None, None]) == []

@@ -17,7 +17,15 @@ WINDOWS = {"light": (1200, 900), "dark": (390, 844)}  # a desk, a phone
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("healthy")
-    return write_dataset(folder, machines=[3, 4], train_clips=6, test_normals=3, test_anomalies=3, seconds=3.0, seed=1)
+    return write_dataset(
+        folder,
+        machines=[3, 4],
+        train_clips=6,
+        test_normals=3,
+        test_anomalies=3,
+        seconds=3.0,
+        seed=1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,9 @@ def page_of_faults(faulty, tmp_path_factory):
 def _open(browser, path, theme):
     """The page as a reader has it, without a network; what the browser complains of is an error."""
     width, height = WINDOWS[theme]
-    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": height}, offline=True)
+    context = browser.new_context(
+        color_scheme=theme, viewport={"width": width, "height": height}, offline=True
+    )
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -63,31 +73,53 @@ def _open(browser, path, theme):
 def test_page_reads_offline_in_both_themes_and_on_a_phone(browser, page_of_faults, theme):
     page = _open(browser, page_of_faults, theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= WINDOWS[theme][0]
-    back, ink = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color"))
+    back, ink = (
+        page.evaluate(f"getComputedStyle(document.body).{name}")
+        for name in ("backgroundColor", "color")
+    )
     light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (back, ink)]
     assert (light[0] > light[1]) == (theme == "light")
     pictures = "[...document.querySelectorAll('svg image')].map(picture => picture.getBoundingClientRect().width)"
-    assert len(page.evaluate(pictures)) == 2 * 6  # two machines, three groups, each with its colour scale
+    assert (
+        len(page.evaluate(pictures)) == 2 * 6
+    )  # two machines, three groups, each with its colour scale
     assert min(page.evaluate(pictures)) > 0
-    names = page.evaluate("[...document.querySelectorAll('svg')].map(chart => chart.getAttribute('aria-label'))")
+    names = page.evaluate(
+        "[...document.querySelectorAll('svg')].map(chart => chart.getAttribute('aria-label'))"
+    )
     assert all(names)
 
 
 def test_every_fault_stands_first_with_its_file_and_what_to_do(browser, page_of_faults):
     page = _open(browser, page_of_faults, "light")
     assert page.locator("h2").first.inner_text() == "What to fix before training"
-    assert page.locator("p.verdict").inner_text().startswith("Not ready to train: mend 1 file that cannot be used and")
+    assert (
+        page.locator("p.verdict")
+        .inner_text()
+        .startswith("Not ready to train: mend 1 file that cannot be used and")
+    )
     lines = page.locator("h2 + ol > li").all_inner_texts()
     for file, fault, advice in [
         ("normal_id_04_broken.wav", "not a readable", "convert or record it again"),
         ("normal_id_03_clipped.wav", "samples are clipped", "lower the gain"),
         ("normal_id_03_silent.wav", "Silent", "check the microphone"),
         ("normal_id_04_rate.wav", "Recordings differ in samplerate", "record all alike"),
-        ("normal_id_03_00000001.wav = train/normal_id_03_twin.wav", "The same sound more than once", "keep one"),
-        ("test/normal_id_04_leak.wav", "The same sound in train/ and test/", "remove them from test/"),
+        (
+            "normal_id_03_00000001.wav = train/normal_id_03_twin.wav",
+            "The same sound more than once",
+            "keep one",
+        ),
+        (
+            "test/normal_id_04_leak.wav",
+            "The same sound in train/ and test/",
+            "remove them from test/",
+        ),
         (HOSTILE, "The same sound more than once", "keep one"),
     ]:
-        assert any(file in line and fault in line and advice in line for line in lines), (file, lines)
+        assert any(file in line and fault in line and advice in line for line in lines), (
+            file,
+            lines,
+        )
 
 
 def test_names_are_text_and_nothing_else(browser, page_of_faults):

@@ -31,7 +31,10 @@ def test_where_all_is_well_it_is_taken_to_the_machine():
         ({"machines": {"id_00": {"n_normal": 4, "n_anomaly": 50}}}, "at least five"),
         ({"mean": {"auc": 1.0, "auc_low": None, "auc_high": None}}, "fainter ones"),
         ({"mean": {"auc_low": 0.85}}, "between 0.85 and 0.98"),
-        ({"no_network": {"auc_difference_low": -0.1, "auc_difference_high": -0.01}}, "worse than none"),
+        (
+            {"no_network": {"auc_difference_low": -0.1, "auc_difference_high": -0.01}},
+            "worse than none",
+        ),
         (
             {
                 "mean": {"auc": 0.7, "auc_low": 0.68, "auc_high": 0.72},

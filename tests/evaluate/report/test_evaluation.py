@@ -36,7 +36,17 @@ def evaluated(trained, tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
     data = shutil.copytree(trained.new, root / "<b>new</b>&")
     next((data / "test").glob("anomaly*")).rename(data / "test" / NASTY)
-    arguments = [trained.int8, data, "--calibration-clips", 5, "--against", trained.float_, "-o", root, "--json"]
+    arguments = [
+        trained.int8,
+        data,
+        "--calibration-clips",
+        5,
+        "--against",
+        trained.float_,
+        "-o",
+        root,
+        "--json",
+    ]
     found = CliRunner().invoke(cli, ["evaluate", *map(str, arguments)])
     assert found.exit_code == 0, found.output
     return Evaluated(root / "report.html", json.loads(found.stdout))
@@ -46,13 +56,18 @@ def evaluated(trained, tmp_path_factory):
 def shown(request, browser, evaluated):
     """The page, open; and what it said on the console or asked for."""
     theme, width = request.param
-    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 844}, offline=True)
+    context = browser.new_context(
+        color_scheme=theme, viewport={"width": width, "height": 844}, offline=True
+    )
     page, trouble = context.new_page(), []
     page.on("console", lambda message: trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: trouble.append(dialog.message) or dialog.dismiss())
     page.on(
-        "request", lambda asked: trouble.append(asked.url) if not asked.url.startswith(("data:", "file:")) else None
+        "request",
+        lambda asked: (
+            trouble.append(asked.url) if not asked.url.startswith(("data:", "file:")) else None
+        ),
     )
     page.goto(evaluated.page.as_uri())
     yield page, trouble
@@ -75,9 +90,13 @@ def test_sounds_play_and_charts_have_names(shown):
              audio.load() })))"""
     )
     assert len(seconds) >= 2 and all(3.5 < length < 12 for length in seconds)
-    names = page.eval_on_selector_all("svg", "charts => charts.map(chart => chart.getAttribute('aria-label'))")
+    names = page.eval_on_selector_all(
+        "svg", "charts => charts.map(chart => chart.getAttribute('aria-label'))"
+    )
     assert len(names) == 3 + 3 * len(seconds) + 2 and all(names)
-    assert page.eval_on_selector_all("audio, [role=region]", "found => found.every(one => one.ariaLabel)")
+    assert page.eval_on_selector_all(
+        "audio, [role=region]", "found => found.every(one => one.ariaLabel)"
+    )
 
 
 def test_pictures_are_drawn_and_words_are_within_their_charts(shown):
@@ -112,9 +131,16 @@ def test_the_verdict_is_that_of_the_numbers_and_stands_first(shown, evaluated):
     summary = evaluated.summary
     said = page.inner_text("p.verdict")
     assert said == verdict(summary)
-    assert f"AUC {summary['mean']['auc']:.3f}" in said and f"{100 * summary['no_network']['auc']:.1f}" in said
-    headings = page.eval_on_selector_all("h1, h2", "found => found.map(heading => heading.textContent)")
-    assert headings[:2] == ["Evaluation", "What to do next"] and headings[-1] == "Where it comes from"
+    assert (
+        f"AUC {summary['mean']['auc']:.3f}" in said
+        and f"{100 * summary['no_network']['auc']:.1f}" in said
+    )
+    headings = page.eval_on_selector_all(
+        "h1, h2", "found => found.map(heading => heading.textContent)"
+    )
+    assert (
+        headings[:2] == ["Evaluation", "What to do next"] and headings[-1] == "Where it comes from"
+    )
     assert len(headings) == 8
 
 
@@ -127,9 +153,19 @@ def test_names_that_are_markup_are_shown_as_they_are(shown):
 def test_the_page_is_light_and_holds_its_provenance(evaluated):
     text = evaluated.page.read_text()
     assert len(text.encode()) < WEIGHT
-    for word in ("fingerprint of that data", "licence of that data", "95 %", "onnxruntime", "rank correlation"):
+    for word in (
+        "fingerprint of that data",
+        "licence of that data",
+        "95 %",
+        "onnxruntime",
+        "rank correlation",
+    ):
         assert word in text
-    assert all(part.startswith('"data:') for part in text.split(" src=")[1:] if not part.startswith("x onerror"))
+    assert all(
+        part.startswith('"data:')
+        for part in text.split(" src=")[1:]
+        if not part.startswith("x onerror")
+    )
 
 
 def test_without_audio_the_page_says_so_and_what_could_be_compared(capsys, trained, tmp_path):
@@ -165,7 +201,9 @@ def test_a_provenance_of_another_shape_is_no_error(trained, tmp_path):
     from edgeae.runtime.model.artifact import Artifact
 
     path = tmp_path / "model.onnx"
-    Artifact.read(trained.int8).with_sections(provenance={"data": "<b>", "versions": [1], "config": "x"}).write(path)
+    Artifact.read(trained.int8).with_sections(
+        provenance={"data": "<b>", "versions": [1], "config": "x"}
+    ).write(path)
     assert run_command(["evaluate", str(path), str(trained.new), "-o", str(tmp_path)]) == 0
 
 
@@ -178,7 +216,15 @@ def test_another_model_changes_nothing_that_is_printed(evaluated, capsys, traine
 
 
 def test_another_model_that_is_none_is_told_before_any_recording_is_read(capsys, trained, tmp_path):
-    arguments = ["evaluate", trained.int8, trained.new, "--against", tmp_path / "no.onnx", "-o", tmp_path / "out"]
+    arguments = [
+        "evaluate",
+        trained.int8,
+        trained.new,
+        "--against",
+        tmp_path / "no.onnx",
+        "-o",
+        tmp_path / "out",
+    ]
     assert run_command(list(map(str, arguments))) == 3
     assert "no.onnx: cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

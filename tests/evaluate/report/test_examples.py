@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.evaluate.report.examples import MOST, SHOWN, Example, encoded, excerpt, residual_of, worst
+from edgeae.evaluate.report.examples import (
+    MOST,
+    SHOWN,
+    Example,
+    encoded,
+    excerpt,
+    residual_of,
+    worst,
+)
 from edgeae.runtime.audio.sound_file import read_audio
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import log_mel
@@ -16,7 +24,11 @@ from edgeae.runtime.features.mel import log_mel
 def _limited(tested, limit):
     """The same test with another threshold."""
     machine = tested["id_03"]
-    return {"id_03": replace(machine, scores=[replace(score, threshold=limit) for score in machine.scores])}
+    return {
+        "id_03": replace(
+            machine, scores=[replace(score, threshold=limit) for score in machine.scores]
+        )
+    }
 
 
 def _scores(tested, label):
@@ -35,7 +47,10 @@ def test_the_worst_false_alarms_are_the_highest_scores_of_normal_sound(tested):
 
 
 def test_without_an_error_the_nearest_to_one_is_shown(tested):
-    (missed,), (rung,) = worst(_limited(tested, -1e3), "anomaly"), worst(_limited(tested, 1e3), "normal")
+    (missed,), (rung,) = (
+        worst(_limited(tested, -1e3), "anomaly"),
+        worst(_limited(tested, 1e3), "normal"),
+    )
     assert not missed.wrong and missed.score.score == _scores(tested, "anomaly")[0]
     assert not rung.wrong and rung.score.score == _scores(tested, "normal")[-1]
 
@@ -56,7 +71,9 @@ def test_a_short_recording_is_shown_whole_as_the_scores_hear_it(example):
     shown, spec = excerpt(example, 0), example.detector.spec
     assert shown.start == 0
     whole = read_audio(example.path, spec.sample_rate)
-    assert len(whole) - spec.hop < len(shown.samples) and np.array_equal(shown.samples, whole[: len(shown.samples)])
+    assert len(whole) - spec.hop < len(shown.samples) and np.array_equal(
+        shown.samples, whole[: len(shown.samples)]
+    )
     assert np.allclose(shown.frames, read_log_mel(example.path, spec), atol=1e-4)
     assert shown.explanation
 
@@ -64,7 +81,11 @@ def test_a_short_recording_is_shown_whole_as_the_scores_hear_it(example):
 def test_heard_less_reconstruction_is_the_residual_in_standard_deviations(example):
     shown, std = excerpt(example, 0), example.detector.band_std
     deaf = std > 1e3
-    assert deaf.any() and np.isnan(shown.excess[:, deaf]).all() and np.isnan(shown.reconstruction[:, deaf]).all()
+    assert (
+        deaf.any()
+        and np.isnan(shown.excess[:, deaf]).all()
+        and np.isnan(shown.reconstruction[:, deaf]).all()
+    )
     difference = (shown.frames - shown.reconstruction) / std
     assert np.abs(difference - shown.excess)[:, ~deaf].max() < 1e-3
     assert np.abs(shown.excess[:, ~deaf]).max() > 0.1
@@ -81,7 +102,9 @@ def test_the_residual_of_every_frame_is_that_of_its_patch(example, frames):
 
 
 @pytest.mark.parametrize("samplerate", [16000, 44100])
-def test_of_a_long_recording_the_seconds_before_the_highest_window_are_shown(example, tmp_path, samplerate):
+def test_of_a_long_recording_the_seconds_before_the_highest_window_are_shown(
+    example, tmp_path, samplerate
+):
     import soxr
 
     detector, rng = example.detector, np.random.default_rng(0)
@@ -90,7 +113,7 @@ def test_of_a_long_recording_the_seconds_before_the_highest_window_are_shown(exa
     path = tmp_path / "anomaly_long.wav"
     soundfile.write(path, soxr.resample(sound, 16000, samplerate), samplerate, "FLOAT")
     windows = list(detector.read(path))
-    ends, found = np.array([w.end for w in windows]), np.array([w.coordinates for w in windows])
+    ends, found = np.array([w.end for w in windows]), np.array([w.features for w in windows])
     long = replace(example, path=path)
     shown, fps = excerpt(long, 0), detector.spec.frames_per_second
     end = shown.start + len(shown.frames) / fps
@@ -109,7 +132,9 @@ def test_precomputed_features_are_shown_without_a_sound(example, tmp_path):
     assert np.array_equal(shown.frames, np.load(path))
 
 
-@pytest.mark.parametrize(("samplerate", "kind", "most"), [(16000, "audio/mpeg", 8000), (15000, "audio/flac", 32000)])
+@pytest.mark.parametrize(
+    ("samplerate", "kind", "most"), [(16000, "audio/mpeg", 8000), (15000, "audio/flac", 32000)]
+)
 def test_an_encoded_sound_is_small_and_what_it_was_but_for_its_gain(samplerate, kind, most):
     seconds = np.arange(3 * samplerate) / samplerate
     sound = (0.01 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
@@ -120,7 +145,9 @@ def test_an_encoded_sound_is_small_and_what_it_was_but_for_its_gain(samplerate, 
     assert rate == samplerate
     spectrum = np.abs(np.fft.rfft(heard[: len(sound)]))
     assert np.argmax(spectrum) * samplerate / len(sound) == pytest.approx(440, abs=1)
-    assert np.sqrt(2) * heard[samplerate : 2 * samplerate].std() == pytest.approx(10 ** (-3 / 20), rel=0.02)
+    assert np.sqrt(2) * heard[samplerate : 2 * samplerate].std() == pytest.approx(
+        10 ** (-3 / 20), rel=0.02
+    )
 
 
 def test_silence_is_not_raised():

@@ -1,6 +1,16 @@
 """The look that pages share: text is never markup, and nothing is fetched."""
 
-from edgeae.evaluate.report.html import STYLE, data_uri, facts, figure, listed, page, paragraph, player, table
+from edgeae.evaluate.report.html import (
+    STYLE,
+    data_uri,
+    facts,
+    figure,
+    listed,
+    page,
+    paragraph,
+    player,
+    table,
+)
 
 NASTY = '"><script>alert(1)</script>&'
 
@@ -44,7 +54,8 @@ def test_every_colour_of_text_can_be_read_on_the_paper_of_its_theme():
         words = theme.replace("}", ";").replace("{", ";").split(";")
         colours = dict(pair.strip().split(": ") for pair in words if pair.strip().startswith("--"))
         colours = {
-            name: c if len(c) == 7 else "#" + "".join(2 * letter for letter in c[1:]) for name, c in colours.items()
+            name: c if len(c) == 7 else "#" + "".join(2 * letter for letter in c[1:])
+            for name, c in colours.items()
         }
         paper = _luminance(colours["--paper"])
         for name in ("--ink", "--soft", "--normal", "--anomaly", "--network", "--bare"):

@@ -61,6 +61,9 @@ def test_a_command_stays_on_its_line_and_in_its_block() -> None:
 
 
 def test_tables_and_lists() -> None:
-    assert table(["", "x"], [["a", "1"], ["b", "2"]]) == "|  | x |\n| --- | --- |\n| a | 1 |\n| b | 2 |"
+    assert (
+        table(["", "x"], [["a", "1"], ["b", "2"]])
+        == "|  | x |\n| --- | --- |\n| a | 1 |\n| b | 2 |"
+    )
     assert bullets(["a", "b"]) == "- a\n- b"
     assert bullets([]) == ""

@@ -21,7 +21,12 @@ def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The int8 artifact calibrated on the new machine."""
     path = tmp_path_factory.mktemp("card") / "machine.onnx"
     clips = map(str, audio_files(trained.new / "train"))
-    assert run_command(["calibrate", str(trained.int8), *clips, "--machine", "pump_3|x", "-o", str(path)]) == 0
+    assert (
+        run_command(
+            ["calibrate", str(trained.int8), *clips, "--machine", "pump_3|x", "-o", str(path)]
+        )
+        == 0
+    )
     return path
 
 
@@ -65,7 +70,10 @@ def test_the_card_of_an_artifact_that_knows_no_machine_says_so(trained: Any) -> 
     assert page.startswith("# Model card: machines of one kind, not yet calibrated\n")
     assert "Not calibrated: on a machine that was not in the training" in page
     assert "None: the network computes in 32-bit floating point" in page
-    assert "edgeae calibrate model.onnx --device hw:1 --duration 60 --machine NAME -o NAME.onnx" in page
+    assert (
+        "edgeae calibrate model.onnx --device hw:1 --duration 60 --machine NAME -o NAME.onnx"
+        in page
+    )
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
@@ -82,14 +90,29 @@ def test_commands_of_the_card_exist(
         assert all(word in shown for word in rest if word.startswith("--"))
 
 
-@pytest.mark.parametrize("origin", [None, {}, {"data": "x", "metrics": [], "versions": 3, "config": {"model": None}}])
-def test_what_the_provenance_does_not_say_is_not_stated(machine: Path, tmp_path: Path, origin: Any) -> None:
+@pytest.mark.parametrize(
+    "origin", [None, {}, {"data": "x", "metrics": [], "versions": 3, "config": {"model": None}}]
+)
+def test_what_the_provenance_does_not_say_is_not_stated(
+    machine: Path, tmp_path: Path, origin: Any
+) -> None:
     path = tmp_path / "foreign.onnx"
     artifact = Artifact.read(machine)
-    ranges = {key: value for key, value in artifact.sections["quantization"].items() if key.startswith("input_")}
+    ranges = {
+        key: value
+        for key, value in artifact.sections["quantization"].items()
+        if key.startswith("input_")
+    }
     artifact.with_sections(provenance=origin, quantization=ranges).write(path)
     facts = rows(written(path))
-    told = ["licence", "machines", "hours", "fingerprint (SHA-256 of names and features)", "parameters", "weights"]
+    told = [
+        "licence",
+        "machines",
+        "hours",
+        "fingerprint (SHA-256 of names and features)",
+        "parameters",
+        "weights",
+    ]
     assert {facts[name] for name in told} == {"not stated"}
 
 
@@ -113,7 +136,9 @@ def test_words_of_a_foreign_artifact_are_no_markup(machine: Path, tmp_path: Path
     assert page.count("```") == 4  # two blocks of commands
 
 
-def test_info_writes_the_card_and_prints_it(machine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_writes_the_card_and_prints_it(
+    machine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_command(["info", str(machine), "--card"]) == 0
     page = capsys.readouterr().out
     assert page == written(machine)
@@ -127,7 +152,9 @@ def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
 ) -> None:
     artifact = Artifact.read(machine)
     expected = artifact.sections["selftest"]
-    artifact.with_sections(selftest={**expected, "score": expected["score"] + 1}).write(tmp_path / "bad.onnx")
+    artifact.with_sections(selftest={**expected, "score": expected["score"] + 1}).write(
+        tmp_path / "bad.onnx"
+    )
     assert run_command(["info", str(tmp_path / "bad.onnx"), "--card"]) == 3
     out, err = capsys.readouterr()
     assert out.startswith("# Model card")
@@ -145,7 +172,12 @@ def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(
-    machine: Path, options: list[str], told: str, tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+    machine: Path,
+    options: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_command(["info", str(machine), *options]) == 2

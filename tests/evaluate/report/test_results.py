@@ -16,7 +16,14 @@ def cells(page: str) -> list[list[str]]:
 def test_what_evaluate_prints_stands_in_the_card(
     trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluated = ["evaluate", str(trained.int8), str(trained.data), "--json", "-o", str(tmp_path / "evaluation")]
+    evaluated = [
+        "evaluate",
+        str(trained.int8),
+        str(trained.data),
+        "--json",
+        "-o",
+        str(tmp_path / "evaluation"),
+    ]
     assert run_command(evaluated) == 0
     path, printed = tmp_path / "results.json", capsys.readouterr().out
     path.write_text(printed)
@@ -43,8 +50,12 @@ def test_figures_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup()
     assert "<" not in page
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "3", '{"machines": []}', '{"machines": {"a": 1}}', "[" * 10**5])
-def test_a_file_that_holds_no_results_is_refused_in_one_sentence(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", "3", '{"machines": []}', '{"machines": {"a": 1}}', "[" * 10**5]
+)
+def test_a_file_that_holds_no_results_is_refused_in_one_sentence(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "results.json"
     path.write_text(content)
     with pytest.raises(ConfigError, match="give what `edgeae evaluate MODEL DATA --json` printed"):

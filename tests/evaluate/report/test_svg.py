@@ -13,23 +13,36 @@ from edgeae.runtime.features.mel import MelSpec, band_edges
 SCALE = Scale(-4, 4, "standard deviations", "RdBu_r")
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.3, 0.7), (0, 364), (2.4713, 2.4719), (-61.2, -20.1), (5, 5)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (-0.3, 0.7), (0, 364), (2.4713, 2.4719), (-61.2, -20.1), (5, 5)]
+)
 def test_ticks_are_few_round_and_on_the_axis(low, high):
     axis = Axis.of("score", low, high)
     assert 1 <= len(axis.ticks) <= 6
     assert all(axis.low - 1e-9 <= tick <= axis.high + 1e-9 for tick, _ in axis.ticks)
-    assert [float(words) for _, words in axis.ticks] == pytest.approx([tick for tick, _ in axis.ticks], abs=1e-9)
+    assert [float(words) for _, words in axis.ticks] == pytest.approx(
+        [tick for tick, _ in axis.ticks], abs=1e-9
+    )
 
 
 def test_counts_have_whole_ticks():
-    assert [words for _, words in Axis.of("recordings", 0, 2.3, least_step=1).ticks] == ["0", "1", "2"]
+    assert [words for _, words in Axis.of("recordings", 0, 2.3, least_step=1).ticks] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
-@pytest.mark.parametrize("spec", [MelSpec(), MelSpec(n_mels=40, scale="htk"), MelSpec(48000, f_max=24000, n_mels=64)])
+@pytest.mark.parametrize(
+    "spec", [MelSpec(), MelSpec(n_mels=40, scale="htk"), MelSpec(48000, f_max=24000, n_mels=64)]
+)
 def test_the_axis_of_bands_tells_the_hertz_of_their_centres(spec):
     edges = band_edges(spec)  # edges[k + 1] is the centre of band k
     axis = mel_axis(edges)
-    told = {float(words.removesuffix(" k")) * (1000 if "k" in words else 1): at for at, words in axis.ticks}
+    told = {
+        float(words.removesuffix(" k")) * (1000 if "k" in words else 1): at
+        for at, words in axis.ticks
+    }
     assert {1000, 4000} <= told.keys()
     for hertz, place in told.items():
         below = int(np.floor(place + 1))

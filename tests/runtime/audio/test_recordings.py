@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.audio.recordings import Recording, audio_files, by_machine, label_of, machine_of, scan
+from edgeae.runtime.audio.recordings import (
+    Recording,
+    audio_files,
+    by_machine,
+    label_of,
+    machine_of,
+    scan,
+)
 from edgeae.runtime.errors import ConfigError
 
 
@@ -43,7 +50,9 @@ def names(recordings: list[Recording]) -> list[str]:
         ("grid_05_normal.wav", "normal", "default"),
     ],
 )
-def test_label_and_machine_are_read_from_the_name(name: str, label: str | None, machine: str) -> None:
+def test_label_and_machine_are_read_from_the_name(
+    name: str, label: str | None, machine: str
+) -> None:
     assert (label_of(Path(name)), machine_of(Path(name))) == (label, machine)
 
 
@@ -54,7 +63,14 @@ def test_every_kind_of_file_is_found(suffix: str, tmp_path: Path) -> None:
 
 
 def test_other_files_and_folders_are_not_recordings(tmp_path: Path) -> None:
-    make(tmp_path, "normal_00.wav", "notes.txt", "normal_00.wav.part", "normal_01", "normal_02.wav/normal_03.wav")
+    make(
+        tmp_path,
+        "normal_00.wav",
+        "notes.txt",
+        "normal_00.wav.part",
+        "normal_01",
+        "normal_02.wav/normal_03.wav",
+    )
     assert [path.name for path in audio_files(tmp_path)] == ["normal_00.wav"]
 
 
@@ -76,7 +92,10 @@ def test_recordings_are_sorted_by_machine_and_name(tmp_path: Path) -> None:
 
 
 def test_groups_by_machine_keep_the_order(tmp_path: Path) -> None:
-    make(tmp_path / "train", *(f"normal_{rest}.wav" for rest in ("id_05_0", "id_03_1", "id_03_0", "0")))
+    make(
+        tmp_path / "train",
+        *(f"normal_{rest}.wav" for rest in ("id_05_0", "id_03_1", "id_03_0", "0")),
+    )
     groups = by_machine(reversed(scan(tmp_path, "train")))
     assert {machine: names(group) for machine, group in groups.items()} == {
         "default": ["normal_0.wav"],
@@ -98,7 +117,9 @@ def test_mimii_tests_on_as_many_normals_as_anomalies_the_last_by_name(tmp_path: 
     mimii(tmp_path, "id_00", normals=10, anomalies=3)
     train, test = scan(tmp_path, "train"), scan(tmp_path, "test")
     assert names(train) == [f"{i:08d}.wav" for i in range(7)]
-    assert names([item for item in test if item.label == "normal"]) == [f"{i:08d}.wav" for i in (7, 8, 9)]
+    assert names([item for item in test if item.label == "normal"]) == [
+        f"{i:08d}.wav" for i in (7, 8, 9)
+    ]
     assert len(test) == 6
 
 
@@ -111,7 +132,9 @@ def test_mimii_trains_on_at_least_half_of_the_normals(tmp_path: Path) -> None:
 def test_mimii_splits_each_machine(tmp_path: Path) -> None:
     mimii(tmp_path, "id_00", normals=10, anomalies=2)
     mimii(tmp_path, "id_04", normals=6, anomalies=1)
-    assert {machine: len(items) for machine, items in by_machine(scan(tmp_path, "train")).items()} == {
+    assert {
+        machine: len(items) for machine, items in by_machine(scan(tmp_path, "train")).items()
+    } == {
         "id_00": 8,
         "id_04": 5,
     }

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeae.runtime.audio.signal_quality import Meter, Sound, measure, pooled
+from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality, measure, pooled
 from edgeae.runtime.system.arrays import Float32
 
 RATES = (8000, 16000, 44100, 48000)
@@ -23,17 +23,22 @@ def noise(rate: int, level: float = 0.05, seconds: float = 1.024) -> Float32:
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("level", [0.0002, 0.002, 0.05, 0.2])
 def test_nothing_is_wrong_with_noise(rate: int, level: float) -> None:
-    assert measure(noise(rate, level), rate) == Sound()
+    assert measure(noise(rate, level), rate) == SignalQuality()
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("hertz", [50, 51.3, 440, 1000])
 @pytest.mark.parametrize("amplitude", [0.006, 0.1, 0.9])
 def test_a_tone_is_neither_clipped_nor_stuck(rate: int, hertz: float, amplitude: float) -> None:
-    assert measure(recorded(amplitude * np.sin(2 * np.pi * hertz / rate * np.arange(rate))), rate) == Sound()
+    assert (
+        measure(recorded(amplitude * np.sin(2 * np.pi * hertz / rate * np.arange(rate))), rate)
+        == SignalQuality()
+    )
 
 
-@pytest.mark.parametrize("sound", [np.zeros(16000, np.float32), noise(16000, 1e-5), noise(16000, 1e-5) + 1e-5])
+@pytest.mark.parametrize(
+    "sound", [np.zeros(16000, np.float32), noise(16000, 1e-5), noise(16000, 1e-5) + 1e-5]
+)
 def test_zeros_and_less_than_90_dbfs_are_silence(sound: Float32) -> None:
     assert measure(sound, 16000).silent == 1
 
@@ -47,7 +52,7 @@ def test_a_drop_out_is_silence_for_its_share_of_the_time() -> None:
 
 
 def test_a_constant_is_stuck_and_no_silence() -> None:
-    assert measure(np.full(16000, 0.1, np.float32), 16000) == Sound(stuck=1.0)
+    assert measure(np.full(16000, 0.1, np.float32), 16000) == SignalQuality(stuck=1.0)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -58,17 +63,21 @@ def test_a_buffer_that_comes_again_and_again_is_stuck(rate: int, milliseconds: i
 
 
 def test_a_recording_played_in_a_loop_is_not_stuck() -> None:
-    meter = Meter(16000, 1.024)
+    meter = QualityMeter(16000, 1.024)
     meter.push(np.tile(noise(16000, seconds=2), 5))
-    assert pooled(meter.rest()) == Sound()
+    assert pooled(meter.rest()) == SignalQuality()
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.2, 0.01])
 @pytest.mark.parametrize("limit", [0.4, 1.0, 2.0, 3.0])
-def test_the_share_of_clipped_samples_is_found_at_and_below_full_scale(scale: float, limit: float) -> None:
+def test_the_share_of_clipped_samples_is_found_at_and_below_full_scale(
+    scale: float, limit: float
+) -> None:
     sound = np.random.default_rng(1).standard_normal(16384)
     clipped = recorded(np.clip(sound, -limit, limit) / limit * scale)
-    assert measure(clipped, 16000).clipped == pytest.approx(np.mean(np.abs(sound) >= limit), rel=0.1)
+    assert measure(clipped, 16000).clipped == pytest.approx(
+        np.mean(np.abs(sound) >= limit), rel=0.1
+    )
 
 
 def test_clipping_on_one_side_is_found() -> None:
@@ -79,11 +88,13 @@ def test_clipping_on_one_side_is_found() -> None:
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 319])
 def test_less_than_a_piece_tells_nothing(samples: int) -> None:
-    assert measure(np.zeros(samples, np.float32), 16000) == Sound()
+    assert measure(np.zeros(samples, np.float32), 16000) == SignalQuality()
 
 
 def test_a_window_is_as_bad_as_its_worst_second_and_clipped_on_average() -> None:
-    assert pooled([Sound(0.1, 0.0, 0.02), Sound(0.0, 0.3, 0.0)]) == Sound(0.1, 0.3, 0.01)
+    assert pooled([SignalQuality(0.1, 0.0, 0.02), SignalQuality(0.0, 0.3, 0.0)]) == SignalQuality(
+        0.1, 0.3, 0.01
+    )
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
@@ -93,25 +104,25 @@ def test_blocks_do_not_matter(rate: int, cuts: list[int]) -> None:
     sound = noise(rate, seconds=4.5)
     sound[int(1.1 * rate) : int(1.4 * rate)] = 0
     sound[2 * rate : 3 * rate] = np.clip(3 * sound[2 * rate : 3 * rate], -0.1, 0.1)
-    whole, cut = Meter(rate, 1.024), Meter(rate, 1.024)
+    whole, cut = QualityMeter(rate, 1.024), QualityMeter(rate, 1.024)
     whole.push(sound)
     for block in np.split(sound, cuts):
         cut.push(block)
     found = whole.rest()
     assert cut.rest() == found
     assert len(found) == 5
-    assert found[0] == Sound()
+    assert found[0] == SignalQuality()
 
 
 def test_a_block_may_be_filled_again_by_its_owner() -> None:
-    meter, block = Meter(16000, 1.024), noise(16000)[:8000].copy()
+    meter, block = QualityMeter(16000, 1.024), noise(16000)[:8000].copy()
     meter.push(block)
     block[:] = 0
-    assert pooled(meter.rest()) == Sound()
+    assert pooled(meter.rest()) == SignalQuality()
 
 
 def test_a_short_rest_counts_for_as_much_as_there_is_of_it() -> None:
     """A file that ends with 30 ms of zeros, 60 ms behind the last whole second."""
-    meter = Meter(16000, 1.024)
+    meter = QualityMeter(16000, 1.024)
     meter.push(np.concatenate([noise(16000, seconds=1.054), np.zeros(480, np.float32)]))
     assert 0.0 < pooled(meter.rest()).silent < 0.05

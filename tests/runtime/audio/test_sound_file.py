@@ -30,7 +30,9 @@ fixed = settings(derandomize=True, deadline=None, max_examples=50)
 
 def encoded(samples: NDArray[Any], samplerate: int = 16000, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, samplerate, **{"format": "WAV", "subtype": "PCM_16", **options})
+    soundfile.write(
+        buffer, samples, samplerate, **{"format": "WAV", "subtype": "PCM_16", **options}
+    )
     return buffer.getvalue()
 
 
@@ -71,7 +73,10 @@ BAD = {
     "short header.wav": (WAV[:20], "not a readable WAV, FLAC or OGG file"),
     "no samples.wav": (WAV[:44], "a header but no samples"),
     "rate 0.wav": (patched(WAV, 24, bytes(4)), "its sample rate is 0 Hz"),
-    "rate 1.wav": (patched(WAV, 24, b"\1\0\0\0"), "the sample rate is 1 Hz; allowed is 4000 to 384000 Hz"),
+    "rate 1.wav": (
+        patched(WAV, 24, b"\1\0\0\0"),
+        "the sample rate is 1 Hz; allowed is 4000 to 384000 Hz",
+    ),
     "no channels.wav": (patched(WAV, 22, bytes(2)), "Channel count is zero"),
     "text.wav": (b"This is no sound.\n" * 100, "Format not recognised"),
     "text.raw": (b"This is no sound.\n" * 100, "not a readable WAV, FLAC or OGG file"),
@@ -151,7 +156,10 @@ def test_channels_are_numbers_or_mix() -> None:
 FRAMES = log_mel(SECOND)
 MEL = saved(FRAMES)
 BAD_ARRAYS = {
-    "one axis": (saved(np.zeros(128, np.float32)), "shape (128,); a log-mel array is float, (n_frames, 128), dB"),
+    "one axis": (
+        saved(np.zeros(128, np.float32)),
+        "shape (128,); a log-mel array is float, (n_frames, 128), dB",
+    ),
     "three axes": (saved(np.zeros((2, 3, 128), np.float32)), "shape (2, 3, 128)"),
     "other bands": (saved(np.zeros((30, 64), np.float32)), "shape (30, 64)"),
     "transposed": (saved(FRAMES.T), "shape (128, 30)"),
@@ -161,10 +169,16 @@ BAD_ARRAYS = {
     "nan": (saved(np.full((3, 128), np.nan)), "not numbers"),
     "infinite": (saved(np.full((3, 128), -np.inf, np.float32)), "not numbers"),
     "beyond float32": (saved(np.full((3, 128), 1e300)), "beyond 1000 dB"),
-    "pickle": (saved(np.array([{}], dtype=object), allow_pickle=True), "not a readable NumPy array"),
+    "pickle": (
+        saved(np.array([{}], dtype=object), allow_pickle=True),
+        "not a readable NumPy array",
+    ),
     "truncated": (MEL[:1000], "not a readable NumPy array"),
     "short header": (MEL[:50], "not a readable NumPy array"),
-    "more promised than there is": (MEL.replace(b"(30, 128)", b"(9999999999, 128)"), "not a readable NumPy array"),
+    "more promised than there is": (
+        MEL.replace(b"(30, 128)", b"(9999999999, 128)"),
+        "not a readable NumPy array",
+    ),
     "zip archive": (b"PK\x03\x04" + bytes(60), "not a readable NumPy array"),
     "text": (b"No array.\n" * 20, "not a readable NumPy array"),
     "empty": (b"", "not a readable NumPy array"),
@@ -180,7 +194,9 @@ def test_a_bad_log_mel_array_is_refused_in_one_sentence(name: str, tmp_path: Pat
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
-@given(changes=st.lists(st.tuples(st.integers(0, 140), st.integers(0, 255)), min_size=1, max_size=4))
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 140), st.integers(0, 255)), min_size=1, max_size=4)
+)
 def test_a_damaged_log_mel_array_is_refused_or_read_but_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
 ) -> None:
@@ -225,7 +241,9 @@ def test_a_log_mel_array_is_used_as_it_is(name: str, array: NDArray[Any], tmp_pa
         ({"format": "OGG", "subtype": "VORBIS"}, 0.1),
     ],
 )
-def test_every_encoding_is_read_at_full_scale_1(options: dict[str, str], worst: float, tmp_path: Path) -> None:
+def test_every_encoding_is_read_at_full_scale_1(
+    options: dict[str, str], worst: float, tmp_path: Path
+) -> None:
     path = tmp_path / "sound.wav"
     path.write_bytes(encoded(SECOND, **options))
     found = read_audio(path, 16000)
@@ -236,7 +254,9 @@ def test_every_encoding_is_read_at_full_scale_1(options: dict[str, str], worst: 
 @pytest.mark.parametrize("samplerate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])
 def test_a_tone_is_the_same_at_every_sample_rate(samplerate: int, tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"
-    path.write_bytes(encoded(0.5 * np.sin(2 * np.pi * 1000 * np.arange(samplerate) / samplerate), samplerate))
+    path.write_bytes(
+        encoded(0.5 * np.sin(2 * np.pi * 1000 * np.arange(samplerate) / samplerate), samplerate)
+    )
     found = read_audio(path, 16000)
     assert abs(len(found) - 16000) <= 1
     np.testing.assert_allclose(found[800:15200], SECOND[800:15200], rtol=0, atol=1e-3)
@@ -245,15 +265,23 @@ def test_a_tone_is_the_same_at_every_sample_rate(samplerate: int, tmp_path: Path
 @pytest.mark.parametrize("samplerate", [44100, 48000, 96000])
 def test_what_is_above_the_new_band_does_not_fold_into_it(samplerate: int, tmp_path: Path) -> None:
     path = tmp_path / "ultrasound.wav"
-    path.write_bytes(encoded(0.5 * np.sin(2 * np.pi * 11000 * np.arange(samplerate) / samplerate), samplerate))
+    path.write_bytes(
+        encoded(0.5 * np.sin(2 * np.pi * 11000 * np.arange(samplerate) / samplerate), samplerate)
+    )
     assert level_dbfs(read_audio(path, 16000)[800:15200]) < -85
 
 
-@pytest.mark.parametrize(("channel", "expected"), [(0, 0.25), (1, -0.5), (2, 0.125), ("mix", (0.25 - 0.5 + 0.125) / 3)])
-def test_one_channel_is_chosen_or_all_are_mixed(channel: Any, expected: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("channel", "expected"), [(0, 0.25), (1, -0.5), (2, 0.125), ("mix", (0.25 - 0.5 + 0.125) / 3)]
+)
+def test_one_channel_is_chosen_or_all_are_mixed(
+    channel: Any, expected: float, tmp_path: Path
+) -> None:
     path = tmp_path / "three.wav"
     path.write_bytes(encoded(np.tile([0.25, -0.5, 0.125], (500, 1)), subtype="FLOAT"))
-    np.testing.assert_array_equal(read_audio(path, 16000, channel), np.full(500, np.float32(expected)))
+    np.testing.assert_array_equal(
+        read_audio(path, 16000, channel), np.full(500, np.float32(expected))
+    )
 
 
 def test_mixing_mono_changes_nothing() -> None:
@@ -262,7 +290,9 @@ def test_mixing_mono_changes_nothing() -> None:
 
 @fixed
 @given(seconds=st.floats(1e-3, 3))
-def test_blocks_of_any_length_hold_every_sample_once(tmp_path_factory: pytest.TempPathFactory, seconds: float) -> None:
+def test_blocks_of_any_length_hold_every_sample_once(
+    tmp_path_factory: pytest.TempPathFactory, seconds: float
+) -> None:
     path = tmp_path_factory.getbasetemp() / "blocks.wav"
     path.write_bytes(encoded(NOISE, subtype="FLOAT"))
     with AudioFile(path) as audio:
@@ -283,7 +313,9 @@ def test_a_recording_shorter_than_a_frame_has_no_frames(tmp_path: Path) -> None:
     assert read_log_mel(path, MelSpec()).shape == (0, 128)
 
 
-@pytest.mark.parametrize(("samples", "level"), [(SECOND, -9.03), (np.ones(9), 0), (np.zeros(9), -120), ([], -120)])
+@pytest.mark.parametrize(
+    ("samples", "level"), [(SECOND, -9.03), (np.ones(9), 0), (np.zeros(9), -120), ([], -120)]
+)
 def test_level_is_rms_below_full_scale(samples: Any, level: float) -> None:
     assert level_dbfs(np.asarray(samples)) == pytest.approx(level, abs=0.01)
 
@@ -294,7 +326,14 @@ def test_level_is_rms_below_full_scale(samples: Any, level: float) -> None:
 @fixed
 @given(
     rates=st.sampled_from(
-        [(8000, 16000), (44100, 16000), (48000, 16000), (96000, 16000), (22050, 8000), (16000, 16000)]
+        [
+            (8000, 16000),
+            (44100, 16000),
+            (48000, 16000),
+            (96000, 16000),
+            (22050, 8000),
+            (16000, 16000),
+        ]
     ),
     cuts=st.lists(st.integers(0, len(NOISE)), max_size=12),
 )

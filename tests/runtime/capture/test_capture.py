@@ -38,7 +38,9 @@ class FaultyAlsa(Alsa):
 
 def only_format(name: str) -> FaultyAlsa:
     number = FORMATS[name][0]
-    return FaultyAlsa(snd_pcm_hw_params_set_format=lambda _p, _h, n: 0 if n == number else errno.EINVAL)
+    return FaultyAlsa(
+        snd_pcm_hw_params_set_format=lambda _p, _h, n: 0 if n == number else errno.EINVAL
+    )
 
 
 def encode(values: NDArray[np.int64], encoding: str) -> bytes:
@@ -48,12 +50,18 @@ def encode(values: NDArray[np.int64], encoding: str) -> bytes:
     if encoding == "FLOAT_LE":
         return (values / 2**15).astype("<f4").tobytes()
     whole = (values << 16).astype("<i4")
-    return whole.tobytes() if encoding == "S32_LE" else whole.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    return (
+        whole.tobytes()
+        if encoding == "S32_LE"
+        else whole.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    )
 
 
 def read(capture: Capture, count: int) -> NDArray[np.float32]:
     blocks = list(itertools.islice(capture.blocks(), count))
-    assert all(isinstance(block, np.ndarray) and block.shape == (capture.period,) for block in blocks)
+    assert all(
+        isinstance(block, np.ndarray) and block.shape == (capture.period,) for block in blocks
+    )
     return np.concatenate(blocks)
 
 
@@ -81,7 +89,9 @@ def test_decode_keeps_all_24_bits_and_stays_below_one() -> None:
 
 @pytest.mark.parametrize("encoding", FORMATS)
 @pytest.mark.parametrize("channel", [0, 1, "mix"])
-def test_blocks_are_the_samples_of_the_device(alsa_device: Any, encoding: str, channel: Any) -> None:
+def test_blocks_are_the_samples_of_the_device(
+    alsa_device: Any, encoding: str, channel: Any
+) -> None:
     channels = 1 if channel == 0 else 2
     values = ramp(4 * 512, channels)
     alsa_device(encode(values.ravel(), encoding))
@@ -102,7 +112,8 @@ def test_every_way_to_name_a_device_opens_it(alsa_device: Any, device: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("native", "asked"), [(48000, 16000), (44100, 16000), (22050, 16000), (8000, 16000), (96000, 48000)]
+    ("native", "asked"),
+    [(48000, 16000), (44100, 16000), (22050, 16000), (8000, 16000), (96000, 48000)],
 )
 def test_device_runs_at_its_own_rate(alsa_device: Any, native: int, asked: int) -> None:
     values = ramp(8192, 1)
@@ -171,7 +182,9 @@ with Capture("hw:1", stall_seconds=0.2) as capture:
     for block in capture.blocks():
         pass
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
     assert ended.returncode == 1
     assert "hw:1 is open but delivered no audio" in ended.stderr
 
@@ -183,7 +196,9 @@ with Capture("hw:1", stall_seconds=0.2) as capture:
         {"snd_pcm_readi": [0, 0, errno.EAGAIN], "snd_pcm_wait": [0, errno.EPIPE]},
     ],
 )
-def test_overrun_is_a_gap_of_at_least_the_buffer(alsa_device: Any, faults: dict[str, list[int]]) -> None:
+def test_overrun_is_a_gap_of_at_least_the_buffer(
+    alsa_device: Any, faults: dict[str, list[int]]
+) -> None:
     values = ramp(4 * 512, 1)
     alsa_device(values.astype(np.int16))
     with Capture("hw:1", library=FaultyAlsa(**faults)) as capture:
@@ -205,7 +220,9 @@ def test_suspend_is_a_gap(alsa_device: Any) -> None:
 
 def test_overruns_without_end_are_one_gap_each(alsa_device: Any) -> None:
     alsa_device(bytes(4096))
-    with Capture("hw:1", library=FaultyAlsa(snd_pcm_readi=itertools.cycle([errno.EPIPE]))) as capture:
+    with Capture(
+        "hw:1", library=FaultyAlsa(snd_pcm_readi=itertools.cycle([errno.EPIPE]))
+    ) as capture:
         assert all(isinstance(item, Gap) for item in itertools.islice(capture.blocks(), 20))
 
 
@@ -223,7 +240,9 @@ def test_short_reads_and_interruptions_lose_nothing(alsa_device: Any) -> None:
         np.testing.assert_array_equal(read(capture, 3), values[:, 1] / 2**15)
 
 
-def test_a_device_is_waited_for_when_its_ring_is_empty_and_then_for_many_periods(alsa_device: Any) -> None:
+def test_a_device_is_waited_for_when_its_ring_is_empty_and_then_for_many_periods(
+    alsa_device: Any,
+) -> None:
     calls = []
 
     class Counted(FaultyAlsa):
@@ -247,7 +266,9 @@ def test_unplugging_is_an_error_that_names_the_device(alsa_device: Any, code: in
     received = []
     with (
         pytest.raises(DeviceError, match=r"hw:1 stopped working .* unplugged"),
-        Capture("hw:1", library=FaultyAlsa(snd_pcm_readi=[0, 0, code], snd_pcm_close=[code])) as capture,
+        Capture(
+            "hw:1", library=FaultyAlsa(snd_pcm_readi=[0, 0, code], snd_pcm_close=[code])
+        ) as capture,
     ):
         received.extend(capture.blocks())
     assert len(received) == 2
@@ -306,5 +327,7 @@ def test_missing_device_names_those_that_exist() -> None:
         def snd_pcm_open(self, *_: Any) -> int:
             raise AlsaError(errno.ENOENT, "No such file or directory")
 
-    with pytest.raises(DeviceError, match=r"hw:7: there are hw:1,0 \(hw:CARD=Device,DEV=0, USB PnP"):
+    with pytest.raises(
+        DeviceError, match=r"hw:7: there are hw:1,0 \(hw:CARD=Device,DEV=0, USB PnP"
+    ):
         Capture("hw:7", library=NoSuchDevice())

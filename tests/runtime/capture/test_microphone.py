@@ -17,7 +17,7 @@ from edgeae.runtime.capture import microphone as module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.capture import Block, Capture, Gap
 from edgeae.runtime.capture.microphone import Microphone
-from edgeae.runtime.capture.queue import Backlog, Item, Lost, Setup
+from edgeae.runtime.capture.queue import CaptureQueue, Item, Lost, Setup
 from edgeae.runtime.errors import DeviceError
 
 RATE = 16000
@@ -35,9 +35,11 @@ def listen(alsa_plan: Callable[..., None]) -> Iterator[Callable[..., Microphone]
     """``listen(device, plan)``: a microphone whose openings go as planned."""
     opened: list[Microphone] = []
 
-    def start(device: str = "hw:1", plan: Sequence[float] = (), code: int = errno.ENODEV, **options: Any) -> Microphone:
+    def start(
+        device: str = "hw:1", plan: Sequence[float] = (), code: int = errno.ENODEV, **options: Any
+    ) -> Microphone:
         alsa_plan(*plan, code=code)
-        opened.append(Microphone(device, Backlog(Condition()), samplerate=RATE, **options))
+        opened.append(Microphone(device, CaptureQueue(Condition()), samplerate=RATE, **options))
         return opened[-1]
 
     yield start
@@ -59,7 +61,9 @@ def until(microphone: Microphone, enough: Callable[[list[Item]], bool]) -> list[
 def kinds(items: list[Item]) -> list[str]:
     """The names of what came, blocks that follow each other as one."""
     names = [type(item).__name__ for item in items]
-    return [name for k, name in enumerate(names) if k == 0 or name != "Block" or names[k - 1] != "Block"]
+    return [
+        name for k, name in enumerate(names) if k == 0 or name != "Block" or names[k - 1] != "Block"
+    ]
 
 
 def blocks_after(kind: type) -> Callable[[list[Item]], bool]:
@@ -116,10 +120,14 @@ def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silen
     microphone = listen(stall_seconds=0.3)
     items = until(microphone, lambda items: any(isinstance(item, Lost) for item in items))
     assert hanging.is_set()
-    assert items[-1] == Lost("stalled", "hw:1 is open but delivered no audio for 0.3 s: reconnect the microphone")
+    assert items[-1] == Lost(
+        "stalled", "hw:1 is open but delivered no audio for 0.3 s: reconnect the microphone"
+    )
     fifo = os.open(tmp_path / "microphone", os.O_RDWR | os.O_NONBLOCK)
     deadline = time.monotonic() + 30
-    while not blocks_after(Gap)(items):  # the reader that hangs still has the device, and takes some of it
+    while not blocks_after(Gap)(
+        items
+    ):  # the reader that hangs still has the device, and takes some of it
         assert time.monotonic() < deadline
         os.write(fifo, SAMPLES[:512].tobytes())
         items += microphone.backlog.take()
@@ -130,14 +138,18 @@ def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silen
     assert gap.frames >= 0.3 * RATE - 2 * 512
 
 
-def test_overruns_stay_gaps_of_one_opening(alsa_device: Any, listen: Callable[..., Microphone]) -> None:
+def test_overruns_stay_gaps_of_one_opening(
+    alsa_device: Any, listen: Callable[..., Microphone]
+) -> None:
     alsa_device(SAMPLES)
     items = until(listen(plan=[3], code=errno.EPIPE), blocks_after(Gap))
     assert kinds(items)[:3] == ["Setup", "Block", "Gap"]
     assert not any(isinstance(item, Lost) for item in items)
 
 
-def test_it_can_be_closed_while_it_waits(listen: Callable[..., Microphone], alsa_device: Any) -> None:
+def test_it_can_be_closed_while_it_waits(
+    listen: Callable[..., Microphone], alsa_device: Any
+) -> None:
     alsa_device(SAMPLES)
     microphone = listen(plan=[-1] * 1000)
     until(microphone, bool)
@@ -148,19 +160,21 @@ def test_it_can_be_closed_while_it_waits(listen: Callable[..., Microphone], alsa
 def test_a_capture_is_given_the_channels_that_are_wanted(alsa_device: Any) -> None:
     stereo = np.stack([SAMPLES, -SAMPLES, 2 * SAMPLES], axis=1)
     alsa_device(stereo)
-    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE, channels=[2, 0])
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, channels=[2, 0])
     items = until(microphone, blocks_after(Setup))
     microphone.close()
     setup, block = items[0], items[1]
     assert isinstance(setup, Setup)
     assert isinstance(block, Block)
     assert setup.channels == 3
-    np.testing.assert_array_equal(setup.decode(block.raw), stereo[: block.frames] / np.float32(2**15))
+    np.testing.assert_array_equal(
+        setup.decode(block.raw), stereo[: block.frames] / np.float32(2**15)
+    )
 
 
 def test_it_opens_captures_unless_told_otherwise(alsa_device: Any) -> None:
     alsa_device(SAMPLES)
-    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE)
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE)
     microphone.close()
     assert microphone._opens is Capture
 
@@ -210,10 +224,14 @@ class Scripted:
                 return
 
 
-STEPS = st.tuples(st.sampled_from(["block", "gap", "away"]), st.sampled_from([0.032, 0.064, 0.5, 3.0]))
+STEPS = st.tuples(
+    st.sampled_from(["block", "gap", "away"]), st.sampled_from([0.032, 0.064, 0.5, 3.0])
+)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(STEPS, max_size=12))
 def test_every_second_is_heard_or_told_as_lost_once(
     monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, float]]
@@ -223,7 +241,10 @@ def test_every_second_is_heard_or_told_as_lost_once(
     monkeypatch.setattr(module, "FIRST_WAIT", 0.0)
     script = [("block", 0.032), *steps]
     microphone = Microphone(
-        "hw:1", Backlog(Condition(), 100.0), samplerate=RATE, opens=lambda *_, **__: Scripted(clock, script)
+        "hw:1",
+        CaptureQueue(Condition(), 100.0),
+        samplerate=RATE,
+        opens=lambda *_, **__: Scripted(clock, script),
     )
     deadline = time.monotonic() + 30
     while script or (steps and steps[-1][0] == "away" and microphone._failure is None):
@@ -263,9 +284,12 @@ def test_a_reader_that_hung_gives_its_device_back_and_disturbs_nobody(
 ) -> None:
     alsa_device(SAMPLES)
     monkeypatch.setattr("edgeae.runtime.capture.capture.Alsa", Exclusive)
-    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE, stall_seconds=0.1)
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, stall_seconds=0.1)
     items = until(microphone, lambda items: sum(isinstance(item, Lost) for item in items) == 2)
-    assert "in use by another program" in [item.sentence for item in items if isinstance(item, Lost)][-1]
+    assert (
+        "in use by another program"
+        in [item.sentence for item in items if isinstance(item, Lost)][-1]
+    )
     Exclusive.let_go.set()
     items += until(microphone, blocks_after(Setup))
     items += until(microphone, blocks_after(Block))
@@ -283,7 +307,7 @@ def test_a_device_that_fails_otherwise_is_tried_again(alsa_device: Any) -> None:
             raise failures.pop()
         return Capture(*arguments, **options)
 
-    microphone = Microphone("hw:1", Backlog(Condition()), samplerate=RATE, opens=opens)
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, opens=opens)
     items = until(microphone, blocks_after(Setup))
     microphone.close()
     assert kinds(items) == ["Lost", "Lost", "Setup", "Block"]

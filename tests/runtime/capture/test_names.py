@@ -26,9 +26,13 @@ class Kernel:
         (self.procfs / "asound").mkdir(parents=True)
         self.folders: dict[int, Path] = {}
 
-    def plug(self, number: int, identity: str, port: str = "", pcms: str = "D0c", **attributes: str) -> None:
+    def plug(
+        self, number: int, identity: str, port: str = "", pcms: str = "D0c", **attributes: str
+    ) -> None:
         """A card; with `port` (1-1.2) a USB one. `attributes` are the files of the USB device."""
-        device = self.sysfs / BUS / (f"usb{port[0]}/{port}/{port}:1.0" if port else f"sound{number}")
+        device = (
+            self.sysfs / BUS / (f"usb{port[0]}/{port}/{port}:1.0" if port else f"sound{number}")
+        )
         folder = device / f"sound/card{number}"
         folder.mkdir(parents=True)
         write(folder / "id", identity)
@@ -95,17 +99,23 @@ def test_cards_are_told_as_the_kernel_tells_them(kernel: Kernel) -> None:
         f"card:{LONG}",
     ],
 )
-def test_every_stable_name_means_the_card_and_may_name_its_device(kernel: Kernel, name: str) -> None:
+def test_every_stable_name_means_the_card_and_may_name_its_device(
+    kernel: Kernel, name: str
+) -> None:
     assert kernel.resolve(name) == "hw:CARD=Device,DEV=0"
     assert kernel.resolve(f"{name},2") == "hw:CARD=Device,DEV=2"
 
 
-@pytest.mark.parametrize("name", ["hw:1", "hw:CARD=Device,DEV=0", "plughw:1,0", "default", "usbstream:0", "sysdefault"])
+@pytest.mark.parametrize(
+    "name", ["hw:1", "hw:CARD=Device,DEV=0", "plughw:1,0", "default", "usbstream:0", "sysdefault"]
+)
 def test_names_of_alsa_pass_unchanged(kernel: Kernel, name: str) -> None:
     assert kernel.resolve(name) == name
 
 
-@given(st.text(max_size=30).filter(lambda name: not name.startswith(("usb:", "usb-path:", "card:"))))
+@given(
+    st.text(max_size=30).filter(lambda name: not name.startswith(("usb:", "usb-path:", "card:")))
+)
 def test_whatever_else_is_given_is_alsa_s(name: str) -> None:
     assert resolve(name) == name
 
@@ -123,7 +133,9 @@ def test_a_replugged_microphone_is_found_under_its_new_number_and_port(kernel: K
     kernel.plug(4, "Device_1", "2-3", **MICROPHONE)
     assert kernel.resolve("usb:0d8c:013c:AB12") == "hw:CARD=Device_1,DEV=0"
     assert kernel.resolve("usb-path:2-3") == "hw:CARD=Device_1,DEV=0"
-    with pytest.raises(DeviceError, match=r"usb-path:1-1\.2: there are usb:0d8c:013c:AB12 \(Device_1\)"):
+    with pytest.raises(
+        DeviceError, match=r"usb-path:1-1\.2: there are usb:0d8c:013c:AB12 \(Device_1\)"
+    ):
         kernel.resolve("usb-path:1-1.2")
 
 
@@ -165,7 +177,8 @@ def test_a_headset_s_second_card_that_only_plays_is_not_meant(kernel: Kernel) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["usb:", "usb:0d8c", "usb:d8c:13c", "usb:0d8c:013x", "usb-path:1", "usb-path:a-1", "card:"]
+    "name",
+    ["usb:", "usb:0d8c", "usb:d8c:13c", "usb:0d8c:013x", "usb-path:1", "usb-path:a-1", "card:"],
 )
 def test_a_name_that_nothing_can_have_says_its_form(kernel: Kernel, name: str) -> None:
     with pytest.raises(ConfigError, match=r"give usb:VID:PID\[:SERIAL\] .* or card:NAME"):
@@ -173,7 +186,9 @@ def test_a_name_that_nothing_can_have_says_its_form(kernel: Kernel, name: str) -
 
 
 def test_nothing_plugged_in_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="card:Device: this computer shows none, so check the cable"):
+    with pytest.raises(
+        DeviceError, match="card:Device: this computer shows none, so check the cable"
+    ):
         Kernel(tmp_path).resolve("card:Device")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from edgeae.runtime.audio.pcm import FORMATS
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.probe import RATES, Level, Trial, probe_all
+from edgeae.runtime.capture.probe import RATES, DeviceTrial, Level, probe_all
 from edgeae.runtime.capture.table import COLUMNS, lines
 from edgeae.runtime.errors import DeviceError
 from tests.runtime.capture.test_listing import FakeCards
@@ -40,7 +40,7 @@ def kernel(tmp_path: Path) -> Kernel:
     return made
 
 
-def probed(kernel: Kernel, alsa: Alsa | None = None, level: bool = True) -> Trial:
+def probed(kernel: Kernel, alsa: Alsa | None = None, level: bool = True) -> DeviceTrial:
     [found] = probe_all(alsa or Cards(), level=level, sysfs=kernel.sysfs, procfs=kernel.procfs)
     assert all(len(line) <= COLUMNS for line in lines(found))
     assert json.loads(json.dumps(found.to_dict()))["name"] == "hw:CARD=Device,DEV=0"
@@ -48,7 +48,9 @@ def probed(kernel: Kernel, alsa: Alsa | None = None, level: bool = True) -> Tria
     return found.trial
 
 
-def test_a_device_tells_its_names_what_it_accepts_and_hears(kernel: Kernel, alsa_device: Any) -> None:
+def test_a_device_tells_its_names_what_it_accepts_and_hears(
+    kernel: Kernel, alsa_device: Any
+) -> None:
     alsa_device(TONE, samplerate=48000)
     found = probed(kernel)
     assert (found.state, found.reason) == ("ok", None)
@@ -96,24 +98,37 @@ def test_a_device_that_gives_no_sound_says_so(
     ("code", "state", "reason"),
     [
         (errno.EBUSY, "busy", "in use by another program: `fuser -v /dev/snd/*` names it"),
-        (errno.EACCES, "forbidden", "this user may not open it: sudo usermod -aG audio $USER, then log in again"),
+        (
+            errno.EACCES,
+            "forbidden",
+            "this user may not open it: sudo usermod -aG audio $USER, then log in again",
+        ),
         (errno.ENODEV, "missing", "it is not there any more: check the cable"),
         (errno.EIO, "broken", "it cannot be opened: injected"),
     ],
 )
-def test_a_device_that_does_not_open_is_listed_with_why(kernel: Kernel, code: int, state: str, reason: str) -> None:
+def test_a_device_that_does_not_open_is_listed_with_why(
+    kernel: Kernel, code: int, state: str, reason: str
+) -> None:
     found = probed(kernel, Cards(snd_pcm_open=code))
     assert (found.state, found.reason, found.offer, found.level) == (state, reason, None, None)
 
 
 def test_a_busy_device_says_who_has_it(kernel: Kernel) -> None:
-    write(kernel.procfs / "asound/card1/pcm0c/sub0/status", "state: RUNNING\nowner_pid   : 4711\ntrigger_time: 1")
+    write(
+        kernel.procfs / "asound/card1/pcm0c/sub0/status",
+        "state: RUNNING\nowner_pid   : 4711\ntrigger_time: 1",
+    )
     write(kernel.procfs / "4711/comm", "arecord")
-    assert probed(kernel, Cards(snd_pcm_open=errno.EBUSY)).reason == "in use by process 4711 (arecord)"
+    assert (
+        probed(kernel, Cards(snd_pcm_open=errno.EBUSY)).reason == "in use by process 4711 (arecord)"
+    )
 
 
 @pytest.mark.parametrize("function", ["snd_pcm_wait", "snd_pcm_hw_params", "snd_pcm_start"])
-def test_a_device_that_fails_while_it_is_listened_to_is_broken(kernel: Kernel, alsa_device: Any, function: str) -> None:
+def test_a_device_that_fails_while_it_is_listened_to_is_broken(
+    kernel: Kernel, alsa_device: Any, function: str
+) -> None:
     alsa_device(TONE)
     found = probed(kernel, Cards(**{function: errno.ENODEV}))
     assert found.state == "broken"

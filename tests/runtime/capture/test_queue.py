@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.capture.capture import Block, Gap
-from edgeae.runtime.capture.queue import AHEAD_SECONDS, SECONDS, Backlog, Item, Lost, Setup
+from edgeae.runtime.capture.queue import AHEAD_SECONDS, SECONDS, CaptureQueue, Item, Lost, Setup
 
 RATE = 1000
 
@@ -17,11 +17,13 @@ def setup() -> Setup:
 
 def block(number: int, frames: int = 100, heard: float | None = None) -> Block:
     """The block of that number, of a device that keeps time."""
-    return Block(bytearray([number % 256]), frames, frames * (number + 1) / RATE if heard is None else heard)
+    return Block(
+        bytearray([number % 256]), frames, frames * (number + 1) / RATE if heard is None else heard
+    )
 
 
-def begun(seconds: float = 1.0) -> Backlog:
-    backlog = Backlog(Condition(), seconds)
+def begun(seconds: float = 1.0) -> CaptureQueue:
+    backlog = CaptureQueue(Condition(), seconds)
     backlog.put(setup())
     backlog.take()
     return backlog
@@ -74,7 +76,9 @@ def test_gaps_that_follow_each_other_are_one_and_wait_for_sound() -> None:
 
 
 def test_a_file_that_plays_as_a_device_waits_for_room_and_loses_nothing() -> None:
-    assert SECONDS > AHEAD_SECONDS  # or the first sound would be dropped before it is known to be a file
+    assert (
+        SECONDS > AHEAD_SECONDS
+    )  # or the first sound would be dropped before it is known to be a file
     backlog, count = begun(SECONDS), 300
     player = Thread(target=lambda: [backlog.put(block(n, heard=1.0)) for n in range(count)])
     player.start()

@@ -19,7 +19,9 @@ def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_loads_and_its_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_loads_and_its_help_has_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_command([name, "--help"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0].startswith(f"Usage: edgeae {name}")
@@ -31,7 +33,9 @@ def test_help_imports_neither_numpy_nor_torch() -> None:
         "import sys; from edgeae.runtime.commands.cli import run_command; code = run_command(['--help']); "
         "sys.exit(code or ', '.join({'numpy', 'torch', 'onnxruntime', 'soundfile'} & set(sys.modules)) or 0)"
     )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (process.returncode, process.stderr) == (0, "")
 
 
@@ -47,8 +51,12 @@ def test_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == f"edgeae {version('edgeae')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["listen"], ["--loud"], ["info", "--loud"], ["info", "a.onnx", "b.onnx"]])
-def test_what_is_unknown_exits_with_2_and_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["listen"], ["--loud"], ["info", "--loud"], ["info", "a.onnx", "b.onnx"]]
+)
+def test_what_is_unknown_exits_with_2_and_is_named(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_command(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -90,7 +98,9 @@ def test_an_install_without_the_extra_says_so_in_one_sentence(command: str) -> N
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'onnx', 'lightning', 'yaml'])); "
         "from edgeae.runtime.commands.cli import main; main()"
     )
-    process = subprocess.run([sys.executable, "-c", program, command, "."], capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", program, command, "."], capture_output=True, text=True, check=False
+    )
     assert (process.returncode, process.stdout) == (2, "")
     assert len(process.stderr.splitlines()) == 1
     assert process.stderr.endswith("pip install 'edgeae[train]'\n")
@@ -98,7 +108,9 @@ def test_an_install_without_the_extra_says_so_in_one_sentence(command: str) -> N
 
 @pytest.mark.parametrize("failure", [click.Abort, KeyboardInterrupt])
 def test_an_interruption_exits_with_130(
-    failure: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    failure: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt() -> None:
         raise failure

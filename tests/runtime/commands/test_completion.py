@@ -20,9 +20,17 @@ main()
 def offered(line: str, shell: str = "bash") -> list[str]:
     """What is offered for the last word of ``line``, as TYPE,VALUE."""
     words = line.split(" ")
-    asked = {"_EDGEAE_COMPLETE": f"{shell}_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    asked = {
+        "_EDGEAE_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
     process = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (process.returncode, process.stderr) == (0, "")
     return process.stdout.splitlines()
@@ -44,7 +52,9 @@ def test_options_and_their_values() -> None:
     assert "plain,--mqtt-discovery" in offered("edgeae run machine.onnx --mqtt")
 
 
-@pytest.mark.parametrize("line", ["edgeae run ma", "edgeae calibrate ma", "edgeae info ma", "edgeae run --log ma"])
+@pytest.mark.parametrize(
+    "line", ["edgeae run ma", "edgeae calibrate ma", "edgeae info ma", "edgeae run --log ma"]
+)
 def test_files(line: str) -> None:
     assert offered(line) == ["file,ma"], "the shell completes the name of a file itself"
 
@@ -70,5 +80,7 @@ _edgeae_completion edgeae
 echo "${COMPREPLY[@]}"
 """
     path = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    process = subprocess.run(["bash", "-c", script], env=path, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        ["bash", "-c", script], env=path, capture_output=True, text=True, check=False
+    )
     assert (process.returncode, process.stdout) == (0, "--page\n"), process.stderr

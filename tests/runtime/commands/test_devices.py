@@ -20,8 +20,9 @@ from edgeae.runtime.capture import capture
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.listing import Device
 from edgeae.runtime.capture.names import Name
-from edgeae.runtime.capture.probe import Level, Offer, Probe, Trial
+from edgeae.runtime.capture.probe import DeviceTrial, Level, Offer, Probe
 from edgeae.runtime.commands import devices as commands
+from edgeae.runtime.commands import record as recording
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 
@@ -33,7 +34,9 @@ def invoke(command: click.Command, *arguments: object) -> Result:
 
 
 def record(output: Path, *arguments: object, duration: float = 1.0) -> Result:
-    return invoke(commands.record, "--device", "hw:1", "--duration", duration, "-o", output, *arguments)
+    return invoke(
+        recording.record, "--device", "hw:1", "--duration", duration, "-o", output, *arguments
+    )
 
 
 def fail_reads(monkeypatch: pytest.MonkeyPatch, code: int, after: int) -> None:
@@ -49,7 +52,9 @@ def fail_reads(monkeypatch: pytest.MonkeyPatch, code: int, after: int) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
-def test_recording_is_bit_identical_to_the_device(alsa_device: Any, tmp_path: Path, suffix: str) -> None:
+def test_recording_is_bit_identical_to_the_device(
+    alsa_device: Any, tmp_path: Path, suffix: str
+) -> None:
     alsa_device(NOISE)
     output = tmp_path / f"a{suffix}"
     result = record(output, duration=2.5)
@@ -108,7 +113,9 @@ def test_existing_file_is_only_overwritten_by_force(alsa_device: Any, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "missing/a.wav"])
-def test_impossible_output_is_refused_before_anything_is_recorded(tmp_path: Path, name: str) -> None:
+def test_impossible_output_is_refused_before_anything_is_recorded(
+    tmp_path: Path, name: str
+) -> None:
     result = record(tmp_path / name)
     assert isinstance(result.exception, ConfigError)
     assert name in str(result.exception)
@@ -118,7 +125,9 @@ def test_impossible_output_is_refused_before_anything_is_recorded(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "kind"), [(("--rate", "fast"), ConfigError), (("--channel", "left"), AudioError)]
 )
-def test_impossible_option_is_refused(tmp_path: Path, arguments: tuple[str, str], kind: type) -> None:
+def test_impossible_option_is_refused(
+    tmp_path: Path, arguments: tuple[str, str], kind: type
+) -> None:
     assert isinstance(record(tmp_path / "a.wav", *arguments).exception, kind)
 
 
@@ -153,7 +162,9 @@ def test_device_that_gives_nothing_leaves_no_file(
     assert not list(tmp_path.glob("a.*"))
 
 
-def test_gaps_are_reported(alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gaps_are_reported(
+    alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alsa_device(NOISE)
     fail_reads(monkeypatch, errno.EPIPE, after=5)
     result = record(tmp_path / "a.wav")
@@ -186,10 +197,10 @@ def test_signal_keeps_what_was_recorded(
 
 
 def test_meter_is_only_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    commands.Meter().show(np.ones(512, np.float32), 1.0)
+    recording.Meter().show(np.ones(512, np.float32), 1.0)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    commands.Meter().show(np.ones(512, np.float32), 1.0)
+    recording.Meter().show(np.ones(512, np.float32), 1.0)
     assert "0.0 dBFS |##############################|" in capsys.readouterr().err
 
 
@@ -198,7 +209,7 @@ NUMBER = Name("hw:1,0", False, False, "changes: the number is the order of plugg
 MICROPHONE = Probe(
     Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio"),
     (SERIAL, NUMBER),
-    Trial("ok", None, Offer((44100, 48000), ("S16_LE", "S24_LE"), 1, 2), Level(-20.5, -34.0)),
+    DeviceTrial("ok", None, Offer((44100, 48000), ("S16_LE", "S24_LE"), 1, 2), Level(-20.5, -34.0)),
 )
 
 
@@ -259,6 +270,6 @@ def test_no_device_is_said_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) ->
     assert "no capture device" in result.stderr
 
 
-@pytest.mark.parametrize("command", [commands.devices, commands.record])
+@pytest.mark.parametrize("command", [commands.devices, recording.record])
 def test_help_ends_with_an_example(command: click.Command) -> None:
     assert f"Example:\n    edgeae {command.name}" in invoke(command, "--help").stdout

@@ -29,7 +29,9 @@ def page(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
     return code, capsys.readouterr().out
 
 
-def test_this_computer_has_a_page_of_80_columns(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_computer_has_a_page_of_80_columns(
+    trained: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, text = page(capsys, trained.int8)
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
@@ -45,7 +47,9 @@ def test_this_computer_has_a_page_of_80_columns(trained: Any, capsys: pytest.Cap
 def test_programs_get_the_same_checks(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = page(capsys, trained.int8, "--json")
     checks = json.loads(text)["checks"]
-    assert [set(check) for check in checks] == [{"name", "state", "sentence", "advice"}] * len(checks)
+    assert [set(check) for check in checks] == [{"name", "state", "sentence", "advice"}] * len(
+        checks
+    )
     assert {check["name"] for check in checks} >= set(NAMES.split())
     assert code == module.exit_code([Check(**check) for check in checks])
 
@@ -65,7 +69,9 @@ def test_a_named_device_that_is_missing_exits_with_4(capsys: pytest.CaptureFixtu
     assert "SECRETSERIAL" not in text
 
 
-def test_a_damaged_artifact_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_artifact_exits_with_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
     code, text = page(capsys, "bad.onnx", "--device", "usb:ffff:ffff")
     assert code == 3
@@ -90,7 +96,12 @@ def test_whatever_fails_the_page_is_written() -> None:
     def fail(error: Exception) -> Any:
         raise error
 
-    errors = [OSError(5, "Input/output error"), ValueError("x"), KeyError("MemTotal"), ImportError("no numpy")]
+    errors = [
+        OSError(5, "Input/output error"),
+        ValueError("x"),
+        KeyError("MemTotal"),
+        ImportError("no numpy"),
+    ]
     names = [name for name, _ in module.looks(None, None)]
     looks: list[module.Look] = [
         (name, lambda error=errors[k % 4]: fail(error))  # type: ignore[misc]
@@ -99,7 +110,9 @@ def test_whatever_fails_the_page_is_written() -> None:
     checks = module.examine(looks)
     assert [(check.name, check.state) for check in checks] == [(name, WARNING) for name in names]
     assert all(check.sentence.startswith("could not be checked (") for check in checks)
-    assert module.written(checks)[-1] == f"problems: 0, warnings: {len(names)}, of {len(names)} checks"
+    assert (
+        module.written(checks)[-1] == f"problems: 0, warnings: {len(names)}, of {len(names)} checks"
+    )
 
 
 def test_the_page_names_neither_the_computer_nor_the_user(
@@ -125,7 +138,9 @@ def test_a_broken_numpy_is_a_line_not_the_end() -> None:
         "import sys; sys.modules.update(dict.fromkeys(['numpy', 'onnxruntime', 'soundfile'])); "
         "from edgeae.runtime.commands.cli import main; sys.argv[1:] = ['doctor']; main()"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (ended.returncode, ended.stderr) == (2, "")
     assert "problem  libsndfile" in ended.stdout
     assert "could not be checked (ModuleNotFoundError" in " ".join(ended.stdout.split())

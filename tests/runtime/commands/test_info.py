@@ -22,7 +22,11 @@ def test_info_as_json_tells_the_artifact_and_its_passed_self_test(
     assert run_command(["info", str(path), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert (values["file"], values["bytes"]) == (str(path), path.stat().st_size)
-    assert (values["head"], values["machine"], values["calibration_windows"]) == ("gaussian", None, 0)
+    assert (values["head"], values["machine"], values["calibration_windows"]) == (
+        "gaussian",
+        None,
+        0,
+    )
     assert values["threshold"]["false_alarms"] == "1/day"
     assert values["mel"]["n_mels"] == 128
     assert values["provenance"]["data"]["recordings"] == 48
@@ -39,11 +43,20 @@ def test_info_in_words_names_every_value(trained: Any, capsys: pytest.CaptureFix
     assert lines[-1].split(maxsplit=1)[1].startswith("self-test passed")
     assert "  n_mels                128" in lines
     assert "    licence             not stated" in lines
-    assert max(len(line) for line in lines if not line.startswith(("file", "support", "selftest"))) <= 100
+    assert (
+        max(len(line) for line in lines if not line.startswith(("file", "support", "selftest")))
+        <= 100
+    )
 
 
 def test_what_is_nested_stands_on_lines_of_its_own_and_an_array_is_its_shape_and_range() -> None:
-    value = {"a": {"b": [1, 2.5]}, "c": [{"d": None}, {"d": True}], "e": np.array([[1.0, -2.0]]), "f": {}, "g": []}
+    value = {
+        "a": {"b": [1, 2.5]},
+        "c": [{"d": None}, {"d": True}],
+        "e": np.array([[1.0, -2.0]]),
+        "f": {},
+        "g": [],
+    }
     assert list(written("top", value)) == [
         "top",
         "  a",
@@ -76,11 +89,15 @@ def test_a_tampered_artifact_exits_with_3(
 ) -> None:
     artifact = Artifact.read(trained.int8)
     expected = artifact.sections["selftest"]
-    artifact.with_sections(selftest={**expected, key: expected[key] + 0.01}).write(tmp_path / "bad.onnx")
+    artifact.with_sections(selftest={**expected, key: expected[key] + 0.01}).write(
+        tmp_path / "bad.onnx"
+    )
     assert run_command(["info", str(tmp_path / "bad.onnx")]) == 3
     out, err = capsys.readouterr()
     assert "self-test failed" in out  # what is in the file is shown all the same
-    assert err.startswith(f"edgeae: {tmp_path / 'bad.onnx'}: self-test failed: the score is off by 0.01")
+    assert err.startswith(
+        f"edgeae: {tmp_path / 'bad.onnx'}: self-test failed: the score is off by 0.01"
+    )
 
 
 def test_a_changed_head_is_found_by_the_self_test(trained: Any) -> None:

@@ -60,7 +60,9 @@ def broken(trained: Any, tmp_path: Path) -> Path:
     """A recording of the machine with a loud tone."""
     samples, rate = soundfile.read(audio_files(trained.new / "train")[0])
     path = tmp_path / "broken.wav"
-    soundfile.write(path, samples + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(samples)) / rate), rate)
+    soundfile.write(
+        path, samples + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(samples)) / rate), rate
+    )
     return path
 
 
@@ -78,7 +80,9 @@ def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def scores(lines: Iterable[Line]) -> list[tuple[float, float, float]]:
-    return [(line["t"], line["score"], line["level_dbfs"]) for line in lines if line["type"] == "score"]
+    return [
+        (line["t"], line["score"], line["level_dbfs"]) for line in lines if line["type"] == "score"
+    ]
 
 
 def pipe_in(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
@@ -107,11 +111,16 @@ def test_the_scores_are_the_detector_s(run: Run, wav: Path, machine: Path) -> No
     assert scores(run(wav)[1]) == expected
 
 
-def test_wav_flac_and_npy_score_the_same(run: Run, wav: Path, sound: NDArray[np.int16], tmp_path: Path) -> None:
+def test_wav_flac_and_npy_score_the_same(
+    run: Run, wav: Path, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
     soundfile.write(tmp_path / "sound.flac", sound, RATE, "PCM_16")
     np.save(tmp_path / "sound.npy", log_mel(sound / np.float32(2**15)))
     _, lines, _ = run(wav, tmp_path / "sound.flac", tmp_path / "sound.npy")
-    by_file = [scores(line for line in lines if line["source"].endswith(end)) for end in (".wav", ".flac", ".npy")]
+    by_file = [
+        scores(line for line in lines if line["source"].endswith(end))
+        for end in (".wav", ".flac", ".npy")
+    ]
     assert by_file[0] == by_file[1]
     assert [found[:2] for found in by_file[2]] == [found[:2] for found in by_file[0]]
 
@@ -119,7 +128,9 @@ def test_wav_flac_and_npy_score_the_same(run: Run, wav: Path, sound: NDArray[np.
 def test_a_folder_is_its_recordings(run: Run, trained: Any) -> None:
     code, lines, _ = run(trained.new / "test")
     assert code == 0
-    assert [line["source"] for line in lines] == [str(path) for path in audio_files(trained.new / "test")]
+    assert [line["source"] for line in lines] == [
+        str(path) for path in audio_files(trained.new / "test")
+    ]
 
 
 def test_an_empty_folder_is_refused(run: Run, tmp_path: Path) -> None:
@@ -167,7 +178,9 @@ def test_a_pipe_s_duration_is_cut_to_the_sample(
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x01", bytes(16000)])
-def test_a_pipe_that_ends_before_the_first_score_fails(run: Run, raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_ends_before_the_first_score_fails(
+    run: Run, raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipe_in(monkeypatch, raw)
     code, lines, err = run("-")
     assert code == 2
@@ -175,28 +188,36 @@ def test_a_pipe_that_ends_before_the_first_score_fails(run: Run, raw: bytes, mon
     assert "at least 1.02 s is needed" in err
 
 
-def test_raw_pcm_that_is_not_a_number_gives_no_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_pcm_that_is_not_a_number_gives_no_score(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipe_in(monkeypatch, np.full(RATE * 12, np.nan, "<f4").tobytes())
     code, lines, err = run("-", "--format", "FLOAT_LE")
     assert (code, scores(lines)) == (2, [])
     assert "not numbers" in err
 
 
-def test_a_recording_in_the_place_of_raw_pcm_is_refused(run: Run, wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_in_the_place_of_raw_pcm_is_refused(
+    run: Run, wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipe_in(monkeypatch, wav.read_bytes())
     code, lines, err = run("-")
     assert (code, scores(lines)) == (2, [])
     assert "stdin begins as a WAV file" in err
 
 
-def test_a_channel_that_raw_pcm_does_not_have_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_that_raw_pcm_does_not_have_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipe_in(monkeypatch, bytes(100))
     code, _, err = run("-", "--channel", 1)
     assert code == 2
     assert "--channel 1" in err
 
 
-def test_a_device_scores_as_the_file(run: Run, wav: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice) -> None:
+def test_a_device_scores_as_the_file(
+    run: Run, wav: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
     alsa_device(sound)
     code, lines, _ = run("--device", "hw:1", "--duration", len(sound) / RATE)
     assert code == 0
@@ -204,13 +225,19 @@ def test_a_device_scores_as_the_file(run: Run, wav: Path, sound: NDArray[np.int1
     assert {line["source"] for line in lines} == {"hw:1"}
 
 
-def test_a_device_begins_and_ends_with_a_status(run: Run, sound: NDArray[np.int16], alsa_device: AlsaDevice) -> None:
+def test_a_device_begins_and_ends_with_a_status(
+    run: Run, sound: NDArray[np.int16], alsa_device: AlsaDevice
+) -> None:
     alsa_device(sound)
     _, lines, _ = run("--device", "hw:1", "--duration", 12)
     statuses = [line for line in lines if line["type"] == "status"]
     assert [status["state"] for status in statuses] == ["listening", "stopped"]
     assert [status["t"] for status in statuses] == [0, 12]
-    assert (statuses[0]["samplerate"], statuses[0]["channels"], statuses[0]["format"]) == (RATE, 1, "S16_LE")
+    assert (statuses[0]["samplerate"], statuses[0]["channels"], statuses[0]["format"]) == (
+        RATE,
+        1,
+        "S16_LE",
+    )
     assert statuses[1]["windows"] == len(scores(lines))
 
 
@@ -292,7 +319,12 @@ def test_a_gap_is_told_and_the_time_goes_on(
     code, lines, _ = run("--device", "hw:1")
     assert code == 0
     [gap] = [line for line in lines if line["type"] == "gap"]
-    assert (gap["t"], gap["frames"], gap["reason"], gap["source"]) == (13.0, 32000, "overrun", "hw:1")
+    assert (gap["t"], gap["frames"], gap["reason"], gap["source"]) == (
+        13.0,
+        32000,
+        "overrun",
+        "hw:1",
+    )
     after = lines[lines.index(gap) + 1 :]
     assert after[0]["t"] == pytest.approx(13 + 4.096, abs=0.032)  # a whole new window
     assert after[-1]["t"] == 25.0
@@ -330,11 +362,17 @@ def test_a_signal_before_the_first_score_ends_quietly(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_signal_ends_a_live_process_with_a_status_line(
-    machine: Path, sound: NDArray[np.int16], alsa_microphone: Callable[..., Any], number: signal.Signals, code: int
+    machine: Path,
+    sound: NDArray[np.int16],
+    alsa_microphone: Callable[..., Any],
+    number: signal.Signals,
+    code: int,
 ) -> None:
     hanging = alsa_microphone(sound, seconds=0.001)
     command = [*MAIN, "run", str(machine), "--device", "hw:1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         lines = [process.stdout.readline(), process.stdout.readline()]
         assert hanging.wait(30)
@@ -347,11 +385,15 @@ def test_a_signal_ends_a_live_process_with_a_status_line(
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_reader_that_goes_away_ends_the_process_quietly(machine: Path, normal: Path, options: list[str]) -> None:
+def test_a_reader_that_goes_away_ends_the_process_quietly(
+    machine: Path, normal: Path, options: list[str]
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [*MAIN, "run", str(machine), str(normal), *options]
-    process = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    process = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
     os.close(writer)
     assert (process.returncode, process.stderr) == (0, "")
 
@@ -391,8 +433,12 @@ def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
     assert "dB louder, steady" in event["sentence"]
 
 
-def test_silence_is_told_and_starts_no_alarm(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "off.wav", np.concatenate([np.zeros_like(sound), sound]), RATE, "PCM_16")
+def test_silence_is_told_and_starts_no_alarm(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
+    soundfile.write(
+        tmp_path / "off.wav", np.concatenate([np.zeros_like(sound), sound]), RATE, "PCM_16"
+    )
     code, lines, _ = run(tmp_path / "off.wav", "--fail-on-anomaly")
     assert [line["type"] for line in lines[:2]] == ["status", "score"]
     statuses = [line for line in lines if line["type"] == "status"]
@@ -408,7 +454,9 @@ def test_silence_is_told_and_starts_no_alarm(run: Run, sound: NDArray[np.int16],
     assert code == int(any(line["anomaly"] for line in after))
 
 
-def test_an_alarm_outlasts_a_microphone_that_falls_silent(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
+def test_an_alarm_outlasts_a_microphone_that_falls_silent(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
     tone = sound / 2**15 + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
     soundfile.write(tmp_path / "off.wav", np.concatenate([tone, np.zeros(20 * RATE)]), RATE)
     _, lines, _ = run(tmp_path / "off.wav")
@@ -429,14 +477,18 @@ def test_a_microphone_of_another_rate_is_the_cause_of_its_alarm(
     assert "the microphone or its rate changed" in event["sentence"]
 
 
-def test_without_json_the_lines_are_words(machine: Path, broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_json_the_lines_are_words(
+    machine: Path, broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_command(["run", str(machine), str(broken)]) == 0
     out = capsys.readouterr().out
     assert out.startswith(str(broken))
     assert "ANOMALY" in out
 
 
-def test_a_bad_file_is_named_and_the_others_are_scored(run: Run, normal: Path, broken: Path, tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_the_others_are_scored(
+    run: Run, normal: Path, broken: Path, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF but no more")
     code, lines, err = run(normal, bad, tmp_path / "missing.wav", broken)
@@ -446,7 +498,9 @@ def test_a_bad_file_is_named_and_the_others_are_scored(run: Run, normal: Path, b
     assert f"{tmp_path / 'missing.wav'}: no such file" in err
 
 
-def test_a_file_that_breaks_off_has_no_score_at_all(run: Run, sound: NDArray[np.int16], tmp_path: Path) -> None:
+def test_a_file_that_breaks_off_has_no_score_at_all(
+    run: Run, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
     path = tmp_path / "cut.flac"
     soundfile.write(path, sound, RATE, "PCM_16")
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
@@ -469,7 +523,9 @@ def test_a_missing_device_exits_with_4(run: Run) -> None:
     assert "hw:CARD=NoSuchCard,DEV=0" in err
 
 
-@pytest.mark.parametrize("damage", [lambda model: b"not onnx", lambda model: model[: len(model) // 2]])
+@pytest.mark.parametrize(
+    "damage", [lambda model: b"not onnx", lambda model: model[: len(model) // 2]]
+)
 def test_a_foreign_or_truncated_artifact_exits_with_3(
     run: Run, machine: Path, normal: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
@@ -493,7 +549,10 @@ def test_an_artifact_that_computes_otherwise_exits_with_3(
 
 
 def test_no_artifact_exits_with_3(
-    normal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    normal: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EDGEAE_MODEL", raising=False)
@@ -544,7 +603,9 @@ def test_a_second_of_sound_after_a_gap_is_not_judged(
     assert max(line["t"] for line in lines if line["type"] == "score") <= 11.0
 
 
-def test_a_place_that_cannot_be_read_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
+def test_a_place_that_cannot_be_read_is_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, wav: Path
+) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "sound.wav")
 

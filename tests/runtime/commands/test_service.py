@@ -23,7 +23,13 @@ from edgeae.runtime.service import unit as unit_module
 from edgeae.runtime.service.request import OPTIONS, Request
 from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit
 
-PLAN: dict[str, Any] = {"name": None, "user": None, "network": False, "watchdog": 120, "memory": "200M"}
+PLAN: dict[str, Any] = {
+    "name": None,
+    "user": None,
+    "network": False,
+    "watchdog": 120,
+    "memory": "200M",
+}
 
 
 @click.command("run")
@@ -50,7 +56,10 @@ def everything(**_: Any) -> None:
 def artifact(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("service") / "pump 3.onnx"
     found = calibrate_files(
-        Detector.load(trained.int8), audio_files(trained.new / "train"), machine="Pump 3 (east)", report=print
+        Detector.load(trained.int8),
+        audio_files(trained.new / "train"),
+        machine="Pump 3 (east)",
+        report=print,
     )
     found.artifact.write(path)
     return path
@@ -81,10 +90,21 @@ def refusal(artifact: Path, *arguments: str, **options: Any) -> str:
 
 
 def test_it_prints_a_unit_that_runs_exactly_these_arguments(
-    artifact: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    artifact: Path,
+    installed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(artifact.parent)
-    arguments = ["pump 3.onnx", "-D", "hw:CARD=Device,DEV=0", "--json", "--track", "track.json", "--track-days=2"]
+    arguments = [
+        "pump 3.onnx",
+        "-D",
+        "hw:CARD=Device,DEV=0",
+        "--json",
+        "--track",
+        "track.json",
+        "--track-days=2",
+    ]
     assert run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"]) == 0
     text = capsys.readouterr().out
     expected = f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json --track track.json --track-days=2'
@@ -95,34 +115,59 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
     assert "\nPrivateNetwork=yes\n" in text
 
 
-def test_the_artifact_that_run_would_take_is_named(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_artifact_that_run_would_take_is_named(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EDGEAE_MODEL", str(artifact))
     unit = plan(Request.parse(["--device", "hw:1"], run), **PLAN)
     assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "120"]
 
 
-def test_an_artifact_by_a_relative_path_is_named_once(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_artifact_by_a_relative_path_is_named_once(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(artifact.parent)
-    unit = plan(Request.parse([f"./{artifact.name}", "--device", "hw:1", "--wait-device", "5"], run), **PLAN)
+    unit = plan(
+        Request.parse([f"./{artifact.name}", "--device", "hw:1", "--wait-device", "5"], run), **PLAN
+    )
     assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "5"]
 
 
-def test_a_watchdog_that_bites_before_the_first_score_is_refused(trained: Any, tmp_path: Path) -> None:
+def test_a_watchdog_that_bites_before_the_first_score_is_refused(
+    trained: Any, tmp_path: Path
+) -> None:
     changed = Artifact.read(trained.int8)
     head = {**changed.sections["head"], "machine": "pump", "window": 60.0}
     changed.with_sections(head=head).write(tmp_path / "slow.onnx")
-    with pytest.raises(ConfigError, match=r"--watchdog 120: a score needs 60 s .* give 150 or more"):
+    with pytest.raises(
+        ConfigError, match=r"--watchdog 120: a score needs 60 s .* give 150 or more"
+    ):
         plan(Request.parse([str(tmp_path / "slow.onnx"), "--device", "hw:1"], run), **PLAN)
 
 
 def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path) -> None:
     assert {parameter.name for parameter in everything.params} >= set(OPTIONS)
     options = [parameter for parameter in run.params if isinstance(parameter, click.Option)]
-    assert {option.name for option in options if isinstance(option.type, click.Path)} <= set(OPTIONS)
-    unit = planned(
-        artifact, "--device", "hw:2", "--log", "lines.jsonl", "--clips", "clips", "--mqtt", "mqtt://10.0.0.5"
+    assert {option.name for option in options if isinstance(option.type, click.Path)} <= set(
+        OPTIONS
     )
-    assert (unit.writable, unit.peers, unit.secrets, unit.quiet) == ([], frozenset(["10.0.0.5"]), True, True)
+    unit = planned(
+        artifact,
+        "--device",
+        "hw:2",
+        "--log",
+        "lines.jsonl",
+        "--clips",
+        "clips",
+        "--mqtt",
+        "mqtt://10.0.0.5",
+    )
+    assert (unit.writable, unit.peers, unit.secrets, unit.quiet) == (
+        [],
+        frozenset(["10.0.0.5"]),
+        True,
+        True,
+    )
     unit = planned(artifact, "--metrics", "127.0.0.1:9464", "--webhook", "http://localhost/hook")
     assert (unit.peers, unit.secrets) == (frozenset([LOCALHOST]), True)
     unit = planned(artifact, "--metrics", "127.0.0.1:9464")
@@ -138,7 +183,9 @@ def test_files_with_a_folder_are_written_where_the_user_may(artifact: Path, tmp_
     shared.mkdir()
     arguments = ["--log", str(shared / "lines.jsonl"), "--clips", str(shared)]
     assert set(planned(artifact, *arguments, user="root").writable) == {shared}
-    assert refusal(artifact, *arguments).startswith(f"--log {shared}/lines.jsonl: a service of its own user may not")
+    assert refusal(artifact, *arguments).startswith(
+        f"--log {shared}/lines.jsonl: a service of its own user may not"
+    )
     shared.chmod(0o777)
     assert set(planned(artifact, *arguments).writable) == {shared}
     assert "create it first" in refusal(artifact, "--clips", str(tmp_path / "missing"))
@@ -162,10 +209,14 @@ def test_the_program_of_a_hook_can_be_read(artifact: Path, tmp_path: Path) -> No
         assert "is no program; give its absolute path" in refusal(artifact, "--on-event", command)
 
 
-def test_an_artifact_that_only_its_owner_may_read_is_refused(artifact: Path, tmp_path: Path) -> None:
+def test_an_artifact_that_only_its_owner_may_read_is_refused(
+    artifact: Path, tmp_path: Path
+) -> None:
     closed = Path(shutil.copy(artifact, tmp_path / "closed.onnx"))
     closed.chmod(0o600)
-    assert refusal(closed).startswith(f"{closed}: a service of its own user may not read it; run chmod o+r")
+    assert refusal(closed).startswith(
+        f"{closed}: a service of its own user may not read it; run chmod o+r"
+    )
     assert planned(closed, user="root").user == "root"
 
 
@@ -177,7 +228,9 @@ def test_a_folder_that_only_its_owner_may_enter_is_refused(
     inside = Path(shutil.copy(artifact, folder / "machine.onnx"))
     assert planned(inside).readable  # hidden: only the file itself is shown
     monkeypatch.setattr(unit_module, "HIDDEN", (tmp_path / ".venv",))
-    assert refusal(inside).startswith(f"{folder}: a service of its own user may not read it; run chmod o+x")
+    assert refusal(inside).startswith(
+        f"{folder}: a service of its own user may not read it; run chmod o+x"
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,7 +246,9 @@ def test_a_folder_that_only_its_owner_may_enter_is_refused(
         ([], {"memory": "much"}, "give 100M or more"),
     ],
 )
-def test_what_cannot_work_is_refused(artifact: Path, arguments: list[str], options: dict[str, Any], said: str) -> None:
+def test_what_cannot_work_is_refused(
+    artifact: Path, arguments: list[str], options: dict[str, Any], said: str
+) -> None:
     told = refusal(artifact, *arguments, **options)
     assert said in told
     assert "secret" not in told
@@ -218,7 +273,9 @@ def test_arguments_that_run_would_refuse_are_refused(
     assert said in err
 
 
-def test_an_artifact_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_artifact_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_command(["service", str(tmp_path / "missing.onnx"), "--device", "hw:1"]) == 3
     assert "cannot be read" in capsys.readouterr().err
 
@@ -228,7 +285,9 @@ def test_an_artifact_of_no_machine_needs_a_name(trained: Any) -> None:
     assert planned(trained.int8, name="east").name == "edgeae-east"
 
 
-def test_without_the_command_there_is_no_service(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_command_there_is_no_service(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["pytest"])
     monkeypatch.setattr(sys, "executable", "/nowhere/bin/python")
     assert "needs edgeae in a virtual environment" in refusal(artifact)
@@ -262,19 +321,31 @@ def test_install_writes_the_unit_and_starts_it(
     assert run_command([*arguments, "--install"]) == 0
     assert (systemctl / "units" / "edgeae-pump-3-east.service").read_text() == text
     unit = "edgeae-pump-3-east.service"
-    assert (systemctl / "told").read_text().splitlines() == ["daemon-reload", f"enable {unit}", f"restart {unit}"]
+    assert (systemctl / "told").read_text().splitlines() == [
+        "daemon-reload",
+        f"enable {unit}",
+        f"restart {unit}",
+    ]
     out, err = capsys.readouterr()
     assert (out, "systemctl status edgeae-pump-3-east" in err) == ("", True)
 
 
-def test_what_systemctl_refuses_is_told(artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_systemctl_refuses_is_told(
+    artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (systemctl / "fails").write_text("enable")
     assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
-    assert "systemctl enable edgeae-pump-3-east.service failed (Unit is masked);" in capsys.readouterr().err
+    assert (
+        "systemctl enable edgeae-pump-3-east.service failed (Unit is masked);"
+        in capsys.readouterr().err
+    )
 
 
 def test_only_root_installs(
-    artifact: Path, systemctl: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    artifact: Path,
+    systemctl: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
@@ -303,7 +374,9 @@ print(denied, len(list(folder.glob("*.flac"))))
 """
 
 
-def test_nothing_that_listens_needs_memory_that_is_writable_and_executable(artifact: Path, tmp_path: Path) -> None:
+def test_nothing_that_listens_needs_memory_that_is_writable_and_executable(
+    artifact: Path, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", LISTENER, str(artifact), str(tmp_path / "clips")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

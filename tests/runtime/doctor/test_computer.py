@@ -23,7 +23,12 @@ CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
         ("50000", "warning", "under-voltage, throttled since the start", "power supply"),
         ("50005", "problem", "under-voltage, throttled now", "power supply"),
         ("80008", "warning", "soft temperature limit now", "cool it"),
-        ("d0008", "warning", "soft temperature limit now; under-voltage, throttled since the start", "power supply"),
+        (
+            "d0008",
+            "warning",
+            "soft temperature limit now; under-voltage, throttled since the start",
+            "power supply",
+        ),
     ],
 )
 def test_power_is_told_by_the_firmware(
@@ -40,7 +45,9 @@ def test_power_is_told_by_the_tool_where_there_is_no_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("alarm", "state"), [("0", "ok"), ("1", "problem")])
-def test_power_is_told_by_the_sensor_where_there_is_nothing_else(tmp_path: Path, alarm: str, state: str) -> None:
+def test_power_is_told_by_the_sensor_where_there_is_nothing_else(
+    tmp_path: Path, alarm: str, state: str
+) -> None:
     write(tmp_path / "sys/class/hwmon/hwmon0/name", "cpu_thermal")
     write(tmp_path / "sys/class/hwmon/hwmon1/name", "rpi_volt")
     write(tmp_path / "sys/class/hwmon/hwmon1/in0_lcrit_alarm", alarm)
@@ -61,7 +68,9 @@ def test_power_that_nobody_tells_is_no_failure(tmp_path: Path) -> None:
         ("", "ok", "model not told: no asimd, no asimddp, no i8mm"),
     ],
 )
-def test_the_processor_tells_what_int8_gains_from(tmp_path: Path, cpuinfo: str, state: str, sentence: str) -> None:
+def test_the_processor_tells_what_int8_gains_from(
+    tmp_path: Path, cpuinfo: str, state: str, sentence: str
+) -> None:
     write(tmp_path / "proc/cpuinfo", cpuinfo)
     found = computer.processor(tmp_path)
     assert (found.state, found.sentence) == (state, sentence)
@@ -85,10 +94,21 @@ def test_a_userland_of_32_bits_is_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("governor", "driver", "state"),
-    [("ondemand", "cpufreq-dt", "ok"), ("powersave", "cpufreq-dt", "warning"), ("powersave", "intel_pstate", "ok")],
+    [
+        ("ondemand", "cpufreq-dt", "ok"),
+        ("powersave", "cpufreq-dt", "warning"),
+        ("powersave", "intel_pstate", "ok"),
+    ],
 )
-def test_cores_tell_their_governor_and_frequency(tmp_path: Path, governor: str, driver: str, state: str) -> None:
-    for name, value in {"governor": governor, "driver": driver, "cur_freq": "600000", "max_freq": "1800000"}.items():
+def test_cores_tell_their_governor_and_frequency(
+    tmp_path: Path, governor: str, driver: str, state: str
+) -> None:
+    for name, value in {
+        "governor": governor,
+        "driver": driver,
+        "cur_freq": "600000",
+        "max_freq": "1800000",
+    }.items():
         write(tmp_path / CPUFREQ / f"scaling_{name}", value)
     write(tmp_path / "proc/loadavg", "0.52 0.58 0.59 1/389 5432")
     found = computer.cores(tmp_path)

@@ -53,7 +53,9 @@ def test_the_libraries_of_this_computer_are_told() -> None:
     ]
 
 
-def test_a_missing_libasound_is_a_warning_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_libasound_is_a_warning_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def missing(_: str) -> None:
         raise OSError("cannot open shared object file")
 
@@ -67,7 +69,11 @@ def test_a_missing_libasound_is_a_warning_that_says_what_to_install(monkeypatch:
 def test_a_missing_libsndfile_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     found = next(iter(installation.libraries()))
-    assert (found.name, found.state, found.advice) == ("libsndfile", "problem", "sudo apt-get install libsndfile1")
+    assert (found.name, found.state, found.advice) == (
+        "libsndfile",
+        "problem",
+        "sudo apt-get install libsndfile1",
+    )
 
 
 @pytest.mark.parametrize(("info", "state"), [((3, 11, 2), "ok"), ((3, 14, 0), "warning")])
@@ -88,7 +94,10 @@ def test_the_environment_is_told_without_secrets_and_without_what_is_not_ours() 
             "PATH": "/usr/bin",
         }
     )
-    assert found.sentence == "EDGEAE_BROKER=mqtt://***@broker; EDGEAE_MQTT_PASSWORD=***; OMP_NUM_THREADS=1"
+    assert (
+        found.sentence
+        == "EDGEAE_BROKER=mqtt://***@broker; EDGEAE_MQTT_PASSWORD=***; OMP_NUM_THREADS=1"
+    )
     assert installation.environment({}).sentence.startswith("no variable of EDGEAE_*, ")
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from edgeae.runtime.doctor.masking import MASK, page, variable
 
 ANY = st.text(max_size=30)
-NAMES = st.sampled_from(["PASSWORD", "MQTT_PASS", "TOKEN", "API_KEY", "secret", "Credentials", "BASIC_AUTH", "PWD"])
+NAMES = st.sampled_from(
+    ["PASSWORD", "MQTT_PASS", "TOKEN", "API_KEY", "secret", "Credentials", "BASIC_AUTH", "PWD"]
+)
 
 
 @given(NAMES, ANY)
@@ -16,13 +18,17 @@ def test_a_variable_that_is_named_like_a_secret_is_gone(name: str, value: str) -
 
 
 @given(ANY, ANY, st.sampled_from(["mqtt://", "https://", "", "mqtts://broker://"]))
-def test_a_login_before_a_host_is_gone_whatever_its_characters(user: str, password: str, scheme: str) -> None:
+def test_a_login_before_a_host_is_gone_whatever_its_characters(
+    user: str, password: str, scheme: str
+) -> None:
     shown = variable("EDGEAE_BROKER", f"{scheme}{user}:hunter2{password}@broker.example:1883/topic")
     assert "hunter2" not in shown
 
 
 @given(ANY, NAMES, st.sampled_from(["=", ": ", " = "]), ANY)
-def test_what_is_assigned_to_a_secret_in_a_value_is_gone(before: str, name: str, sign: str, after: str) -> None:
+def test_what_is_assigned_to_a_secret_in_a_value_is_gone(
+    before: str, name: str, sign: str, after: str
+) -> None:
     assert "hunter2" not in variable("EDGEAE_OPTIONS", f"{before} {name}{sign}hunter2{after}")
 
 
@@ -37,7 +43,9 @@ def test_the_host_of_a_login_stays() -> None:
     assert shown == "mqtt://***@broker.example:1883/topic"
 
 
-@pytest.mark.parametrize("value", ["/srv/fan.onnx", "1", "hw:CARD=Device,DEV=0", "usb:0d8c:013c", "mqtt://broker:1883"])
+@pytest.mark.parametrize(
+    "value", ["/srv/fan.onnx", "1", "hw:CARD=Device,DEV=0", "usb:0d8c:013c", "mqtt://broker:1883"]
+)
 def test_what_is_no_secret_is_shown(value: str) -> None:
     assert variable("EDGEAE_MODEL", value) == value
 
@@ -63,9 +71,15 @@ def test_a_value_cannot_write_lines_of_its_own() -> None:
     ],
 )
 def test_home_host_and_serial_numbers_are_masked(text: str, expected: str) -> None:
-    assert page(text, home="/home/alice", host="greenhouse-7.lan", serials=["AB12CD", "A B", "1"]) == expected
+    assert (
+        page(text, home="/home/alice", host="greenhouse-7.lan", serials=["AB12CD", "A B", "1"])
+        == expected
+    )
 
 
 @pytest.mark.parametrize("host", ["", "localhost", "raspberrypi", "edgeae"])
 def test_a_host_name_that_says_nothing_stays(host: str) -> None:
-    assert page("edgeae on raspberrypi / localhost", home="/", host=host) == "edgeae on raspberrypi / localhost"
+    assert (
+        page("edgeae on raspberrypi / localhost", home="/", host=host)
+        == "edgeae on raspberrypi / localhost"
+    )

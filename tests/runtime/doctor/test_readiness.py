@@ -38,9 +38,9 @@ def devices(kernel: Kernel, named: str | None = None) -> list[Check]:
 
 def test_a_calibrated_artifact_is_told_with_its_machine(trained: Any, tmp_path: Path) -> None:
     recordings = audio_files(trained.new / "train")
-    calibrate_files(Detector.load(trained.int8), recordings, machine="pump-3", report=print).artifact.write(
-        tmp_path / "pump-3.onnx"
-    )
+    calibrate_files(
+        Detector.load(trained.int8), recordings, machine="pump-3", report=print
+    ).artifact.write(tmp_path / "pump-3.onnx")
     found = readiness.artifact(tmp_path / "pump-3.onnx")
     assert found.state == "ok"
     assert found.sentence.startswith(
@@ -54,7 +54,9 @@ def test_an_artifact_of_no_machine_is_a_warning(trained: Any) -> None:
     assert ", float, machine none, self-test passed" in found.sentence
 
 
-def test_no_artifact_is_a_warning_until_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_artifact_is_a_warning_until_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EDGEAE_MODEL", raising=False)
     found = readiness.artifact(None)
@@ -75,16 +77,24 @@ def test_a_damaged_artifact_is_a_problem(trained: Any, tmp_path: Path) -> None:
 def test_an_artifact_that_computes_otherwise_is_a_problem(trained: Any, tmp_path: Path) -> None:
     artifact = Artifact.read(trained.int8)
     expected = artifact.sections["selftest"]
-    artifact.with_sections(selftest={**expected, "score": expected["score"] + 1}).write(tmp_path / "bad.onnx")
+    artifact.with_sections(selftest={**expected, "score": expected["score"] + 1}).write(
+        tmp_path / "bad.onnx"
+    )
     found = readiness.artifact(tmp_path / "bad.onnx")
-    assert (found.state, "self-test failed: the score is off by 1" in found.sentence) == ("problem", True)
+    assert (found.state, "self-test failed: the score is off by 1" in found.sentence) == (
+        "problem",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     ("ended", "verdict"),
     [
         (subprocess.CompletedProcess([], -signal.SIGILL, "", ""), "self-test killed by SIGILL"),
-        (subprocess.CompletedProcess([], 2, "", "a\nedgeae: no numpy\n"), "self-test not done: edgeae: no numpy"),
+        (
+            subprocess.CompletedProcess([], 2, "", "a\nedgeae: no numpy\n"),
+            "self-test not done: edgeae: no numpy",
+        ),
         (subprocess.CompletedProcess([], 2, "", ""), "self-test not done: no word why"),
         (subprocess.TimeoutExpired([], 120), "self-test not done in 120 s"),
     ],
@@ -110,8 +120,12 @@ def test_a_device_tells_what_it_accepts_and_hears(kernel: Kernel, alsa_device: A
     assert found.sentence.endswith("peak -12.0 dBFS, RMS -15.1 dBFS")
 
 
-@pytest.mark.parametrize("name", ["usb:0D8C:013c", "usb-path:1-1.2", "card:Device", "hw:1", "hw:1,0"])
-def test_the_device_that_is_named_is_found_among_all(kernel: Kernel, alsa_device: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["usb:0D8C:013c", "usb-path:1-1.2", "card:Device", "hw:1", "hw:1,0"]
+)
+def test_the_device_that_is_named_is_found_among_all(
+    kernel: Kernel, alsa_device: Any, name: str
+) -> None:
     alsa_device(TONE)
     assert [(check.name, check.state) for check in devices(kernel, name)] == [("device", "ok")]
 
@@ -124,7 +138,9 @@ def test_any_name_of_alsa_can_be_tried(kernel: Kernel, alsa_device: Any) -> None
 
 
 @pytest.mark.parametrize("name", ["usb:1234:5678", "usb:nonsense", "nonsense"])
-def test_a_named_device_that_is_not_there_is_a_problem(kernel: Kernel, alsa_device: Any, name: str) -> None:
+def test_a_named_device_that_is_not_there_is_a_problem(
+    kernel: Kernel, alsa_device: Any, name: str
+) -> None:
     alsa_device(TONE)
     last = devices(kernel, name)[-1]
     assert (last.name, last.state) == ("device", "problem")
@@ -153,7 +169,12 @@ def test_a_level_that_no_machine_has_is_warned_of(
     ],
 )
 def test_a_device_that_cannot_be_used_is_a_problem_if_it_is_the_one(
-    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, code: int, owner: str, named: str | None, state: str
+    kernel: Kernel,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    owner: str,
+    named: str | None,
+    state: str,
 ) -> None:
     write(kernel.procfs / "asound/card1/pcm0c/sub0/status", "state: RUNNING\nowner_pid   : 4711")
     write(kernel.procfs / "4711/comm", owner)
@@ -163,7 +184,9 @@ def test_a_device_that_cannot_be_used_is_a_problem_if_it_is_the_one(
     assert found.sentence.startswith("usb:0d8c:013c:AB12 (USB PnP, Audio): ")
 
 
-@pytest.mark.parametrize(("named", "name", "state"), [(None, "devices", "warning"), ("hw:1", "device", "problem")])
+@pytest.mark.parametrize(
+    ("named", "name", "state"), [(None, "devices", "warning"), ("hw:1", "device", "problem")]
+)
 def test_without_libasound_a_named_device_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, name: str, state: str
 ) -> None:

@@ -19,7 +19,10 @@ MOUNTS = """\
 
 def mounted(root: Path, place: Path, options: str = "rw", super_options: str = "rw") -> None:
     escaped = str(place).replace(" ", r"\040")
-    write(root / "proc/self/mountinfo", MOUNTS.format(place=escaped, options=options, super=super_options))
+    write(
+        root / "proc/self/mountinfo",
+        MOUNTS.format(place=escaped, options=options, super=super_options),
+    )
 
 
 def space(mib: int, files: int = 1000) -> SimpleNamespace:
@@ -27,7 +30,8 @@ def space(mib: int, files: int = 1000) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("free", "files", "state"), [(5000, 9, "ok"), (50, 9, "warning"), (5, 9, "problem"), (5000, 0, "problem")]
+    ("free", "files", "state"),
+    [(5000, 9, "ok"), (50, 9, "warning"), (5, 9, "problem"), (5000, 0, "problem")],
 )
 def test_a_disk_that_fills_up_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, files: int, state: str
@@ -41,8 +45,12 @@ def test_a_disk_that_fills_up_is_told(
     assert found.sentence.startswith(f"{place}: {free} MiB free, vfat")
 
 
-@pytest.mark.parametrize(("options", "super_options"), [("ro,noatime", "rw"), ("rw", "ro,errors=remount-ro")])
-def test_a_disk_that_cannot_be_written_is_told(tmp_path: Path, options: str, super_options: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "super_options"), [("ro,noatime", "rw"), ("rw", "ro,errors=remount-ro")]
+)
+def test_a_disk_that_cannot_be_written_is_told(
+    tmp_path: Path, options: str, super_options: str
+) -> None:
     mounted(tmp_path, tmp_path, options, super_options)
     found = system.disk(tmp_path, tmp_path)
     assert (found.state, "vfat, read-only" in found.sentence) == ("warning", True)
@@ -70,7 +78,10 @@ def test_a_clock_that_nobody_keeps_right_is_warned_of(state: bool | None, expect
 
 
 def test_the_system_tells_distribution_and_kernel(tmp_path: Path) -> None:
-    write(tmp_path / "etc/os-release", 'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian')
+    write(
+        tmp_path / "etc/os-release",
+        'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian',
+    )
     write(tmp_path / "proc/uptime", "7200.50 100.0")
     sentence = system.system(tmp_path).sentence
     assert sentence.startswith("Debian GNU/Linux 12 (bookworm), Linux ")
@@ -89,7 +100,9 @@ def test_a_user_outside_of_the_group_audio_is_told_how_to_get_in(
     assert (found.state, "usermod -aG audio" in found.advice) == (state, state == "warning")
 
 
-def test_a_device_that_the_user_may_not_open_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_the_user_may_not_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "dev/snd/pcmC1D0c", "")
     write(tmp_path / "dev/snd/pcmC1D0p", "")
     monkeypatch.setattr(os, "access", lambda *_: False)
@@ -101,13 +114,19 @@ def test_a_device_that_the_user_may_not_open_is_named(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("soft", "state"), [(1024, "ok"), (64, "warning")])
-def test_few_open_files_are_warned_of(monkeypatch: pytest.MonkeyPatch, soft: int, state: str) -> None:
+def test_few_open_files_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, soft: int, state: str
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, 4096))
     assert system.limits().state == state
 
 
 def test_who_started_the_process_is_told(tmp_path: Path) -> None:
-    unit = {"INVOCATION_ID": "0123", "NOTIFY_SOCKET": "/run/systemd/notify", "WATCHDOG_USEC": "30000000"}
+    unit = {
+        "INVOCATION_ID": "0123",
+        "NOTIFY_SOCKET": "/run/systemd/notify",
+        "WATCHDOG_USEC": "30000000",
+    }
     assert system.service(unit, tmp_path).sentence == (
         "started by systemd (NOTIFY_SOCKET, WATCHDOG_USEC, watchdog 30 s)"
     )

@@ -17,7 +17,9 @@ SMALL = MelSpec(sample_rate=8000, n_fft=256, hop=100, n_mels=20, f_max=4000.0)
 fixed = settings(derandomize=True, deadline=None, max_examples=60)
 
 
-@pytest.mark.parametrize(("spec", "sound"), [(spec, name) for spec, (_, names) in SPECS.items() for name in names])
+@pytest.mark.parametrize(
+    ("spec", "sound"), [(spec, name) for spec, (_, names) in SPECS.items() for name in names]
+)
 def test_agrees_with_librosa(spec: str, sound: str) -> None:
     mel = MelSpec(**SPECS[spec][0])
     with np.load(FILE) as golden:
@@ -41,14 +43,18 @@ def test_frame_k_covers_its_samples_and_no_others() -> None:
     np.testing.assert_array_equal(heard, [3, 4, 5])
 
 
-@pytest.mark.parametrize(("n", "frames"), [(0, 0), (1023, 0), (1024, 1), (1535, 1), (1536, 2), (16000, 30)])
+@pytest.mark.parametrize(
+    ("n", "frames"), [(0, 0), (1023, 0), (1024, 1), (1535, 1), (1536, 2), (16000, 30)]
+)
 def test_only_complete_frames_count(n: int, frames: int) -> None:
     assert log_mel(SAMPLES[:n]).shape == (frames, 128)
     assert MelSpec().n_frames(n) == frames
 
 
 def test_silence_is_the_floor() -> None:
-    np.testing.assert_allclose(log_mel(np.zeros(2000), MelSpec(floor_db=-70.0)), -70, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        log_mel(np.zeros(2000), MelSpec(floor_db=-70.0)), -70, rtol=0, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -67,7 +73,9 @@ def test_strided_samples_are_heard_the_same() -> None:
 @fixed
 @given(
     sizes=st.lists(st.integers(0, 5000), min_size=1, max_size=12),
-    spec=st.sampled_from([MelSpec(), MelSpec(scale="htk", n_mels=40), SMALL, MelSpec(hop=1024), MelSpec(hop=333)]),
+    spec=st.sampled_from(
+        [MelSpec(), MelSpec(scale="htk", n_mels=40), SMALL, MelSpec(hop=1024), MelSpec(hop=333)]
+    ),
 )
 def test_streaming_is_bit_identical_to_offline(sizes: list[int], spec: MelSpec) -> None:
     ends = np.minimum(np.cumsum([0, *sizes]), len(SAMPLES))
@@ -84,7 +92,9 @@ def test_a_frame_does_not_know_the_frames_beside_it(first: int, count: int) -> N
     start, end = first * spec.hop, (first + count - 1) * spec.hop + spec.n_fft
     alone = np.zeros_like(SAMPLES)
     alone[start:end] = SAMPLES[start:end]
-    np.testing.assert_array_equal(log_mel(alone, spec)[first : first + count], whole[first : first + count])
+    np.testing.assert_array_equal(
+        log_mel(alone, spec)[first : first + count], whole[first : first + count]
+    )
 
 
 @fixed
@@ -99,7 +109,9 @@ def test_after_a_reset_a_stream_begins_anew() -> None:
     stream = MelStream()
     stream.push(SAMPLES[:1500])
     stream.reset()
-    np.testing.assert_array_equal(list(stream.frames([SAMPLES[7000:12000]]))[-1], log_mel(SAMPLES[7000:12000]))
+    np.testing.assert_array_equal(
+        list(stream.frames([SAMPLES[7000:12000]]))[-1], log_mel(SAMPLES[7000:12000])
+    )
 
 
 def test_a_block_of_frames_is_given_as_soon_as_it_is_complete() -> None:

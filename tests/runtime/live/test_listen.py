@@ -52,7 +52,11 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def scores(lines: list[Line], source: str) -> list[tuple[float, float]]:
-    return [(line["t"], line["score"]) for line in lines if line["type"] == "score" and line["source"] == source]
+    return [
+        (line["t"], line["score"])
+        for line in lines
+        if line["type"] == "score" and line["source"] == source
+    ]
 
 
 def states(lines: list[Line]) -> list[str]:
@@ -78,36 +82,51 @@ def test_each_channel_scores_as_that_of_the_file(run: Run, machine: Path, stereo
         assert len(expected) == 13
 
 
-def test_each_channel_can_have_an_artifact_of_its_own(run: Run, machine: Path, other: Path, stereo: Path) -> None:
+def test_each_channel_can_have_an_artifact_of_its_own(
+    run: Run, machine: Path, other: Path, stereo: Path
+) -> None:
     _, lines, _ = run(machine, other, "--device", "hw:1", "--channels", "0,1", "--duration", 16)
     told = {line["source"]: line["machine"] for line in lines}
     assert told == {"hw:1 channel 0": "id_03", "hw:1 channel 1": "fan-2"}
-    assert {line["threshold"] for line in lines if line["machine"] == "fan-2" and line["type"] == "score"} == {-100.0}
+    assert {
+        line["threshold"]
+        for line in lines
+        if line["machine"] == "fan-2" and line["type"] == "score"
+    } == {-100.0}
     models = [line["model"] for line in lines if line.get("state") == "listening"]
     assert models == [str(machine), str(other)]
     assert stereo.is_file()
 
 
-def test_artifacts_of_one_network_share_its_session(machine: Path, other: Path, trained: Any) -> None:
+def test_artifacts_of_one_network_share_its_session(
+    machine: Path, other: Path, trained: Any
+) -> None:
     one, two, float_ = load_all([machine, other, trained.float_])
     assert one.network is two.network
     assert float_.network is not one.network
     assert (one.machine, two.machine) == ("id_03", "fan-2")
 
 
-def test_several_devices_are_heard_at_once(run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any) -> None:
+def test_several_devices_are_heard_at_once(
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any
+) -> None:
     alsa_device(sound)
     code, lines, _ = run(machine, "--device", "hw:1", "-D", "plughw:2,0", "--duration", 12)
     assert code == 0
     assert scores(lines, "hw:1") == scores(lines, "plughw:2,0")
-    assert [line["windows"] for line in lines if line.get("state") == "stopped"] == [len(scores(lines, "hw:1"))] * 2
+    assert [line["windows"] for line in lines if line.get("state") == "stopped"] == [
+        len(scores(lines, "hw:1"))
+    ] * 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["{machine}", "{machine}", "--device", "hw:1"], "2 artifacts for 1 sources"),
-        (["{machine}", "--device", "hw:1", "--channels", "0,1", "--channel", "0"], "in the place of --channel"),
+        (
+            ["{machine}", "--device", "hw:1", "--channels", "0,1", "--channel", "0"],
+            "in the place of --channel",
+        ),
         (["{machine}", "-", "--channels", "0,1"], "--channels is for --device"),
         (["{machine}", "--device", "hw:1", "--channels", "0,left"], "'left'"),
         (
@@ -116,13 +135,17 @@ def test_several_devices_are_heard_at_once(run: Run, machine: Path, sound: NDArr
         ),
     ],
 )
-def test_what_does_not_fit_together_is_refused(run: Run, machine: Path, arguments: list[str], sentence: str) -> None:
+def test_what_does_not_fit_together_is_refused(
+    run: Run, machine: Path, arguments: list[str], sentence: str
+) -> None:
     code, lines, err = run(*[argument.format(machine=machine) for argument in arguments])
     assert (code, lines) == (2, [])
     assert sentence in err
 
 
-def test_a_channel_that_the_device_lacks_ends_the_command(run: Run, machine: Path, stereo: Path) -> None:
+def test_a_channel_that_the_device_lacks_ends_the_command(
+    run: Run, machine: Path, stereo: Path
+) -> None:
     code, lines, err = run(machine, "--device", "hw:1", "--channels", f"0,{2**30}")
     assert (code, lines) == (4, [])
     assert f"has no channel {2**30}" in err
@@ -138,9 +161,21 @@ def test_lines_are_numbered_and_say_how_old_they_are(run: Run, machine: Path, st
     assert {line["age"] for line in run(machine, stereo)[1] if line["type"] == "score"} == {None}
 
 
-def test_several_sources_are_tracked_in_a_folder(run: Run, machine: Path, stereo: Path, tmp_path: Path) -> None:
+def test_several_sources_are_tracked_in_a_folder(
+    run: Run, machine: Path, stereo: Path, tmp_path: Path
+) -> None:
     (tmp_path / "tracks").mkdir()
-    run(machine, "--device", "hw:1", "--channels", "0,1", "--duration", 12, "--track", tmp_path / "tracks")
+    run(
+        machine,
+        "--device",
+        "hw:1",
+        "--channels",
+        "0,1",
+        "--duration",
+        12,
+        "--track",
+        tmp_path / "tracks",
+    )
     assert sorted(path.name for path in (tmp_path / "tracks").glob("[!.]*")) == [
         "hw-1-channel-0.json",
         "hw-1-channel-1.json",
@@ -156,7 +191,12 @@ def plan(alsa_plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Cal
 
 @pytest.mark.parametrize("code", [errno.ENODEV, errno.EIO])
 def test_a_microphone_that_is_unplugged_is_told_and_heard_again(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None], code: int
+    run: Run,
+    machine: Path,
+    sound: NDArray[np.int16],
+    alsa_device: Any,
+    plan: Callable[..., None],
+    code: int,
 ) -> None:
     alsa_device(sound)
     plan(200, -1, -1, code=code)
@@ -206,7 +246,10 @@ def test_one_device_of_two_is_enough(
     code, lines, _ = run(machine, "-D", "hw:1", "-D", "nonsense", "--duration", 12)
     assert code == 0
     assert len(scores(lines, "hw:1")) == 9  # of 12 s, in windows of 4.096 s
-    assert states([line for line in lines if line["source"] == "nonsense"]) == ["waiting", "stopped"]
+    assert states([line for line in lines if line["source"] == "nonsense"]) == [
+        "waiting",
+        "stopped",
+    ]
 
 
 def test_a_device_that_stays_away_can_be_given_up(
@@ -239,7 +282,10 @@ def test_waiting_for_a_device_is_not_part_of_the_duration(
     alsa_device(sound)
     plan(-1, -1, -1)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 60)
-    assert (code, states(lines)[:2]) == (2, ["waiting", "listening"])  # it came, for less than a window
+    assert (code, states(lines)[:2]) == (
+        2,
+        ["waiting", "listening"],
+    )  # it came, for less than a window
     plan(*[-1] * 1000)
     assert run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 0.3)[0] == 4
 
@@ -262,7 +308,11 @@ def test_the_duration_passes_while_a_device_is_lost(
 
 
 def test_sound_that_is_not_numbers_is_a_gap(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    machine: Path,
+    sound: NDArray[np.int16],
+    alsa_device: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class OnlyFloats(Alsa):
         def call(self, name: str, *arguments: Any) -> int:
@@ -286,7 +336,9 @@ def test_a_pipe_that_waits_ends_with_its_status_on_sigterm(
 ) -> None:
     reader, writer = os.pipe()
     command = [*MAIN, "run", str(machine), "-", "--json", "--track", str(tmp_path / "track.json")]
-    with subprocess.Popen(command, stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         feeder = threading.Thread(target=os.write, args=(writer, sound.tobytes()))
         feeder.start()
         assert process.stdout
@@ -305,7 +357,9 @@ def test_a_pipe_that_waits_ends_with_its_status_on_sigterm(
 def test_a_device_that_repeats_itself_is_not_judged(
     run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any
 ) -> None:
-    alsa_device(sound[: 8 * RATE])  # at the end of its file the device repeats its last period, or zeros, for ever
+    alsa_device(
+        sound[: 8 * RATE]
+    )  # at the end of its file the device repeats its last period, or zeros, for ever
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 30, "--fail-on-anomaly")
     told = [line["state"] for line in lines if line["type"] == "status"]
     assert told[:2] in (["listening", "stuck"], ["listening", "silence"])

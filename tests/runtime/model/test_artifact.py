@@ -30,8 +30,11 @@ SOUND = np.random.default_rng(0).uniform(-0.1, 0.1, 40000).astype(np.float32)
 fixed = settings(derandomize=True, deadline=None, max_examples=80)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 values = st.recursive(
-    scalars | st.fixed_dictionaries({"shape": scalars | st.lists(scalars, max_size=3), "float32": scalars}),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    scalars
+    | st.fixed_dictionaries({"shape": scalars | st.lists(scalars, max_size=3), "float32": scalars}),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -133,8 +136,12 @@ def test_arrays_survive_the_file(artifact: Artifact, array: NDArray[Any]) -> Non
         assert (read.dtype, read.shape) == (np.float32, array.shape)
 
 
-@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3).T, np.arange(6, dtype=">f4"), np.arange(6)[::2]])
-def test_arrays_of_any_layout_are_stored_as_float32(artifact: Artifact, array: NDArray[Any]) -> None:
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3).T, np.arange(6, dtype=">f4"), np.arange(6)[::2]]
+)
+def test_arrays_of_any_layout_are_stored_as_float32(
+    artifact: Artifact, array: NDArray[Any]
+) -> None:
     read = artifact.with_sections(provenance=array).sections["provenance"]
     np.testing.assert_array_equal(read, array)
     assert read.dtype == np.float32
@@ -149,7 +156,10 @@ def test_numpy_scalars_become_plain_values(artifact: Artifact) -> None:
 
 def test_a_new_artifact_has_every_section(artifact: Artifact) -> None:
     built = Artifact.build(artifact.network_bytes(), MelSpec(), explain={"a": 1})
-    assert Artifact.from_bytes(built.to_bytes()).sections == {**dict.fromkeys(SECTIONS[1:]), "explain": {"a": 1}}
+    assert Artifact.from_bytes(built.to_bytes()).sections == {
+        **dict.fromkeys(SECTIONS[1:]),
+        "explain": {"a": 1},
+    }
 
 
 # --- writing is atomic --------------------------------------------------------------------------
@@ -164,14 +174,18 @@ def test_writing_replaces_a_file(artifact: Artifact, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_the_old_file(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     path = tmp_path / "a.onnx"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match=r"a\.onnx: cannot be written \(No space left on device\)"):
+    with pytest.raises(
+        ConfigError, match=r"a\.onnx: cannot be written \(No space left on device\)"
+    ):
         artifact.write(path)
     assert {found: found.read_bytes() for found in tmp_path.iterdir()} == {path: b"old"}
 
@@ -191,7 +205,9 @@ def test_an_interruption_leaves_the_old_file(
 
 
 @pytest.mark.parametrize("name", ["missing/a.onnx", "folder"])
-def test_a_place_that_cannot_be_written_is_named(name: str, artifact: Artifact, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_named(
+    name: str, artifact: Artifact, tmp_path: Path
+) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=f"{name}: cannot be written"):
         artifact.write(tmp_path / name)
@@ -265,7 +281,9 @@ def huge(model: onnx.ModelProto) -> None:
 
 def control_flow(model: onnx.ModelProto) -> None:
     body = helper.make_graph([], "body", [], [])
-    model.graph.node.append(helper.make_node("If", ["c"], ["d"], then_branch=body, else_branch=body))
+    model.graph.node.append(
+        helper.make_node("If", ["c"], ["d"], then_branch=body, else_branch=body)
+    )
 
 
 def constant_of_shape(model: onnx.ModelProto) -> None:
@@ -297,15 +315,22 @@ def test_a_hostile_network_is_refused_before_a_session_is_made(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_an_array_with_something_that_is_no_number_is_refused(content: bytes, artifact: Artifact, value: float) -> None:
+def test_an_array_with_something_that_is_no_number_is_refused(
+    content: bytes, artifact: Artifact, value: float
+) -> None:
     mean = artifact.sections["head"]["mean"].copy()
     mean[5] = value
-    packed = {"shape": [len(mean)], "float32": base64.b64encode(mean.astype("<f4").tobytes()).decode()}
+    packed = {
+        "shape": [len(mean)],
+        "float32": base64.b64encode(mean.astype("<f4").tobytes()).decode(),
+    }
     head = {**json.loads(read_metadata(content, "edgeae.")["edgeae.head"]), "mean": packed}
     assert "not numbers" in refusal(with_entry(content, "head", json.dumps(head)))
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "[1, -Infinity]", '{"a": {"b": NaN}}'])
+@pytest.mark.parametrize(
+    "text", ["NaN", "Infinity", "1e999", "[1, -Infinity]", '{"a": {"b": NaN}}']
+)
 def test_a_value_that_is_no_number_is_refused(content: bytes, text: str) -> None:
     assert "not a number" in refusal(with_entry(content, "threshold", text))
 
@@ -325,7 +350,9 @@ def test_a_value_that_is_no_number_is_refused(content: bytes, text: str) -> None
     ],
 )
 def test_a_damaged_array_is_refused(content: bytes, shape: Any, data: Any) -> None:
-    assert "damaged" in refusal(with_entry(content, "explain", json.dumps({"shape": shape, "float32": data})))
+    assert "damaged" in refusal(
+        with_entry(content, "explain", json.dumps({"shape": shape, "float32": data}))
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100000, '{"a": 1}}', "\x00", "1" * 5000])
@@ -350,7 +377,9 @@ def test_a_truncated_artifact_is_refused(content: bytes, data: st.DataObject) ->
 @fixed
 @given(
     data=st.binary(max_size=300),
-    start=st.sampled_from([b"", b"\x08\x08", b"\x3a\x10", b"\x72\x12\x0a\x0dedgeae.format\x12\x011"]),
+    start=st.sampled_from(
+        [b"", b"\x08\x08", b"\x3a\x10", b"\x72\x12\x0a\x0dedgeae.format\x12\x011"]
+    ),
 )
 def test_random_bytes_are_refused(data: bytes, start: bytes) -> None:
     refusal(start + data)
@@ -375,7 +404,10 @@ def test_a_damaged_artifact_is_refused_or_scores(
 ) -> None:
     damaged = bytearray(content)
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(structure) - 1).map(structure.item) | st.integers(0, len(content) - 1))
+        at = data.draw(
+            st.integers(0, len(structure) - 1).map(structure.item)
+            | st.integers(0, len(content) - 1)
+        )
         damaged[at] = data.draw(st.integers(0, 255))
     try:
         detector = Detector(Artifact.from_bytes(bytes(damaged)))
@@ -386,7 +418,9 @@ def test_a_damaged_artifact_is_refused_or_scores(
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(section=st.sampled_from(["format", *SECTIONS]), value=values)
-def test_a_section_of_another_type_is_an_artifact_error_or_unused(content: bytes, section: str, value: Any) -> None:
+def test_a_section_of_another_type_is_an_artifact_error_or_unused(
+    content: bytes, section: str, value: Any
+) -> None:
     try:
         Detector(Artifact.from_bytes(with_entry(content, section, json.dumps(value))))
     except ArtifactError as error:
@@ -394,16 +428,18 @@ def test_a_section_of_another_type_is_an_artifact_error_or_unused(content: bytes
 
 
 PARTS = (
-    "mel.sample_rate mel.hop mel.n_mels mel.f_max mel.scale head.kind head.exponent head.mean head.own "
-    "head.own_weight head.windows head.fleet head.fleet.deviation head.fleet.windows "
-    "head.fleet.correlations_upper head.window head.references head.machine threshold.value "
+    "mel.sample_rate mel.hop mel.n_mels mel.f_max mel.scale head.kind head.exponent head.mean head.machine_factor "
+    "head.machine_weight head.windows head.fleet head.fleet.within_std head.fleet.windows "
+    "head.fleet.within_correlation_upper head.window head.references head.machine threshold.value "
     "threshold.false_alarms threshold.probability threshold.alarm_windows threshold.unknown"
 ).split()
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(part=st.sampled_from(PARTS), value=values)
-def test_a_part_of_another_type_is_an_artifact_error_or_scores(content: bytes, part: str, value: Any) -> None:
+def test_a_part_of_another_type_is_an_artifact_error_or_scores(
+    content: bytes, part: str, value: Any
+) -> None:
     section, *keys, last = part.split(".")
     changed = json.loads(read_metadata(content, "edgeae.")[f"edgeae.{section}"])
     inner = changed
@@ -421,15 +457,21 @@ def test_a_part_of_another_type_is_an_artifact_error_or_scores(content: bytes, p
 # --- the network --------------------------------------------------------------------------------
 
 
-def test_a_refused_network_says_nothing_on_stdout(content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    unreadable = content.replace(b"log_mel", b"\xf8og_mel")  # no UTF-8: onnxruntime's fallback would print
+def test_a_refused_network_says_nothing_on_stdout(
+    content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    unreadable = content.replace(
+        b"log_mel", b"\xf8og_mel"
+    )  # no UTF-8: onnxruntime's fallback would print
     with pytest.raises(ArtifactError):
         Detector(Artifact.from_bytes(unreadable))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_refused_network_cannot_write_to_the_terminal(content: bytes) -> None:
-    hostile = edited(content, lambda model: model.graph.node[0].input.__setitem__(0, "\x1b[31m\nred"))
+    hostile = edited(
+        content, lambda model: model.graph.node[0].input.__setitem__(0, "\x1b[31m\nred")
+    )
     with pytest.raises(ArtifactError) as caught:
         Detector(Artifact.from_bytes(with_entry(hostile, "provenance", "null")))
     assert "red" in str(caught.value)
@@ -452,9 +494,15 @@ def reshaped(*dims: int | str) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-@pytest.mark.parametrize("dims", [("n", 32, 64), ("n", 32), ("n", "frames", 128), ("n", 0, 128), ("n", 32, 128, 1)])
-def test_a_network_of_another_shape_is_refused(artifact: Artifact, dims: tuple[int | str, ...]) -> None:
-    with pytest.raises(ArtifactError, match=r"the network takes .*; allowed is \(n_patches, frames, 128\)"):
+@pytest.mark.parametrize(
+    "dims", [("n", 32, 64), ("n", 32), ("n", "frames", 128), ("n", 0, 128), ("n", 32, 128, 1)]
+)
+def test_a_network_of_another_shape_is_refused(
+    artifact: Artifact, dims: tuple[int | str, ...]
+) -> None:
+    with pytest.raises(
+        ArtifactError, match=r"the network takes .*; allowed is \(n_patches, frames, 128\)"
+    ):
         Detector(replace(artifact, model=reshaped(*dims).SerializeToString()))
 
 
@@ -467,13 +515,19 @@ def test_statistics_of_another_shape_are_refused(artifact: Artifact) -> None:
     model = reshaped("n", 32, 128)
     for name in ("residual", "statistics"):
         model.graph.node.append(helper.make_node("Identity", ["x"], [name]))
-        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 32, 128]))
+        model.graph.output.append(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 32, 128])
+        )
     with pytest.raises(ArtifactError, match="the network gives float32"):
         Detector(replace(artifact, model=model.SerializeToString())).score(SOUND, 16000)
 
 
-@pytest.mark.parametrize("change", [{"input_low_db": None}, {"input_high_db": np.zeros(3)}, {"input_low_db": "quiet"}])
-def test_an_int8_network_without_its_range_is_refused(artifact: Artifact, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"input_low_db": None}, {"input_high_db": np.zeros(3)}, {"input_low_db": "quiet"}]
+)
+def test_an_int8_network_without_its_range_is_refused(
+    artifact: Artifact, change: dict[str, Any]
+) -> None:
     how = {**artifact.sections["quantization"], **change}
     with pytest.raises(ArtifactError, match="the input range of the int8 network is missing"):
         Detector(artifact.with_sections(quantization=how))

@@ -56,7 +56,9 @@ def test_the_last_run_may_be_a_link() -> None:
 
 
 def test_no_artifact_says_how_to_get_one() -> None:
-    with pytest.raises(ArtifactError, match=r"^no artifact: name one .* EDGEAE_MODEL, or make one") as caught:
+    with pytest.raises(
+        ArtifactError, match=r"^no artifact: name one .* EDGEAE_MODEL, or make one"
+    ) as caught:
         default_model()
     assert caught.value.exit_code == 3
 

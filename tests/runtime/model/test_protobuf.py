@@ -37,7 +37,12 @@ def metadata_of(model: bytes) -> dict[str, str]:
 
 # --- metadata -----------------------------------------------------------------------------------
 
-ENTRIES = {"edgeae.format": "1", "edgeae.empty": "", "edgeae.text": 'é "\\ \n 漢', "edgeae.long": "0123456789" * 30000}
+ENTRIES = {
+    "edgeae.format": "1",
+    "edgeae.empty": "",
+    "edgeae.text": 'é "\\ \n 漢',
+    "edgeae.long": "0123456789" * 30000,
+}
 
 
 def test_written_metadata_is_what_onnxruntime_reads() -> None:
@@ -91,11 +96,15 @@ def test_keys_stay_unique_however_often_they_are_replaced() -> None:
 
 
 @fixed
-@given(st.dictionaries(st.text(max_size=20).map("edgeae.".__add__), st.text(max_size=300), max_size=5))
+@given(
+    st.dictionaries(st.text(max_size=20).map("edgeae.".__add__), st.text(max_size=300), max_size=5)
+)
 def test_any_text_survives(entries: dict[str, str]) -> None:
     model = with_metadata(relu().SerializeToString(), "edgeae.", entries)
     assert read_metadata(model, "edgeae.") == entries
-    assert {entry.key: entry.value for entry in onnx.load_from_string(model).metadata_props} == entries
+    assert {
+        entry.key: entry.value for entry in onnx.load_from_string(model).metadata_props
+    } == entries
 
 
 def test_entries_with_the_value_before_the_key_are_read() -> None:
@@ -104,7 +113,10 @@ def test_entries_with_the_value_before_the_key_are_read() -> None:
 
 
 @fixed
-@given(data=st.binary(max_size=60), start=st.sampled_from([b"", b"\x70\x05", b"\x72\x06", b"\x72\x02\x0a\x00"]))
+@given(
+    data=st.binary(max_size=60),
+    start=st.sampled_from([b"", b"\x70\x05", b"\x72\x06", b"\x72\x02\x0a\x00"]),
+)
 def test_what_is_no_onnx_file_is_a_value_or_index_error(data: bytes, start: bytes) -> None:
     try:
         found = read_metadata(start + data, "")
@@ -204,14 +216,18 @@ def with_huge_group() -> onnx.ModelProto:
 def with_function() -> onnx.ModelProto:
     model = relu()
     node = helper.make_node("Relu", ["a"], ["b"])
-    function = helper.make_function("", "Twice", ["a"], ["b"], [node], [helper.make_opsetid("", 17)])
+    function = helper.make_function(
+        "", "Twice", ["a"], ["b"], [node], [helper.make_opsetid("", 17)]
+    )
     model.functions.append(function)
     return model
 
 
 def with_sparse_initializer() -> onnx.ModelProto:
     values = numpy_helper.from_array(np.ones(1, np.float32), "w")
-    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.zeros(1, np.int64), "i"), [1 << 40])
+    sparse = helper.make_sparse_tensor(
+        values, numpy_helper.from_array(np.zeros(1, np.int64), "i"), [1 << 40]
+    )
     return network(helper.make_node("Add", ["x", "w"], ["y"]), sparse_initializer=[sparse])
 
 
@@ -221,7 +237,11 @@ def without_graph() -> onnx.ModelProto:
     return model
 
 
-OUTSIDE, CONTROL, HUGE = "keeps data outside of the file", "control flow or sparse", "holds a tensor of"
+OUTSIDE, CONTROL, HUGE = (
+    "keeps data outside of the file",
+    "control flow or sparse",
+    "holds a tensor of",
+)
 HOSTILE: list[tuple[Callable[[], onnx.ModelProto], str]] = [
     (with_condition, CONTROL),
     (with_loop, CONTROL),

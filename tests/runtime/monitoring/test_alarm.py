@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.features.mel import MelSpec, band_edges
-from edgeae.runtime.monitoring.alarm import Alarm, Event
+from edgeae.runtime.monitoring.alarm import Alarm, AlarmEvent
 from edgeae.runtime.scoring.detector import Result
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import Threshold
-from edgeae.runtime.scoring.window_features import size_of
+from edgeae.runtime.scoring.window_features import n_features_of
 from edgeae.runtime.scoring.window_stream import Window
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()
-SIZE = size_of(SPEC.n_mels)
+SIZE = n_features_of(SPEC.n_mels)
 LIMIT = 2.0
 
 
@@ -26,15 +26,19 @@ def detector() -> Any:
     """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
     head = Head(plain_fleet(SIZE, 0.25), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
     rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
-    return SimpleNamespace(threshold=rule, explainer=Explainer(SPEC, head, np.full(SPEC.n_mels, 2.0)))
+    return SimpleNamespace(
+        threshold=rule, explainer=Explainer(SPEC, head, np.full(SPEC.n_mels, 2.0))
+    )
 
 
-def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[Event]:
+def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[AlarmEvent]:
     """The events of windows a second apart."""
     events = []
     for k, score in enumerate(scores):
         window = Window(start + k, np.zeros(SIZE), -20.0)
-        events.append(alarm.update(Result(start + k, score, LIMIT, score > LIMIT, -20.0, 0.0, window)))
+        events.append(
+            alarm.update(Result(start + k, score, LIMIT, score > LIMIT, -20.0, 0.0, window))
+        )
     return [event for event in events if event]
 
 
@@ -47,7 +51,9 @@ def test_three_of_five_windows_above_start_an_alarm(detector: Any, scores: list[
     assert [(event.phase, event.t) for event in events] == [("start", len(scores) - 1)]
 
 
-@pytest.mark.parametrize("scores", [[HIGH, HIGH, LOW, LOW, LOW, HIGH, HIGH], [LIMIT] * 10, [NEAR] * 10])
+@pytest.mark.parametrize(
+    "scores", [[HIGH, HIGH, LOW, LOW, LOW, HIGH, HIGH], [LIMIT] * 10, [NEAR] * 10]
+)
 def test_fewer_windows_above_start_no_alarm(detector: Any, scores: list[float]) -> None:
     assert play(Alarm(detector), scores) == []
 
@@ -105,19 +111,27 @@ def test_one_low_window_after_a_gap_does_not_end_an_alarm(detector: Any) -> None
 
 
 def test_an_event_tells_what_moved_and_since_when(detector: Any) -> None:
-    coordinates = np.zeros(SIZE)
-    coordinates[41:51] = 3.0  # bands 40 to 49, 6 dB
+    features = np.zeros(SIZE)
+    features[41:51] = 3.0  # bands 40 to 49, 6 dB
     alarm, edges = Alarm(detector), band_edges(SPEC)
     start, update, end = [
         event
         for t, score in enumerate([LOW, LOW, HIGH, LOW, HIGH, HIGH] + [HIGH] * 60 + [LOW] * 5)
-        if (event := alarm.update(Result(t, score, LIMIT, score > LIMIT, -20.0, 0.0, Window(t, coordinates, -20.0))))
+        if (
+            event := alarm.update(
+                Result(t, score, LIMIT, score > LIMIT, -20.0, 0.0, Window(t, features, -20.0))
+            )
+        )
     ]
     band = start.bands[0]
     assert edges[39] < band["low_hz"] < edges[42]
     assert edges[49] < band["high_hz"] < edges[53]
     assert (band["change_db"], band["kind"]) == (pytest.approx(6, abs=1), "steady")
-    assert [(event.phase, event.t) for event in (start, update, end)] == [("start", 5), ("update", 65), ("end", 70)]
+    assert [(event.phase, event.t) for event in (start, update, end)] == [
+        ("start", 5),
+        ("update", 65),
+        ("end", 70),
+    ]
     assert "dB louder, steady" in start.sentence
     assert "since 3 s" in start.sentence
     assert "since 63 s" in update.sentence

@@ -33,28 +33,38 @@ finite = st.floats(-1e6, 1e6)
 anywhere = npst.arrays(np.float64, SIZE, elements=finite)
 
 
-def detector_of(kind: Kind = "gaussian", machine: str | None = "pump-3", strangeness: float = 0.0) -> Any:
-    """What a tracker needs of a detector, with coordinates that vary together."""
+def detector_of(
+    kind: Kind = "gaussian", machine: str | None = "pump-3", domain_shift: float = 0.0
+) -> Any:
+    """What a tracker needs of a detector, with features that vary together."""
     mixing = np.random.default_rng(0).standard_normal((2, 12, 12))
     correlations = mixing @ mixing.transpose(0, 2, 1) / 12
-    fleet = replace(plain_fleet(SIZE, 0.25, mean=strangeness * 0.25), correlations=correlations)
+    fleet = replace(plain_fleet(SIZE, 0.25, mean=domain_shift * 0.25), within_correlation=correlations)
     head = Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5, kind)
-    return SimpleNamespace(head=head, threshold=Threshold(LIMIT, "1%", 0.01, 100, False), machine=machine)
+    return SimpleNamespace(
+        head=head, threshold=Threshold(LIMIT, "1%", 0.01, 100, False), machine=machine
+    )
 
 
 def hear(
-    tracker: Tracker, detector: Any, window: Window, seconds: float = 1.0, *, alarm: bool = False, health: State = "ok"
+    tracker: Tracker,
+    detector: Any,
+    window: Window,
+    seconds: float = 1.0,
+    *,
+    alarm: bool = False,
+    health: State = "ok",
 ) -> Result:
     """Score as `edgeae run` does, and let the tracker hear."""
-    score = float(detector.head.score(tracker.compensated(window).coordinates))
+    score = float(detector.head.score(tracker.compensated(window).features))
     limit = detector.threshold.value
     result = Result(window.end, score, limit, score > limit, window.level, 0.0, window, health)
     tracker.hear(window, result, seconds, alarm=alarm)
     return result
 
 
-def window_at(coordinates: Float64, **values: Any) -> Window:
-    return Window(0.0, coordinates, values.pop("level", -30.0), **values)
+def window_at(features: Float64, **values: Any) -> Window:
+    return Window(0.0, features, values.pop("level", -30.0), **values)
 
 
 def near(detector: Any, direction: int = 3, score: float = 0.0) -> Float64:
@@ -75,11 +85,19 @@ def test_compensating_scores_around_a_moved_mean() -> None:
     tracker = Tracker(detector)
     tracker.move(near(detector, score=-1.0))
     head = detector.head
-    moved = Head(head.fleet, head.mean + tracker.drift, head.own, head.own_weight, head.windows)
+    moved = Head(
+        head.fleet,
+        head.mean + tracker.drift,
+        head.machine_factor,
+        head.machine_weight,
+        head.windows,
+    )
     windows = np.random.default_rng(1).standard_normal((5, SIZE))
     for x in windows:
         distances = moved.distances(x) @ head.weights  # the weights stay as calibrated
-        assert head.score(tracker.compensated(window_at(x)).coordinates) == pytest.approx(distances, abs=1e-9)
+        assert head.score(tracker.compensated(window_at(x)).features) == pytest.approx(
+            distances, abs=1e-9
+        )
 
 
 def test_drift_follows_with_the_time_constant_and_waits() -> None:
@@ -121,12 +139,12 @@ def test_only_whole_windows_of_sound_that_is_ok_teach(health: State, full: bool)
 @given(
     places=st.lists(st.tuples(anywhere, st.floats(0, 1e5), st.booleans()), max_size=30),
     kind=st.sampled_from(["gaussian", "no_network"]),
-    strangeness=st.sampled_from([0.0, 1.0, 3.0]),
+    domain_shift=st.sampled_from([0.0, 1.0, 3.0]),
 )
 def test_the_drift_is_bounded_whatever_is_heard(
-    places: list[tuple[Float64, float, bool]], kind: Kind, strangeness: float
+    places: list[tuple[Float64, float, bool]], kind: Kind, domain_shift: float
 ) -> None:
-    detector = detector_of(kind, strangeness=strangeness)
+    detector = detector_of(kind, domain_shift=domain_shift)
     tracker = Tracker(detector, days=0.1)
     for place, seconds, normal in places:  # even if nothing that comes were an anomaly
         result = Result(0.0, 0.0, LIMIT, not normal, -30.0, 0.0, window_at(place))
@@ -134,7 +152,9 @@ def test_the_drift_is_bounded_whatever_is_heard(
         assert np.isfinite(tracker.drift).all()
         assert tracker.distance <= 1 + 1e-9
         bound = LIMIT + 2 * np.log(SHARE)
-        assert detector.head.score(detector.head.mean + tracker.drift) <= bound + 1e-9  # below the threshold
+        assert (
+            detector.head.score(detector.head.mean + tracker.drift) <= bound + 1e-9
+        )  # below the threshold
 
 
 @fixed
@@ -144,7 +164,7 @@ def test_beyond_the_allowance_every_drift_alarms(drift: Float64, place: Float64)
     tracker = Tracker(detector)
     tracker.move(drift)
     if detector.head.score(place) > LIMIT + 2 * np.log(1 + SHARE) + 1e-9:
-        assert detector.head.score(tracker.compensated(window_at(place)).coordinates) > LIMIT
+        assert detector.head.score(tracker.compensated(window_at(place)).features) > LIMIT
 
 
 @fixed
@@ -157,7 +177,9 @@ def test_nothing_is_learned_during_an_alarm_or_from_the_ten_minutes_before(
     quiet = 0.0  # seconds since the last alarm or high window
     for score, alarm, seconds in steps:
         before, learned = tracker.drift, tracker.learned
-        result = hear(tracker, detector, window_at(near(detector, score=score)), seconds, alarm=alarm)
+        result = hear(
+            tracker, detector, window_at(near(detector, score=score)), seconds, alarm=alarm
+        )
         quiet = 0.0 if alarm or result.anomaly else quiet + seconds
         if quiet < DELAY:
             assert tracker.learned == learned
@@ -197,13 +219,19 @@ class Week:
         for kind in FAULTS:
             self.changes[kind] = self._change([self.base] * 3, [Fault(kind, u) for u in LEVELS])
 
-    def _render(self, machine: Machine, clips: Iterable[int], fault: Fault | None = None) -> Float64:
+    def _render(
+        self, machine: Machine, clips: Iterable[int], fault: Fault | None = None
+    ) -> Float64:
         sounds = [render(machine, np.random.default_rng(clip), CLIP, fault) for clip in clips]
-        return np.array([w.coordinates for sound in sounds for w in self._detector.windows([sound], 16000)])
+        return np.array(
+            [w.features for sound in sounds for w in self._detector.windows([sound], 16000)]
+        )
 
     def _change(self, machines: list[Machine], faults: list[Fault | None]) -> Float64:
         """(levels, clips, size) from the healthy machine."""
-        found = [self._render(m, (40, 41), fault) for m, fault in zip(machines, faults, strict=True)]
+        found = [
+            self._render(m, (40, 41), fault) for m, fault in zip(machines, faults, strict=True)
+        ]
         return np.array(found) - found[0]
 
     def hours(self, change: str, degrees: Float64) -> Float64:
@@ -211,14 +239,16 @@ class Week:
         rng = np.random.default_rng(len(degrees))
         table, clip = self.changes[change], rng.integers(0, 2, len(degrees))
         low, share = np.minimum((2 * degrees).astype(int), 1), 2 * degrees
-        added = table[low, clip] + (share - low)[:, None] * (table[low + 1, clip] - table[low, clip])
+        added = table[low, clip] + (share - low)[:, None] * (
+            table[low + 1, clip] - table[low, clip]
+        )
         return self.normal[rng.integers(0, len(self.normal), len(degrees))] + added
 
     def play(self, hours: Float64, tracker: Tracker | None) -> tuple[NDArray[np.bool_], bool]:
         """(n,) above the threshold, and whether an alarm came; each of ``hours`` stands for an hour of sound."""
         alarm, above, came = Alarm(self.detector), [], False
-        for hour, coordinates in enumerate(hours):
-            window = Window(3600.0 * hour, coordinates, -30.0)
+        for hour, features in enumerate(hours):
+            window = Window(3600.0 * hour, features, -30.0)
             result = self.detector.result(tracker.compensated(window) if tracker else window)
             alarm.update(result)
             if tracker:
@@ -252,7 +282,9 @@ def test_a_week_of_wear_raises_false_alarms_only_without_the_tracker(week: Week)
     assert calibrated_above[:24].mean() <= 0.1
     assert calibrated_above[-24:].mean() > 0.5
     assert calibrated_alarm
-    assert tracked_above[-24:].mean() <= calibrated_above[:24].mean() + 0.05  # as on the first day, but for a window
+    assert (
+        tracked_above[-24:].mean() <= calibrated_above[:24].mean() + 0.05
+    )  # as on the first day, but for a window
     assert not tracked_alarm
 
 

@@ -25,7 +25,10 @@ from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_stream import Window
 
 fixed = settings(
-    derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -34,7 +37,9 @@ def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tracked") / "machine.onnx"
     clips = audio_files(trained.new / "train")
     found = calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print)
-    seldom = replace(found.threshold, value=6.0)  # above what it scores where two of its clips are joined
+    seldom = replace(
+        found.threshold, value=6.0
+    )  # above what it scores where two of its clips are joined
     found.with_sections(threshold=seldom.to_dict()).artifact.write(path)
     return path
 
@@ -87,7 +92,9 @@ def test_the_state_of_another_calibration_is_refused(state: Path, detector: Dete
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '{"volume": 11}'])
-def test_a_file_that_is_something_else_is_refused_and_kept(tmp_path: Path, detector: Detector, text: str) -> None:
+def test_a_file_that_is_something_else_is_refused_and_kept(
+    tmp_path: Path, detector: Detector, text: str
+) -> None:
     path = tmp_path / "settings.json"
     path.write_text(text)
     assert "no state of a tracker" in refusal(path, detector)
@@ -104,14 +111,18 @@ def test_an_artifact_is_never_taken_for_a_state(machine: Path, detector: Detecto
 
 
 @pytest.mark.parametrize("name", ["missing/track.json", "folder.json"])
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, detector: Detector, name: str) -> None:
+def test_a_place_that_cannot_be_written_is_refused(
+    tmp_path: Path, detector: Detector, name: str
+) -> None:
     (tmp_path / "folder.json").mkdir()
     refusal(tmp_path / name, detector)
 
 
 @fixed
 @given(data=st.data())
-def test_a_torn_state_is_set_aside_and_never_crashes(state: Path, detector: Detector, data: st.DataObject) -> None:
+def test_a_torn_state_is_set_aside_and_never_crashes(
+    state: Path, detector: Detector, data: st.DataObject
+) -> None:
     whole = state.read_bytes()
     cut = data.draw(st.integers(0, len(whole) - 1))
     state.write_bytes(whole[:cut] + bytes(data.draw(st.integers(0, 50))))
@@ -120,8 +131,12 @@ def test_a_torn_state_is_set_aside_and_never_crashes(state: Path, detector: Dete
     state.write_bytes(whole)
 
 
-@pytest.mark.parametrize("drift", [[1.0], "ab", None, [[0.0]], ["x"], [float("nan")] * 385, [10**400] * 385])
-def test_numbers_that_do_not_fit_are_damage(state: Path, detector: Detector, drift: Any, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    "drift", [[1.0], "ab", None, [[0.0]], ["x"], [float("nan")] * 385, [10**400] * 385]
+)
+def test_numbers_that_do_not_fit_are_damage(
+    state: Path, detector: Detector, drift: Any, capsys: Any
+) -> None:
     state.write_text(json.dumps({**json.loads(state.read_text()), "drift": drift}))
     assert not TrackFile(state, detector).tracker.drift.any()
     assert "is damaged and was moved to" in capsys.readouterr().err
@@ -139,7 +154,11 @@ def test_a_power_cut_while_saving_leaves_the_old_state(
 
     track, before = TrackFile(state, detector), state.read_bytes()
     track.tracker.move(np.full(len(track.tracker.drift), 0.01))
-    place = {"write": (os, "fdopen"), "fsync": (os, "fsync"), "replace": (artifact_module.Path, "replace")}[when]
+    place = {
+        "write": (os, "fdopen"),
+        "fsync": (os, "fsync"),
+        "replace": (artifact_module.Path, "replace"),
+    }[when]
     monkeypatch.setattr(*place, cut)
     with pytest.raises(PowerCut):
         track.save()
@@ -162,7 +181,9 @@ def test_a_full_disk_is_said_and_the_watch_goes_on(
 
 
 @pytest.fixture
-def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, list[Any], str]]:
+def run(
+    machine: Path, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[Any], str]]:
     def call(*arguments: object) -> tuple[int, list[Any], str]:
         capfd.readouterr()
         code = run_command(["run", str(machine), "--json", *map(str, arguments)])
@@ -173,9 +194,15 @@ def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple
 
 
 def test_run_tracks_what_it_hears_and_leaves_the_artifact(
-    run: Callable[..., Any], trained: Any, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any],
+    trained: Any,
+    machine: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clips = [soundfile.read(clip, dtype="float32")[0] for clip in audio_files(trained.new / "train")]
+    clips = [
+        soundfile.read(clip, dtype="float32")[0] for clip in audio_files(trained.new / "train")
+    ]
     soundfile.write(tmp_path / "long.wav", np.concatenate(clips * 4), 16000)
     monkeypatch.setattr("edgeae.runtime.monitoring.drift.MINUTE", 5.0)
     monkeypatch.setattr("edgeae.runtime.monitoring.drift.DELAY", 10.0)
@@ -197,12 +224,16 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
 
 
 def test_people_are_told_what_to_do_at_the_bound() -> None:
-    assert words(status_line("hw:1", 3600.0, "drifted", drift=1.0, sentence=DRIFTED)).endswith(DRIFTED)
+    assert words(status_line("hw:1", 3600.0, "drifted", drift=1.0, sentence=DRIFTED)).endswith(
+        DRIFTED
+    )
 
 
 def test_an_uncalibrated_artifact_is_not_tracked(trained: Any, tmp_path: Path) -> None:
     clip = str(audio_files(trained.new / "train")[0])
-    assert run_command(["run", str(trained.int8), clip, "--track", str(tmp_path / "track.json")]) == 2
+    assert (
+        run_command(["run", str(trained.int8), clip, "--track", str(tmp_path / "track.json")]) == 2
+    )
     assert not (tmp_path / "track.json").exists()
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.audio.signal_quality import Sound
+from edgeae.runtime.audio.signal_quality import SignalQuality
 from edgeae.runtime.features.mel import log_mel
-from edgeae.runtime.monitoring.alarm import Event
+from edgeae.runtime.monitoring.alarm import AlarmEvent
 from edgeae.runtime.monitoring.health import CLIPPED, ENDS, Health
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
@@ -64,7 +64,9 @@ CHANGES: dict[str, Callable[[Float32], Float32]] = {
 
 
 @pytest.mark.parametrize("state", CHANGES)
-def test_what_happened_to_the_microphone_is_told(machine: Detector, sound: Float32, state: str) -> None:
+def test_what_happened_to_the_microphone_is_told(
+    machine: Detector, sound: Float32, state: str
+) -> None:
     found = Health(machine).update(last(machine, CHANGES[state](sound)))
     assert found.state == state
 
@@ -78,7 +80,9 @@ def test_normal_recordings_are_ok(machine: Detector, trained: Any) -> None:
 
 def test_the_numbers_are_those_of_the_change(machine: Detector, sound: Float32) -> None:
     health = Health(machine)
-    louder, quieter = (health.update(last(machine, sound * 10 ** (db / 20))).numbers for db in (24, 18))
+    louder, quieter = (
+        health.update(last(machine, sound * 10 ** (db / 20))).numbers for db in (24, 18)
+    )
     assert louder["change_db"] - quieter["change_db"] == pytest.approx(6, abs=0.2)
     missing = health.update(last(machine, through_8_khz(sound))).numbers
     assert missing["above_hz"] == pytest.approx(3900, abs=300)
@@ -92,7 +96,9 @@ def test_a_microphone_of_another_rate_is_told(machine: Detector, sound: Float32)
 
 
 @pytest.mark.parametrize("state", ["ok", "level", "bandwidth", "silence"])
-def test_precomputed_features_tell_what_they_can(machine: Detector, sound: Float32, state: str) -> None:
+def test_precomputed_features_tell_what_they_can(
+    machine: Detector, sound: Float32, state: str
+) -> None:
     *_, window = machine.windows_of_frames(log_mel(CHANGES[state](sound)))
     assert window.sound is None
     assert Health(machine).update(window).state == state
@@ -108,19 +114,28 @@ def states(health: Health, windows: list[Window]) -> list[str]:
 
 
 def test_a_condition_ends_after_three_windows_without_it(machine: Detector, normal: Window) -> None:
-    bad = replace(normal, sound=Sound(clipped=0.1))
-    assert states(Health(machine), [bad, *[normal] * (ENDS + 1)]) == ["clipping"] * ENDS + ["ok"] * 2
+    bad = replace(normal, sound=SignalQuality(clipped=0.1))
+    assert (
+        states(Health(machine), [bad, *[normal] * (ENDS + 1)]) == ["clipping"] * ENDS + ["ok"] * 2
+    )
     assert set(states(Health(machine), [bad, normal, normal] * 5)) == {"clipping"}
 
 
 def test_a_condition_stays_just_below_its_limit(machine: Detector, normal: Window) -> None:
-    above, below = (replace(normal, sound=Sound(clipped=share * CLIPPED)) for share in (1.1, 0.9))
+    above, below = (
+        replace(normal, sound=SignalQuality(clipped=share * CLIPPED)) for share in (1.1, 0.9)
+    )
     assert states(Health(machine), [above] + [below] * 9) == ["clipping"] * 10
     assert states(Health(machine), [below] * 9) == ["ok"] * 9
 
 
-def test_a_worse_condition_is_told_at_once_and_a_lesser_one_later(machine: Detector, normal: Window) -> None:
-    clipping, silence = (replace(normal, sound=sound) for sound in (Sound(clipped=0.1), Sound(silent=1.0)))
+def test_a_worse_condition_is_told_at_once_and_a_lesser_one_later(
+    machine: Detector, normal: Window
+) -> None:
+    clipping, silence = (
+        replace(normal, sound=sound)
+        for sound in (SignalQuality(clipped=0.1), SignalQuality(silent=1.0))
+    )
     assert states(Health(machine), [clipping, silence] + [clipping] * ENDS) == [
         "clipping",
         *["silence"] * ENDS,
@@ -128,21 +143,34 @@ def test_a_worse_condition_is_told_at_once_and_a_lesser_one_later(machine: Detec
     ]
 
 
-EVENT = Event("start", 10.0, 0.0, 3.0, [], "1 to 2 kHz: 3.0 dB louder, steady, since 2 s; the rest is as normal")
+EVENT = AlarmEvent(
+    "start",
+    10.0,
+    0.0,
+    3.0,
+    [],
+    "1 to 2 kHz: 3.0 dB louder, steady, since 2 s; the rest is as normal",
+)
 
 
 @pytest.mark.parametrize(
     ("state", "cause"), [("ok", "machine"), ("bandwidth", "microphone"), ("clipping", "microphone")]
 )
-def test_an_event_tells_its_cause(machine: Detector, sound: Float32, state: str, cause: str) -> None:
+def test_an_event_tells_its_cause(
+    machine: Detector, sound: Float32, state: str, cause: str
+) -> None:
     health, window = Health(machine), last(machine, CHANGES[state](sound))
     condition, event = health.update(window), health.explained(EVENT, window)
     assert event.cause == cause
-    assert event.sentence == (EVENT.sentence if state == "ok" else f"{condition.sentence}; {EVENT.sentence}")
+    assert event.sentence == (
+        EVENT.sentence if state == "ok" else f"{condition.sentence}; {EVENT.sentence}"
+    )
 
 
-def test_a_machine_that_got_so_loud_that_it_clips_now_and_then_is_to_blame(machine: Detector, normal: Window) -> None:
-    health, window = Health(machine), replace(normal, sound=Sound(clipped=0.002))
+def test_a_machine_that_got_so_loud_that_it_clips_now_and_then_is_to_blame(
+    machine: Detector, normal: Window
+) -> None:
+    health, window = Health(machine), replace(normal, sound=SignalQuality(clipped=0.002))
     assert health.update(window).state == "clipping"
     assert health.explained(EVENT, window).cause == "machine"
 
@@ -150,7 +178,9 @@ def test_a_machine_that_got_so_loud_that_it_clips_now_and_then_is_to_blame(machi
 def test_another_gain_is_the_microphone_s_and_a_fault_beside_it_the_machine_s(
     machine: Detector, sound: Float32
 ) -> None:
-    rattle = np.random.default_rng(0).standard_normal(len(sound)) * (np.arange(len(sound)) % 2000 < 100)
+    rattle = np.random.default_rng(0).standard_normal(len(sound)) * (
+        np.arange(len(sound)) % 2000 < 100
+    )
     for fault, cause in ((0.0, "microphone"), (0.02, "machine")):
         window = last(machine, (sound + fault * rattle) * 10 ** (18 / 20))
         health = Health(machine)
@@ -164,7 +194,11 @@ def test_another_gain_is_the_microphone_s_and_a_fault_beside_it_the_machine_s(
 def test_blocks_do_not_matter(machine: Detector, rate: int, cuts: list[int]) -> None:
     samples = (np.random.default_rng(rate).standard_normal(6 * rate) * 0.05).astype(np.float32)
     samples[rate : 2 * rate] = 0
-    whole, cut = (list(machine.windows(blocks, rate)) for blocks in ([samples], np.split(samples, cuts)))
+    whole, cut = (
+        list(machine.windows(blocks, rate)) for blocks in ([samples], np.split(samples, cuts))
+    )
     assert [window.sound for window in cut] == [window.sound for window in whole]
     assert states(Health(machine), cut) == states(Health(machine), whole)
-    np.testing.assert_array_equal([window.bands for window in cut], [window.bands for window in whole])
+    np.testing.assert_array_equal(
+        [window.bands for window in cut], [window.bands for window in whole]
+    )

@@ -34,7 +34,10 @@ def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Run:
 
 def parsed(text: str) -> list[Line]:
     """Lines without what differs from run to run."""
-    return [{k: v for k, v in json.loads(line).items() if k not in OF_THE_RUN} for line in text.splitlines()]
+    return [
+        {k: v for k, v in json.loads(line).items() if k not in OF_THE_RUN}
+        for line in text.splitlines()
+    ]
 
 
 @pytest.fixture
@@ -48,12 +51,16 @@ def test_several_processes_say_what_one_says(run: Run, files: list[Path], tmp_pa
     one, two = (run(*given, "--skip-bad", "--jobs", jobs) for jobs in (1, 2))
     assert one[0] == two[0] == 0
     assert parsed(one[1]) == parsed(two[1])
-    assert [json.loads(line)["seq"] for line in two[1].splitlines()] == list(range(len(parsed(two[1]))))
+    assert [json.loads(line)["seq"] for line in two[1].splitlines()] == list(
+        range(len(parsed(two[1])))
+    )
     assert {line["source"] for line in parsed(two[1])} == {str(path) for path in files}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.3, 0.5, 0.77, 0.97, 1.0])
-def test_a_run_goes_on_where_it_was_ended(run: Run, files: list[Path], tmp_path: Path, share: float) -> None:
+def test_a_run_goes_on_where_it_was_ended(
+    run: Run, files: list[Path], tmp_path: Path, share: float
+) -> None:
     log = tmp_path / "log.jsonl"
     run(*files, "--log", log)
     whole = log.read_text()
@@ -80,7 +87,9 @@ def test_another_process_does_not_make_an_interrupted_recording_whole(
     assert found == parsed("".join(lines))
 
 
-def test_anomalies_before_the_interruption_count(run: Run, files: list[Path], tmp_path: Path) -> None:
+def test_anomalies_before_the_interruption_count(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
     log = tmp_path / "log.jsonl"
     assert run(*files, "--log", log, "--fail-on-anomaly")[0] == 1
     code, told = run(*files, "--log", log, "--resume", "--fail-on-anomaly")
@@ -94,15 +103,21 @@ def test_a_full_log_is_read_too(run: Run, files: list[Path], tmp_path: Path) -> 
     assert run(*files, "--log", log, "--resume")[1] == ""
 
 
-def test_a_recording_that_was_written_since_is_scored_again(run: Run, files: list[Path], tmp_path: Path) -> None:
+def test_a_recording_that_was_written_since_is_scored_again(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
     log, copy = tmp_path / "log.jsonl", tmp_path / "copy.wav"
     copy.write_bytes(files[0].read_bytes())
     run(copy, files[1], "--log", log)
     os.utime(copy, (4e9, 4e9))
-    assert {line["source"] for line in parsed(run(copy, files[1], "--log", log, "--resume")[1])} == {str(copy)}
+    assert {
+        line["source"] for line in parsed(run(copy, files[1], "--log", log, "--resume")[1])
+    } == {str(copy)}
 
 
-def test_scores_of_another_artifact_do_not_count(run: Run, files: list[Path], trained: Any, tmp_path: Path) -> None:
+def test_scores_of_another_artifact_do_not_count(
+    run: Run, files: list[Path], trained: Any, tmp_path: Path
+) -> None:
     log = tmp_path / "log.jsonl"
     run(*files, "--log", log, model=trained.float_)
     code, told = run(*files, "--log", log, "--resume")
@@ -112,11 +127,17 @@ def test_scores_of_another_artifact_do_not_count(run: Run, files: list[Path], tr
 
 def test_lines_of_something_else_are_passed_over(machine: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text('{"a": 1}\n\0\0\n[1]\n7\n{"type": "score", "time": null, "source": [], "machine": 1}\n')
+    log.write_text(
+        '{"a": 1}\n\0\0\n[1]\n7\n{"type": "score", "time": null, "source": [], "machine": 1}\n'
+    )
     assert not Logged([log], Detector.load(machine)).holds(tmp_path)
 
 
-@pytest.mark.parametrize("options", [[], ["--log", "L", "--track", "T.json"], ["--log", "L", "--device", "hw:1"]])
-def test_resume_needs_files_and_a_log(run: Run, files: list[Path], options: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [[], ["--log", "L", "--track", "T.json"], ["--log", "L", "--device", "hw:1"]]
+)
+def test_resume_needs_files_and_a_log(
+    run: Run, files: list[Path], options: list[str], tmp_path: Path
+) -> None:
     given = [tmp_path / name if name in ("L", "T.json") else name for name in options]
     assert run(*([] if "--device" in options else files), *given, "--resume")[0] == 2

@@ -13,7 +13,12 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.command import TAIL, Hook
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
 
-EVENT = {"type": "event", "event": "start", "sentence": "2.1 kHz: 3 dB louder; rm -rf /", "source": "Küche"}
+EVENT = {
+    "type": "event",
+    "event": "start",
+    "sentence": "2.1 kHz: 3 dB louder; rm -rf /",
+    "source": "Küche",
+}
 
 Script = Callable[..., str]
 
@@ -63,12 +68,20 @@ def test_a_long_line_comes_whole(script: Script, tmp_path: Path) -> None:
 def test_words_are_split_as_by_a_shell_and_seen_by_none(script: Script, tmp_path: Path) -> None:
     path = script("""printf '%s\\n' "$@" > arguments""")
     Hook(f"{path} 'two words' $HOME ; '*' \"|\"").deliver(EVENT)
-    assert (tmp_path / "arguments").read_text().splitlines() == ["two words", "$HOME", ";", "*", "|"]
+    assert (tmp_path / "arguments").read_text().splitlines() == [
+        "two words",
+        "$HOME",
+        ";",
+        "*",
+        "|",
+    ]
 
 
 def test_only_events_are_for_it() -> None:
     hook = Hook("true")
-    assert [kind for kind in ("score", "event", "gap", "status") if hook.wants({"type": kind})] == ["event"]
+    assert [kind for kind in ("score", "event", "gap", "status") if hook.wants({"type": kind})] == [
+        "event"
+    ]
 
 
 def test_a_command_that_does_not_read_is_fine() -> None:
@@ -81,8 +94,12 @@ def test_its_stdout_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_failure_is_told_with_the_end_of_its_stderr(script: Script) -> None:
-    with pytest.raises(OutputError, match=r"script: ended with exit code 3: .*no route to host$") as caught:
-        Hook(script("seq 100000 >&2; printf '\\033[31mno  route\\nto host\\n' >&2; exit 3")).deliver(EVENT)
+    with pytest.raises(
+        OutputError, match=r"script: ended with exit code 3: .*no route to host$"
+    ) as caught:
+        Hook(
+            script("seq 100000 >&2; printf '\\033[31mno  route\\nto host\\n' >&2; exit 3")
+        ).deliver(EVENT)
     assert len(str(caught.value)) < TAIL + 200 and str(caught.value).isprintable()
 
 
@@ -98,7 +115,9 @@ def test_arguments_are_not_told(script: Script) -> None:
 
 
 def test_after_the_time_limit_the_whole_group_is_killed(script: Script, tmp_path: Path) -> None:
-    command = script("sh -c 'echo $$ > child; exec sleep 1000' &\nwait_for=child; echo slow >&2; sleep 1000")
+    command = script(
+        "sh -c 'echo $$ > child; exec sleep 1000' &\nwait_for=child; echo slow >&2; sleep 1000"
+    )
     with pytest.raises(OutputError, match=r"was killed after 0.5 s: slow"):
         Hook(command, timeout=0.5).deliver(EVENT)
     wait_until(lambda: gone(int((tmp_path / "child").read_text())))
@@ -118,7 +137,9 @@ def test_stderr_closed_early_is_no_end(script: Script, tmp_path: Path) -> None:
 def test_a_program_that_goes_away_and_comes_back(script: Script, tmp_path: Path) -> None:
     hook = Hook(script("exit 0"))
     (tmp_path / "script").rename(tmp_path / "away")
-    with pytest.raises(OutputError, match=r"script: cannot be started \(No such file or directory\)"):
+    with pytest.raises(
+        OutputError, match=r"script: cannot be started \(No such file or directory\)"
+    ):
         hook.deliver(EVENT)
     (tmp_path / "away").rename(tmp_path / "script")
     hook.deliver(EVENT)
@@ -141,7 +162,9 @@ def test_in_an_outbox_a_failure_is_told_until_it_works(script: Script, tmp_path:
     assert outbox.drain(20) and "exit code 1" in str(outbox.trouble)
     (tmp_path / "ready").touch()
     outbox.put(EVENT)
-    assert outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
+    assert (
+        outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
+    )
     outbox.close()
 
 
@@ -163,7 +186,9 @@ def test_what_cannot_run_is_refused_at_once(command: str, sentence: str) -> None
 def test_a_file_that_is_not_executable_is_refused_at_once(script: Script, tmp_path: Path) -> None:
     command = script("exit 0")
     (tmp_path / "script").chmod(0o644)
-    with pytest.raises(ConfigError, match=r"script is no program that can be run here; .* chmod \+x it"):
+    with pytest.raises(
+        ConfigError, match=r"script is no program that can be run here; .* chmod \+x it"
+    ):
         Hook(command)
 
 

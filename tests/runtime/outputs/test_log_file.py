@@ -65,7 +65,11 @@ def test_rotation_bounds_the_space_and_keeps_the_newest_lines(path: Path) -> Non
     for n in range(100):
         log.deliver(score(n))
     log.close()
-    assert sorted(p.name for p in path.parent.iterdir()) == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "log.jsonl",
+        "log.jsonl.1",
+        "log.jsonl.2",
+    ]
     assert all(p.stat().st_size <= 100 for p in path.parent.iterdir())
     kept = all_numbers(path, 3)
     assert kept == list(range(100 - len(kept), 100)) and len(kept) >= 6
@@ -119,7 +123,14 @@ def test_a_file_cut_anywhere_is_mended(path: Path, length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "tail", [b"\0" * 5000, b'{"type": "sc' + b"\0" * 900, b'\0\0\0"seq": 1}\n', b'\0\0"seq": 1}\n{"ty', b'\xff\xfe{"\n']
+    "tail",
+    [
+        b"\0" * 5000,
+        b'{"type": "sc' + b"\0" * 900,
+        b'\0\0\0"seq": 1}\n',
+        b'\0\0"seq": 1}\n{"ty',
+        b'\xff\xfe{"\n',
+    ],
 )
 def test_what_had_not_reached_the_disk_is_cut(path: Path, tail: bytes) -> None:
     path.write_bytes(WHOLE + tail)
@@ -135,7 +146,15 @@ def test_a_long_file_is_mended_at_its_end(path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "content", [b"RIFF\0\0\0\0WAVE\n\0\0", b"a, b\n1, 2\n", b'{\n  "format": 1\n}', b"[1]\n", b"words", b"\x08\x08\0"]
+    "content",
+    [
+        b"RIFF\0\0\0\0WAVE\n\0\0",
+        b"a, b\n1, 2\n",
+        b'{\n  "format": 1\n}',
+        b"[1]\n",
+        b"words",
+        b"\x08\x08\0",
+    ],
 )
 def test_a_file_of_something_else_is_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
@@ -144,7 +163,9 @@ def test_a_file_of_something_else_is_refused_and_left_alone(path: Path, content:
     assert path.read_bytes() == content
 
 
-def test_a_large_file_that_ends_in_no_line_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_that_ends_in_no_line_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linefile, "TAIL", 64)
     path.write_bytes(WHOLE + b"\0" * 100)
     with pytest.raises(ConfigError, match="something else"):
@@ -168,7 +189,11 @@ def test_a_link_to_a_log_stays_one(path: Path) -> None:
     for n in range(3):
         log.deliver(score(n))
     log.close()
-    assert path.is_symlink() and numbers(path) == [2] and numbers(path.with_name("disk.jsonl.1")) == [0, 1]
+    assert (
+        path.is_symlink()
+        and numbers(path) == [2]
+        and numbers(path.with_name("disk.jsonl.1")) == [0, 1]
+    )
 
 
 def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
@@ -180,7 +205,9 @@ def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
     assert numbers(path) == [1]
 
 
-def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(tmp_path: Path) -> None:
+def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "usb"
     folder.mkdir()
     log = LineFile(folder / "log")
@@ -194,7 +221,9 @@ def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(tmp
 
 
 @pytest.mark.parametrize(("fsync", "synced"), [("always", [1, 2]), ("events", [2]), ("never", [])])
-def test_fsync_follows_the_policy(path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Any, synced: list[int]) -> None:
+def test_fsync_follows_the_policy(
+    path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Any, synced: list[int]
+) -> None:
     log, lengths = LineFile(path, fsync=fsync), []
     monkeypatch.setattr(os, "fsync", lambda descriptor: lengths.append(len(read(path))))
     log.deliver(score(0))
@@ -231,7 +260,9 @@ def test_a_half_written_line_is_truncated_away_and_later_lines_go_on(
     assert numbers(path) == [0, 1, 3]
 
 
-def test_a_full_disk_at_the_start_is_no_reason_not_to_listen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_at_the_start_is_no_reason_not_to_listen(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linefile, "FileIO", FullDisk)
     monkeypatch.setattr(FullDisk, "room", 0)
     path.write_bytes(WHOLE[:-1])  # to complete it takes a byte
@@ -282,7 +313,9 @@ print(failed)
 """
 
 
-def python(program: str, *arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+def python(
+    program: str, *arguments: object, prefix: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
     command = [*prefix, sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -354,7 +387,9 @@ def test_failures_leave_no_descriptors(path: Path) -> None:
         ("log", {"fsync": "often"}, "always, events, never, not 'often'"),
     ],
 )
-def test_what_cannot_work_is_refused(tmp_path: Path, name: str, options: dict[str, Any], sentence: str) -> None:
+def test_what_cannot_work_is_refused(
+    tmp_path: Path, name: str, options: dict[str, Any], sentence: str
+) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match=sentence):
         LineFile(tmp_path / name, **options)
@@ -372,7 +407,9 @@ def test_places_that_take_no_file_are_refused(name: str) -> None:
         LineFile(Path(name))
 
 
-def test_a_folder_that_may_not_be_written_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match="may not be written"):
         LineFile(path)

@@ -33,7 +33,9 @@ def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
     outbox.put({"bad": True})
     assert outbox.drain(20) and outbox.trouble == "no paper"
     outbox.put({"bad": False})
-    assert outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
+    assert (
+        outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
+    )
     outbox.close()
 
 

@@ -85,7 +85,9 @@ class Device:
     def play(self, samples: Pcm) -> None:
         """Whole periods, (frames,) or (frames, channels); fails if nobody reads."""
         for start in range(0, len(samples) - PERIOD + 1, PERIOD):
-            assert select.select([], [self._fifo], [], PATIENCE)[1], "the device is not read any more"
+            assert select.select([], [self._fifo], [], PATIENCE)[1], (
+                "the device is not read any more"
+            )
             os.write(self._fifo, samples[start : start + PERIOD].tobytes())
 
     def close(self) -> None:
@@ -103,13 +105,29 @@ def device(tmp_path: Path, alsa_environment: Callable[..., None]) -> Iterator[De
 class Listening:
     """A process that listens, and what it has said."""
 
-    def __init__(self, machine: Path, *arguments: object, read: bool = True, program: str = HURRIED) -> None:
-        command = [sys.executable, "-W", "error", "-c", program, "run", machine, "--device", "hw:1", "--json"]
+    def __init__(
+        self, machine: Path, *arguments: object, read: bool = True, program: str = HURRIED
+    ) -> None:
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            program,
+            "run",
+            machine,
+            "--device",
+            "hw:1",
+            "--json",
+        ]
         self.lines: list[Line] = []
         self._said = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.process = subprocess.Popen(
-            list(map(str, [*command, *arguments])), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            list(map(str, [*command, *arguments])),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         if read:
             self.read()
@@ -128,7 +146,9 @@ class Listening:
     def until(self, wanted: Callable[[Line], bool]) -> Line:
         """The first line that is wanted, once it was said."""
         with self._said:
-            assert self._said.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE), self.lines[-3:]
+            assert self._said.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE), self.lines[
+                -3:
+            ]
             return next(filter(wanted, self.lines))
 
     def stop(self) -> tuple[int, str]:
@@ -175,7 +195,9 @@ def read(path: Path) -> list[Line]:
 
 def eventually(condition: Callable[[], Any]) -> None:
     wait = threading.Event()
-    assert any(condition() or wait.wait(0.02) for _ in range(PATIENCE * 50)), "it never came to that"
+    assert any(condition() or wait.wait(0.02) for _ in range(PATIENCE * 50)), (
+        "it never came to that"
+    )
 
 
 # --- stdout ---------------------------------------------------------------------------------------
@@ -246,9 +268,25 @@ def test_a_full_disk_under_the_log_is_told_and_so_is_its_end(
     assert len(listening.lines) - len(read(log)) == restored["failed"] > 0
 
 
-def test_a_full_disk_is_told_of_sound_from_a_pipe_too(machine: Path, normal: Pcm, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", "-c", HURRIED, "run", machine, "-", "--json", "--log", tmp_path / "log"]
-    with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+def test_a_full_disk_is_told_of_sound_from_a_pipe_too(
+    machine: Path, normal: Pcm, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        HURRIED,
+        "run",
+        machine,
+        "-",
+        "--json",
+        "--log",
+        tmp_path / "log",
+    ]
+    with subprocess.Popen(
+        list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
         assert process.stdin and process.stdout
         process.stdin.write(normal.tobytes())
         eventually(lambda: any(map(scored_at(20), read(tmp_path / "log"))))
@@ -283,7 +321,9 @@ def test_a_hook_gets_the_line_of_each_event(
     assert read(heard) == events
 
 
-def test_a_hook_that_hangs_delays_no_score(listens: Listens, device: Device, normal: Pcm, broken: Pcm) -> None:
+def test_a_hook_that_hangs_delays_no_score(
+    listens: Listens, device: Device, normal: Pcm, broken: Pcm
+) -> None:
     listening = listens("--on-event", "sleep 3600", "--on-event-timeout", 3600)
     device.play(normal)
     device.play(broken)
@@ -302,7 +342,13 @@ def test_a_hook_that_hangs_delays_no_score(listens: Listens, device: Device, nor
     ],
 )
 def test_a_hook_that_fails_is_told(
-    listens: Listens, device: Device, normal: Pcm, broken: Pcm, command: str, limit: float, sentence: str
+    listens: Listens,
+    device: Device,
+    normal: Pcm,
+    broken: Pcm,
+    command: str,
+    limit: float,
+    sentence: str,
 ) -> None:
     listening = listens("--on-event", command, "--on-event-timeout", limit)
     device.play(normal)
@@ -325,10 +371,23 @@ def test_a_clip_holds_the_sound_before_and_after_the_start_of_its_alarm(
     channels: int,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    played = np.stack([np.concatenate([normal, broken, normal]), np.concatenate([broken, normal, normal])], axis=1)
+    played = np.stack(
+        [np.concatenate([normal, broken, normal]), np.concatenate([broken, normal, normal])], axis=1
+    )
     alsa_device(played[:, 0] if channels == 1 else played)
     listened = [] if channels == 1 else ["--channels", "0,1"]
-    command = ["run", machine, "--device", "hw:1", *listened, "--json", "--duration", 72, "--clips", tmp_path / "clips"]
+    command = [
+        "run",
+        machine,
+        "--device",
+        "hw:1",
+        *listened,
+        "--json",
+        "--duration",
+        72,
+        "--clips",
+        tmp_path / "clips",
+    ]
     assert run_command(list(map(str, command))) == 0
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     starts = [line for line in lines if line.get("event") == "start"]
@@ -338,16 +397,27 @@ def test_a_clip_holds_the_sound_before_and_after_the_start_of_its_alarm(
         column = played[:, int(event["source"][-1]) if channels == 2 else 0]
         samples, rate = soundfile.read(event["clip"], dtype="int16")
         about = json.loads(Path(event["clip"]).with_suffix(".json").read_text())
-        assert (rate, about["event"], about["ended"], about["after"]) == (RATE, event, "complete", 20.0)
+        assert (rate, about["event"], about["ended"], about["after"]) == (
+            RATE,
+            event,
+            "complete",
+            20.0,
+        )
         assert min(10.0, event["t"]) <= about["before"] <= min(10.0, event["t"] + 0.5)
         start = max(0, round((event["t"] - about["before"]) * RATE))
-        starts_at = (k for k in range(start, start + RATE // 2) if np.array_equal(samples[:100], column[k : k + 100]))
+        starts_at = (
+            k
+            for k in range(start, start + RATE // 2)
+            if np.array_equal(samples[:100], column[k : k + 100])
+        )
         first = next(starts_at)
         assert np.array_equal(samples, column[first : first + len(samples)])
         assert len(samples) == round((about["before"] + about["after"]) * RATE)
 
 
-def test_clips_of_files_are_refused(machine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clips_of_files_are_refused(
+    machine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     wav, clips = tmp_path / "sound.wav", tmp_path / "clips"
     soundfile.write(wav, np.zeros(5 * RATE), RATE)
     assert run_command(["run", str(machine), str(wav), "--clips", str(clips)]) == 2
@@ -364,7 +434,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_numbers_can_be_scraped_while_it_listens(listens: Listens, device: Device, normal: Pcm, tmp_path: Path) -> None:
+def test_numbers_can_be_scraped_while_it_listens(
+    listens: Listens, device: Device, normal: Pcm, tmp_path: Path
+) -> None:
     port, file = free_port(), tmp_path / "edgeae.prom"
     listening = listens("--metrics", port, "--metrics-file", file)
     device.play(normal)
@@ -415,12 +487,16 @@ def test_a_web_server_gets_what_is_no_score(
     device.play(normal)
     device.play(broken)
     listening.until(is_event)
-    eventually(lambda: len(server.lines) == sum(line["type"] != "score" for line in listening.lines))
+    eventually(
+        lambda: len(server.lines) == sum(line["type"] != "score" for line in listening.lines)
+    )
     assert listening.stop() == (0, "")
     assert server.lines == [line for line in listening.lines if line["type"] != "score"]
 
 
-def test_a_broker_that_is_not_there_is_told_and_lines_flow(listens: Listens, device: Device, normal: Pcm) -> None:
+def test_a_broker_that_is_not_there_is_told_and_lines_flow(
+    listens: Listens, device: Device, normal: Pcm
+) -> None:
     listening = listens("--mqtt", f"mqtt://127.0.0.1:{free_port()}")
     device.play(normal)
     listening.until(scored_at(20))
@@ -434,7 +510,11 @@ def test_a_broker_that_is_not_there_is_told_and_lines_flow(listens: Listens, dev
 
 
 def test_files_wait_for_a_slow_output(
-    machine: Path, normal: Pcm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    machine: Path,
+    normal: Pcm,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     deliver, wait = LineFile.deliver, threading.Event()
 
@@ -510,13 +590,18 @@ def test_a_service_is_ready_before_its_microphone_and_alive_once_it_scores(
     assert len(before) - 1 <= sum(line["type"] == "score" for line in listening.lines)
 
 
-def test_less_than_a_window_is_no_sign_of_life(listens: Listens, device: Device, manager: Manager, normal: Pcm) -> None:
+def test_less_than_a_window_is_no_sign_of_life(
+    listens: Listens, device: Device, manager: Manager, normal: Pcm
+) -> None:
     listening = listens()
     device.play(normal[: 3 * RATE])
     listening.until(lambda line: line.get("state") == "listening")
     assert listening.stop() == (0, "")
     manager.close()
-    assert manager.heard[:2] == ["READY=1", "STOPPING=1"]  # what was heard is judged at the end all the same
+    assert manager.heard[:2] == [
+        "READY=1",
+        "STOPPING=1",
+    ]  # what was heard is judged at the end all the same
 
 
 def test_a_microphone_that_hangs_is_no_sign_of_life(
@@ -548,7 +633,10 @@ def test_the_last_line_says_whether_an_alarm_is_on(
     if ends == "normal":
         listening.until(lambda line: line.get("event") == "end")
     assert listening.stop() == (0, "")
-    assert (listening.lines[-1]["state"], listening.lines[-1]["alarm"]) == ("stopped", ends == "broken")
+    assert (listening.lines[-1]["state"], listening.lines[-1]["alarm"]) == (
+        "stopped",
+        ends == "broken",
+    )
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -585,13 +673,20 @@ def test_the_last_line_says_whether_an_alarm_is_on(
 )
 @pytest.mark.parametrize("live", [True, False])
 def test_an_option_that_cannot_work_is_refused_before_anything_is_made(
-    machine: Path, alsa_device: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: str, live: bool
+    machine: Path,
+    alsa_device: Any,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    arguments: str,
+    live: bool,
 ) -> None:
     soundfile.write(tmp_path / "sound.wav", np.zeros(5 * RATE), RATE)
     alsa_device(bytes(1000))
     there = set(tmp_path.iterdir())
     source = ["--device", "hw:1", "--duration", "5"] if live else [str(tmp_path / "sound.wav")]
-    assert run_command(["run", str(machine), *source, *shlex.split(arguments.format(tmp_path))]) == 2
+    assert (
+        run_command(["run", str(machine), *source, *shlex.split(arguments.format(tmp_path))]) == 2
+    )
     out, err = capfd.readouterr()
     assert (out, set(tmp_path.iterdir())) == ("", there)
     assert "secret" not in err and "Traceback" not in err
@@ -600,27 +695,42 @@ def test_an_option_that_cannot_work_is_refused_before_anything_is_made(
     assert sentence.startswith("Error: ") or not usage
 
 
-@pytest.mark.parametrize("arguments", ["--clips-megabytes 0", "--clips-days 0", "--clips {0}/sound.wav"])
+@pytest.mark.parametrize(
+    "arguments", ["--clips-megabytes 0", "--clips-days 0", "--clips {0}/sound.wav"]
+)
 def test_clips_that_cannot_be_kept_are_refused(
-    machine: Path, alsa_device: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: str
+    machine: Path,
+    alsa_device: Any,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    arguments: str,
 ) -> None:
     soundfile.write(tmp_path / "sound.wav", np.zeros(5 * RATE), RATE)
     alsa_device(bytes(1000))
     there = set(tmp_path.iterdir())
     clips = f"--clips {tmp_path}/clips {arguments.format(tmp_path)}"
-    assert run_command(["run", str(machine), "--device", "hw:1", "--duration", "5", *shlex.split(clips)]) == 2
+    assert (
+        run_command(
+            ["run", str(machine), "--device", "hw:1", "--duration", "5", *shlex.split(clips)]
+        )
+        == 2
+    )
     out, err = capfd.readouterr()
     assert (out, set(tmp_path.iterdir())) == ("", there)
     assert err.splitlines()[-1].startswith(("edgeae: ", "Error: "))
 
 
-def test_a_page_is_for_what_is_heard_live(machine: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_is_for_what_is_heard_live(
+    machine: Path, trained: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = audio_files(trained.new / "train")[0]
     assert run_command(["run", str(machine), str(clip), "--page", "8321"]) == 2
     assert "--page shows a microphone or a pipe" in capsys.readouterr().err
 
 
-def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(machine: Path, broken: Pcm) -> None:
+def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(
+    machine: Path, broken: Pcm
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         plain, page = (
@@ -635,7 +745,10 @@ def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(machin
             input=b"", capture_output=True, check=False,
         )  # fmt: skip
     told = [[json.loads(line) for line in run.stdout.splitlines()] for run in (plain, page)]
-    kept = [[(line["type"], line["t"], line.get("score"), line["seq"]) for line in lines] for lines in told]
+    kept = [
+        [(line["type"], line["t"], line.get("score"), line["seq"]) for line in lines]
+        for lines in told
+    ]
     assert kept[0] == kept[1]
     assert refused.returncode == 2
     assert refused.stderr.decode() == (

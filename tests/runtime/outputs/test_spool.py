@@ -107,7 +107,9 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_on_a_full_disk_lines_wait_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_full_disk_lines_wait_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -138,7 +140,9 @@ while True:
 def test_killed_while_it_writes_no_line_that_was_taken_is_lost(tmp_path: Path) -> None:
     for lines in (1, 3, 10, 40):
         folder = tmp_path / str(lines)
-        with subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE
+        ) as process:
             assert process.stdout
             for _ in range(lines):
                 process.stdout.readline()
@@ -146,7 +150,11 @@ def test_killed_while_it_writes_no_line_that_was_taken_is_lost(tmp_path: Path) -
             taken = lines - 1 + process.stdout.read().count(b"\n")
         spool = Spool(folder, 1000)
         kept = emptied(spool)
-        assert kept[:taken] == [line(n) for n in range(taken)] and len(kept) <= taken + 1 and spool.lost == 0
+        assert (
+            kept[:taken] == [line(n) for n in range(taken)]
+            and len(kept) <= taken + 1
+            and spool.lost == 0
+        )
         spool.close()
         assert not list(folder.iterdir())
 
@@ -168,7 +176,9 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
         Spool(tmp_path / name, 1)
 
 
-def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match="Permission denied"):
         Spool(tmp_path, 1)

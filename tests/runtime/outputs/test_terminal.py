@@ -35,20 +35,33 @@ def drawn(capsys: pytest.CaptureFixture[str], *lines: Any) -> list[str]:
     terminal = Terminal()
     for line in lines:
         terminal.deliver(line)
-    return [re.sub(r"\b\d\d:\d\d:\d\d  ", "", part) for part in capsys.readouterr().out.split(CLEAR)[1:]]
+    return [
+        re.sub(r"\b\d\d:\d\d:\d\d  ", "", part) for part in capsys.readouterr().out.split(CLEAR)[1:]
+    ]
 
 
-def test_the_bar_reaches_the_mark_at_the_threshold(narrow: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_reaches_the_mark_at_the_threshold(
+    narrow: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     narrow(200)
     below, at, above = drawn(capsys, status("listening"), score(-1.3), score(0.8), score(9.0))[1:]
-    assert below == f"pump-3  [{' ' * 27}|{' ' * 12}]  normal  score -1.30, alarm from 0.80, -31.2 dBFS"
+    assert (
+        below
+        == f"pump-3  [{' ' * 27}|{' ' * 12}]  normal  score -1.30, alarm from 0.80, -31.2 dBFS"
+    )
     assert at.startswith(f"pump-3  [{'#' * 27}|{' ' * 12}]  normal")
-    assert above.startswith(f"pump-3  [{'#' * 27}|{'#' * 12}]  \x1b[33m\x1b[1mabove\x1b[0m  score 9.00")
+    assert above.startswith(
+        f"pump-3  [{'#' * 27}|{'#' * 12}]  \x1b[33m\x1b[1mabove\x1b[0m  score 9.00"
+    )
 
 
-def test_what_happens_is_told_above_the_line(narrow: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_happens_is_told_above_the_line(
+    narrow: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     narrow(80)
-    _, before, alarm, lost = drawn(capsys, status("listening"), score(1.0), event("start", **EVENT), gap(1.5, "stall"))
+    _, before, alarm, lost = drawn(
+        capsys, status("listening"), score(1.0), event("start", **EVENT), gap(1.5, "stall")
+    )
     assert "\n" not in before
     told, line = alarm.split("\n")
     assert told == "\x1b[31m\x1b[1mhw:1      52.2 s  ALARM start: 2 to 3 kHz: 6.0 dB louder\x1b[0m"
@@ -57,19 +70,34 @@ def test_what_happens_is_told_above_the_line(narrow: Any, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, 300])
-def test_it_is_never_wider_than_the_terminal(narrow: Any, capsys: pytest.CaptureFixture[str], columns: int) -> None:
+def test_it_is_never_wider_than_the_terminal(
+    narrow: Any, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
     narrow(columns)
-    lines = drawn(capsys, status("listening"), score(2.0), score(-1.0, health="silence"), score(0.0, level_dbfs=None))
+    lines = drawn(
+        capsys,
+        status("listening"),
+        score(2.0),
+        score(-1.0, health="silence"),
+        score(0.0, level_dbfs=None),
+    )
     seen = [re.sub(r"\x1b\[\d+m", "", line) for line in lines[1:]]
     assert all(len(line) + len("12:00:00  ") < columns for line in seen)
     assert ("[" in seen[0]) is (columns >= 80)
 
 
-def test_of_several_sources_the_nearest_to_an_alarm_is_shown(narrow: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_several_sources_the_nearest_to_an_alarm_is_shown(
+    narrow: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     narrow(100)
     fan = {"source": "hw:2", "machine": "fan-2"}
     lines = drawn(
-        capsys, status("listening"), status("listening", **fan), score(0.1), score(-1.0, **fan), score(0.5, **fan)
+        capsys,
+        status("listening"),
+        status("listening", **fan),
+        score(0.1),
+        score(-1.0, **fan),
+        score(0.5, **fan),
     )
     assert [line.split("  ")[0] for line in lines[2:]] == [
         f"highest of 2: {name}" for name in ("pump-3", "pump-3", "fan-2")
@@ -100,14 +128,26 @@ def test_no_colour_where_none_is_wanted(
     assert not any("\x1b" in line for line in lines)
 
 
-def run_on_a_terminal(arguments: list[str], sound: bytes, columns: int = 100, **environment: str) -> str:
+def run_on_a_terminal(
+    arguments: list[str], sound: bytes, columns: int = 100, **environment: str
+) -> str:
     """What `edgeae run` writes to a pseudo-terminal while it hears ``sound`` through a pipe."""
     mine, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     own = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
-    command = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "run", *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        "from edgeae.runtime.commands.cli import main; main()",
+        "run",
+        *arguments,
+    ]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, env={**own, "TERM": "xterm", **environment}
+        command,
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=theirs,
+        env={**own, "TERM": "xterm", **environment},
     ) as process:
         os.close(theirs)
         assert process.stdin
@@ -122,10 +162,17 @@ def run_on_a_terminal(arguments: list[str], sound: bytes, columns: int = 100, **
     return seen.decode()
 
 
-def test_a_terminal_sees_one_line_and_is_left_clean(machine: Path, sound: NDArray[np.int16]) -> None:
+def test_a_terminal_sees_one_line_and_is_left_clean(
+    machine: Path, sound: NDArray[np.int16]
+) -> None:
     seen = run_on_a_terminal([str(machine), "-"], sound.tobytes())
-    assert seen.count(" score ") == 13 + seen.count("\n") - 1, "one a window, and one beside words but the first"
-    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d  id_03  \[#*[ |#]*\]  [a-z ]+  score ", re.sub(r"\x1b\[\d+m", "", seen))
+    assert seen.count(" score ") == 13 + seen.count("\n") - 1, (
+        "one a window, and one beside words but the first"
+    )
+    assert re.search(
+        r"\r\x1b\[K\d\d:\d\d:\d\d  id_03  \[#*[ |#]*\]  [a-z ]+  score ",
+        re.sub(r"\x1b\[\d+m", "", seen),
+    )
     assert seen.count("\n") < 6, "listening, stopped, an alarm at most"
     assert seen.endswith(CLEAR)
 

@@ -39,7 +39,9 @@ class Manager:
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
-    manager = Manager(str(tmp_path / "notify") if request.param == "path" else f"@edgeae-test-{os.getpid()}")
+    manager = Manager(
+        str(tmp_path / "notify") if request.param == "path" else f"@edgeae-test-{os.getpid()}"
+    )
     yield manager
     manager.socket.close()
 
@@ -78,7 +80,9 @@ def test_pings_come_every_quarter_of_the_interval(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}])
-def test_without_a_watchdog_for_this_process_nobody_is_pinged(manager: Manager, variables: dict[str, str]) -> None:
+def test_without_a_watchdog_for_this_process_nobody_is_pinged(
+    manager: Manager, variables: dict[str, str]
+) -> None:
     notify = manager.notify(**variables)
     notify.scored()
     assert manager.heard() == []
@@ -107,7 +111,9 @@ def test_no_text_can_say_anything_else(text: str) -> None:
     heard = manager.heard()
     manager.socket.close()
     assert len(heard) == bool(text.split())
-    assert all(m.startswith("STATUS=") and "\n" not in m and len(m) <= STATUS_CHARACTERS + 7 for m in heard)
+    assert all(
+        m.startswith("STATUS=") and "\n" not in m and len(m) <= STATUS_CHARACTERS + 7 for m in heard
+    )
 
 
 def test_a_full_socket_blocks_nobody_and_the_ping_is_made_up_for(manager: Manager) -> None:
@@ -137,18 +143,34 @@ def test_a_manager_that_goes_and_comes_back_is_pinged_again(tmp_path: Path) -> N
 
 def test_outside_of_systemd_all_of_it_does_nothing() -> None:
     notify = Notify({})
-    calls: list[Callable[[], None]] = [notify.ready, notify.scored, notify.stopping, notify.close, notify.ready]
-    notify.status("unheard")
+    calls: list[Callable[[], None]] = [
+        notify.ready,
+        notify.scored,
+        notify.stopping,
+        notify.close,
+        notify.ready,
+    ]
+    notify.status("held_out")
     for call in calls:
         call()
 
 
-def test_children_can_neither_find_the_socket_nor_inherit_it(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}.items():
+def test_children_can_neither_find_the_socket_nor_inherit_it(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "NOTIFY_SOCKET": manager.address,
+        "WATCHDOG_USEC": "1",
+        "WATCHDOG_PID": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     notify = Notify()
-    program = "import os; print([name for name in os.environ if name.startswith(('NOTIFY', 'WATCHDOG'))])"
-    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        "import os; print([name for name in os.environ if name.startswith(('NOTIFY', 'WATCHDOG'))])"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert child.stdout == "[]\n"
     opened = notify._socket
     assert opened is not None

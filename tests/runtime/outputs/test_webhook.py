@@ -125,7 +125,9 @@ def test_lines_are_posted_one_by_one_as_json(server: Server, hook: Make) -> None
 
 def test_scores_are_not_for_it(hook: Make) -> None:
     webhook = hook("http://127.0.0.1:9")
-    assert [kind for kind in ("score", "event", "gap", "status") if webhook.wants({"type": kind})] == [
+    assert [
+        kind for kind in ("score", "event", "gap", "status") if webhook.wants({"type": kind})
+    ] == [
         "event",
         "gap",
         "status",
@@ -185,12 +187,16 @@ def test_a_server_that_is_down_gets_everything_when_it_is_back(server: Server, h
     again.stop()
 
 
-def test_a_server_that_is_down_for_too_long_costs_the_oldest_lines(server: Server, hook: Make) -> None:
+def test_a_server_that_is_down_for_too_long_costs_the_oldest_lines(
+    server: Server, hook: Make
+) -> None:
     server.stop()
     webhook = hook(server.url, limit=3)
     for n in range(10):
         webhook.deliver(event(n))
-    wait_until(lambda: str(webhook.trouble).endswith("Connection refused; the oldest lines are dropped"))
+    wait_until(
+        lambda: str(webhook.trouble).endswith("Connection refused; the oldest lines are dropped")
+    )
     assert webhook.waiting == 3 and webhook.lost == 7
 
 
@@ -199,7 +205,11 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(server: Server, hook:
     server.answers = [lambda: answer.wait(20) and 204]
     webhook = hook(server.url, timeout=0.2)
     webhook.deliver(event(0))
-    wait_until(lambda: webhook.trouble == f"{server.url}: timed out; lines wait" or server.numbers == [0, 0])
+    wait_until(
+        lambda: (
+            webhook.trouble == f"{server.url}: timed out; lines wait" or server.numbers == [0, 0]
+        )
+    )
     wait_until(lambda: not webhook.waiting)
     answer.set()
     assert server.numbers == [0, 0]
@@ -232,7 +242,9 @@ def test_the_pauses_double_up_to_the_longest_and_begin_anew(
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 1]
 
 
-def test_new_lines_do_not_shorten_a_pause(server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_lines_do_not_shorten_a_pause(
+    server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "FIRST", 1000.0)
     server.answers = [500]
     webhook = hook(server.url)
@@ -260,7 +272,9 @@ def test_close_sends_what_waits(server: Server, tmp_path: Path) -> None:
     assert server.numbers == list(range(30)) and not list(tmp_path.iterdir())
 
 
-def test_after_a_restart_what_waits_is_sent_before_any_new_line(server: Server, hook: Make, tmp_path: Path) -> None:
+def test_after_a_restart_what_waits_is_sent_before_any_new_line(
+    server: Server, hook: Make, tmp_path: Path
+) -> None:
     server.answers = [500] * 1000
     webhook = Webhook(server.url, spool=tmp_path / "spool")
     for n in range(3):
@@ -276,7 +290,9 @@ def test_after_a_restart_what_waits_is_sent_before_any_new_line(server: Server, 
     assert server.numbers == [0, 1, 2, 3] and not list((tmp_path / "spool").iterdir())
 
 
-def test_a_redirect_is_not_followed_and_loses_nothing(server: Server, hook: Make, monkeypatch: Any) -> None:
+def test_a_redirect_is_not_followed_and_loses_nothing(
+    server: Server, hook: Make, monkeypatch: Any
+) -> None:
     monkeypatch.setenv(TOKEN, "hunter2")
     other = Server()
     server.location, server.answers = f"{other.url}/elsewhere", [307, 302]
@@ -294,7 +310,8 @@ def test_a_redirect_is_told(server: Server, hook: Make, monkeypatch: Any) -> Non
     webhook.deliver(event(0))
     wait_until(lambda: webhook.trouble)
     assert (
-        webhook.trouble == f"{server.url} answers 308 Permanent Redirect to another address, give that one; lines wait"
+        webhook.trouble
+        == f"{server.url} answers 308 Permanent Redirect to another address, give that one; lines wait"
     )
 
 
@@ -325,7 +342,9 @@ def test_a_proxy_of_the_environment_is_used(server: Server, hook: Make, monkeypa
 @pytest.mark.parametrize("status", [400, 500])
 def test_no_message_holds_a_secret(server: Server, hook: Make, status: int) -> None:
     server.answers = [status] * 1000
-    webhook = hook(server.url.replace("://", "://pump:hunter2@") + "/services/hunter3?key=hunter4#hunter5")
+    webhook = hook(
+        server.url.replace("://", "://pump:hunter2@") + "/services/hunter3?key=hunter4#hunter5"
+    )
     webhook.deliver(event(0))
     wait_until(lambda: webhook.trouble)
     assert server.url in str(webhook.trouble) and "hunter" not in str(webhook.trouble)
@@ -377,7 +396,9 @@ def test_a_token_that_cannot_be_is_refused_and_not_told(
     assert "nter" not in str(caught.value)
 
 
-def test_failures_leave_no_descriptors(server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_leave_no_descriptors(
+    server: Server, hook: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("edgeae.runtime.outputs.webhook.MOST_ANSWERS", 100)
     server.answers = [500] * 50
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208

@@ -26,10 +26,15 @@ def detector(trained: Trained) -> Detector:
 @pytest.fixture(scope="module")
 def known(trained: Trained, detector: Detector) -> Float64:
     """Windows of a machine of the training, five of those that the fleet was fitted on."""
-    return windows_of(detector, [recording.path for recording in by_machine(scan(trained.data, "train"))["id_00"]][:5])
+    return windows_of(
+        detector,
+        [recording.path for recording in by_machine(scan(trained.data, "train"))["id_00"]][:5],
+    )
 
 
-def test_sound_of_the_training_is_not_asked_how_far_it_strays(detector: Detector, known: Float64) -> None:
+def test_sound_of_the_training_is_not_asked_how_far_it_strays(
+    detector: Detector, known: Float64
+) -> None:
     """It seems calmer than any sound to come: the threshold is that of the references alone."""
     machine = calibrated(detector, known, false_alarms="5%")
     reference = next(r for r in detector.references("gaussian") if r.windows == 5)
@@ -44,7 +49,11 @@ def test_sound_of_the_training_is_recognised_among_other_sound_and_up_to_roundin
     fresh = windows_of(detector, sorted((trained.new / "train").iterdir())[:5])
     told = [
         calibrated(detector, windows).artifact.sections["head"]["history"][0]["beyond"] is not None
-        for windows in (fresh, np.concatenate([fresh, known[:1]]), np.concatenate([fresh, known[:1] + 1e-4]))
+        for windows in (
+            fresh,
+            np.concatenate([fresh, known[:1]]),
+            np.concatenate([fresh, known[:1] + 1e-4]),
+        )
     ]
     assert told == [True, False, False]
 
@@ -54,21 +63,23 @@ def test_another_budget_needs_no_sound(trained: Trained, detector: Detector) -> 
     day = calibrated(detector, fresh, false_alarms="1/day")
     week = calibrated(detector, fresh, false_alarms="1/week")
     assert threshold_for(week, "1/day").value == pytest.approx(day.threshold.value, abs=2e-6)
-    assert threshold_for(detector, detector.threshold.false_alarms) == detector.threshold  # not calibrated
+    assert (
+        threshold_for(detector, detector.threshold.false_alarms) == detector.threshold
+    )  # not calibrated
 
 
 def test_what_is_new_to_the_network_raises_the_references() -> None:
     """Of two machines with 40 windows, eight each were not trained on; the network leaves more of them."""
     rng, size = np.random.default_rng(0), 13
     machines = [rng.standard_normal((40, size)) for _ in range(2)]
-    unheard = [np.arange(40) % 5 == 0] * 2
+    held_out = [np.arange(40) % 5 == 0] * 2
     further = [windows.copy() for windows in machines]
     for windows in further:
         windows[::5, 1 + size // 2 :] *= 3  # the residual's view
     gain = np.empty((0, size))
 
     def raised(found: list[Float64]) -> Float64:
-        plain, new = (fit_references(found, gain, "gaussian", marks) for marks in (None, unheard))
+        plain, new = (fit_references(found, gain, "gaussian", marks) for marks in (None, held_out))
         return new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0)
 
     assert (raised(machines) < 0.3).all()

@@ -17,16 +17,19 @@ from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
-from edgeae.runtime.monitoring.baseline import LEAST_DEAF
+from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector, Result
-from edgeae.runtime.scoring.window_features import coordinates
-from edgeae.runtime.scoring.window_stream import Listener, Window, see
+from edgeae.runtime.scoring.window_features import window_features
+from edgeae.runtime.scoring.window_stream import Window, WindowStream, see
 from edgeae.runtime.system.arrays import Float32
 
 PATCH, HOP = 32, 512  # frames, samples
 STEP = PATCH * HOP  # samples from one window to the next
 RATES = (16000, 44100)
-SOUND = {rate: (np.random.default_rng(rate).standard_normal(int(6 * rate)) * 0.1).astype(np.float32) for rate in RATES}
+SOUND = {
+    rate: (np.random.default_rng(rate).standard_normal(int(6 * rate)) * 0.1).astype(np.float32)
+    for rate in RATES
+}
 PRECISIONS = ("int8", "float")
 
 Detectors = dict[str, Detector]
@@ -37,7 +40,9 @@ def detectors(trained: Any) -> Detectors:
     """The int8 and the float artifact with windows of three patches (3.07 s)."""
     loaded = {"int8": Detector.load(trained.int8), "float": Detector.load(trained.float_)}
     return {
-        precision: detector.with_sections(head={**detector.artifact.sections["head"], "window": 3.0})
+        precision: detector.with_sections(
+            head={**detector.artifact.sections["head"], "window": 3.0}
+        )
         for precision, detector in loaded.items()
     }
 
@@ -93,14 +98,16 @@ def test_a_window_ends_with_every_patch_and_with_the_recording(
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("frames", [50, 96, 128, 175])
-def test_the_last_window_ends_with_a_patch_that_may_overlap(detectors: Detectors, precision: str, frames: int) -> None:
+def test_the_last_window_ends_with_a_patch_that_may_overlap(
+    detectors: Detectors, precision: str, frames: int
+) -> None:
     detector, sound = detectors[precision], SOUND[16000][: samples_of(frames)]
     x = log_mel(sound)
     whole = frames // PATCH * PATCH
     patches = [*x[:whole].reshape(-1, PATCH, 128), *([x[-PATCH:]] if frames > whole else [])]
     statistics = detector.network(np.array(patches[-3:]))
     last = list(detector.stream([sound]))[-1]
-    np.testing.assert_array_equal(last.window.coordinates, coordinates(statistics, PATCH))
+    np.testing.assert_array_equal(last.window.features, window_features(statistics, PATCH))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -113,16 +120,21 @@ def test_the_network_sums_its_input_and_its_residual(detectors: Detectors, preci
     np.testing.assert_allclose(found[..., 128:], residual[..., 128:], rtol=1e-5, atol=1e-5)
     expected = np.stack([np.square(np.diff(part / std, axis=0)).sum(axis=0) for part in patches])
     rounding = 0 if quantization is None else 1 / 64  # z is a whole number of at most 1/32
-    np.testing.assert_allclose(np.sqrt(found[:, 2, :128]), np.sqrt(expected), atol=1e-3 + 2 * rounding * np.sqrt(31))
+    np.testing.assert_allclose(
+        np.sqrt(found[:, 2, :128]), np.sqrt(expected), atol=1e-3 + 2 * rounding * np.sqrt(31)
+    )
 
 
 def test_what_int8_cannot_express_is_told(detectors: Detectors) -> None:
-    network, quantization = detectors["int8"].network, detectors["int8"].artifact.sections["quantization"]
+    network, quantization = (
+        detectors["int8"].network,
+        detectors["int8"].artifact.sections["quantization"],
+    )
     low, high = quantization["input_low_db"], quantization["input_high_db"]
     patches = np.broadcast_to((low + high) / 2, (2, PATCH, 128)).astype(np.float32)
     patches[1, :8] = high + 0.1
     patches[1, 8:16] = low - 0.1
-    heard = float((detectors["int8"].band_std < LEAST_DEAF).mean())
+    heard = float((detectors["int8"].band_std < MASKED_BAND_STD_DB).mean())
     np.testing.assert_allclose(network.out_of_range(patches), [0, 0.5 * heard])
     assert not detectors["float"].network.out_of_range(patches).any()
 
@@ -132,11 +144,15 @@ def test_a_louder_sound_is_reported_as_out_of_range(detectors: Detectors) -> Non
     assert loud[-1].out_of_range > 0.2 > quiet[-1].out_of_range
 
 
-@pytest.mark.parametrize(("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.45 s"), (1.0, "0.96 s")])
+@pytest.mark.parametrize(
+    ("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.45 s"), (1.0, "0.96 s")]
+)
 def test_a_recording_shorter_than_a_patch_is_refused_with_its_length(
     detectors: Detectors, seconds: float, told_seconds: str
 ) -> None:
-    with pytest.raises(AudioError, match=f"only {told_seconds} of sound; at least 1.02 s is needed"):
+    with pytest.raises(
+        AudioError, match=f"only {told_seconds} of sound; at least 1.02 s is needed"
+    ):
         detectors["int8"].score(SOUND[16000][: int(seconds * 16000)], 16000)
 
 
@@ -150,7 +166,9 @@ def test_a_short_file_is_named(detectors: Detectors, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
 @pytest.mark.parametrize("rate", RATES)
-def test_samples_that_are_no_sound_give_no_score(detectors: Detectors, rate: int, bad: float) -> None:
+def test_samples_that_are_no_sound_give_no_score(
+    detectors: Detectors, rate: int, bad: float
+) -> None:
     sound = SOUND[rate].copy()
     sound[len(sound) // 2] = bad
     with pytest.raises(AudioError, match="samples that are not numbers"):
@@ -175,48 +193,64 @@ def test_a_file_scores_as_its_samples(detectors: Detectors, tmp_path: Path) -> N
     soundfile.write(path, SOUND[44100], 44100, "PCM_24")
     samples, rate = soundfile.read(path, dtype="float32")
     detector = detectors["int8"]
-    assert told(list(map(detector.result, detector.read(path)))) == told(list(detector.stream([samples], rate)))
+    assert told(list(map(detector.result, detector.read(path)))) == told(
+        list(detector.stream([samples], rate))
+    )
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @given(
-    before=st.integers(0, len(SOUND[16000])), lost=st.integers(0, 400), cuts=st.lists(st.integers(0, 60000), max_size=4)
+    before=st.integers(0, len(SOUND[16000])),
+    lost=st.integers(0, 400),
+    cuts=st.lists(st.integers(0, 60000), max_size=4),
 )
 @settings(derandomize=True, deadline=None, max_examples=10)
 def test_after_a_gap_everything_is_as_in_a_new_stream_that_starts_later(
     detectors: Detectors, precision: str, before: int, lost: int, cuts: list[int]
 ) -> None:
-    spec, network_, window = detectors[precision].spec, detectors[precision].network, detectors[precision].window
+    spec, network_, window = (
+        detectors[precision].spec,
+        detectors[precision].network,
+        detectors[precision].window,
+    )
     sound, start = SOUND[16000][:60000], (before // HOP + lost) * HOP  # samples
 
-    def heard(listener: Listener, blocks: list[Float32]) -> list[Any]:
-        return [found for block in blocks for found in listener.push(block)] + listener.flush()
+    def heard(stream: WindowStream, blocks: list[Float32]) -> list[Any]:
+        return [found for block in blocks for found in stream.push(block)] + stream.flush()
 
-    interrupted, fresh = Listener(spec, network_, window), Listener(spec, network_, window)
+    interrupted, fresh = WindowStream(spec, network_, window), WindowStream(spec, network_, window)
     interrupted.push(SOUND[16000][:before])
     interrupted.reset(start)
     after, expected = heard(interrupted, np.split(sound, sorted(cuts))), heard(fresh, [sound])
     assert len(after) == len(expected)
     for found, new in zip(after, expected, strict=True):
-        assert found.end == pytest.approx(new.end + start / 16000, abs=0.0011)  # told in milliseconds
+        assert found.end == pytest.approx(
+            new.end + start / 16000, abs=0.0011
+        )  # told in milliseconds
         assert found.level == new.level
-        np.testing.assert_array_equal(found.coordinates, new.coordinates)
+        np.testing.assert_array_equal(found.features, new.features)
 
 
 def test_the_score_of_a_recording_is_the_mean_of_its_windows(detectors: Detectors) -> None:
     results = list(detectors["int8"].stream([SOUND[16000]]))
-    assert detectors["int8"].score(SOUND[16000], 16000) == pytest.approx(np.mean([r.score for r in results]), abs=1e-6)
+    assert detectors["int8"].score(SOUND[16000], 16000) == pytest.approx(
+        np.mean([r.score for r in results]), abs=1e-6
+    )
 
 
 def test_an_array_at_48_khz_scores_as_the_one_it_was_resampled_from(detectors: Detectors) -> None:
     smooth = soxr.resample(SOUND[44100], 44100, 48000)
     at_16k = soxr.resample(smooth, 48000, 16000, quality="HQ")
-    assert detectors["int8"].score(smooth, 48000) == pytest.approx(detectors["int8"].score(at_16k, 16000), abs=1e-3)
+    assert detectors["int8"].score(smooth, 48000) == pytest.approx(
+        detectors["int8"].score(at_16k, 16000), abs=1e-3
+    )
 
 
 def test_float64_samples_are_taken(detectors: Detectors) -> None:
     sound = SOUND[16000]
-    assert detectors["int8"].score(sound.astype(np.float64), 16000) == detectors["int8"].score(sound, 16000)
+    assert detectors["int8"].score(sound.astype(np.float64), 16000) == detectors["int8"].score(
+        sound, 16000
+    )
 
 
 def test_a_level_is_that_of_the_second_before_the_window_s_end(detectors: Detectors) -> None:
@@ -243,9 +277,12 @@ def test_a_result_is_an_anomaly_above_the_threshold(detectors: Detectors) -> Non
 
 
 def test_independent_windows_do_not_overlap(detectors: Detectors) -> None:
-    detector, sound = detectors["int8"], np.tile(SOUND[16000], 2)[: 7 * STEP + 512]  # 7 patches: windows end at 3 to 7
+    detector, sound = (
+        detectors["int8"],
+        np.tile(SOUND[16000], 2)[: 7 * STEP + 512],
+    )  # 7 patches: windows end at 3 to 7
     windows = list(detector.windows([sound], 16000))
-    expected = [windows[0].coordinates, windows[3].coordinates]  # patches 0-2 and 3-5
+    expected = [windows[0].features, windows[3].features]  # patches 0-2 and 3-5
     np.testing.assert_array_equal(detector.independent(windows), expected)
 
 
@@ -255,7 +292,9 @@ def test_a_loaded_detector_scores_as_the_one_that_was_written(
 ) -> None:
     detectors[precision].artifact.write(tmp_path / "again.onnx")
     again = Detector.load(tmp_path / "again.onnx")
-    assert told(list(again.stream([SOUND[16000]]))) == told(list(detectors[precision].stream([SOUND[16000]])))
+    assert told(list(again.stream([SOUND[16000]]))) == told(
+        list(detectors[precision].stream([SOUND[16000]]))
+    )
 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -273,14 +312,18 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
         lambda sections: {"threshold": {**sections["threshold"], "value": "high"}},
     ],
 )
-def test_an_artifact_without_a_usable_head_or_threshold_is_refused(trained: Any, change: Change) -> None:
+def test_an_artifact_without_a_usable_head_or_threshold_is_refused(
+    trained: Any, change: Change
+) -> None:
     artifact = Artifact.read(trained.int8)
     with pytest.raises(ArtifactError):
         Detector(artifact.with_sections(**change(artifact.sections)))
 
 
 @pytest.mark.parametrize("references", [None, {}, {"gaussian": []}, {"gaussian": [{"windows": 0}]}])
-def test_references_that_are_missing_or_damaged_are_an_artifact_error(detectors: Detectors, references: Any) -> None:
+def test_references_that_are_missing_or_damaged_are_an_artifact_error(
+    detectors: Detectors, references: Any
+) -> None:
     section = {**detectors["int8"].artifact.sections["head"], "references": references}
     with pytest.raises(ArtifactError, match="no reference scores for gaussian"):
         detectors["int8"].with_sections(head=section).references("gaussian")
@@ -297,27 +340,41 @@ def test_windows_taken_as_independent_do_not_overlap(detectors: Detectors) -> No
     windows = list(detector.windows([np.tile(SOUND[16000], 3)], 16000))
     length = detector.window_frames / detector.spec.frames_per_second
     kept = detector.independent(windows)
-    ends = [window.end for window in windows if any(np.array_equal(window.coordinates, row) for row in kept)]
+    ends = [
+        window.end
+        for window in windows
+        if any(np.array_equal(window.features, row) for row in kept)
+    ]
     assert len(ends) == len(kept) >= 2
     assert np.diff(ends).min() >= length - 2e-3
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_many_listeners_hear_together_what_each_hears_alone(detectors: Detectors, precision: str) -> None:
+def test_many_listeners_hear_together_what_each_hears_alone(
+    detectors: Detectors, precision: str
+) -> None:
     """Of two detectors that share a network, with sound that completes patches at other times."""
     detector = detectors[precision]
     other = detector.with_sections(head={**detector.artifact.sections["head"], "window": 2.0})
-    owners, sounds = (detector, detector, other, other), [SOUND[16000][start:] for start in (0, 5000, 11000, 40000)]
-    alone = [owner.listener().push(sound) for owner, sound in zip(owners, sounds, strict=True)]
-    listeners, together = [owner.listener() for owner in owners], [list[Window]() for _ in owners]
+    owners, sounds = (
+        (detector, detector, other, other),
+        [SOUND[16000][start:] for start in (0, 5000, 11000, 40000)],
+    )
+    alone = [owner.window_stream().push(sound) for owner, sound in zip(owners, sounds, strict=True)]
+    streams, together = (
+        [owner.window_stream() for owner in owners],
+        [list[Window]() for _ in owners],
+    )
     for start in range(0, 96000, 4000):
-        for listener, sound in zip(listeners, sounds, strict=True):
-            listener.hear(sound[start : start + 4000])
-        for windows, new in zip(together, see(listeners), strict=True):
+        for stream, sound in zip(streams, sounds, strict=True):
+            stream.hear(sound[start : start + 4000])
+        for windows, new in zip(together, see(streams), strict=True):
             windows.extend(new)
     for found, expected in zip(together, alone, strict=True):
-        assert [(w.end, w.level, w.out_of_range) for w in found] == [(w.end, w.level, w.out_of_range) for w in expected]
-        np.testing.assert_array_equal([w.coordinates for w in found], [w.coordinates for w in expected])
+        assert [(w.end, w.level, w.out_of_range) for w in found] == [
+            (w.end, w.level, w.out_of_range) for w in expected
+        ]
+        np.testing.assert_array_equal([w.features for w in found], [w.features for w in expected])
 
 
 def test_a_network_sees_the_patches_of_its_listeners_in_one_call(detectors: Detectors) -> None:
@@ -334,8 +391,8 @@ def test_a_network_sees_the_patches_of_its_listeners_in_one_call(detectors: Dete
         out_of_range = detectors["int8"].network.out_of_range
 
     network_ = Counted()
-    listeners = [Listener(detectors["int8"].spec, network_, 3.0) for _ in range(5)]
-    for listener in listeners[1:]:
-        listener.hear(SOUND[16000][: samples_of(2 * PATCH)])
-    assert see(listeners) == [[]] * 5
+    streams = [WindowStream(detectors["int8"].spec, network_, 3.0) for _ in range(5)]
+    for stream in streams[1:]:
+        stream.hear(SOUND[16000][: samples_of(2 * PATCH)])
+    assert see(streams) == [[]] * 5
     assert sizes == [8]

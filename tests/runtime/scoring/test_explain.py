@@ -13,31 +13,39 @@ from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer, Explanation, Moved
 from edgeae.runtime.scoring.head import Head
-from edgeae.runtime.scoring.window_features import size_of, smooth_basis
+from edgeae.runtime.scoring.window_features import n_features_of, smooth_basis
 from edgeae.runtime.system.arrays import Float64
 from edgeae.train.synth.dataset import FAULTS, Fault, Machine, Samples, fault_band, render
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()
-N, SIZE = SPEC.n_mels, size_of(SPEC.n_mels)
+N, SIZE = SPEC.n_mels, n_features_of(SPEC.n_mels)
 CENTRES = band_edges(SPEC)[1:-1]
 
 
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
-    """Of a machine whose coordinates vary by .1 each, without regard to each other."""
-    return Explainer(SPEC, Head(plain_fleet(SIZE, 0.1), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0))
+    """Of a machine whose features vary by .1 each, without regard to each other."""
+    return Explainer(
+        SPEC,
+        Head(plain_fleet(SIZE, 0.1), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100),
+        np.full(N, 2.0),
+    )
 
 
-def changed(low: float, high: float, decibel: float = 0.0, spread: float = 0.0, jumps: float = 0.0) -> Float64:
-    """Coordinates after a change from low to high Hz, at 2 dB a unit of the mean; spread and jumps in ln."""
+def changed(
+    low: float, high: float, decibel: float = 0.0, spread: float = 0.0, jumps: float = 0.0
+) -> Float64:
+    """Features after a change from low to high Hz, at 2 dB a unit of the mean; spread and jumps in ln."""
     inside = ((low <= CENTRES) & (high >= CENTRES)).astype(float)
     smooth = inside @ smooth_basis(N)
     view = np.concatenate([inside * decibel / 2, smooth * spread, smooth * jumps])
     return np.concatenate([[0.0], view, np.zeros(len(view))])
 
 
-@pytest.mark.parametrize(("low", "high"), [(40, 80), (500, 700), (1000, 2000), (2000, 5600), (6400, 8000)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(40, 80), (500, 700), (1000, 2000), (2000, 5600), (6400, 8000)]
+)
 @pytest.mark.parametrize("decibel", [6.0, -6.0])
 def test_the_range_of_a_change_is_named_with_its_decibels(
     explainer: Explainer, low: float, high: float, decibel: float
@@ -50,7 +58,12 @@ def test_the_range_of_a_change_is_named_with_its_decibels(
 
 @pytest.mark.parametrize(
     ("spread", "jumps", "kind"),
-    [(0.6, 0.6, "impulsive"), (0.2, 0.7, "impulsive"), (0.6, 0.0, "fluctuating"), (-0.5, -0.5, "steady")],
+    [
+        (0.6, 0.6, "impulsive"),
+        (0.2, 0.7, "impulsive"),
+        (0.6, 0.0, "fluctuating"),
+        (-0.5, -0.5, "steady"),
+    ],
 )
 def test_what_jumps_is_impulsive_and_what_varies_slowly_fluctuates(
     explainer: Explainer, spread: float, jumps: float, kind: str
@@ -68,8 +81,13 @@ def test_the_larger_of_two_ranges_is_named_first(explainer: Explainer) -> None:
     assert [np.sign(moved.change_db) for moved in found.moved] == [-1, 1]
 
 
-def test_three_ranges_are_named_at_most_and_the_rest_is_not_called_normal(explainer: Explainer) -> None:
-    change = sum(changed(low, 1.4 * low, 6.0 * (-1) ** k) for k, low in enumerate([200, 500, 1200, 2800, 5600]))
+def test_three_ranges_are_named_at_most_and_the_rest_is_not_called_normal(
+    explainer: Explainer,
+) -> None:
+    change = sum(
+        changed(low, 1.4 * low, 6.0 * (-1) ** k)
+        for k, low in enumerate([200, 500, 1200, 2800, 5600])
+    )
     found = explainer.explain(np.asarray(change))
     assert (len(found.moved), found.rest_is_normal) == (3, False)
 
@@ -91,7 +109,9 @@ def test_nothing_stands_out_of_a_small_change(explainer: Explainer, change: Floa
 def test_gain_is_not_named() -> None:
     gain = changed(0, 8000, 1.0)  # of one dB
     fleet = plain_fleet(SIZE, 0.1, np.array([-10 * gain, 10 * gain]))
-    explainer = Explainer(SPEC, Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0))
+    explainer = Explainer(
+        SPEC, Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0)
+    )
     assert explainer.explain(6 * gain).moved == []
     [moved] = explainer.explain(6 * gain + changed(2000, 4000, 3.0)).moved
     assert moved.change_db == pytest.approx(3, abs=1)
@@ -116,13 +136,15 @@ def clips(machine: int) -> Iterator[tuple[str, Samples]]:
 def test_the_band_of_a_fault_is_named(trained: Any) -> None:
     """Half of the first range lies in the band of the fault and covers a quarter of it at least, in octaves."""
     fleet = Detector.load(trained.int8)
-    detector = calibrate_files(fleet, audio_files(trained.new / "train"), machine="id_03", report=print)
+    detector = calibrate_files(
+        fleet, audio_files(trained.new / "train"), machine="id_03", report=print
+    )
     explainer, right = Explainer(detector.spec, detector.head, detector.band_std), []
     for fault, samples in clips(3):
         *_, window = detector.windows([samples], SPEC.sample_rate)
         if detector.result(window).anomaly:
             low, high = np.log2(fault_band(Machine.draw(3, 1), fault))
-            first = explainer.explain(window.coordinates).moved[0]
+            first = explainer.explain(window.features).moved[0]
             start, end = np.log2([first.low_hz, first.high_hz])
             inside = min(end, high) - max(start, low)
             right.append(inside >= max((end - start) / 2, (high - low) / 4))

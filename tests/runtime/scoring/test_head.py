@@ -15,7 +15,7 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.scoring.fleet import GAIN_DIRECTIONS, Fleet, oas_shrinkage
 from edgeae.runtime.scoring.head import Head
-from edgeae.runtime.scoring.window_features import coordinates, n_mels_of, size_of
+from edgeae.runtime.scoring.window_features import n_features_of, n_mels_of, window_features
 from edgeae.runtime.system.arrays import Float32, Float64
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
@@ -26,10 +26,13 @@ RESIDUAL_MEANS = slice(13, 21)
 
 @pytest.fixture(scope="module")
 def machines() -> list[Float64]:
-    """Windows of four machines whose coordinates vary together, each around a mean of its own."""
+    """Windows of four machines whose window_features vary together, each around a mean of its own."""
     rng = np.random.default_rng(5)
     mixing = rng.standard_normal((SIZE, SIZE)) + 2 * np.eye(SIZE)
-    return [10 * rng.standard_normal(SIZE) + rng.standard_normal((n, SIZE)) @ mixing for n in (40, 60, 50, 80)]
+    return [
+        10 * rng.standard_normal(SIZE) + rng.standard_normal((n, SIZE)) @ mixing
+        for n in (40, 60, 50, 80)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -57,31 +60,37 @@ def plain_view(patches: Float32) -> list[float]:
         return math.log(math.sqrt(mean([(v - centre) ** 2 for v in series])) + 0.02)
 
     def log_change(series: list[float]) -> float:
-        changes = [series[t + 1] - series[t] for t in range(frames - 1) if (t + 1) % patch]  # within a patch
+        changes = [
+            series[t + 1] - series[t] for t in range(frames - 1) if (t + 1) % patch
+        ]  # within a patch
         return math.log(math.sqrt(mean([change**2 for change in changes])) + 0.02)
 
     def smooth(logs: list[float], order: int) -> float:
         norm = math.sqrt((1 if order == 0 else 2) / N_MELS)
-        return sum(v * norm * math.cos(math.pi * (b + 0.5) * order / N_MELS) for b, v in enumerate(logs))
+        return sum(
+            v * norm * math.cos(math.pi * (b + 0.5) * order / N_MELS) for b, v in enumerate(logs)
+        )
 
     means = [mean([frame[b] for frame in values]) for b in bands]
     spread = [log_spread([frame[b] for frame in values]) for b in bands]
     change = [log_change([frame[b] for frame in values]) for b in bands]
-    return means + [smooth(logs, order) for logs in (spread, change) for order in range(N_MELS // 4)]
+    return means + [
+        smooth(logs, order) for logs in (spread, change) for order in range(N_MELS // 4)
+    ]
 
 
 def plain_distances(head: Head, window: Float64) -> list[float]:
     """ln of (f - mean)' C^-1.2 (f - mean) / n of both views."""
     found = []
-    for view, fleet in zip(VIEWS, head.fleet.correlations, strict=True):
-        own = head.own[:, view]
-        blend = (1 - head.own_weight) * fleet + head.own_weight * own.T @ own
+    for view, fleet in zip(VIEWS, head.fleet.within_correlation, strict=True):
+        own = head.machine_factor[:, view]
+        blend = (1 - head.machine_weight) * fleet + head.machine_weight * own.T @ own
         ridge = 0.25 * oas_shrinkage(fleet, head.fleet.windows)
         covariance = (1 - ridge) * blend + ridge * np.eye(12)
-        for row in head.fleet.gain / head.fleet.deviation:
+        for row in head.fleet.gain_directions / head.fleet.within_std:
             covariance += np.outer(row[view], row[view])
         inverse = fractional_matrix_power(covariance, -1.2)
-        f = ((window - head.mean) / head.fleet.deviation)[view]
+        f = ((window - head.mean) / head.fleet.within_std)[view]
         found.append(math.log(f @ inverse @ f / 12))
     return found
 
@@ -91,14 +100,14 @@ def test_coordinates_are_what_the_formula_says() -> None:
     z, residual = rng.normal((([[[-3.0]]], [[[0.5]]])), 1.5, (2, 4, 23, N_MELS)).astype(np.float32)
     energy = math.log(math.fsum(float(r) ** 2 for r in residual.flat) / residual.size)
     expected = [energy, *plain_view(z), *plain_view(residual)]
-    assert size_of(N_MELS) == SIZE
-    found = coordinates(statistics_of(z, residual), 23)
+    assert n_features_of(N_MELS) == SIZE
+    found = window_features(statistics_of(z, residual), 23)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)  # the sums are float32
 
 
 def test_coordinates_of_digital_silence_are_finite() -> None:
     silence = np.full((2, 10, N_MELS), -7.3, np.float32)
-    assert np.isfinite(coordinates(statistics_of(silence, np.zeros_like(silence)), 10)).all()
+    assert np.isfinite(window_features(statistics_of(silence, np.zeros_like(silence)), 10)).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 80])
@@ -107,20 +116,22 @@ def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_ma
     machines: list[Float64], n: int, examples: int
 ) -> None:
     fleet = Fleet.fit(machines[:3], changes_of_gain(examples))
-    windows = machines[3][:n] - machines[3].mean(axis=0) + fleet.mean + 0.5 * fleet.deviation
+    windows = machines[3][:n] - machines[3].mean(axis=0) + fleet.mean + 0.5 * fleet.within_std
     head = Head.calibrated(fleet, windows)
-    away, by_gain = (values[..., RESIDUAL_MEANS] / fleet.deviation[RESIDUAL_MEANS]
-                     for values in (head.mean - fleet.mean, fleet.gain))  # fmt: skip
+    away, by_gain = (values[..., RESIDUAL_MEANS] / fleet.within_std[RESIDUAL_MEANS]
+                     for values in (head.mean - fleet.mean, fleet.gain_directions))  # fmt: skip
     away -= by_gain.T @ np.linalg.lstsq(by_gain.T, away)[0]
     weight = math.exp(-max(0, np.mean(away**2) - 1 / n))
     for window in windows[-3:] + 1:
         of_input, of_residual = plain_distances(head, window)
-        assert head.score(window) == pytest.approx((of_input + weight * of_residual) / (1 + weight), abs=1e-9)
+        assert head.score(window) == pytest.approx(
+            (of_input + weight * of_residual) / (1 + weight), abs=1e-9
+        )
 
 
 def test_the_residual_of_a_strange_machine_hardly_counts(fleet: Fleet) -> None:
     known, strange = fleet.mean.copy(), fleet.mean.copy()
-    strange[13:21] += 3 * fleet.deviation[13:21]
+    strange[13:21] += 3 * fleet.within_std[13:21]
     weights = [Head.calibrated(fleet, np.array([mean] * 20)).weights for mean in (known, strange)]
     np.testing.assert_allclose(weights[0], [0.5, 0.5])
     assert weights[1][1] < 1e-3
@@ -129,54 +140,71 @@ def test_the_residual_of_a_strange_machine_hardly_counts(fleet: Fleet) -> None:
 
 def test_a_change_of_gain_is_no_fault(machines: list[Float64]) -> None:
     changes = changes_of_gain(4)
-    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, changes))
+    plain, wise = (
+        Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20])
+        for gain in (NO_GAIN, changes)
+    )
     assert plain.score(plain.mean + changes).min() > plain.score(machines[3][20:]).max()
     assert wise.score(wise.mean + changes).max() < wise.score(machines[3][20:]).mean()
 
 
 def test_the_examples_of_gain_add_their_squares_to_the_covariance(machines: list[Float64]) -> None:
     changes = changes_of_gain(5)
-    plain, wise = (Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20]) for gain in (NO_GAIN, changes))
+    plain, wise = (
+        Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20])
+        for gain in (NO_GAIN, changes)
+    )
     for k, view in enumerate(VIEWS):
-        rows = (changes / wise.fleet.deviation)[:, view]
-        np.testing.assert_allclose(wise.covariance(k) - plain.covariance(k), rows.T @ rows, atol=1e-9)
+        rows = (changes / wise.fleet.within_std)[:, view]
+        np.testing.assert_allclose(
+            wise.covariance(k) - plain.covariance(k), rows.T @ rows, atol=1e-9
+        )
 
 
 def test_the_strongest_directions_of_gain_are_kept(machines: list[Float64]) -> None:
-    strong, weak = changes_of_gain(GAIN_DIRECTIONS), 1e-6 * np.random.default_rng(6).standard_normal((30, SIZE))
+    strong, weak = (
+        changes_of_gain(GAIN_DIRECTIONS),
+        1e-6 * np.random.default_rng(6).standard_normal((30, SIZE)),
+    )
     fleet = Fleet.fit(machines[:3], np.vstack([weak, strong]))
-    assert fleet.gain.shape == (GAIN_DIRECTIONS, SIZE)
-    np.testing.assert_allclose(fleet.gain.T @ fleet.gain, strong.T @ strong, atol=1e-3)
+    assert fleet.gain_directions.shape == (GAIN_DIRECTIONS, SIZE)
+    np.testing.assert_allclose(
+        fleet.gain_directions.T @ fleet.gain_directions, strong.T @ strong, atol=1e-3
+    )
 
 
 def test_the_ridge_is_a_quarter_of_what_oas_gives(machines: list[Float64]) -> None:
     fleet = Fleet.fit(machines[:3], NO_GAIN)
     head = Head.calibrated(fleet, machines[3][:1])  # a covariance of its own it has not
-    for k, correlation in enumerate(fleet.correlations):
+    for k, correlation in enumerate(fleet.within_correlation):
         ridge = oas_shrinkage(correlation, fleet.windows) / 4
-        np.testing.assert_allclose(head.covariance(k), (1 - ridge) * correlation + ridge * np.eye(12))
+        np.testing.assert_allclose(
+            head.covariance(k), (1 - ridge) * correlation + ridge * np.eye(12)
+        )
 
 
 def test_what_a_gain_does_to_the_residual_makes_no_machine_strange(machines: list[Float64]) -> None:
     changes = changes_of_gain(2)
     fleet, plain = Fleet.fit(machines[:3], changes), Fleet.fit(machines[:3], NO_GAIN)
     other = np.zeros(SIZE)
-    other[RESIDUAL_MEANS] = 3 * fleet.deviation[RESIDUAL_MEANS] * [1, -1, 1, -1, 1, -1, 1, -1]
+    other[RESIDUAL_MEANS] = 3 * fleet.within_std[RESIDUAL_MEANS] * [1, -1, 1, -1, 1, -1, 1, -1]
     for change in (*changes, changes.sum(axis=0)):
-        assert plain.strangeness(plain.mean + 9 * change, 100) > 1
-        assert fleet.strangeness(fleet.mean + 9 * change, 100) == 0
-        assert fleet.strangeness(fleet.mean + other + 9 * change, 100) == pytest.approx(
-            fleet.strangeness(fleet.mean + other, 100)
+        assert plain.domain_shift(plain.mean + 9 * change, 100) > 1
+        assert fleet.domain_shift(fleet.mean + 9 * change, 100) == 0
+        assert fleet.domain_shift(fleet.mean + other + 9 * change, 100) == pytest.approx(
+            fleet.domain_shift(fleet.mean + other, 100)
         )
-    assert fleet.strangeness(fleet.mean + other, 100) > 1
+    assert fleet.domain_shift(fleet.mean + other, 100) > 1
 
 
 @pytest.mark.parametrize("n_mels", [4, 5, 8, 10, 63, 64, 128])
 def test_bands_follow_from_the_number_of_coordinates(n_mels: int) -> None:
-    assert n_mels_of(size_of(n_mels)) == n_mels
+    assert n_mels_of(n_features_of(n_mels)) == n_mels
 
 
-def test_no_network_is_the_distance_of_the_input_alone(fleet: Fleet, machines: list[Float64]) -> None:
+def test_no_network_is_the_distance_of_the_input_alone(
+    fleet: Fleet, machines: list[Float64]
+) -> None:
     head = Head.calibrated(fleet, machines[3][:5], "no_network")
     window = machines[3][9].copy()
     before = head.score(window)
@@ -192,21 +220,25 @@ def test_mse_is_the_energy(fleet: Fleet, machines: list[Float64]) -> None:
 
 def test_many_windows_score_as_each_alone(fleet: Fleet, machines: list[Float64]) -> None:
     head = Head.calibrated(fleet, machines[3][:5])
-    np.testing.assert_allclose(head.score(machines[3]), [head.score(window) for window in machines[3]], rtol=1e-12)
+    np.testing.assert_allclose(
+        head.score(machines[3]), [head.score(window) for window in machines[3]], rtol=1e-12
+    )
 
 
 def test_fleet_weighs_every_machine_the_same(machines: list[Float64]) -> None:
     pair = Fleet.fit(machines[:2], NO_GAIN)
     variances = [windows.var(axis=0, ddof=1) for windows in machines[:2]]
-    np.testing.assert_allclose(pair.deviation**2, np.mean(variances, axis=0))
-    for view, correlation in zip(VIEWS, pair.correlations, strict=True):
-        covariances = [np.cov((windows / pair.deviation)[:, view].T) for windows in machines[:2]]
+    np.testing.assert_allclose(pair.within_std**2, np.mean(variances, axis=0))
+    for view, correlation in zip(VIEWS, pair.within_correlation, strict=True):
+        covariances = [np.cov((windows / pair.within_std)[:, view].T) for windows in machines[:2]]
         np.testing.assert_allclose(correlation, np.mean(covariances, axis=0))
 
 
 def test_fleet_does_not_depend_on_the_means_of_its_machines(machines: list[Float64]) -> None:
     moved = Fleet.fit([windows + 7 * k for k, windows in enumerate(machines)], NO_GAIN)
-    np.testing.assert_allclose(moved.correlations, Fleet.fit(machines, NO_GAIN).correlations, atol=1e-10)
+    np.testing.assert_allclose(
+        moved.within_correlation, Fleet.fit(machines, NO_GAIN).within_correlation, atol=1e-10
+    )
 
 
 def test_fleet_needs_one_machine_with_two_windows(machines: list[Float64]) -> None:
@@ -221,12 +253,17 @@ def test_oas_by_hand() -> None:
 
 @given(st.integers(3, 40), st.integers(5, 300), st.integers(0, 2**16))
 @settings(derandomize=True, deadline=None, max_examples=40)
-def test_oas_is_sklearn_s_but_for_the_terms_of_2_over_p_that_it_drops(p: int, n: int, seed: int) -> None:
+def test_oas_is_sklearn_s_but_for_the_terms_of_2_over_p_that_it_drops(
+    p: int, n: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, p)) @ (np.eye(p) + rng.standard_normal((p, p)) / p)
     theirs = OAS(assume_centered=True).fit(x).shrinkage_
     ours = oas_shrinkage(x.T @ x / n, n)
-    assert theirs * (1 - 2 / p) - 1e-9 <= ours <= min(1, theirs / (1 - 2 / (p * (n + 1)))) + 1e-9 or ours == 1 == theirs
+    assert (
+        theirs * (1 - 2 / p) - 1e-9 <= ours <= min(1, theirs / (1 - 2 / (p * (n + 1)))) + 1e-9
+        or ours == 1 == theirs
+    )
 
 
 def test_oas_falls_with_the_number_of_samples() -> None:
@@ -242,9 +279,11 @@ def test_oas_of_the_identity_is_all() -> None:
 
 def test_a_shifted_mean_raises_the_score(fleet: Fleet, machines: list[Float64]) -> None:
     head = Head.calibrated(fleet, machines[3][:20])
-    shifts = [head.score(head.mean + amount * fleet.deviation) for amount in (0.5, 1, 2, 4)]
+    shifts = [head.score(head.mean + amount * fleet.within_std) for amount in (0.5, 1, 2, 4)]
     assert shifts == sorted(shifts)
-    assert shifts[-1] - shifts[0] == pytest.approx(2 * math.log(8))  # a distance is quadratic, its score logarithmic
+    assert shifts[-1] - shifts[0] == pytest.approx(
+        2 * math.log(8)
+    )  # a distance is quadratic, its score logarithmic
 
 
 def test_a_change_against_the_correlation_scores_higher_than_one_along_it() -> None:
@@ -260,25 +299,33 @@ def test_a_change_against_the_correlation_scores_higher_than_one_along_it() -> N
 def test_one_window_is_enough_to_calibrate(fleet: Fleet, machines: list[Float64]) -> None:
     head = Head.calibrated(fleet, machines[3][:1])
     np.testing.assert_array_equal(head.mean, machines[3][0])
-    assert head.own_weight == 0
+    assert head.machine_weight == 0
     assert np.isfinite(head.score(machines[3])).all()
 
 
 def test_a_machine_s_own_covariance_counts_more_with_more_windows_up_to_a_fifth(
     fleet: Fleet, machines: list[Float64]
 ) -> None:
-    weights = [Head.calibrated(fleet, machines[3][:n]).own_weight for n in (1, 2, 10, 24, 26, 80)]
+    weights = [
+        Head.calibrated(fleet, machines[3][:n]).machine_weight for n in (1, 2, 10, 24, 26, 80)
+    ]
     assert weights == sorted(weights)
     assert weights[-2:] == [0.2, 0.2]
 
 
 def test_own_holds_the_machine_s_covariance(fleet: Fleet, machines: list[Float64]) -> None:
     head = Head.calibrated(fleet, machines[3])
-    np.testing.assert_allclose(head.own.T @ head.own, np.cov((machines[3] / fleet.deviation).T), atol=1e-9)
-    assert len(head.own) == SIZE  # no more rows than coordinates
+    np.testing.assert_allclose(
+        head.machine_factor.T @ head.machine_factor,
+        np.cov((machines[3] / fleet.within_std).T),
+        atol=1e-9,
+    )
+    assert len(head.machine_factor) == SIZE  # no more rows than window_features
 
 
-def test_the_head_before_calibration_expects_any_machine_of_the_fleet(machines: list[Float64]) -> None:
+def test_the_head_before_calibration_expects_any_machine_of_the_fleet(
+    machines: list[Float64],
+) -> None:
     head = Head.of_fleet(Fleet.fit(machines, NO_GAIN), machines)
     known = np.mean([head.score(windows).mean() for windows in machines])
     stranger = head.score(machines[0] + 1000).mean()
@@ -289,7 +336,11 @@ def test_the_head_before_calibration_expects_any_machine_of_the_fleet(machines: 
 def test_a_head_survives_its_dictionary(fleet: Fleet, machines: list[Float64], n: int) -> None:
     head = Head.calibrated(fleet, machines[3][:n], "no_network")
     again = Head.from_dict(head.to_dict())
-    assert (again.kind, again.windows, again.own_weight) == (head.kind, head.windows, head.own_weight)
+    assert (again.kind, again.windows, again.machine_weight) == (
+        head.kind,
+        head.windows,
+        head.machine_weight,
+    )
     np.testing.assert_array_equal(again.score(machines[3]), head.score(machines[3]))
 
 
@@ -302,9 +353,14 @@ def test_sessions_that_are_added_give_the_head_of_all_windows_at_once(
     head, once = Head.calibrated(fleet, first), Head.calibrated(fleet, machines[3])
     for windows in others:
         head = head.extended(windows)
-    assert (head.windows, head.own_weight) == (once.windows, once.own_weight)
+    assert (head.windows, head.machine_weight) == (once.windows, once.machine_weight)
     np.testing.assert_allclose(head.mean, once.mean, rtol=1e-10)
-    np.testing.assert_allclose(head.own.T @ head.own, once.own.T @ once.own, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        head.machine_factor.T @ head.machine_factor,
+        once.machine_factor.T @ once.machine_factor,
+        rtol=1e-9,
+        atol=1e-9,
+    )
     np.testing.assert_allclose(head.score(machines[2]), once.score(machines[2]), rtol=1e-8)
 
 
@@ -323,25 +379,25 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
 @pytest.mark.parametrize(
     "damage",
     [
-        *map(_without, ["kind", "exponent", "mean", "own", "own_weight", "windows", "fleet"]),
+        *map(_without, ["kind", "exponent", "mean", "machine_factor", "machine_weight", "windows", "fleet"]),
         _with("kind", "oracle"),
         _with("exponent", 1.0),
         _with("mean", [0.0] * SIZE),
         _with("mean", np.zeros(SIZE + 2)),
         _with("mean", np.zeros(0)),
         _with("mean", np.zeros(2_000_001)),  # refused before its square is allocated
-        _with("own", np.zeros((3, SIZE + 1))),
-        _with("own_weight", "much"),
+        _with("machine_factor", np.zeros((3, SIZE + 1))),
+        _with("machine_weight", "much"),
         _with("windows", None),
         _with("fleet", None),
-        _with_fleet("deviation", np.zeros(SIZE)),
+        _with_fleet("within_std", np.zeros(SIZE)),
         _with_fleet("mean", np.zeros(SIZE - 1)),
-        _with_fleet("gain", None),
-        _with_fleet("gain", np.zeros(SIZE)),
-        _with_fleet("gain", np.zeros((2, SIZE - 1))),
-        _with_fleet("deviation", np.ones(SIZE - 1)),
-        _with_fleet("correlations_upper", np.zeros((2, 77))),
-        _with_fleet("correlations_upper", np.zeros(1)),
+        _with_fleet("gain_directions", None),
+        _with_fleet("gain_directions", np.zeros(SIZE)),
+        _with_fleet("gain_directions", np.zeros((2, SIZE - 1))),
+        _with_fleet("within_std", np.ones(SIZE - 1)),
+        _with_fleet("within_correlation_upper", np.zeros((2, 77))),
+        _with_fleet("within_correlation_upper", np.zeros(1)),
         _with_fleet("windows", "many"),
     ],
 )

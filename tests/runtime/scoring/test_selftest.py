@@ -14,7 +14,14 @@ from edgeae.runtime.scoring import selftest
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
 
-FIRST = [-30577, -25056, -31695, -31175, 10992, 31400]  # of seed 20200615, with the constants of Numerical Recipes
+FIRST = [
+    -30577,
+    -25056,
+    -31695,
+    -31175,
+    10992,
+    31400,
+]  # of seed 20200615, with the constants of Numerical Recipes
 
 
 @pytest.fixture(scope="module", params=["float_", "int8"])
@@ -31,7 +38,9 @@ def refusal(detector: Detector) -> str:
 
 def test_passes_where_the_artifact_was_made(artifact: Artifact) -> None:
     exact = "int8 outputs exact, " if artifact.sections["quantization"] else ""
-    assert selftest.check(Detector(artifact)).startswith(f"self-test passed ({exact}score off by 0.0e+00")
+    assert selftest.check(Detector(artifact)).startswith(
+        f"self-test passed ({exact}score off by 0.0e+00"
+    )
 
 
 def test_passes_after_another_head_was_chosen_and_measured(artifact: Artifact) -> None:
@@ -40,7 +49,7 @@ def test_passes_after_another_head_was_chosen_and_measured(artifact: Artifact) -
     assert "passed" in selftest.check(measured)
 
 
-@pytest.mark.parametrize(("part", "factor"), [("mean", 1.05), ("own", 0)])
+@pytest.mark.parametrize(("part", "factor"), [("mean", 1.05), ("machine_factor", 0)])
 def test_refuses_a_changed_head(artifact: Artifact, part: str, factor: float) -> None:
     head = artifact.sections["head"]
     changed = artifact.with_sections(head={**head, part: head[part] * factor})
@@ -60,7 +69,11 @@ def test_refuses_changed_weights(artifact: Artifact) -> None:
 def test_rounding_the_weights_of_one_layer_otherwise_is_found(trained: Any, layer: int) -> None:
     artifact = Artifact.read(trained.int8)
     model = onnx.load_from_string(artifact.model)
-    weights = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1]
+    weights = [
+        t
+        for t in model.graph.initializer
+        if t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1
+    ]
     values = numpy_helper.to_array(weights[layer]).copy()
     values -= np.sign(values)  # each one step nearer to zero
     weights[layer].CopyFrom(numpy_helper.from_array(values, weights[layer].name))
@@ -71,7 +84,11 @@ class Otherwise:
     """A processor that computes a little wrong."""
 
     def __init__(self, network: Any, factor: float) -> None:
-        self._network, self._factor, self.patch_frames = network, np.float32(factor), network.patch_frames
+        self._network, self._factor, self.patch_frames = (
+            network,
+            np.float32(factor),
+            network.patch_frames,
+        )
         self.out_of_range = network.out_of_range
 
     def __call__(self, patches: Float32) -> Float32:

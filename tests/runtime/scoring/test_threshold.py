@@ -11,7 +11,7 @@ from edgeae.runtime.scoring.threshold import (
     Reference,
     Threshold,
     fit_threshold,
-    left_out_parts,
+    leave_one_out_scores,
     probability_of,
     reference_for,
 )
@@ -27,15 +27,22 @@ def simulate(machines: int, windows: int, seed: int) -> list[Float64]:
     mixing = np.random.default_rng(0).standard_normal((SIZE, SIZE)) + 2 * np.eye(SIZE)
     rng = np.random.default_rng(seed)
     return [
-        10 * rng.standard_normal(SIZE) + np.exp(rng.normal(0, 0.2)) * rng.standard_normal((windows, SIZE)) @ mixing
+        10 * rng.standard_normal(SIZE)
+        + np.exp(rng.normal(0, 0.2)) * rng.standard_normal((windows, SIZE)) @ mixing
         for _ in range(machines)
     ]
 
 
 def fitted(references: list[Reference], head: Head, windows: Float64, budget: str) -> Threshold:
     """The threshold of a head that was calibrated on ``windows`` (n, size)."""
-    straying = left_out_parts(head.fleet, windows, head.kind).mean(axis=0) if len(windows) > 2 else None
-    return fit_threshold(references, head, budget, WINDOW, windows=len(windows), straying=straying)
+    leave_one_out = (
+        leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0)
+        if len(windows) > 2
+        else None
+    )
+    return fit_threshold(
+        references, head, budget, WINDOW, windows=len(windows), leave_one_out=leave_one_out
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,10 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
     rates = []
     for seed in (1, 21, 31):
         training = simulate(8, 48, seed)
-        fleet, references = Fleet.fit(training, NO_GAIN), fit_references(training, NO_GAIN, "gaussian")
+        fleet, references = (
+            Fleet.fit(training, NO_GAIN),
+            fit_references(training, NO_GAIN, "gaussian"),
+        )
         for windows in simulate(100, 105, seed + 1):
             head = Head.calibrated(fleet, windows[:5])
             threshold = fitted(references, head, windows[:5], "5%")
@@ -119,7 +129,9 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
     assert 0.05 / 3 < np.mean(rates) < 0.05 * 3
 
 
-def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(fleet: Fleet) -> None:
+def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(
+    fleet: Fleet,
+) -> None:
     references, rates = fit_references(simulate(6, 200, seed=3), NO_GAIN, "gaussian"), []
     assert references[-1].windows == 50
     for windows in simulate(60, 150, seed=4):
@@ -138,7 +150,9 @@ def test_a_rarer_budget_is_a_higher_threshold(references: list[Reference], fleet
     assert len(set(values)) == len(values)
 
 
-def test_a_machine_that_strays_more_gets_a_higher_threshold(references: list[Reference], fleet: Fleet) -> None:
+def test_a_machine_that_strays_more_gets_a_higher_threshold(
+    references: list[Reference], fleet: Fleet
+) -> None:
     windows = simulate(1, 5, seed=6)[0]
     values = []
     for spread in (0.5, 1.0, 2.0):
@@ -147,7 +161,9 @@ def test_a_machine_that_strays_more_gets_a_higher_threshold(references: list[Ref
     assert values == sorted(values)
 
 
-def test_references_are_kept_for_every_size_the_training_windows_allow(references: list[Reference]) -> None:
+def test_references_are_kept_for_every_size_the_training_windows_allow(
+    references: list[Reference],
+) -> None:
     assert [reference.windows for reference in references] == [0, 1, 2, 3, 4, 5, 10, 20]
     assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (2,) for r in references)
 
@@ -160,7 +176,9 @@ def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_
         for block in range(8):
             calibration, scored = (np.arange(48) // 6 == k for k in (block, (block + 4) % 8))
             held = ~(calibration | scored)
-            rest = [windows[held] if other == m else training[other] for other in range(len(training))]
+            rest = [
+                windows[held] if other == m else training[other] for other in range(len(training))
+            ]
             head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[calibration][:5])
             expected += head.parts(windows[scored]).tolist()
     np.testing.assert_allclose(references[5].parts, expected, rtol=1e-9)
@@ -170,7 +188,10 @@ def test_slow_change_of_the_training_machines_is_in_the_threshold() -> None:
     """Machines that drift by two deviations while they are recorded, beside the same that do not."""
     values = []
     for drift in (0.0, 2.0):
-        machines = [windows + drift * np.linspace(-1, 1, 60)[:, None] for windows in simulate(4, 60, seed=13)]
+        machines = [
+            windows + drift * np.linspace(-1, 1, 60)[:, None]
+            for windows in simulate(4, 60, seed=13)
+        ]
         reference = reference_for(fit_references(machines, NO_GAIN, "gaussian"), 5)
         values.append(np.quantile(reference.parts[:, 0] - reference.left_out[0], 0.95))
     assert values[1] > values[0] + 0.1
@@ -181,22 +202,26 @@ def test_left_out_parts_come_from_heads_without_the_window(fleet: Fleet) -> None
     expected = [
         Head.calibrated(fleet, np.delete(windows, k, 0)).parts(windows[k]) for k in range(4)
     ]  # four windows are four folds
-    np.testing.assert_allclose(left_out_parts(fleet, windows, "gaussian"), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        leave_one_out_scores(fleet, windows, "gaussian"), expected, rtol=1e-9
+    )
 
 
 def test_left_out_parts_of_many_windows_are_one_each(fleet: Fleet) -> None:
-    assert left_out_parts(fleet, simulate(1, 23, seed=8)[0], "gaussian").shape == (23, 2)
+    assert leave_one_out_scores(fleet, simulate(1, 23, seed=8)[0], "gaussian").shape == (23, 2)
 
 
 def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fleet) -> None:
     """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a strange machine."""
     parts = np.stack([np.linspace(1, 2, 101), np.linspace(50, 60, 101)], axis=1)
-    strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.deviation)
+    strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.within_std)
     threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, "50%", WINDOW, windows=1)
     assert threshold.value == pytest.approx(1.5, abs=1e-3)
 
 
-@pytest.mark.parametrize(("budget", "extrapolated"), [("5%", False), ("1%", False), ("1/day", True)])
+@pytest.mark.parametrize(
+    ("budget", "extrapolated"), [("5%", False), ("1%", False), ("1/day", True)]
+)
 def test_a_budget_rarer_than_the_reference_shows_is_marked(
     references: list[Reference], fleet: Fleet, budget: str, extrapolated: bool
 ) -> None:
@@ -211,19 +236,31 @@ def test_windows_of_the_training_set_do_not_make_the_machine_seem_calm() -> None
     rates = []
     for seed in range(20, 30):
         machine = simulate(1, 124, seed)[0]
-        heard, unheard = machine[:24], machine[24:]
-        fleet, references = Fleet.fit([heard], NO_GAIN), fit_references([heard], NO_GAIN, "gaussian")
+        heard, held_out = machine[:24], machine[24:]
+        fleet, references = (
+            Fleet.fit([heard], NO_GAIN),
+            fit_references([heard], NO_GAIN, "gaussian"),
+        )
         head = Head.calibrated(fleet, heard)
         value = fitted(references, head, heard, "5%").value
         reference = max(references, key=lambda r: r.windows).parts @ head.weights
-        assert value >= np.quantile(reference, 0.95) + np.quantile(reference, 0.1) - np.median(reference) - 1e-6
-        rates.append(np.mean(head.score(unheard) > value))
+        assert (
+            value
+            >= np.quantile(reference, 0.95)
+            + np.quantile(reference, 0.1)
+            - np.median(reference)
+            - 1e-6
+        )
+        rates.append(np.mean(head.score(held_out) > value))
     assert np.mean(rates) < 0.3
 
 
 def test_support_says_what_the_data_can_promise() -> None:
     threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False, window=WINDOW)
-    assert threshold.support() == "the training machines show what 1 normal window in 224 does, and 5% is 1 in 20"
+    assert (
+        threshold.support()
+        == "the training machines show what 1 normal window in 224 does, and 5% is 1 in 20"
+    )
 
 
 def test_support_says_that_a_rare_budget_is_extrapolated_and_what_would_show_it() -> None:
@@ -252,7 +289,14 @@ def test_a_threshold_survives_its_dictionary() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"value": float("nan")}, {"value": "high"}, {"value": None}, {"hysteresis": float("inf")}, {"limit": 1}]
+    "damage",
+    [
+        {"value": float("nan")},
+        {"value": "high"},
+        {"value": None},
+        {"hysteresis": float("inf")},
+        {"limit": 1},
+    ],
 )
 def test_a_damaged_threshold_is_an_artifact_error(damage: dict[str, object]) -> None:
     values = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True).to_dict()
@@ -271,14 +315,18 @@ def test_the_fitted_tail_meets_a_rare_budget_on_exponential_scores(n: int, facto
 
 
 def test_the_order_of_the_machines_does_not_move_the_straying() -> None:
-    machines = [scale * windows for scale, windows in zip((1, 1, 2, 2), simulate(4, 120, seed=14), strict=True)]
+    machines = [
+        scale * windows
+        for scale, windows in zip((1, 1, 2, 2), simulate(4, 120, seed=14), strict=True)
+    ]
     told = [
-        reference_for(fit_references(order, NO_GAIN, "gaussian"), 5).left_out for order in (machines, machines[::-1])
+        reference_for(fit_references(order, NO_GAIN, "gaussian"), 5).left_out
+        for order in (machines, machines[::-1])
     ]
     np.testing.assert_allclose(told[0], told[1], atol=0.02)
 
 
 def test_a_machine_that_the_network_did_not_train_on_at_all_is_no_error() -> None:
     machines = simulate(2, 12, seed=15)
-    unheard = [np.ones(12, bool), np.zeros(12, bool)]
-    assert all(len(r.parts) for r in fit_references(machines, NO_GAIN, "gaussian", unheard))
+    held_out = [np.ones(12, bool), np.zeros(12, bool)]
+    assert all(len(r.parts) for r in fit_references(machines, NO_GAIN, "gaussian", held_out))

@@ -24,7 +24,11 @@ def words(text: str) -> Iterator[str]:
     for letter in rest:
         if letter == "\\":
             code = next(rest)
-            word += chr(int(next(rest) + next(rest), 16)) if code == "x" else {"n": "\n", "t": "\t"}.get(code, code)
+            word += (
+                chr(int(next(rest) + next(rest), 16))
+                if code == "x"
+                else {"n": "\n", "t": "\t"}.get(code, code)
+            )
         elif letter == '"':
             inside, started = not inside, True
         elif letter == "%":
@@ -92,13 +96,27 @@ def test_the_process() -> None:
         "WantedBy": "multi-user.target",
         "After": "sound.target time-set.target",
     }
-    assert {key: found[key] for key in expected} == {key: [value] for key, value in expected.items()}
+    assert {key: found[key] for key in expected} == {
+        key: [value] for key, value in expected.items()
+    }
 
 
 def test_the_sandbox() -> None:
     found = settings_of(LISTENS)
-    closed = ["NoNewPrivileges", "PrivateTmp", "LockPersonality", "MemoryDenyWriteExecute", "PrivateNetwork"]
-    closed += ["RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "ProtectClock", "ProtectHome"]
+    closed = [
+        "NoNewPrivileges",
+        "PrivateTmp",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "PrivateNetwork",
+    ]
+    closed += [
+        "RestrictNamespaces",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "ProtectClock",
+        "ProtectHome",
+    ]
     closed += [f"ProtectKernel{part}" for part in ("Logs", "Modules", "Tunables")]
     assert all(found[key] == ["yes"] for key in [*closed, "DynamicUser"])
     assert found["DevicePolicy"] == ["closed"]
@@ -113,17 +131,25 @@ def test_the_sandbox() -> None:
 @pytest.mark.parametrize(
     ("peers", "expected"),
     [
-        ([], {"PrivateNetwork": "yes", "IPAddressDeny": "any", "RestrictAddressFamilies": "AF_UNIX"}),
+        (
+            [],
+            {"PrivateNetwork": "yes", "IPAddressDeny": "any", "RestrictAddressFamilies": "AF_UNIX"},
+        ),
         ([LOCALHOST], {"IPAddressDeny": "any", "IPAddressAllow": "localhost"}),
         (["192.168.1.5"], {"IPAddressDeny": "any", "IPAddressAllow": "192.168.1.5 localhost"}),
         ([LOCALHOST, ANYBODY], {}),
     ],
 )
-def test_only_those_can_be_reached_who_are_named(peers: list[str], expected: dict[str, str]) -> None:
+def test_only_those_can_be_reached_who_are_named(
+    peers: list[str], expected: dict[str, str]
+) -> None:
     found = settings_of(replace(LISTENS, peers=frozenset(peers)))
     keys = ("PrivateNetwork", "IPAddressDeny", "IPAddressAllow")
     families = {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6"}
-    assert {key: found[key][0] for key in (*keys, *families) if found[key]} == {**families, **expected}
+    assert {key: found[key][0] for key in (*keys, *families) if found[key]} == {
+        **families,
+        **expected,
+    }
     assert ("network.target" in found["After"][0]) == bool(set(peers) - {LOCALHOST})
 
 
@@ -149,7 +175,12 @@ def test_who_is_reached(location: str, who: str) -> None:
 
 def test_folders_of_others_stay_hidden_but_for_what_is_needed() -> None:
     home = Path("/home/pi")
-    readable = [home / ".venv", home / ".venv/bin/edgeae", home / "pump 3.onnx", Path("/usr/lib/python3")]
+    readable = [
+        home / ".venv",
+        home / ".venv/bin/edgeae",
+        home / "pump 3.onnx",
+        Path("/usr/lib/python3"),
+    ]
     writable = [home / "alarms", Path("/var/log/edgeae")]
     found = settings_of(replace(LISTENS, readable=readable, writable=writable))
     assert found["ProtectHome"] == ["tmpfs"]
@@ -170,7 +201,9 @@ VARIANTS = [
     LISTENS,
     replace(LISTENS, user="root", secrets=True, quiet=True),
     replace(LISTENS, peers=frozenset([LOCALHOST, "192.168.1.5", "fe80::1"])),
-    replace(LISTENS, readable=[Path("/home/a b/%x")], writable=[Path("/var/tmp/a:b"), Path("/srv")]),
+    replace(
+        LISTENS, readable=[Path("/home/a b/%x")], writable=[Path("/var/tmp/a:b"), Path("/srv")]
+    ),
     replace(LISTENS, command=["/usr/bin/true", "100%", 'a "b"', "\n", "$x", ";", "é"]),
 ]
 
@@ -180,7 +213,9 @@ def analyzed(unit: Unit, folder: Path, *command: str) -> "subprocess.CompletedPr
         pytest.skip("no systemd-analyze here")
     file = folder / f"{unit.name}.service"
     file.write_text(unit.text())
-    return subprocess.run([ANALYZE, *command, str(file)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [ANALYZE, *command, str(file)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("unit", VARIANTS)

@@ -23,7 +23,9 @@ def test_the_kernel_is_believed(state: int, expected: bool, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("library", [kernel(-1), SimpleNamespace()])
-def test_where_the_kernel_does_not_tell_the_trace_of_timesyncd_does(library: Any, tmp_path: Path) -> None:
+def test_where_the_kernel_does_not_tell_the_trace_of_timesyncd_does(
+    library: Any, tmp_path: Path
+) -> None:
     assert synced(library, tmp_path / "synchronized") is None
     (tmp_path / "synchronized").touch()
     assert synced(library, tmp_path / "synchronized") is True

@@ -37,11 +37,19 @@ def _make_deadly() -> Callable[[int], int]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_and_errors_come_in_the_order_of_the_items(jobs: int) -> None:
     said: list[str] = []
-    found = read_each(in_order(range(20), _make, jobs), lambda pair: pair[1](), said.append, skip_bad=True)
-    assert [(item, value) for (item, _), (value, _) in found] == [(k, 1 / (k + 1)) for k in range(20) if k != 3]
+    found = read_each(
+        in_order(range(20), _make, jobs), lambda pair: pair[1](), said.append, skip_bad=True
+    )
+    assert [(item, value) for (item, _), (value, _) in found] == [
+        (k, 1 / (k + 1)) for k in range(20) if k != 3
+    ]
     assert said == ["no inverse"]
     processes = {process for _, (_, process) in found}
-    assert (processes == {os.getpid()}) if jobs == 1 else (os.getpid() not in processes and len(processes) == 2)
+    assert (
+        (processes == {os.getpid()})
+        if jobs == 1
+        else (os.getpid() not in processes and len(processes) == 2)
+    )
 
 
 def test_few_items_wait() -> None:

@@ -30,7 +30,9 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Screen]:
     return start
 
 
-def test_steps_are_drawn_over_within_the_width_and_gone_at_the_end(look: Callable[[], Screen]) -> None:
+def test_steps_are_drawn_over_within_the_width_and_gone_at_the_end(
+    look: Callable[[], Screen],
+) -> None:
     screen = look()
     with Progress() as progress:
         assert list(counted("ab", "file", progress.step)) == ["a", "b"]
@@ -55,7 +57,9 @@ def test_a_failure_leaves_the_line_empty(look: Callable[[], Screen]) -> None:
     assert screen.getvalue().endswith("working\r\x1b[K")
 
 
-def test_a_dumb_terminal_is_not_drawn_over(look: Callable[[], Screen], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_is_not_drawn_over(
+    look: Callable[[], Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
     screen = look()
     assert draws_over(screen)
     monkeypatch.setenv("TERM", "dumb")

@@ -9,7 +9,12 @@ from edgeae.runtime.system.slug import LONGEST, slug
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("pump-3", "pump-3"), ("Pümpe Nr. 3", "pumpe-nr-3"), ("hw:1 channel 0", "hw-1-channel-0"), ("id_03", "id-03")],
+    [
+        ("pump-3", "pump-3"),
+        ("Pümpe Nr. 3", "pumpe-nr-3"),
+        ("hw:1 channel 0", "hw-1-channel-0"),
+        ("id_03", "id-03"),
+    ],
 )
 def test_what_has_latin_letters_keeps_them(text: str, found: str) -> None:
     assert slug(text) == found
@@ -17,7 +22,13 @@ def test_what_has_latin_letters_keeps_them(text: str, found: str) -> None:
 
 # ruff: noqa: RUF001
 def test_names_that_would_lose_what_tells_them_apart_end_in_a_digest() -> None:
-    names = ["Насос А", "Насос Б", "ポンプ", "", *(f"usb:0d8c:013c:20170726905923456789 channel {n}" for n in range(4))]
+    names = [
+        "Насос А",
+        "Насос Б",
+        "ポンプ",
+        "",
+        *(f"usb:0d8c:013c:20170726905923456789 channel {n}" for n in range(4)),
+    ]
     assert len({slug(name) for name in names}) == len(names)
 
 

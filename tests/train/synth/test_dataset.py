@@ -43,12 +43,16 @@ class Clips:
 
     level: Array  # (n_clips,) dBFS
     peak: Array  # (n_clips,)
-    features: Array  # (n_clips, 3 * 128): mean in dB, ln spread over time, ln spread of frame differences
+    features: (
+        Array  # (n_clips, 3 * 128): mean in dB, ln spread over time, ln spread of frame differences
+    )
 
 
 def _features(samples: NDArray[np.float32]) -> Array:
     x = log_mel(samples).astype(float)  # (T, M)
-    return np.concatenate([x.mean(0), np.log(x.std(0) + 1e-3), np.log(np.diff(x, axis=0).std(0) + 1e-3)])
+    return np.concatenate(
+        [x.mean(0), np.log(x.std(0) + 1e-3), np.log(np.diff(x, axis=0).std(0) + 1e-3)]
+    )
 
 
 def _level(samples: NDArray[np.float32]) -> float:
@@ -103,7 +107,10 @@ def test_mean_spectrum_does_not_tell_a_fault(fleet: Fleet, standardised: bool) -
     aucs = []
     for train, *test in fleet.values():
         mean, spread = train.features.mean(0)[:BANDS], train.features.std(0)[:BANDS]
-        distances = [(((x.features[:, :BANDS] - mean) / (spread if standardised else 1)) ** 2).sum(1) for x in test]
+        distances = [
+            (((x.features[:, :BANDS] - mean) / (spread if standardised else 1)) ** 2).sum(1)
+            for x in test
+        ]
         aucs.append(_auc(*distances))
     assert np.mean(aucs) <= 0.8
 
@@ -116,7 +123,9 @@ def test_statistics_over_time_tell_a_fault(fleet: Fleet) -> None:
 def test_every_fault_is_heard_by_the_statistics(fleet: Fleet, fault: str) -> None:
     first = list(FAULTS).index(fault)
     scores = [_statistics_scores(fleet, *key) for key in fleet]
-    assert np.mean([_auc(normal, anomaly[first :: len(FAULTS)]) for normal, anomaly in scores]) >= 0.75
+    assert (
+        np.mean([_auc(normal, anomaly[first :: len(FAULTS)]) for normal, anomaly in scores]) >= 0.75
+    )
 
 
 def test_levels_are_plausible_and_nothing_clips(fleet: Fleet) -> None:
@@ -130,7 +139,9 @@ def test_levels_are_plausible_and_nothing_clips(fleet: Fleet) -> None:
 @pytest.mark.parametrize("machine", range(5))
 def test_energy_of_a_fault_lies_in_its_band(machine: int, fault: str) -> None:
     drawn = Machine.draw(machine, 3)
-    healthy, faulty = (render(drawn, np.random.default_rng(7), 4.0, x) for x in (None, Fault(fault)))
+    healthy, faulty = (
+        render(drawn, np.random.default_rng(7), 4.0, x) for x in (None, Fault(fault))
+    )
     power = np.abs(np.fft.rfft(faulty.astype(float) - healthy)) ** 2
     frequency = np.fft.rfftfreq(len(healthy), 1 / 16000)
     low, high = fault_band(drawn, fault)
@@ -166,9 +177,17 @@ def test_ball_pass_order_of_a_known_bearing() -> None:
     assert bearing_order(9, 7.94 / 39.04) == pytest.approx(3.585, abs=1e-3)
 
 
-def _write(folder: Path, train: int = 2, test: int = 1, machines: tuple[int, ...] = (0, 1), seed: int = 5) -> Path:
+def _write(
+    folder: Path, train: int = 2, test: int = 1, machines: tuple[int, ...] = (0, 1), seed: int = 5
+) -> Path:
     return write_dataset(
-        folder, machines=machines, train_clips=train, test_normals=test, test_anomalies=4 * test, seconds=0.5, seed=seed
+        folder,
+        machines=machines,
+        train_clips=train,
+        test_normals=test,
+        test_anomalies=4 * test,
+        seconds=0.5,
+        seed=seed,
     )
 
 
@@ -196,7 +215,9 @@ def test_dataset_is_pcm16_mono_at_16_khz(tmp_path: Path) -> None:
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
-    first, second, other = (_contents(_write(tmp_path / str(i), seed=seed)) for i, seed in enumerate((5, 5, 6)))
+    first, second, other = (
+        _contents(_write(tmp_path / str(i), seed=seed)) for i, seed in enumerate((5, 5, 6))
+    )
     assert first == second
     assert not set(first.values()) & set(other.values())
 
@@ -214,7 +235,9 @@ def test_folder_with_files_is_refused(tmp_path: Path) -> None:
         _write(tmp_path)
 
 
-@pytest.mark.parametrize(("kind", "severity", "word"), [("rust", 1.0, "rubbing"), ("bearing", 1.5, "severity")])
+@pytest.mark.parametrize(
+    ("kind", "severity", "word"), [("rust", 1.0, "rubbing"), ("bearing", 1.5, "severity")]
+)
 def test_impossible_fault_is_refused(kind: str, severity: float, word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         Fault(kind, severity)

@@ -19,7 +19,17 @@ FEW = ("noise", "tone", "silence", "chirp")
 SPECS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "default": ({}, ALL),
     "htk": ({"scale": "htk", "n_mels": 64}, FEW),
-    "8 kHz": ({"sample_rate": 8000, "n_fft": 512, "hop": 200, "n_mels": 64, "f_min": 50.0, "f_max": 3800.0}, FEW),
+    "8 kHz": (
+        {
+            "sample_rate": 8000,
+            "n_fft": 512,
+            "hop": 200,
+            "n_mels": 64,
+            "f_min": 50.0,
+            "f_max": 3800.0,
+        },
+        FEW,
+    ),
 }
 
 
@@ -45,7 +55,9 @@ def sounds(samplerate: int) -> dict[str, NDArray[np.float32]]:
         "square": np.where(np.arange(samplerate) // 80 % 2, 1.0, -1.0),
         "chirp": 0.6 * np.sin(2 * np.pi * (50 + 0.2 * samplerate * t) * t) + 0.05 * noise,
     }
-    return {name: (np.rint(sound * 32767) / 32768).astype(np.float32) for name, sound in found.items()}
+    return {
+        name: (np.rint(sound * 32767) / 32768).astype(np.float32) for name, sound in found.items()
+    }
 
 
 def make() -> None:
@@ -53,7 +65,15 @@ def make() -> None:
 
     arrays = {}
     for spec, (changed, names) in SPECS.items():
-        p = {"sample_rate": 16000, "n_fft": 1024, "hop": 512, "n_mels": 128, "f_min": 0.0, "f_max": 8000.0, **changed}
+        p = {
+            "sample_rate": 16000,
+            "n_fft": 1024,
+            "hop": 512,
+            "n_mels": 128,
+            "f_min": 0.0,
+            "f_max": 8000.0,
+            **changed,
+        }
         for name in names:
             power = librosa.feature.melspectrogram(
                 y=sounds(p["sample_rate"])[name].astype(np.float64),
@@ -67,7 +87,9 @@ def make() -> None:
                 center=False,
                 dtype=np.float64,
             )
-            arrays[f"{spec}/{name}"] = (10 * np.log10(np.maximum(power.T, 1e-10))).astype(np.float32)
+            arrays[f"{spec}/{name}"] = (10 * np.log10(np.maximum(power.T, 1e-10))).astype(
+                np.float32
+            )
     np.savez_compressed(FILE, **arrays)
 
 

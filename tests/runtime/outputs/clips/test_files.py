@@ -20,14 +20,18 @@ from edgeae.runtime.outputs.clips.ring import Recorder
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
 
 Usage = namedtuple("Usage", "total used free")
-NOISE = np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)  # FLAC takes 16 kB for it
+NOISE = (
+    np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)
+)  # FLAC takes 16 kB for it
 
 
 def name(at: datetime) -> str:
     return f"{at:%Y%m%dT%H%M%S}.000Z_pump-3_{at.second:06x}.flac"
 
 
-def clip(folder: Path, at: datetime, samples: Any = NOISE, samplerate: int = 16000) -> dict[str, Any]:
+def clip(
+    folder: Path, at: datetime, samples: Any = NOISE, samplerate: int = 16000
+) -> dict[str, Any]:
     line = {"type": "event", "event": "start", "sentence": "a fault"}
     return {
         "type": "clip",
@@ -69,7 +73,10 @@ def test_a_clip_is_a_flac_file_with_exactly_these_samples(folder: Path, samplera
 
 def test_from_the_sound_to_the_file(folder: Path) -> None:
     heard = (NOISE[:6000] / 32768).astype(np.float32)
-    recorder, outbox = Recorder(folder, "hw:1", "pump-3", before=0.1, after=0.2), Outbox(ClipFiles(folder), WAITING)
+    recorder, outbox = (
+        Recorder(folder, "hw:1", "pump-3", before=0.1, after=0.2),
+        Outbox(ClipFiles(folder), WAITING),
+    )
     recorder.hear(heard[:4000], 8000)
     path = recorder.event({"type": "event", "event": "start", "time": now().isoformat()})
     assert path is not None
@@ -207,7 +214,9 @@ def test_what_a_kill_left_is_removed_at_the_start(folder: Path) -> None:
     assert names(folder) == [whole]
 
 
-def test_the_temporary_names_are_those_that_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_names_are_those_that_are_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sink, seen = ClipFiles(folder), list[str]()
     monkeypatch.setattr(os, "fsync", lambda _: seen.extend(names(folder)))
     sink.deliver(clip(folder, now()))
@@ -216,7 +225,9 @@ def test_the_temporary_names_are_those_that_are_removed(folder: Path, monkeypatc
 
 def test_only_clips_are_wanted(folder: Path) -> None:
     sink = ClipFiles(folder)
-    assert [kind for kind in ("score", "event", "gap", "status", "clip") if sink.wants({"type": kind})] == ["clip"]
+    assert [
+        kind for kind in ("score", "event", "gap", "status", "clip") if sink.wants({"type": kind})
+    ] == ["clip"]
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -226,13 +237,18 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
             ClipFiles(place)
 
 
-@pytest.mark.parametrize("limits", [{"megabytes": 0}, {"days": -1}, {"free_megabytes": -1}, {"days": float("nan")}])
+@pytest.mark.parametrize(
+    "limits", [{"megabytes": 0}, {"days": -1}, {"free_megabytes": -1}, {"days": float("nan")}]
+)
 def test_impossible_limits_are_refused(folder: Path, limits: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="have to be more than 0"):
         ClipFiles(folder, **limits)
 
 
-NAMED_WRONGLY = ("99999999T999999.000Z_pump-3_0000ff.flac", "20260230T000000.000Z_pump-3_0000ff.json")
+NAMED_WRONGLY = (
+    "99999999T999999.000Z_pump-3_0000ff.flac",
+    "20260230T000000.000Z_pump-3_0000ff.json",
+)
 
 
 def test_a_name_with_an_impossible_time_is_foreign(folder: Path) -> None:

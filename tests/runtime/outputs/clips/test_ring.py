@@ -45,8 +45,14 @@ def test_a_clip_is_what_was_heard_before_and_after_the_start(samplerate: int) ->
 
 
 @fixed
-@given(st.lists(st.integers(0, 70), max_size=30), st.lists(st.integers(0, 70), max_size=30), st.integers(0, 20))
-def test_blocks_of_any_size_give_the_same_clip(before: list[int], after: list[int], ring: int) -> None:
+@given(
+    st.lists(st.integers(0, 70), max_size=30),
+    st.lists(st.integers(0, 70), max_size=30),
+    st.integers(0, 20),
+)
+def test_blocks_of_any_size_give_the_same_clip(
+    before: list[int], after: list[int], ring: int
+) -> None:
     kept, heard, clips = recorder(before=ring / 100, after=0.5), 0, []
     for n in before:
         clips += kept.hear(counting(heard, n), 100)
@@ -148,7 +154,11 @@ def test_without_sound_there_is_no_clip() -> None:
 def test_names_are_utc_sortable_and_unique() -> None:
     kept = recorder(machine="Pumpe Nr. 3 (Süd)")
     kept.hear(counting(0, 100), 100)
-    times = ["2026-11-23T01:00:00.007+00:00", "2026-11-23T03:30:00.120+02:00", "2026-11-23T01:30:00.121+00:00"]
+    times = [
+        "2026-11-23T01:00:00.007+00:00",
+        "2026-11-23T03:30:00.120+02:00",
+        "2026-11-23T01:30:00.121+00:00",
+    ]
     paths = [Path(kept.event(event(time=time)) or "") for time in times]
     assert [path.name[:20] for path in paths] == [
         "20261123T010000.007Z",
@@ -181,7 +191,9 @@ def test_memory_does_not_grow(block: int) -> None:
     assert held < 20000
 
 
-@pytest.mark.parametrize(("before", "after"), [(-1.0, 5.0), (5.0, -1.0), (0.0, 0.0), (100.0, 100.0), (float("nan"), 1)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(-1.0, 5.0), (5.0, -1.0), (0.0, 0.0), (100.0, 100.0), (float("nan"), 1)]
+)
 def test_impossible_lengths_are_refused(before: float, after: float) -> None:
     with pytest.raises(ConfigError, match=r"at most 120 s$"):
         recorder(before, after)

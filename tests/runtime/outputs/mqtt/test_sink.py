@@ -53,11 +53,17 @@ class Mosquitto:
 
     def configure(self, *lines: str) -> None:
         # An unlimited number in flight keeps the order also between QoS 0 and 1.
-        first = f"user {getpass.getuser()}", "max_inflight_messages 0", f"listener {self.port} 127.0.0.1"
+        first = (
+            f"user {getpass.getuser()}",
+            "max_inflight_messages 0",
+            f"listener {self.port} 127.0.0.1",
+        )
         self._configuration.write_text("\n".join([*first, *lines, ""]))
 
     def start(self) -> None:
-        self._process = subprocess.Popen([MOSQUITTO, "-c", self._configuration], stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", self._configuration], stderr=subprocess.DEVNULL
+        )
         wait_for(self._listens)
 
     def _listens(self) -> bool:
@@ -84,7 +90,9 @@ def mosquitto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosqu
 class Subscriber:
     """What a client hears that subscribes to everything now: (topic, payload, retained)."""
 
-    def __init__(self, broker: Mosquitto, user: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self, broker: Mosquitto, user: str | None = None, password: str | None = None
+    ) -> None:
         self.heard: list[tuple[str, bytes, bool]] = []
         self.client = Client(CallbackAPIVersion.VERSION2)
         self.client.username_pw_set(user, password)
@@ -138,23 +146,44 @@ def make(mosquitto: Mosquitto) -> Iterator[Make]:
         sink.close()
 
 
-def line(kind: str, *, seq: int = 0, machine: str | None = "pump-3", source: str = "hw:1", **values: Any) -> Line:
-    stamp = {"t": float(seq), "time": f"2026-01-01T00:00:{seq % 60:02d}.000+00:00", "seq": seq, "synced": True}
+def line(
+    kind: str, *, seq: int = 0, machine: str | None = "pump-3", source: str = "hw:1", **values: Any
+) -> Line:
+    stamp = {
+        "t": float(seq),
+        "time": f"2026-01-01T00:00:{seq % 60:02d}.000+00:00",
+        "seq": seq,
+        "synced": True,
+    }
     return {"type": kind, **stamp, "source": source, "machine": machine, **values}
 
 
 def score(value: float = 1.0, *, health: str = "ok", **values: Any) -> Line:
-    scored = {"score": value, "threshold": 2.0, "anomaly": value > 2, "level_dbfs": -30.0, "out_of_range": 0.0}
+    scored = {
+        "score": value,
+        "threshold": 2.0,
+        "anomaly": value > 2,
+        "level_dbfs": -30.0,
+        "out_of_range": 0.0,
+    }
     return line("score", **scored, health=health, age=0.1, **values)
 
 
 def event(phase: str = "start", **values: Any) -> Line:
-    told = {"duration": 0.0, "peak": 3.0, "bands": [], "sentence": f"1 to 2 kHz: louder, {phase}", "cause": "machine"}
+    told = {
+        "duration": 0.0,
+        "peak": 3.0,
+        "bands": [],
+        "sentence": f"1 to 2 kHz: louder, {phase}",
+        "cause": "machine",
+    }
     return line("event", event=phase, **told, **values)
 
 
 def listening(**values: Any) -> Line:
-    return line("status", state="listening", model="/home/pi/pump-3.onnx", samplerate=48000, **values)
+    return line(
+        "status", state="listening", model="/home/pi/pump-3.onnx", samplerate=48000, **values
+    )
 
 
 def connected(sink: Mqtt) -> None:
@@ -170,7 +199,9 @@ def connected(sink: Mqtt) -> None:
     wait_for(taken)
 
 
-def test_a_late_subscriber_is_told_the_state_as_it_is(mosquitto: Mosquitto, make: Make, subscribe: Subscribe) -> None:
+def test_a_late_subscriber_is_told_the_state_as_it_is(
+    mosquitto: Mosquitto, make: Make, subscribe: Subscribe
+) -> None:
     mosquitto.start()
     sink = make()
     for said in (listening(), score(1.0), score(3.0, seq=1), event(seq=1)):
@@ -179,7 +210,13 @@ def test_a_late_subscriber_is_told_the_state_as_it_is(mosquitto: Mosquitto, make
     wait_for(lambda: early.last(STATE).get("alarm"))
     late = subscribe()
     state = wait_for(lambda: late.last(STATE))
-    wanted = {"machine": "pump-3", "source": "hw:1", "state": "listening", "score": 3.0, "threshold": 2.0}
+    wanted = {
+        "machine": "pump-3",
+        "source": "hw:1",
+        "state": "listening",
+        "score": 3.0,
+        "threshold": 2.0,
+    }
     wanted |= {"anomaly": True, "alarm": True, "level_dbfs": -30.0, "health": "ok"}
     wanted |= {"last_event": "1 to 2 kHz: louder, start", "time": "2026-01-01T00:00:01.000+00:00"}
     assert wanted.items() <= state.items()
@@ -201,13 +238,24 @@ def test_states_are_sparing_and_changes_are_told_at_once(
     sink.deliver(event("end", seq=23))
     wait_for(lambda: len(subscriber.payloads(EVENT)) == 2)
     states = [json.loads(payload) for payload in subscriber.payloads(STATE)]
-    told = [(state["score"], state["health"], state["alarm"]) for state in states if state["health"]]
-    assert told == [(1.0, "ok", False), (1.5, "clipping", False), (1.5, "clipping", True), (1.6, "clipping", False)]
+    told = [
+        (state["score"], state["health"], state["alarm"]) for state in states if state["health"]
+    ]
+    assert told == [
+        (1.0, "ok", False),
+        (1.5, "clipping", False),
+        (1.5, "clipping", True),
+        (1.6, "clipping", False),
+    ]
 
 
 @pytest.mark.parametrize(
     "other",
-    [line("gap", frames=1, seconds=0.1, reason="overrun"), score(health="silence"), line("status", state="lost")],
+    [
+        line("gap", frames=1, seconds=0.1, reason="overrun"),
+        score(health="silence"),
+        line("status", state="lost"),
+    ],
     ids=["gap", "silence", "lost"],
 )
 def test_an_alarm_lasts_until_its_end_is_told(
@@ -282,7 +330,9 @@ def test_without_a_broker_lines_flow_and_the_end_is_soon(mosquitto: Mosquitto) -
     assert not outbox._thread.is_alive()
 
 
-def test_a_broker_that_accepts_and_never_answers_is_trouble_and_the_end_is_soon(mosquitto: Mosquitto) -> None:
+def test_a_broker_that_accepts_and_never_answers_is_trouble_and_the_end_is_soon(
+    mosquitto: Mosquitto,
+) -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", mosquitto.port))
         mute.listen()
@@ -303,7 +353,9 @@ time.sleep(600)
 """
 
 
-def test_the_broker_tells_that_a_killed_process_is_gone(mosquitto: Mosquitto, subscribe: Subscribe) -> None:
+def test_the_broker_tells_that_a_killed_process_is_gone(
+    mosquitto: Mosquitto, subscribe: Subscribe
+) -> None:
     mosquitto.start()
     subscriber = subscribe()
     with subprocess.Popen([sys.executable, "-c", PUBLISHER, mosquitto.url]) as process:
@@ -314,7 +366,9 @@ def test_the_broker_tells_that_a_killed_process_is_gone(mosquitto: Mosquitto, su
     wait_for(lambda: (AVAILABILITY, b"offline", True) in late.heard)
 
 
-def test_the_end_is_told_after_all_that_came_before(mosquitto: Mosquitto, subscribe: Subscribe) -> None:
+def test_the_end_is_told_after_all_that_came_before(
+    mosquitto: Mosquitto, subscribe: Subscribe
+) -> None:
     mosquitto.start()
     subscriber = subscribe()
     outbox = Outbox(Mqtt(mosquitto.url, client_id="here"))
@@ -323,7 +377,9 @@ def test_the_end_is_told_after_all_that_came_before(mosquitto: Mosquitto, subscr
     outbox.put(line("status", state="stopped", windows=5))
     outbox.close(LIMIT)
     wait_for(lambda: b"offline" in subscriber.payloads(AVAILABILITY))
-    assert [json.loads(payload)["seq"] for payload in subscriber.payloads(EVENT)] == list(range(100))
+    assert [json.loads(payload)["seq"] for payload in subscriber.payloads(EVENT)] == list(
+        range(100)
+    )
     assert subscriber.last(STATE)["state"] == "stopped"
     assert subscriber.heard[-1][:2] == (AVAILABILITY, b"offline")
 
@@ -342,12 +398,18 @@ def test_home_assistant_is_told_one_device_for_each_source(
     assert config["state_topic"] == STATE
     assert config["availability_mode"] == "all"
     components = config["components"]
-    assert components["alarm"].items() >= {"platform": "binary_sensor", "device_class": "problem"}.items()
+    assert (
+        components["alarm"].items()
+        >= {"platform": "binary_sensor", "device_class": "problem"}.items()
+    )
     assert components["health"]["options"] == list(WORSE)
     assert components["level"]["unit_of_measurement"] == "dBFS"
     assert {"score", "event", "listening"} < set(components)
     assert len({component["unique_id"] for component in components.values()}) == len(components)
-    assert {entry["topic"] for entry in components["alarm"]["availability"]} == {AVAILABILITY, STATE}
+    assert {entry["topic"] for entry in components["alarm"]["availability"]} == {
+        AVAILABILITY,
+        STATE,
+    }
 
 
 def test_templates_for_home_assistant_read_keys_that_the_state_has(
@@ -356,14 +418,19 @@ def test_templates_for_home_assistant_read_keys_that_the_state_has(
     mosquitto.start()
     make().deliver(listening())
     subscriber = subscribe()
-    config, state = wait_for(lambda: subscriber.last(CONFIG)), wait_for(lambda: subscriber.last(STATE))
+    config, state = (
+        wait_for(lambda: subscriber.last(CONFIG)),
+        wait_for(lambda: subscriber.last(STATE)),
+    )
     templates = [component["value_template"] for component in config["components"].values()]
     keys = {text.split("value_json.")[1].split()[0] for text in templates}
     assert len(keys) == len(templates)
     assert keys <= set(state)
 
 
-def test_home_assistant_is_told_again_when_it_starts(mosquitto: Mosquitto, make: Make, subscribe: Subscribe) -> None:
+def test_home_assistant_is_told_again_when_it_starts(
+    mosquitto: Mosquitto, make: Make, subscribe: Subscribe
+) -> None:
     mosquitto.start()
     sink, subscriber = make(), subscribe()
     connected(sink)
@@ -389,7 +456,9 @@ def test_gaps_and_the_troubles_of_other_outputs_are_published(
     sink, subscriber = make(), subscribe()
     connected(sink)
     sink.deliver(line("gap", frames=480, seconds=0.01, reason="overrun"))
-    sink.deliver(line("status", state="degraded", output="webhook", sentence="no route", source="webhook"))
+    sink.deliver(
+        line("status", state="degraded", output="webhook", sentence="no route", source="webhook")
+    )
     wait_for(lambda: subscriber.last("edgeae/here/status").get("output") == "webhook")
     assert subscriber.last("edgeae/pump-3/status")["reason"] == "overrun"
 
@@ -407,21 +476,32 @@ def test_sources_of_one_machine_have_topics_of_their_own_and_their_number_is_bou
     with pytest.raises(OutputError, match=f"first {SOURCES} sources only"):
         sink.deliver(score(machine="one more"))
     subscriber = subscribe()
-    topics = {f"edgeae/{name}/state" for name in ("pump-3", "pump-3-hw-1-channel-1-1", "hw-CARD-Mic-DEV-0")}
+    topics = {
+        f"edgeae/{name}/state"
+        for name in ("pump-3", "pump-3-hw-1-channel-1-1", "hw-CARD-Mic-DEV-0")
+    }
     wait_for(lambda: topics <= {topic for topic, *_ in subscriber.heard})
 
 
 def test_a_wrong_password_is_told_and_the_right_one_works(
-    mosquitto: Mosquitto, make: Make, subscribe: Subscribe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mosquitto: Mosquitto,
+    make: Make,
+    subscribe: Subscribe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passwords = tmp_path / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "pi", "right"], check=True, capture_output=True)
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", passwords, "pi", "right"], check=True, capture_output=True
+    )
     mosquitto.configure("allow_anonymous false", f"password_file {passwords}")
     mosquitto.start()
     url = mosquitto.url.replace("://", "://pi@")
     monkeypatch.setenv("EDGEAE_MQTT_PASSWORD", "wrong-one")
     wrong = make(url)
-    with pytest.raises(OutputError, match=r"refuses the connection .*EDGEAE_MQTT_PASSWORD") as refusal:
+    with pytest.raises(
+        OutputError, match=r"refuses the connection .*EDGEAE_MQTT_PASSWORD"
+    ) as refusal:
         wrong.deliver(score())
     assert "wrong-one" not in str(refusal.value)
     monkeypatch.setenv("EDGEAE_MQTT_PASSWORD", "right")
@@ -431,8 +511,12 @@ def test_a_wrong_password_is_told_and_the_right_one_works(
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
-def test_tls_is_checked_against_the_given_authority(mosquitto: Mosquitto, make: Make, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
+def test_tls_is_checked_against_the_given_authority(
+    mosquitto: Mosquitto, make: Make, tmp_path: Path
+) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
@@ -466,14 +550,19 @@ def test_two_processes_with_one_client_id_are_told_so(mosquitto: Mosquitto, make
     [
         ("mqtt://broker", Broker("broker", 1883, False, None, "edgeae")),
         ("mqtts://pi@broker/", Broker("broker", 8883, True, "pi", "edgeae")),
-        ("mqtt://pi%40home@[::1]:1884/plant/hall-2/", Broker("::1", 1884, False, "pi@home", "plant/hall-2")),
+        (
+            "mqtt://pi%40home@[::1]:1884/plant/hall-2/",
+            Broker("::1", 1884, False, "pi@home", "plant/hall-2"),
+        ),
     ],
 )
 def test_urls(url: str, broker: Broker) -> None:
     assert Broker.parse(url) == broker
 
 
-@pytest.mark.parametrize("url", ["mqtt://pi:s3cret@broker", "mqtt://pi:s3/c#r@et@broker:1883/x", "pi:s3cret@broker"])
+@pytest.mark.parametrize(
+    "url", ["mqtt://pi:s3cret@broker", "mqtt://pi:s3/c#r@et@broker:1883/x", "pi:s3cret@broker"]
+)
 def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigError, match=r"\$EDGEAE_MQTT_PASSWORD") as refusal:
         Mqtt(url)
@@ -484,8 +573,21 @@ def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("broker", "http://broker", "http://broker:80", "mqtt://", "mqtt://broker:99999", "mqtt://broker:x"),
-        *("mqtt://broker/a?b", "mqtt://[::1", "mqtt://broker/a//b", "mqtt://broker/$SYS", "mqtt://broker/%23"),
+        *(
+            "broker",
+            "http://broker",
+            "http://broker:80",
+            "mqtt://",
+            "mqtt://broker:99999",
+            "mqtt://broker:x",
+        ),
+        *(
+            "mqtt://broker/a?b",
+            "mqtt://[::1",
+            "mqtt://broker/a//b",
+            "mqtt://broker/$SYS",
+            "mqtt://broker/%23",
+        ),
         *("mqtt://" + "a" * 70, "mqtt://b/\udc80"),
     ],
 )

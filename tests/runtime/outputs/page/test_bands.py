@@ -37,7 +37,7 @@ def test_the_normal_of_the_machine_has_the_residual_it_is_measured_against(
     detector: Detector, windows: list[Window]
 ) -> None:
     view = View("hw:1", detector, "machine.onnx")
-    usual = replace(windows[0], coordinates=detector.head.mean)
+    usual = replace(windows[0], features=detector.head.mean)
     assert view.of(usual)["residual"] == bytes([SAME] * detector.spec.n_mels)
 
 
@@ -49,7 +49,9 @@ def test_a_residual_of_twice_the_size_is_six_decibels_in_its_bands_alone(
     mean = slice(len(more) - n - 2 * (n // 4), len(more) - 2 * (n // 4))
     power = view._residual(more)
     more[mean][:10] = np.sqrt(power[:10] * 4 - power[:10] + np.square(more[mean][:10]))
-    found = np.frombuffer(view.of(replace(windows[0], coordinates=more))["residual"], np.uint8).astype(int)
+    found = np.frombuffer(view.of(replace(windows[0], features=more))["residual"], np.uint8).astype(
+        int
+    )
     assert set((found[:10] - SAME) * RESIDUAL_STEP) == {6.0}
     assert set(found[10:]) == {SAME}
 
@@ -58,7 +60,9 @@ def test_levels_beyond_a_byte_are_its_limits() -> None:
     assert list(levels(np.array([-200.0, -100.0, -40.0, 53.0, 300.0]))) == [0, 0, 100, 255, 255]
 
 
-def test_what_does_not_change_is_told_once_and_the_path_of_the_artifact_is_not(detector: Detector) -> None:
+def test_what_does_not_change_is_told_once_and_the_path_of_the_artifact_is_not(
+    detector: Detector,
+) -> None:
     about = View("hw:1", detector, "machine.onnx").about()
     assert (about["source"], about["machine"], about["model"]) == ("hw:1", "id_03", "machine.onnx")
     assert len(about["centres_hz"]) == len(about["normal"]) == detector.spec.n_mels

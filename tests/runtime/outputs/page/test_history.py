@@ -58,7 +58,12 @@ def test_a_viewer_is_told_the_past_first_and_then_what_is_new(told: History, clo
     news = viewer.news()
     assert "looked_at" not in news
     assert news["windows"] == [(1003000, 1.0, -31.2)]
-    assert news["minute"] == [1001000 if 1001000 // 60000 == 1003000 // 60000 else 1003000, -1.0, 0.17, 1.0]
+    assert news["minute"] == [
+        1001000 if 1001000 // 60000 == 1003000 // 60000 else 1003000,
+        -1.0,
+        0.17,
+        1.0,
+    ]
 
 
 def test_the_age_of_sound_places_it_in_time(told: History, clock: Clock) -> None:
@@ -69,7 +74,10 @@ def test_the_age_of_sound_places_it_in_time(told: History, clock: Clock) -> None
 def test_a_minute_keeps_least_mean_and_most(told: History, clock: Clock) -> None:
     clock.seconds = 1019.0  # the next is a minute's first
     hear(told, clock, *[0.0] * 30, *[1.0] * 29, 4.0, 7.0)
-    assert Viewer(told, 0).news()["minutes"] == [[1020000, 0.0, 0.55, 4.0], [1080000, 7.0, 7.0, 7.0]]
+    assert Viewer(told, 0).news()["minutes"] == [
+        [1020000, 0.0, 0.55, 4.0],
+        [1080000, 7.0, 7.0, 7.0],
+    ]
 
 
 def test_an_event_is_told_when_it_starts_and_ends(told: History, clock: Clock) -> None:
@@ -97,12 +105,19 @@ def test_gaps_health_and_drift_are_part_of_the_state(told: History, clock: Clock
     told.deliver(status("tracking", drift=0.25))
     told.deliver(status("clipping", sentence="turn the gain down"))
     state = Viewer(told, 0).news()["sources"][0]
-    assert (state["gaps"], state["lost"], state["drift"], state["why"]) == (2, 2.0, 0.25, "turn the gain down")
+    assert (state["gaps"], state["lost"], state["drift"], state["why"]) == (
+        2,
+        2.0,
+        0.25,
+        "turn the gain down",
+    )
     told.deliver(status("ok", sentence="the sound can be judged again"))
     assert Viewer(told, 0).news()["sources"][0]["why"] is None
 
 
-def test_other_sources_are_told_seldom_unless_something_happens(told: History, clock: Clock) -> None:
+def test_other_sources_are_told_seldom_unless_something_happens(
+    told: History, clock: Clock
+) -> None:
     told.deliver(about("hw:2", "fan-2"))
     viewer = Viewer(told, 0)
     assert set(viewer.news()["sources"]) == {0, 1}
@@ -148,4 +163,6 @@ def test_a_viewer_that_sleeps_misses_what_is_gone_and_no_more(told: History, clo
 
 
 def test_lines_of_outputs_are_not_wanted(told: History) -> None:
-    assert not told.wants({"type": "status", "state": "degraded", "source": "edgeae", "machine": None})
+    assert not told.wants(
+        {"type": "status", "state": "degraded", "source": "edgeae", "machine": None}
+    )

@@ -60,14 +60,19 @@ def show(browser: "Browser") -> "Iterator[Show]":
     yield open_
     for context in contexts:
         context.close()
-    ours = ("Failed to load resource", "ERR_", "getImageData")  # servers that a test ends, and pictures that it reads
+    ours = (
+        "Failed to load resource",
+        "ERR_",
+        "getImageData",
+    )  # servers that a test ends, and pictures that it reads
     assert [text for text in said if not any(known in text for known in ours)] == []
 
 
 def wait(page: "Page", selector: str, text: str) -> None:
     """Until an element's text holds ``text``."""
     page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector).innerText.includes(text)", arg=[selector, text]
+        "([selector, text]) => document.querySelector(selector).innerText.includes(text)",
+        arg=[selector, text],
     )
 
 
@@ -118,7 +123,9 @@ def painted(page: "Page", canvas: str) -> int:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1000])
-def test_it_fits_and_is_painted(history: History, server: PageServer, show: Show, theme: str, width: int) -> None:
+def test_it_fits_and_is_painted(
+    history: History, server: PageServer, show: Show, theme: str, width: int
+) -> None:
     for k in range(60):
         history.deliver(bands(60 + k, residual=128 + k))
         history.deliver(score(0.02 * k, age=60.0 - k))
@@ -151,8 +158,14 @@ def test_hours_are_shown_when_asked_for_by_keyboard(server: PageServer, show: Sh
     assert page.get_by_role("button", name="6 h").get_attribute("aria-pressed") == "true"
 
 
-def test_each_machine_is_seen_and_can_be_looked_at(history: History, server: PageServer, show: Show) -> None:
-    for line in (about("hw:2", "fan-2"), status("listening", "hw:2", "fan-2"), score(2.0, "hw:2", "fan-2")):
+def test_each_machine_is_seen_and_can_be_looked_at(
+    history: History, server: PageServer, show: Show
+) -> None:
+    for line in (
+        about("hw:2", "fan-2"),
+        status("listening", "hw:2", "fan-2"),
+        score(2.0, "hw:2", "fan-2"),
+    ):
         history.deliver(line)
     history.deliver(event("start", "hw:2", "fan-2", sentence="a rattle"))
     page = show(server.port)
@@ -194,7 +207,9 @@ def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> N
     second.close()
 
 
-def test_the_sound_of_an_event_is_played(history: History, server: PageServer, show: Show, tmp_path: Path) -> None:
+def test_the_sound_of_an_event_is_played(
+    history: History, server: PageServer, show: Show, tmp_path: Path
+) -> None:
     clip = tmp_path / "clip.flac"
     history.deliver(event("start", clip=str(clip)))
     page = show(server.port)
@@ -209,7 +224,14 @@ def test_the_sound_of_an_event_is_played(history: History, server: PageServer, s
 def test_a_machine_that_is_listened_to_is_seen(
     show: Show, machine: Path, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()", "run", str(machine), "-"]
+    command = [
+        sys.executable,
+        "-c",
+        "from edgeae.runtime.commands.cli import main; main()",
+        "run",
+        str(machine),
+        "-",
+    ]
     with (
         (tmp_path / "out").open("wb") as out,
         subprocess.Popen(
@@ -233,4 +255,6 @@ def test_a_machine_that_is_listened_to_is_seen(
         process.send_signal(signal.SIGTERM)
         process.stdin.close()
     assert process.returncode == 0
-    assert '"bands"' not in re.sub(r'"type": "event".*', "", (tmp_path / "out").read_text()), "for the page alone"
+    assert '"bands"' not in re.sub(r'"type": "event".*', "", (tmp_path / "out").read_text()), (
+        "for the page alone"
+    )

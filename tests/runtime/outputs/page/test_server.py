@@ -27,7 +27,9 @@ Answer = tuple[int, http.client.HTTPMessage, bytes]
 def serve() -> Iterator[Serve]:
     servers: list[PageServer] = []
 
-    def make(address: str = "127.0.0.1:0", history: History | None = None, every: float = 0.05) -> PageServer:
+    def make(
+        address: str = "127.0.0.1:0", history: History | None = None, every: float = 0.05
+    ) -> PageServer:
         servers.append(PageServer(address, history or History(), every))
         return servers[-1]
 
@@ -45,7 +47,9 @@ def ask(port: int, path: str = "/", method: str = "GET", host: str | None = None
     return answer
 
 
-def watch(port: int, path: str = "/events") -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def watch(
+    port: int, path: str = "/events"
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", path)
     return connection, connection.getresponse()
@@ -71,18 +75,24 @@ def test_the_page_may_run_itself_and_nothing_else(serve: Serve) -> None:
     assert "unsafe" not in headers["Content-Security-Policy"]
     for element in ("script", "style"):
         (text,) = re.findall(rf"<{element}>(.*?)</{element}>".encode(), body, re.S)
-        assert rules[f"{element}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+        assert (
+            rules[f"{element}-src"]
+            == f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+        )
 
 
 def test_the_page_is_small_and_refers_to_nothing_outside(serve: Serve) -> None:
     body = ask(serve().port)[2].decode()
     assert len(body) < 30_000
     assert not re.search(
-        r"https?:|//[a-z]+\.|<img|<iframe|@import|url\(|innerHTML|insertAdjacent|document\.write", body
+        r"https?:|//[a-z]+\.|<img|<iframe|@import|url\(|innerHTML|insertAdjacent|document\.write",
+        body,
     )
 
 
-@pytest.mark.parametrize("path", ["/page.html", "/../page.html", "/metrics", "/clip/../etc/passwd", "/favicon.ico"])
+@pytest.mark.parametrize(
+    "path", ["/page.html", "/../page.html", "/metrics", "/clip/../etc/passwd", "/favicon.ico"]
+)
 def test_there_is_nothing_else(serve: Serve, path: str) -> None:
     code, headers, _ = ask(serve().port, path)
     assert code == 404
@@ -195,7 +205,9 @@ def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: 
         connection.close()
 
 
-def test_a_viewer_that_takes_nothing_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_takes_nothing_is_given_up(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(page_server, "PATIENCE", 0.5)
     history = History()
     server = serve(history=history, every=0.001)

@@ -31,7 +31,9 @@ def serve() -> Iterator[Serve]:
         server.close()
 
 
-def ask(port: int, path: str = "/metrics", method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str, str]:
+def ask(
+    port: int, path: str = "/metrics", method: str = "GET", host: str = "127.0.0.1"
+) -> tuple[int, str, str]:
     """(status, content type, body)."""
     connection = http.client.HTTPConnection(host, port, timeout=30)
     connection.request(method, path)
@@ -88,7 +90,9 @@ def test_ipv6(serve: Serve) -> None:
     assert ask(serve("[::1]:0").port, host="::1")[0] == 200
 
 
-def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve()
     monkeypatch.setattr(web, "SECONDS", 1.0)
     with socket.create_connection(("127.0.0.1", server.port)) as mute:
@@ -104,7 +108,9 @@ def test_mute_and_trickling_clients_are_ended_and_hold_nobody_up(serve: Serve, m
     assert ask(server.port)[0] == 200
 
 
-def test_more_requests_than_there_is_room_for_are_turned_away(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_requests_than_there_is_room_for_are_turned_away(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve()
     monkeypatch.setattr(web, "SECONDS", 2.0)
     mute = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(REQUESTS)]
@@ -131,7 +137,9 @@ def test_addresses(text: str, place: tuple[str, int]) -> None:
     assert parse_address(text) == place
 
 
-@pytest.mark.parametrize("text", ["", ":9464", "*:9464", "127.0.0.1", "99999", "::1:9464", "a b:1", "http://x:1", "-1"])
+@pytest.mark.parametrize(
+    "text", ["", ":9464", "*:9464", "127.0.0.1", "99999", "::1:9464", "a b:1", "http://x:1", "-1"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--metrics .*(write a port|cannot listen)"):
         MetricsServer(text, Metrics())
@@ -142,9 +150,14 @@ def test_a_port_in_use_is_told(serve: Serve) -> None:
         serve(str(serve().port))
 
 
-def test_only_an_address_that_others_reach_is_warned_of(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_an_address_that_others_reach_is_warned_of(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
     serve("localhost:0")
     serve("[::1]:0")
     assert capsys.readouterr().err == ""
     serve("0.0.0.0:0")
-    assert capsys.readouterr().err == "edgeae: --metrics 0.0.0.0:0 can be read by all who reach this computer\n"
+    assert (
+        capsys.readouterr().err
+        == "edgeae: --metrics 0.0.0.0:0 can be read by all who reach this computer\n"
+    )

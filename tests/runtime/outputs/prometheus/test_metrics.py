@@ -39,7 +39,9 @@ def parse(text: str) -> Samples:
             labels = sample[2] or ""
             found = LABEL.findall(labels)
             assert "".join(match[0] for match in LABEL.finditer(labels)) == labels, line
-            pairs = {name: re.sub(r"\\.", lambda e: UNESCAPED[e[0]], value) for name, value in found}
+            pairs = {
+                name: re.sub(r"\\.", lambda e: UNESCAPED[e[0]], value) for name, value in found
+            }
             assert len(pairs) == len(found)
             key = (sample[1], frozenset(pairs.items()))
             assert key not in samples, f"twice: {line}"
@@ -52,13 +54,23 @@ def line(kind: str, *, source: str = "hw:1", machine: str | None = "pump-3", **v
     return {"type": kind, **stamp, "source": source, "machine": machine, **values}
 
 
-def score(value: float = 1.0, *, health: str = "ok", level: float | None = -30.5, **values: Any) -> Line:
-    scored = {"score": value, "threshold": 2.0, "anomaly": value > 2, "level_dbfs": level, "out_of_range": 0.0}
+def score(
+    value: float = 1.0, *, health: str = "ok", level: float | None = -30.5, **values: Any
+) -> Line:
+    scored = {
+        "score": value,
+        "threshold": 2.0,
+        "anomaly": value > 2,
+        "level_dbfs": level,
+        "out_of_range": 0.0,
+    }
     return line("score", **{**scored, "health": health, "age": 0.25, **values})
 
 
 def event(phase: str) -> Line:
-    return line("event", event=phase, duration=0.0, peak=3.0, bands=[], sentence="louder", cause="machine")
+    return line(
+        "event", event=phase, duration=0.0, peak=3.0, bands=[], sentence="louder", cause="machine"
+    )
 
 
 def gap(reason: str, seconds: float = 0.5) -> Line:
@@ -101,7 +113,14 @@ def test_a_source_that_is_heard_gives_its_last_window() -> None:
 
 
 def test_windows_alarms_and_gaps_are_counted() -> None:
-    lines = [score(1.0), score(2.5), event("start"), event("update"), event("end"), gap("overrun", 0.5)]
+    lines = [
+        score(1.0),
+        score(2.5),
+        event("start"),
+        event("update"),
+        event("end"),
+        gap("overrun", 0.5),
+    ]
     samples = told(Metrics(), *lines, gap("overrun", 0.25), gap("unplugged", 4.0))
     assert value(samples, "edgeae_windows_total") == 2
     assert value(samples, "edgeae_anomalous_windows_total") == 1
@@ -112,7 +131,9 @@ def test_windows_alarms_and_gaps_are_counted() -> None:
 
 
 def test_a_source_that_is_lost_gives_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = told(Metrics(), score(2.5), event("start"), line("status", state="lost", sentence="unplugged"))
+    samples = told(
+        Metrics(), score(2.5), event("start"), line("status", state="lost", sentence="unplugged")
+    )
     assert value(samples, "edgeae_listening") == 0
     assert value(samples, "edgeae_windows_total") == 1
     for name in ("score", "threshold", "anomaly", "alarm", "level_dbfs"):
@@ -151,7 +172,9 @@ def test_recordings_have_no_age_of_their_lines() -> None:
     assert value(told(Metrics(), score(age=None)), "edgeae_score") == 1.0
 
 
-@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", '\\"', 'pump,3="x"} 1', "Pumpe 3 für Öl", "\\n"])
+@pytest.mark.parametrize(
+    "name", ['a"b', "a\\b", "a\nb", '\\"', 'pump,3="x"} 1', "Pumpe 3 für Öl", "\\n"]
+)
 def test_names_come_back_as_they_were(name: str) -> None:
     samples = told(Metrics(), {**score(), "source": name, "machine": name})
     assert value(samples, "edgeae_score", source=name, machine=name) == 1.0
@@ -183,7 +206,10 @@ def test_the_number_of_series_is_bounded() -> None:
 
 
 def test_the_troubles_of_outputs_are_no_source() -> None:
-    samples = told(Metrics(), line("status", state="degraded", source="mqtt", machine=None, sentence="no broker"))
+    samples = told(
+        Metrics(),
+        line("status", state="degraded", source="mqtt", machine=None, sentence="no broker"),
+    )
     assert not [name for name, labels in samples if "source" in dict(labels)]
 
 
@@ -227,4 +253,6 @@ def test_the_process_tells_what_it_costs() -> None:
     started = alone(samples, "process_start_time_seconds")
     assert started <= time.time() + 1
     assert started > time.time() - float(Path("/proc/uptime").read_text().split()[0]) - 2
-    assert {"version"} == {name for key, labels in samples if key == "edgeae_build_info" for name, _ in labels}
+    assert {"version"} == {
+        name for key, labels in samples if key == "edgeae_build_info" for name, _ in labels
+    }

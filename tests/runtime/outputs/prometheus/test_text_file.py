@@ -41,7 +41,9 @@ def test_the_end_is_in_the_last_file(tmp_path: Path) -> None:
     metrics.deliver(LINE)
     metrics.deliver({**LINE, "state": "stopped"})
     sink.close()
-    assert 'edgeae_listening{source="hw:1",machine=""} 0\n' in (tmp_path / "edgeae.prom").read_text()
+    assert (
+        'edgeae_listening{source="hw:1",machine=""} 0\n' in (tmp_path / "edgeae.prom").read_text()
+    )
 
 
 def test_a_full_disk_is_told_and_over_when_there_is_room(tmp_path: Path) -> None:

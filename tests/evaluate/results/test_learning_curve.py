@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeae.evaluate.learning_curve import CHOICES, auc, chosen, learning
-from edgeae.evaluate.learning_curve import test_of as hear_test
-from edgeae.evaluate.metrics import auc_of
+from edgeae.evaluate.results.learning_curve import CHOICES, auc, chosen, learning
+from edgeae.evaluate.results.learning_curve import test_of as hear_test
+from edgeae.evaluate.results.metrics import auc_of
 from edgeae.runtime.audio.recordings import by_machine, scan
 
 
 def test_the_first_clips_by_name_give_the_auc_of_the_evaluation(trained, tested):
-    from edgeae.evaluate.scores import calibration_windows
+    from edgeae.evaluate.results.scores import calibration_windows
 
     machine = tested["id_03"]
     clips = by_machine(scan(trained.new, "train"))["id_03"]
@@ -37,11 +37,15 @@ def test_choices_are_the_same_every_time(tested):
     assert np.array_equal(chosen(test, clips, 2), chosen(test, clips, 2))
 
 
-def test_there_is_no_curve_where_calibration_changes_nothing_or_nothing_can_be_ranked(trained, tested):
+def test_there_is_no_curve_where_calibration_changes_nothing_or_nothing_can_be_ranked(
+    trained, tested
+):
     machine = tested["id_03"]
     normal = [k for k, score in enumerate(machine.scores) if score.label == "normal"]
     only = replace(
-        machine, scores=[machine.scores[k] for k in normal], recordings=[machine.recordings[k] for k in normal]
+        machine,
+        scores=[machine.scores[k] for k in normal],
+        recordings=[machine.recordings[k] for k in normal],
     )
     assert learning({"id_03": only}, trained.new, 0, print) is None
     by_energy = replace(machine, detector=machine.detector.with_kind("mse"))

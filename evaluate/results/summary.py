@@ -33,7 +33,9 @@ class Score:
     no_network: float
     threshold: float | None  # None for a head that has none
     anomaly: bool | None
-    anomaly_1_per_day: bool | None  # above the threshold that the same calibration gives for 1 false alarm a day
+    anomaly_1_per_day: (
+        bool | None
+    )  # above the threshold that the same calibration gives for 1 false alarm a day
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Rates:
     precision: float | None
     recall: float | None
     f1: float | None
-    recall_1_per_day: float | None  # share of anomalous recordings above the threshold for 1 false alarm a day ...
+    recall_1_per_day: (
+        float | None
+    )  # share of anomalous recordings above the threshold for 1 false alarm a day ...
     recall_1_per_day_low: float | None
     recall_1_per_day_high: float | None  # ... and its interval
 
@@ -74,10 +78,14 @@ def rates(scores: Sequence[Score]) -> Rates:
 
     normal = [score.anomaly for score in scores if score.label == "normal"]
     anomalous = [score for score in scores if score.label == "anomaly"]
-    judged = [(score.label == "anomaly", score.anomaly) for score in scores if score.anomaly is not None]
+    judged = [
+        (score.label == "anomaly", score.anomaly) for score in scores if score.anomaly is not None
+    ]
     quality: list[float | None] = [None, None, None]
     if judged and anomalous:
-        found = precision_recall_fscore_support(*zip(*judged, strict=True), average="binary", zero_division=np.nan)
+        found = precision_recall_fscore_support(
+            *zip(*judged, strict=True), average="binary", zero_division=np.nan
+        )
         quality = [None if np.isnan(value) else float(value) for value in found[:3]]
     precision, recall, f1 = quality
     far = [score.anomaly_1_per_day for score in anomalous]
@@ -113,7 +121,9 @@ def areas_of(scores: Sequence[Score]) -> tuple[Figures, Float64 | None]:
     return compared(auc_of(both[:, 0], labels), auc_of(both[:, 1], labels), drawn), drawn
 
 
-def compared(found: Sequence[float | None], bare: Sequence[float | None], drawn: Float64 | None) -> Figures:
+def compared(
+    found: Sequence[float | None], bare: Sequence[float | None], drawn: Float64 | None
+) -> Figures:
     """Of AUC and pAUC: the value, that without a network, the difference, and the intervals of value and difference.
 
     The interval of the difference is a paired one: both detectors are tried on the same resamples.
@@ -125,7 +135,12 @@ def compared(found: Sequence[float | None], bare: Sequence[float | None], drawn:
         if drawn is not None:
             own, paired = interval(drawn[:, 0, k]), interval(drawn[:, 0, k] - drawn[:, 1, k])
         difference = None if value is None or without is None else value - without
-        figures |= {name: value, f"{name}_low": own[0], f"{name}_high": own[1], f"no_network_{name}": without}
+        figures |= {
+            name: value,
+            f"{name}_low": own[0],
+            f"{name}_high": own[1],
+            f"no_network_{name}": without,
+        }
         figures |= {f"{name}_difference": difference}
         figures |= {f"{name}_difference_low": paired[0], f"{name}_difference_high": paired[1]}
     return figures
@@ -134,7 +149,10 @@ def compared(found: Sequence[float | None], bare: Sequence[float | None], drawn:
 def _mean_areas(machines: Mapping[str, Figures], drawn: Iterable[Float64 | None]) -> Figures:
     """The mean over the machines that have both labels, as `compared`; resampled within each machine."""
     rows = [figures for figures in machines.values() if figures["auc"] is not None]
-    found, bare = ([average(row[kind + name] for row in rows) for name in AREAS] for kind in ("", "no_network_"))
+    found, bare = (
+        [average(row[kind + name] for row in rows) for name in AREAS]
+        for kind in ("", "no_network_")
+    )
     resamples = [each for each in drawn if each is not None]
     complete = rows and len(resamples) == len(rows)
     return compared(found, bare, np.mean(resamples, axis=0) if complete else None)
@@ -153,7 +171,11 @@ def as_json(model: str, head: str, tested: Mapping[str, Tested]) -> Figures:
         for machine, found in tested.items()
     }
     over_all = _mean_areas(machines, (drawn for _, drawn in areas.values()))
-    aucs = {machine: figures["auc"] for machine, figures in machines.items() if figures["auc"] is not None}
+    aucs = {
+        machine: figures["auc"]
+        for machine, figures in machines.items()
+        if figures["auc"] is not None
+    }
     worst = min(aucs, key=lambda machine: aucs[machine]) if aucs else None
     scores = [score for found in tested.values() for score in found.scores]
     heard = list(filter(None, (found.heard for found in tested.values())))
@@ -163,10 +185,16 @@ def as_json(model: str, head: str, tested: Mapping[str, Tested]) -> Figures:
         "head": head,
         "machines": machines,
         "mean": {
-            **{f"{name}{end}": over_all[f"{name}{end}"] for name in AREAS for end in ("", "_low", "_high")},
+            **{
+                f"{name}{end}": over_all[f"{name}{end}"]
+                for name in AREAS
+                for end in ("", "_low", "_high")
+            },
             **{name: average(figures[name] for figures in machines.values()) for name in shares},
         },
-        "harmonic_mean": {name: _harmonic(figures[name] for figures in machines.values()) for name in AREAS},
+        "harmonic_mean": {
+            name: _harmonic(figures[name] for figures in machines.values()) for name in AREAS
+        },
         "worst": {"machine": worst, "auc": aucs.get(worst) if worst else None},
         "no_network": {
             **{name: over_all[f"no_network_{name}"] for name in AREAS},

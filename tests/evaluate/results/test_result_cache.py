@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.evaluate.result_cache import Memo, key_of
+from edgeae.evaluate.results.result_cache import Memo, key_of
 
 
 def test_what_was_found_before_an_interruption_is_known(tmp_path: Path) -> None:
@@ -31,7 +31,9 @@ def test_the_file_goes_when_all_is_done(tmp_path: Path) -> None:
     assert not (tmp_path / "memo.jsonl").exists()
 
 
-@pytest.mark.parametrize("damage", [b"\xff\0\n", b'{"a": 1}\n7\nnull\n[1]\n', b'[["a"], 1]\n', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "damage", [b"\xff\0\n", b'{"a": 1}\n7\nnull\n[1]\n', b'[["a"], 1]\n', b"[" * 100_000]
+)
 def test_a_damaged_file_is_computed_again(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "memo.jsonl").write_bytes(damage)
     with Memo(tmp_path / "memo.jsonl") as memo:

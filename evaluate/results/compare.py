@@ -27,12 +27,19 @@ class Paired:
 
 def paired(tested: Mapping[str, Tested], other: Mapping[str, Tested]) -> dict[str, Paired]:
     """Of each machine that both were tried on."""
-    found = {machine: _pairs(tested[machine], other[machine]) for machine in tested if machine in other}
-    return {machine: _compared(machine, *pairs) for machine, pairs in found.items() if len(pairs[0])}
+    found = {
+        machine: _pairs(tested[machine], other[machine]) for machine in tested if machine in other
+    }
+    return {
+        machine: _compared(machine, *pairs) for machine, pairs in found.items() if len(pairs[0])
+    }
 
 
 def _pairs(tested: Tested, other: Tested) -> tuple[Float64, NDArray[np.bool_]]:
-    theirs = {recording: score.score for recording, score in zip(other.recordings, other.scores, strict=True)}
+    theirs = {
+        recording: score.score
+        for recording, score in zip(other.recordings, other.scores, strict=True)
+    }
     mine = zip(tested.recordings, tested.scores, strict=True)
     both = [(score, theirs[recording]) for recording, score in mine if recording in theirs]
     scores = np.array([[score.score, their] for score, their in both])
@@ -67,7 +74,11 @@ def rows(found: Mapping[str, Paired], this: str, other: str) -> list[list[str]]:
 
 def title(model: Path, other: Path) -> str:
     """What the comparison is one of."""
-    return "Float and int8" if ("int8" in model.name) != ("int8" in other.name) else "Against another model"
+    return (
+        "Float and int8"
+        if ("int8" in model.name) != ("int8" in other.name)
+        else "Against another model"
+    )
 
 
 def sibling(model: Path) -> Path | None:

@@ -50,47 +50,67 @@ class Trial:
     channel: Channel
     key: str  # of all that decides the scores but the recordings
 
-    def run(self, make: Callable[..., Any], items: Sequence[Any], length: int, label: str, jobs: int) -> Any:
+    def run(
+        self, make: Callable[..., Any], items: Sequence[Any], length: int, label: str, jobs: int
+    ) -> Any:
         """A generator of the items with their results, by what ``make`` gives for detectors and channel."""
         if jobs > 1:
-            own = {machine: detector.artifact.sections for machine, detector in self.detectors.items()}
+            own = {
+                machine: detector.artifact.sections for machine, detector in self.detectors.items()
+            }
             maker = partial(_made, make, self.base.artifact.to_bytes(), own, self.channel)
         else:
             maker = partial(make, self.detectors, self.channel)
         return closing(bar(in_order(items, maker, jobs), length, label))
 
 
-def _made(make: Callable[..., Any], artifact: bytes, sections: Mapping[str, Sections], channel: Channel) -> Any:
+def _made(
+    make: Callable[..., Any], artifact: bytes, sections: Mapping[str, Sections], channel: Channel
+) -> Any:
     """``make`` in another process, which is given no session of a network."""
     base = Detector(Artifact.from_bytes(artifact))
     return make({machine: base.with_sections(**own) for machine, own in sections.items()}, channel)
 
 
-def _scorer(detectors: Mapping[str, Detector], channel: Channel) -> Callable[[Recording], tuple[float, float]]:
-    heads = {machine: (own.head, own.head.with_kind("no_network")) for machine, own in detectors.items()}
+def _scorer(
+    detectors: Mapping[str, Detector], channel: Channel
+) -> Callable[[Recording], tuple[float, float]]:
+    heads = {
+        machine: (own.head, own.head.with_kind("no_network")) for machine, own in detectors.items()
+    }
     return partial(_score, next(iter(detectors.values())), heads, channel)
 
 
 def _score(
-    pipeline: Pipeline, heads: Mapping[str, tuple[Head, Head]], channel: Channel, recording: Recording
+    pipeline: Pipeline,
+    heads: Mapping[str, tuple[Head, Head]],
+    channel: Channel,
+    recording: Recording,
 ) -> tuple[float, float]:
-    coordinates = np.array([window.coordinates for window in pipeline.read(recording.path, channel)])
-    own, bare = (float(np.mean(head.score(coordinates))) for head in heads[recording.machine])
+    features = np.array([window.features for window in pipeline.read(recording.path, channel)])
+    own, bare = (float(np.mean(head.score(features))) for head in heads[recording.machine])
     return own, bare
 
 
-def _listener(detectors: Mapping[str, Detector], channel: Channel) -> Callable[[list[Recording]], Heard | None]:
+def _listener(
+    detectors: Mapping[str, Detector], channel: Channel
+) -> Callable[[list[Recording]], Heard | None]:
     return partial(_listen, detectors, channel)
 
 
-def _listen(detectors: Mapping[str, Detector], channel: Channel, recordings: list[Recording]) -> Heard | None:
+def _listen(
+    detectors: Mapping[str, Detector], channel: Channel, recordings: list[Recording]
+) -> Heard | None:
     normals, anomalies = (
-        [recording.path for recording in recordings if recording.label == label] for label in ("normal", "anomaly")
+        [recording.path for recording in recordings if recording.label == label]
+        for label in ("normal", "anomaly")
     )
     return listen(detectors[recordings[0].machine], normals, anomalies, channel)
 
 
-def scores_of(trial: Trial, memo: Memo, jobs: int, report: Report, *, skip_bad: bool) -> list[Found]:
+def scores_of(
+    trial: Trial, memo: Memo, jobs: int, report: Report, *, skip_bad: bool
+) -> list[Found]:
     """The recordings that can be read, in order."""
     keys = {recording: key_of(trial.key, files=[recording.path]) for recording in trial.recordings}
     left = [recording for recording in trial.recordings if keys[recording] not in memo]
@@ -107,13 +127,19 @@ def scores_of(trial: Trial, memo: Memo, jobs: int, report: Report, *, skip_bad: 
         return read_each(trial.recordings, score, report, skip_bad=skip_bad)
 
 
-def heard_by(trial: Trial, machines: Sequence[list[Recording]], memo: Memo, jobs: int) -> list[Heard | None]:
+def heard_by(
+    trial: Trial, machines: Sequence[list[Recording]], memo: Memo, jobs: int
+) -> list[Heard | None]:
     """What `listen` gives for the recordings of each machine."""
-    keys = [key_of(trial.key, "heard", files=[item.path for item in machine]) for machine in machines]
+    keys = [
+        key_of(trial.key, "heard", files=[item.path for item in machine]) for machine in machines
+    ]
     left = [machine for machine, key in zip(machines, keys, strict=True) if key not in memo]
     with trial.run(_listener, left, len(left), "streams", min(jobs, max(1, len(left)))) as results:
         found = [memo.value(key, lambda: _as_json(*next(results))) for key in keys]
-    return [Heard(**{**heard, "delays": tuple(heard["delays"])}) if heard else None for heard in found]
+    return [
+        Heard(**{**heard, "delays": tuple(heard["delays"])}) if heard else None for heard in found
+    ]
 
 
 def _as_json(_: object, result: Callable[[], Heard | None]) -> dict[str, Any] | None:
@@ -121,7 +147,9 @@ def _as_json(_: object, result: Callable[[], Heard | None]) -> dict[str, Any] | 
     return asdict(heard) if heard else None
 
 
-def _tested(detector: Detector, found: Sequence[Found], heard: Heard | None, *, judged: bool) -> Tested:
+def _tested(
+    detector: Detector, found: Sequence[Found], heard: Heard | None, *, judged: bool
+) -> Tested:
     """judged: the threshold is one of this head."""
     one_per_day = threshold_for(detector, ONE_PER_DAY) if judged else None
     limits = (detector.threshold.value, one_per_day.value) if one_per_day else (None, None)
@@ -134,7 +162,13 @@ def _tested(detector: Detector, found: Sequence[Found], heard: Heard | None, *, 
 
 
 def calibration_windows(
-    pipeline: Pipeline, train: list[Recording], clips: int, channel: Channel, report: Report, *, skip_bad: bool
+    pipeline: Pipeline,
+    train: list[Recording],
+    clips: int,
+    channel: Channel,
+    report: Report,
+    *,
+    skip_bad: bool,
 ) -> Float64:
     """(n, size): windows of the first ``clips`` recordings by name; with ``skip_bad`` of the first that can be read."""
     found: list[Float64] = []
@@ -145,7 +179,9 @@ def calibration_windows(
 
     read_each(by_name(train), read, report, skip_bad=skip_bad)
     if len(found) < clips:
-        raise AudioError(f"only {len(found)} training recordings can be read, {clips} are to calibrate on")
+        raise AudioError(
+            f"only {len(found)} training recordings can be read, {clips} are to calibrate on"
+        )
     return np.concatenate(found)
 
 
@@ -183,10 +219,18 @@ def evaluate_all(
                     f"{data}: {machine} has {len(own)} training recordings; --calibration-clips asks for "
                     f"{calibration_clips}"
                 )
-            windows = calibration_windows(detector, own, calibration_clips, channel, report, skip_bad=skip_bad)
+            windows = calibration_windows(
+                detector, own, calibration_clips, channel, report, skip_bad=skip_bad
+            )
             detectors[machine] = calibrated(detector, windows, machine=machine)
             clips += sorted(recording.path for recording in own)
-    key = key_of(sha256(detector.artifact.to_bytes()).hexdigest(), kind, calibration_clips, channel, files=clips)
+    key = key_of(
+        sha256(detector.artifact.to_bytes()).hexdigest(),
+        kind,
+        calibration_clips,
+        channel,
+        files=clips,
+    )
     trial = Trial(detector, detectors, recordings, channel, key)
     if not isinstance(detector.network, Network):
         jobs = 1
@@ -197,10 +241,16 @@ def evaluate_all(
     if unread := sorted(detectors.keys() - groups):
         raise AudioError(f"{unread[0]}: no recording could be read")
     judged = all(own.head.kind == fitted for own in detectors.values())
-    heard = heard_by(trial, list(groups.values()), memo, jobs) if judged and listening else [None] * len(groups)
+    heard = (
+        heard_by(trial, list(groups.values()), memo, jobs)
+        if judged and listening
+        else [None] * len(groups)
+    )
     scores = dict(found)
     return {
-        machine: _tested(detectors[machine], [(item, scores[item]) for item in group], stream, judged=judged)
+        machine: _tested(
+            detectors[machine], [(item, scores[item]) for item in group], stream, judged=judged
+        )
         for (machine, group), stream in zip(groups.items(), heard, strict=True)
     }, detector.head.kind
 
@@ -210,7 +260,9 @@ def load_detector(model: Path, report: Report) -> Detector:
     if model.suffix == ".onnx":
         return load_checked(model)
     if model.suffix != ".ckpt" and not model.is_dir():
-        raise ConfigError(f"{model}: neither an artifact (.onnx) nor a checkpoint (.ckpt) nor the folder of a run")
+        raise ConfigError(
+            f"{model}: neither an artifact (.onnx) nor a checkpoint (.ckpt) nor the folder of a run"
+        )
     from edgeae.quantize.training_set import data_of, read_sound, validated
     from edgeae.train.lightning_module import load_network
     from edgeae.train.run import best_checkpoint
@@ -223,9 +275,11 @@ def load_detector(model: Path, report: Report) -> Detector:
     home = checkpoint.parent.parent
     data = data_of(home)
     sound = read_sound(data, config, report, skip_bad=config.data.skip_bad)
-    sound = replace(sound, unheard=validated(home, data))
+    sound = replace(sound, held_out=validated(home, data))
     pipeline = Pipeline(config.mel, network, sound.window(config.scoring.window, config))
     fitted = sound.fit(pipeline, config.scoring.head, "1/day")
     explain = explain_section(config.mel, trained.std.numpy())
-    artifact = Artifact.build(b"", config.mel, explain=explain, provenance={"config": config.to_dict()}, **fitted)
+    artifact = Artifact.build(
+        b"", config.mel, explain=explain, provenance={"config": config.to_dict()}, **fitted
+    )
     return Detector(artifact, network)

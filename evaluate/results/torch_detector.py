@@ -25,7 +25,10 @@ class TorchNetwork:
     @torch.inference_mode()
     def residual(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
-        parts = [self._network(torch.from_numpy(patches[k : k + BATCH])).numpy() for k in range(0, len(patches), BATCH)]
+        parts = [
+            self._network(torch.from_numpy(patches[k : k + BATCH])).numpy()
+            for k in range(0, len(patches), BATCH)
+        ]
         return np.concatenate(parts)
 
     def out_of_range(self, patches: Float32) -> Float32:

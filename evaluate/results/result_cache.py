@@ -53,7 +53,10 @@ class Memo:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._file:
             self._file.close()
@@ -63,7 +66,9 @@ class Memo:
 
 def key_of(*parts: Any, files: Iterable[Path] = ()) -> str:
     """The key of a value that this version gives for ``parts``, of JSON, and files, which name, size and times tell."""
-    return hashlib.sha256(json.dumps([version("edgeae"), parts, list(map(_stamp, files))]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([version("edgeae"), parts, list(map(_stamp, files))]).encode()
+    ).hexdigest()
 
 
 def _stamp(path: Path) -> list[Any]:

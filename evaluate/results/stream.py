@@ -73,10 +73,14 @@ class Alarms:
     false_alarms_per_day_high: float | None = None  # ... and its interval
     share_in_alarm: float | None = None  # of the windows of normal sound
     splices: int | None = None  # faults behind normal sound that was calm
-    early_alarms: int | None = None  # further ones, where normal sound had raised an alarm before the fault
+    early_alarms: int | None = (
+        None  # further ones, where normal sound had raised an alarm before the fault
+    )
     delay_median_s: float | None = None  # from the splice to the alarm, where one came
     delay_p90_s: float | None = None
-    never_detected: float | None = None  # share of the splices without an alarm in a minute of fault
+    never_detected: float | None = (
+        None  # share of the splices without an alarm in a minute of fault
+    )
 
 
 def frames_of(path: Path, spec: MelSpec, channel: Channel = 0) -> Iterator[Float32]:
@@ -85,7 +89,9 @@ def frames_of(path: Path, spec: MelSpec, channel: Channel = 0) -> Iterator[Float
         yield read_log_mel(path, spec)
         return
     with AudioFile(path, channel) as audio:
-        yield from MelStream(spec).frames(resampled(audio.blocks(), audio.samplerate, spec.sample_rate))
+        yield from MelStream(spec).frames(
+            resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
+        )
 
 
 def first(blocks: Iterable[Float32], frames: int) -> Iterator[Float32]:
@@ -98,7 +104,7 @@ def first(blocks: Iterable[Float32], frames: int) -> Iterator[Float32]:
 
 
 def _windows(detector: Detector, sound: Iterable[Float32]) -> Iterator[Window]:
-    listener = detector.listener()
+    listener = detector.window_stream()
     for frames in sound:
         yield from listener.push_frames(frames)
     yield from listener.flush()
@@ -140,7 +146,9 @@ def delays(
         following = islice(cycle(normals), i * len(normals) // n, None)
         normal = chain.from_iterable(frames_of(path, spec, channel) for path in following)
         fault = list(first(frames_of(anomalies[i * len(anomalies) // n], spec, channel), minute))
-        found.append(delay(detector, first(normal, filled + i * patch // n), first(cycle(fault), minute)))
+        found.append(
+            delay(detector, first(normal, filled + i * patch // n), first(cycle(fault), minute))
+        )
     return found
 
 
@@ -154,7 +162,14 @@ def listen(
     ends, starts, on = (np.array(column) for column in zip(*told(detector, sound), strict=True))
     after = delays(detector, normals, anomalies, channel)
     counted = tuple(seconds for seconds in after if seconds is None or seconds > 0)
-    return Heard(float(ends[-1]), int(starts.sum()), len(on), int(on.sum()), counted, len(after) - len(counted))
+    return Heard(
+        float(ends[-1]),
+        int(starts.sum()),
+        len(on),
+        int(on.sum()),
+        counted,
+        len(after) - len(counted),
+    )
 
 
 def alarms(heard: Heard | None) -> Alarms:
@@ -164,7 +179,9 @@ def alarms(heard: Heard | None) -> Alarms:
     days, n = heard.seconds / DAY, len(heard.delays)
     low, high = count_interval(heard.alarms)
     rung = list(known(heard.delays))
-    median, late = (round(float(value), 2) for value in np.quantile(rung, (0.5, 0.9))) if rung else UNKNOWN
+    median, late = (
+        (round(float(value), 2) for value in np.quantile(rung, (0.5, 0.9))) if rung else UNKNOWN
+    )
     return Alarms(
         normal_hours=heard.seconds / 3600,
         false_alarms=heard.alarms,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.evaluate.scores import calibration_windows
-from edgeae.evaluate.stream import (
+from edgeae.evaluate.results.scores import calibration_windows
+from edgeae.evaluate.results.stream import (
     FAULT_SECONDS,
     MOST_SPLICES,
     Alarms,
@@ -25,7 +25,7 @@ from edgeae.runtime import Detector
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.offline.files import score_files
-from edgeae.runtime.outputs.publisher import Teller
+from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.calibration import calibrated
 
 
@@ -33,7 +33,9 @@ from edgeae.runtime.scoring.calibration import calibrated
 def detector(trained):
     train = by_machine(scan(trained.new, "train"))["id_03"]
     fleet = Detector.load(trained.int8)
-    found = calibrated(fleet, calibration_windows(fleet, train, 5, 0, print, skip_bad=False), machine="id_03")
+    found = calibrated(
+        fleet, calibration_windows(fleet, train, 5, 0, print, skip_bad=False), machine="id_03"
+    )
     return _with(found, value=6.0)  # above what short clips score where they are joined
 
 
@@ -58,9 +60,11 @@ def test_alarms_are_those_of_run_on_the_same_recording(detector, recordings, tmp
     sound = [soundfile.read(name)[0] for name in chain(*zip(*recordings, strict=False))]
     soundfile.write(path, np.concatenate([*sound, *sound])[:-1234], 16000)
     scores = [result.score for result in map(detector.result, detector.read(path))]
-    restless = _with(detector, value=float(np.median(scores)), cooldown=2.0, alarm_windows=2, of_windows=3)
+    restless = _with(
+        detector, value=float(np.median(scores)), cooldown=2.0, alarm_windows=2, of_windows=3
+    )
     lines = []
-    score_files(restless, [path], 0, Teller(lines.append, []))
+    score_files(restless, [path], 0, LinePublisher(lines.append, []))
     expected = [line["t"] for line in lines if line["type"] == "event" and line["event"] == "start"]
     heard = list(told(restless, frames_of(path, restless.spec)))
     assert [end for end, _, _ in heard] == [line["t"] for line in lines if line["type"] == "score"]
@@ -94,7 +98,7 @@ def test_splices_are_bounded_and_looped_for_a_minute(detector, recordings, monke
     def listened(detector, normal, fault):
         played.append((sum(map(len, normal)), sum(map(len, fault))))
 
-    monkeypatch.setattr("edgeae.evaluate.stream.delay", listened)
+    monkeypatch.setattr("edgeae.evaluate.results.stream.delay", listened)
     delays(detector, recordings[0], recordings[1] * 4, 0)
     leads, faults = zip(*played, strict=True)
     assert len(played) == MOST_SPLICES < 4 * len(recordings[1])
@@ -132,7 +136,9 @@ def test_frames_come_in_blocks_and_equal_the_whole(detector, tmp_path):
     blocks = list(frames_of(path, detector.spec))
     assert len(blocks) > 2
     assert np.array_equal(np.concatenate(blocks), read_log_mel(path, detector.spec))
-    assert np.array_equal(np.concatenate(list(first(cycle(blocks), 1000))), np.concatenate([*blocks, *blocks])[:1000])
+    assert np.array_equal(
+        np.concatenate(list(first(cycle(blocks), 1000))), np.concatenate([*blocks, *blocks])[:1000]
+    )
 
 
 def test_figures_of_a_stream():
@@ -145,6 +151,8 @@ def test_figures_of_a_stream():
 
 def test_a_stream_without_alarms_or_faults_claims_nothing_of_them():
     found = alarms(Heard(3600.0, 0, 100, 0, (), 0))
-    assert found.false_alarms_per_day == 0 and found.false_alarms_per_day_high == pytest.approx(88.5, abs=0.1)
+    assert found.false_alarms_per_day == 0 and found.false_alarms_per_day_high == pytest.approx(
+        88.5, abs=0.1
+    )
     assert found.never_detected is found.delay_median_s is None
     assert alarms(None) == Alarms()

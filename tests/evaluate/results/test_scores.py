@@ -32,7 +32,9 @@ def calibrated(capsys, trained, tmp_path):
 
 def test_json_has_the_keys_of_the_contract(calibrated):
     assert calibrated.keys() == KEYS
-    assert {"auc", "pauc", "n_normal", "n_anomaly", "false_alarm_rate"} <= calibrated["machines"]["id_03"].keys()
+    assert {"auc", "pauc", "n_normal", "n_anomaly", "false_alarm_rate"} <= calibrated["machines"][
+        "id_03"
+    ].keys()
     assert calibrated["machines"]["id_03"]["n_anomaly"] == 8
     assert calibrated["head"] == "gaussian"
 
@@ -62,7 +64,9 @@ def test_own_head_is_used_without_calibration_clips(capsys, trained, tmp_path):
     assert float(row["threshold"]) == detector.threshold.value
 
 
-def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(capsys, trained, calibrated, tmp_path):
+def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(
+    capsys, trained, calibrated, tmp_path
+):
     machine = tmp_path / "machine.onnx"
     arguments = ["calibrate", trained.int8, trained.new, "--clips", 5, "-o", machine]
     assert run_command(list(map(str, arguments))) == 0
@@ -75,9 +79,16 @@ def test_trained_network_scores_as_its_float_artifact(capsys, trained, tmp_path,
     from edgeae.train.run import best_checkpoint
 
     path = trained.run if model == "run" else best_checkpoint(trained.run)
-    torch_ = _evaluate(capsys, path, trained.new, "--calibration-clips", 5, "-o", tmp_path / "torch")
-    onnx_ = _evaluate(capsys, trained.float_, trained.new, "--calibration-clips", 5, "-o", tmp_path / "onnx")
-    scores = [np.array([float(row["score"]) for row in _rows(tmp_path / name)]) for name in ("torch", "onnx")]
+    torch_ = _evaluate(
+        capsys, path, trained.new, "--calibration-clips", 5, "-o", tmp_path / "torch"
+    )
+    onnx_ = _evaluate(
+        capsys, trained.float_, trained.new, "--calibration-clips", 5, "-o", tmp_path / "onnx"
+    )
+    scores = [
+        np.array([float(row["score"]) for row in _rows(tmp_path / name)])
+        for name in ("torch", "onnx")
+    ]
     assert np.abs(scores[0] - scores[1]).max() < 1e-3
     assert torch_["mean"]["auc"] == pytest.approx(onnx_["mean"]["auc"], abs=0.03)
 
@@ -85,10 +96,20 @@ def test_trained_network_scores_as_its_float_artifact(capsys, trained, tmp_path,
 def test_mse_head_is_the_mean_squared_residual(capsys, trained, tmp_path):
     from edgeae.runtime import Detector
 
-    _evaluate(capsys, trained.float_, trained.new, "--head", "mse", "--calibration-clips", 5, "-o", tmp_path)
+    _evaluate(
+        capsys,
+        trained.float_,
+        trained.new,
+        "--head",
+        "mse",
+        "--calibration-clips",
+        5,
+        "-o",
+        tmp_path,
+    )
     row = _rows(tmp_path)[0]
     window = next(iter(Detector.load(trained.float_).read(trained.new / "test" / row["file"])))
-    assert float(row["score"]) == pytest.approx(window.coordinates[0])
+    assert float(row["score"]) == pytest.approx(window.features[0])
 
 
 def test_machine_without_anomalies_has_no_auc(capsys, trained, tmp_path):
@@ -103,12 +124,23 @@ def test_machine_without_anomalies_has_no_auc(capsys, trained, tmp_path):
     assert found["harmonic_mean"] == {"auc": None, "pauc": None}
     machine = found["machines"]["id_03"]
     assert machine["splices"] == 0 and machine["false_alarms"] is not None
-    for key in ("auc_low", "auc_difference", "precision", "recall", "f1", "recall_1_per_day", "never_detected"):
+    for key in (
+        "auc_low",
+        "auc_difference",
+        "precision",
+        "recall",
+        "f1",
+        "recall_1_per_day",
+        "never_detected",
+    ):
         assert machine[key] is None
 
 
 def test_too_few_calibration_clips_are_named(capsys, trained):
-    assert run_command(["evaluate", str(trained.int8), str(trained.new), "--calibration-clips", "99"]) == 2
+    assert (
+        run_command(["evaluate", str(trained.int8), str(trained.new), "--calibration-clips", "99"])
+        == 2
+    )
     assert "id_03 has 6 training recordings" in capsys.readouterr().err
 
 
@@ -126,26 +158,48 @@ def test_bad_recording_fails_the_evaluation_unless_skipped(capsys, trained, tmp_
 
 def test_rates_are_those_of_scikit_learn(calibrated, tmp_path):
     rows, machine = _rows(tmp_path), calibrated["machines"]["id_03"]
-    truth, flags = [row["label"] == "anomaly" for row in rows], [row["anomaly"] == "True" for row in rows]
+    truth, flags = (
+        [row["label"] == "anomaly" for row in rows],
+        [row["anomaly"] == "True" for row in rows],
+    )
     assert any(flags)
     assert machine["precision"] == precision_score(truth, flags)
     assert machine["recall"] == machine["detection_rate"] == recall_score(truth, flags)
     assert machine["f1"] == f1_score(truth, flags)
-    assert {key: calibrated["all"][key] for key in machine.keys() & calibrated["all"].keys()}.items() <= machine.items()
+    assert {
+        key: calibrated["all"][key] for key in machine.keys() & calibrated["all"].keys()
+    }.items() <= machine.items()
 
 
-def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(capsys, trained, calibrated, tmp_path):
+def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(
+    capsys, trained, calibrated, tmp_path
+):
     machine = tmp_path / "machine.onnx"
-    arguments = ["calibrate", trained.int8, trained.new, "--clips", 5, "--false-alarms", "20%", "-o", machine]
+    arguments = [
+        "calibrate",
+        trained.int8,
+        trained.new,
+        "--clips",
+        5,
+        "--false-alarms",
+        "20%",
+        "-o",
+        machine,
+    ]
     assert run_command(list(map(str, arguments))) == 0
     capsys.readouterr()
-    found, asked = (_evaluate(capsys, machine, trained.new)["machines"]["id_03"], calibrated["machines"]["id_03"])
-    assert found["recall"] >= found["recall_1_per_day"] == asked["recall_1_per_day"] == asked["recall"]
+    found, asked = (
+        _evaluate(capsys, machine, trained.new)["machines"]["id_03"],
+        calibrated["machines"]["id_03"],
+    )
+    assert (
+        found["recall"] >= found["recall_1_per_day"] == asked["recall_1_per_day"] == asked["recall"]
+    )
 
 
 @pytest.mark.parametrize("clips", [0, 2, 5])
 def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, clips):
-    from edgeae.evaluate.scores import calibration_windows
+    from edgeae.evaluate.results.scores import calibration_windows
     from edgeae.runtime import Detector
     from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 
@@ -156,7 +210,9 @@ def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, 
         assert same.value == pytest.approx(detector.threshold.value, abs=2e-6)
         return
     windows = calibration_windows(detector, train, clips, 0, print, skip_bad=False)
-    week, day = (calibrated(detector, windows, false_alarms=budget) for budget in ("1/week", "1/day"))
+    week, day = (
+        calibrated(detector, windows, false_alarms=budget) for budget in ("1/week", "1/day")
+    )
     assert threshold_for(week, "1/day").value == pytest.approx(day.threshold.value, abs=1e-5)
     assert week.threshold.value > day.threshold.value
 
@@ -175,7 +231,8 @@ def test_the_printed_tables_fit_a_terminal(capsys, trained, tmp_path):
     shown = [line for line in capsys.readouterr().err.splitlines() if str(tmp_path) not in line]
     assert max(map(len, shown)) <= 100
     assert all(
-        any(word in line for line in shown) for word in ("harmonic mean", "recall at 1/day", "never", "extrapolated")
+        any(word in line for line in shown)
+        for word in ("harmonic mean", "recall at 1/day", "never", "extrapolated")
     )
 
 
@@ -186,12 +243,18 @@ def test_report_is_one_file_without_references_to_others(calibrated, tmp_path):
     assert page.count("src=") == page.count('src="data:') > 0
 
 
-@pytest.mark.parametrize("arguments", [("--head", "mse"), ("--head", "no_network", "--calibration-clips", 5)])
+@pytest.mark.parametrize(
+    "arguments", [("--head", "mse"), ("--head", "no_network", "--calibration-clips", 5)]
+)
 def test_a_head_without_a_threshold_of_its_own_has_no_rates(capsys, trained, tmp_path, arguments):
-    found = _evaluate(capsys, trained.int8, trained.new, *arguments, "-o", tmp_path)["machines"]["id_03"]
+    found = _evaluate(capsys, trained.int8, trained.new, *arguments, "-o", tmp_path)["machines"][
+        "id_03"
+    ]
     assert found["auc"] is not None
     assert found["false_alarm_rate"] is found["detection_rate"] is None
-    assert found["recall"] is found["f1"] is found["recall_1_per_day"] is found["false_alarms"] is None
+    assert (
+        found["recall"] is found["f1"] is found["recall_1_per_day"] is found["false_alarms"] is None
+    )
     assert _rows(tmp_path)[0]["threshold"] == ""
 
 
@@ -204,7 +267,9 @@ def test_the_channel_of_training_is_read_again(trained):
     assert detector.with_sections(provenance={"config": config}).channel == "mix"
 
 
-def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(tmp_path: Path) -> None:
+def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(
+    tmp_path: Path,
+) -> None:
     """MIMII names the recordings of every machine alike."""
     from edgeae.quantize.training_set import validated
 
@@ -215,13 +280,25 @@ def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(tm
 
 
 def test_several_processes_find_what_one_finds(capsys, trained, calibrated, tmp_path):
-    found = _evaluate(capsys, trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path / "two", "--jobs", 2)
+    found = _evaluate(
+        capsys,
+        trained.int8,
+        trained.new,
+        "--calibration-clips",
+        5,
+        "-o",
+        tmp_path / "two",
+        "--jobs",
+        2,
+    )
     assert found == calibrated
     assert _rows(tmp_path / "two") == _rows(tmp_path)
 
 
-def test_an_evaluation_goes_on_after_an_interruption(capsys, trained, calibrated, tmp_path, monkeypatch):
-    from edgeae.evaluate import scores as module
+def test_an_evaluation_goes_on_after_an_interruption(
+    capsys, trained, calibrated, tmp_path, monkeypatch
+):
+    from edgeae.evaluate.results import scores as module
 
     scored, score = [], module._score
 
@@ -235,7 +312,9 @@ def test_an_evaluation_goes_on_after_an_interruption(capsys, trained, calibrated
     arguments = [trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path / "again"]
     assert run_command(["evaluate", *map(str, arguments)]) == 130
     scored.clear()
-    monkeypatch.setattr(module, "_score", lambda *arguments: (scored.append(arguments[-1]), score(*arguments))[1])
+    monkeypatch.setattr(
+        module, "_score", lambda *arguments: (scored.append(arguments[-1]), score(*arguments))[1]
+    )
     assert _evaluate(capsys, *arguments) == calibrated
     assert len(scored) == len(scan(trained.new, "test")) - 5
     assert _rows(tmp_path / "again") == _rows(tmp_path)
@@ -243,8 +322,8 @@ def test_an_evaluation_goes_on_after_an_interruption(capsys, trained, calibrated
 
 
 def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, trained, tmp_path):
-    from edgeae.evaluate.result_cache import Memo
-    from edgeae.evaluate.scores import evaluate_all
+    from edgeae.evaluate.results.result_cache import Memo
+    from edgeae.evaluate.results.scores import evaluate_all
     from edgeae.runtime import Detector
 
     detector, memo = Detector.load(trained.int8), Memo(None)
@@ -260,6 +339,13 @@ def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, traine
 def test_models_calibrated_to_other_machines_are_not_compared(trained, tmp_path):
     machine = tmp_path / "machine.onnx"
     assert run_command(["calibrate", str(trained.int8), str(trained.new), "-o", str(machine)]) == 0
-    arguments = ["evaluate", str(machine), str(trained.new), "-o", str(tmp_path / "out"), "--against"]
+    arguments = [
+        "evaluate",
+        str(machine),
+        str(trained.new),
+        "-o",
+        str(tmp_path / "out"),
+        "--against",
+    ]
     assert run_command([*arguments, str(trained.float_)]) == 2
     assert run_command([*arguments, str(trained.new / "faults.csv")]) == 2

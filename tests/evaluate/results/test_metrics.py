@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from edgeae.evaluate.metrics import (
+from edgeae.evaluate.results.metrics import (
     GRID,
     MAX_FPR,
     RESAMPLES,
@@ -28,7 +28,9 @@ def _test(rng, normals, anomalies, distance=1.0, digits=9):
     return np.round(rng.standard_normal(len(truth)) + distance * truth, digits), truth
 
 
-@pytest.mark.parametrize(("normals", "anomalies", "digits"), [(1, 1, 9), (7, 5, 0), (30, 40, 1), (100, 264, 9)])
+@pytest.mark.parametrize(
+    ("normals", "anomalies", "digits"), [(1, 1, 9), (7, 5, 0), (30, 40, 1), (100, 264, 9)]
+)
 def test_areas_of_repeated_recordings_are_those_of_scikit_learn(normals, anomalies, digits):
     rng = np.random.default_rng(normals)
     scores, truth = _test(rng, normals, anomalies, digits=digits)
@@ -37,7 +39,9 @@ def test_areas_of_repeated_recordings_are_those_of_scikit_learn(normals, anomali
     found = areas(scores, truth, counts)
     for row, times in zip(found, counts, strict=True):
         drawn = np.repeat(truth, times), np.repeat(scores, times)
-        assert row == pytest.approx([roc_auc_score(*drawn), roc_auc_score(*drawn, max_fpr=MAX_FPR)], abs=1e-12)
+        assert row == pytest.approx(
+            [roc_auc_score(*drawn), roc_auc_score(*drawn, max_fpr=MAX_FPR)], abs=1e-12
+        )
 
 
 def test_the_interval_holds_the_value_and_narrows_with_more_recordings():
@@ -75,7 +79,9 @@ def test_detectors_share_their_resamples():
 
 def test_resamples_depend_on_the_seed_alone():
     scores, truth = _test(np.random.default_rng(4), 20, 20)
-    first, again, other = (resampled_areas(scores[:, None], truth, seed)[:, :, 0] for seed in (b"a", b"a", b"b"))
+    first, again, other = (
+        resampled_areas(scores[:, None], truth, seed)[:, :, 0] for seed in (b"a", b"a", b"b")
+    )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
@@ -93,9 +99,13 @@ def test_curves_are_those_of_counting(digits):
     recall_at, precision_at = curves(scores, truth, np.ones((1, 80), np.int64))[0]
     counted = list(_counted(scores, truth))
     for share, recall, precision in zip(GRID, recall_at, precision_at, strict=True):
-        assert precision == pytest.approx(next(p for r, p, _ in counted if r > 0 and r >= share - 1e-9))
+        assert precision == pytest.approx(
+            next(p for r, p, _ in counted if r > 0 and r >= share - 1e-9)
+        )
         reached = [r for r, _, false in counted if false <= share + 1e-9]
-        assert recall >= max(reached, default=0) - 1e-9  # between two limits it is on the line through both
+        assert (
+            recall >= max(reached, default=0) - 1e-9
+        )  # between two limits it is on the line through both
     assert np.trapezoid(recall_at, GRID) == pytest.approx(roc_auc_score(truth, scores), abs=0.02)
 
 
@@ -142,7 +152,10 @@ def test_poisson_interval_of_a_count():
     """The tails beyond the limits hold 2.5 % each; without an event the upper limit is -ln .025."""
     assert count_interval(0) == (0.0, pytest.approx(-math.log(0.025)))
     low, high = count_interval(4)
-    below = [sum(math.exp(-rate) * rate**k / math.factorial(k) for k in range(n)) for rate, n in ((high, 5), (low, 4))]
+    below = [
+        sum(math.exp(-rate) * rate**k / math.factorial(k) for k in range(n))
+        for rate, n in ((high, 5), (low, 4))
+    ]
     assert below == pytest.approx([0.025, 0.975])
 
 

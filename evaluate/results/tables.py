@@ -14,7 +14,9 @@ def write_tables(folder: Path, tested: Mapping[str, Tested], summary: Figures) -
     folder.mkdir(parents=True, exist_ok=True)
     rows = [asdict(score) for found in tested.values() for score in found.scores]
     _write_csv(folder / "anomaly_scores.csv", rows)
-    _write_csv(folder / "test_results.csv", [{"machine": m, **r} for m, r in summary["machines"].items()])
+    _write_csv(
+        folder / "test_results.csv", [{"machine": m, **r} for m, r in summary["machines"].items()]
+    )
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -46,7 +48,11 @@ def tables(summary: Figures) -> list[list[list[str]]]:
     machines = summary["machines"]
     over_all = {"all": summary["all"]} if len(machines) > 1 else {}
     rows = {**machines, **over_all}.items()
-    return [_ranking(summary), [RATES, *(_rates(*row) for row in rows)], [STREAM, *(_stream(*row) for row in rows)]]
+    return [
+        _ranking(summary),
+        [RATES, *(_rates(*row) for row in rows)],
+        [STREAM, *(_stream(*row) for row in rows)],
+    ]
 
 
 def _ranking(summary: Figures) -> list[list[str]]:
@@ -59,7 +65,10 @@ def _ranking(summary: Figures) -> list[list[str]]:
         rows.append(["mean", *(with_interval(summary["mean"], name) for name in AREAS), "", ""])
         rows.append(["harmonic mean", *(figure(harmonic[name]) for name in AREAS), "", ""])
     rows.append(["no network", *(figure(bare[name]) for name in AREAS), "", ""])
-    return [*rows, ["above it", *(with_interval(bare, f"{name}_difference", 4) for name in AREAS), "", ""]]
+    return [
+        *rows,
+        ["above it", *(with_interval(bare, f"{name}_difference", 4) for name in AREAS), "", ""],
+    ]
 
 
 RATES = ["recordings", "false alarms (95 %)", "precision", "recall", "F1", "recall at 1/day (95 %)"]
@@ -67,14 +76,33 @@ RATES = ["recordings", "false alarms (95 %)", "precision", "recall", "F1", "reca
 
 def _rates(machine: str, r: Figures) -> list[str]:
     shares = (figure(r[name]) for name in ("precision", "recall", "f1"))
-    return [machine, with_interval(r, "false_alarm_rate"), *shares, with_interval(r, "recall_1_per_day")]
+    return [
+        machine,
+        with_interval(r, "false_alarm_rate"),
+        *shares,
+        with_interval(r, "recall_1_per_day"),
+    ]
 
 
-STREAM = ["as a stream", "normal h", "alarms", "a day (95 %)", "in alarm", "faults", "delay s, median", "90 %", "never"]
+STREAM = [
+    "as a stream",
+    "normal h",
+    "alarms",
+    "a day (95 %)",
+    "in alarm",
+    "faults",
+    "delay s, median",
+    "90 %",
+    "never",
+]
 
 
 def _stream(machine: str, r: Figures) -> list[str]:
-    normal = [figure(r["normal_hours"], 2), figure(r["false_alarms"]), with_interval(r, "false_alarms_per_day", 0)]
+    normal = [
+        figure(r["normal_hours"], 2),
+        figure(r["false_alarms"]),
+        with_interval(r, "false_alarms_per_day", 0),
+    ]
     delays = [figure(r["splices"]), figure(r["delay_median_s"], 1), figure(r["delay_p90_s"], 1)]
     return [machine, *normal, percent(r["share_in_alarm"]), *delays, percent(r["never_detected"])]
 
@@ -86,7 +114,10 @@ def table(summary: Figures) -> str:
 
 def _columns(rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ((f"{cell:{'<' if k == 0 else '>'}{widths[k]}}" for k, cell in enumerate(row)) for row in rows)
+    lines = (
+        (f"{cell:{'<' if k == 0 else '>'}{widths[k]}}" for k, cell in enumerate(row))
+        for row in rows
+    )
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
@@ -94,7 +125,9 @@ def remarks(summary: Figures) -> list[str]:
     """Sentences: is it better than no network, and what is the threshold worth?"""
     found = [_baseline(summary["no_network"])]
     if any(figures["extrapolated_1_per_day"] for figures in summary["machines"].values()):
-        found.append("One false alarm a day is rarer than the training recordings can show: extrapolated.")
+        found.append(
+            "One false alarm a day is rarer than the training recordings can show: extrapolated."
+        )
     return found
 
 

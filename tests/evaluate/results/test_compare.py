@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.evaluate.compare import paired
-from edgeae.evaluate.metrics import UNKNOWN
+from edgeae.evaluate.results.compare import paired
+from edgeae.evaluate.results.metrics import UNKNOWN
 
 
 def test_a_model_agrees_with_itself(tested):
@@ -20,7 +20,9 @@ def test_recordings_are_paired_by_their_place_and_others_left_out(tested):
     machine = tested["id_03"]
     order = [5, 3, 0, 9, 8, 7, 13, 12]
     less = replace(
-        machine, scores=[machine.scores[k] for k in order], recordings=[machine.recordings[k] for k in order]
+        machine,
+        scores=[machine.scores[k] for k in order],
+        recordings=[machine.recordings[k] for k in order],
     )
     found = paired(tested, {"id_03": less, "id_99": less})
     assert list(found) == ["id_03"]
@@ -32,7 +34,9 @@ def test_a_machine_with_one_label_has_scores_but_no_area(tested):
     machine = tested["id_03"]
     normal = [k for k, score in enumerate(machine.scores) if score.label == "normal"]
     only = replace(
-        machine, scores=[machine.scores[k] for k in normal], recordings=[machine.recordings[k] for k in normal]
+        machine,
+        scores=[machine.scores[k] for k in normal],
+        recordings=[machine.recordings[k] for k in normal],
     )
     found = paired({"id_03": only}, tested)["id_03"]
     assert found.auc is None and len(found.scores) == len(normal)

@@ -16,7 +16,9 @@ from edgeae.runtime.system.arrays import Float64
 
 MAX_FPR = 0.1  # of the partial AUC, as in DCASE
 RESAMPLES, BLOCK = 1000, 100  # drawn in blocks: a hundred fit into a processor's cache
-GRID = np.linspace(0, 1, 101)  # of false positive rates, or of recalls, at which a curve is resampled
+GRID = np.linspace(
+    0, 1, 101
+)  # of false positive rates, or of recalls, at which a curve is resampled
 ROUNDING = 1e-9  # by which figures differ that are equal
 FEWEST = 5  # recordings that a figure rests on: drawing fewer again says nothing
 TAILS = (0.025, 0.975)
@@ -36,7 +38,9 @@ def auc_of(scores: Iterable[float], labels: Iterable[str]) -> tuple[float | None
     return float(roc_auc_score(truth, values)), float(roc_auc_score(truth, values, max_fpr=MAX_FPR))
 
 
-def resampled_areas(scores: Float64, truth: NDArray[np.bool_], seed: Iterable[int]) -> Float64 | None:
+def resampled_areas(
+    scores: Float64, truth: NDArray[np.bool_], seed: Iterable[int]
+) -> Float64 | None:
     """AUC and pAUC of ``RESAMPLES`` tests that might as well have been made, (RESAMPLES, k, 2).
 
     scores: (n, k) of n recordings by k detectors, all of which get the same resamples; truth: (n,), True
@@ -47,7 +51,9 @@ def resampled_areas(scores: Float64, truth: NDArray[np.bool_], seed: Iterable[in
     if min(np.sum(truth), np.sum(~truth)) < FEWEST:
         return None
     drawn = _resamples(truth, seed)
-    found = np.concatenate([np.stack([areas(s, truth, counts) for s in scores.T], axis=1) for counts in drawn])
+    found = np.concatenate(
+        [np.stack([areas(s, truth, counts) for s in scores.T], axis=1) for counts in drawn]
+    )
     if MAX_FPR * np.sum(~truth) < FEWEST:
         found[:, :, 1] = np.nan
     return found
@@ -62,7 +68,9 @@ def _draw(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int6
     """(BLOCK, n): how often each recording is drawn."""
     counts = np.zeros((BLOCK, len(truth)), np.int64)
     for label in (np.flatnonzero(~truth), np.flatnonzero(truth)):
-        drawn = rng.integers(0, len(label), (BLOCK, len(label))) + np.arange(BLOCK)[:, None] * len(label)
+        drawn = rng.integers(0, len(label), (BLOCK, len(label))) + np.arange(BLOCK)[:, None] * len(
+            label
+        )
         counts[:, label] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
     return counts
 
@@ -73,18 +81,27 @@ def areas(scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]) 
     scores, truth: (n,); counts: (m, n). Equal to ``roc_auc_score`` of scikit-learn, for all tests at once.
     """
     normal, anomalous = _above(scores, truth, counts)
-    least, most = MAX_FPR**2 / 2, MAX_FPR  # by chance and at best; McClish (1989) makes .5 and 1 of them
+    least, most = (
+        MAX_FPR**2 / 2,
+        MAX_FPR,
+    )  # by chance and at best; McClish (1989) makes .5 and 1 of them
     partial = (_area(normal, anomalous, MAX_FPR) - least) / (most - least)
     return np.stack([_area(normal, anomalous, 1.0), (1 + partial) / 2], axis=1)
 
 
-def _above(scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]) -> tuple[Float64, Float64]:
+def _above(
+    scores: Float64, truth: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> tuple[Float64, Float64]:
     """(m, k) shares of the normal and of the anomalous recordings above each limit, the highest limit first."""
     order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=np.nan))  # equal scores are one step of the curve
+    last = np.flatnonzero(
+        np.diff(scores[order], append=np.nan)
+    )  # equal scores are one step of the curve
     normal, anomalous = (
         np.pad(found[:, last] / found[:, -1:], ((0, 0), (1, 0)))
-        for found in (np.cumsum(counts[:, order] * (truth[order] == label), axis=1) for label in (False, True))
+        for found in (
+            np.cumsum(counts[:, order] * (truth[order] == label), axis=1) for label in (False, True)
+        )
     )
     return normal, anomalous
 
@@ -109,7 +126,9 @@ def _upper(false: Float64, true: Float64) -> tuple[Float64, Float64]:
     return false[highest], true[highest]
 
 
-def resampled_curves(scores: Float64, truth: NDArray[np.bool_], seed: Iterable[int]) -> Float64 | None:
+def resampled_curves(
+    scores: Float64, truth: NDArray[np.bool_], seed: Iterable[int]
+) -> Float64 | None:
     """(2, 2, len(GRID)): low and high ends of the intervals of `curves`, point by point.
 
     From the very resamples that `resampled_areas` draws with this seed; None where it gives none.

@@ -41,11 +41,17 @@ def learning(
     A recording that cannot be read is told to ``report`` and left out.
     """
     train = by_machine(scan(data, "train"))
-    able = {machine: found for machine, found in tested.items() if len({score.label for score in found.scores}) == 2}
+    able = {
+        machine: found
+        for machine, found in tested.items()
+        if len({score.label for score in found.scores}) == 2
+    }
     if not able or any(found.detector.head.kind == "mse" for found in able.values()):
         return None
     tests = {machine: test_of(found, channel) for machine, found in able.items()}
-    heard = {machine: _windows(found, train[machine], channel, report) for machine, found in able.items()}
+    heard = {
+        machine: _windows(found, train[machine], channel, report) for machine, found in able.items()
+    }
     most = min(map(len, heard.values()))
     heard = {machine: clips[:most] for machine, clips in heard.items()}
     clips = [size for size in SIZES if size < most] + [most]
@@ -58,7 +64,9 @@ def _windows(
 ) -> list[Float64]:
     first = by_name(train)[:MOST]
     hear = found.detector
-    read = read_each(first, lambda clip: hear.independent(hear.read(clip.path, channel)), report, skip_bad=True)
+    read = read_each(
+        first, lambda clip: hear.independent(hear.read(clip.path, channel)), report, skip_bad=True
+    )
     return [windows for _, windows in read]
 
 
@@ -69,7 +77,7 @@ class Test:
     machine: str
     head: Head  # whose fleet and kind a calibration keeps
     labels: list[str]
-    coordinates: list[Float64]  # (n_windows, size) of each
+    features: list[Float64]  # (n_windows, size) of each
 
 
 def test_of(found: Tested, channel: Channel) -> Test:
@@ -78,7 +86,7 @@ def test_of(found: Tested, channel: Channel) -> Test:
     labels = ("normal", "anomaly")
     first = [r for label in labels for r in [r for r in ordered if r.label == label][:TESTED]]
     hear = found.detector
-    heard = [np.array([window.coordinates for window in hear.read(r.path, channel)]) for r in first]
+    heard = [np.array([window.features for window in hear.read(r.path, channel)]) for r in first]
     return Test(found.scores[0].machine, hear.head, [r.label for r in first], heard)
 
 
@@ -86,15 +94,19 @@ def chosen(test: Test, clips: Sequence[Float64], size: int) -> Float64:
     """(n_choices,) AUC of a machine calibrated on ``size`` of its ``clips`` (n_windows, size of one)."""
     rng = np.random.default_rng([size, *test.machine.encode()])
     whole = size == len(clips)
-    choices = [range(size)] if whole else [rng.choice(len(clips), size, replace=False) for _ in range(CHOICES)]
+    choices = (
+        [range(size)]
+        if whole
+        else [rng.choice(len(clips), size, replace=False) for _ in range(CHOICES)]
+    )
     return np.array([auc(test, np.concatenate([clips[k] for k in choice])) for choice in choices])
 
 
 def auc(test: Test, windows: Float64) -> float:
     """The AUC of a machine calibrated on these windows (n, size)."""
     head = Head.calibrated(test.head.fleet, windows, test.head.kind)
-    scores = head.score(np.concatenate(test.coordinates))  # of all windows, in order
-    lengths = [len(windows) for windows in test.coordinates]
+    scores = head.score(np.concatenate(test.features))  # of all windows, in order
+    lengths = [len(windows) for windows in test.features]
     starts = np.cumsum([0, *lengths])[:-1]
     means = np.add.reduceat(scores, starts) / lengths
     area, _ = auc_of(means.tolist(), test.labels)
