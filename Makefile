@@ -6,7 +6,12 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test emulated arm-counts fuzz soak lint benchmarks clean release
+# Test processes; each takes whole files. TESTS=tests/runtime/scoring runs one folder.
+TEST_PROCESSES ?= $(shell nproc)
+TESTS ?= tests
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+.PHONY: demo test test-fast test-random durations emulated arm-counts fuzz soak lint benchmarks clean release
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -16,8 +21,18 @@ demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, cal
 	rm -rf demo
 	$(BIN)/edgeae demo -o demo
 
-test: $(VENV)/.installed
-	$(BIN)/pytest
+test: $(VENV)/.installed  ## all tests
+	$(PYTEST) $(TESTS)
+
+test-fast: $(VENV)/.installed  ## without the slow ones: for the time between two edits
+	$(PYTEST) -m "not slow and not emulated" $(TESTS)
+
+test-random: $(VENV)/.installed  ## all tests in random order, twice: none may depend on another
+	$(PYTEST) -p randomly $(TESTS)
+	$(PYTEST) -p randomly $(TESTS)
+
+durations: $(VENV)/.installed  ## the tests that take longest
+	$(PYTEST) --durations=30 --durations-min=1 $(TESTS)
 
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
