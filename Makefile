@@ -41,7 +41,7 @@ emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on
 arm-counts: $(VENV)/.installed  ## instructions per second of sound on the processors of a Raspberry Pi; needs qemu-user
 	scripts/install-emulator
 	rm -rf build/arm && mkdir -p build/arm
-	$(BIN)/python scripts/make_artifact.py build/arm
+	$(BIN)/python scripts/make-artifact.py build/arm
 	$(BIN)/edgeae export build/arm/run -o build/arm/model.onnx
 	$(BIN)/python benchmarks/arm_counts.py build/arm/model.int8.onnx build/arm/model.onnx
 
@@ -57,10 +57,11 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks fuzz scripts setup.py
 
 soak: $(VENV)/.installed  ## a day of sound through the live path; SOAK_HOURS=1 for less
 	rm -rf build/soak && mkdir -p build/soak
-	$(BIN)/python scripts/make_artifact.py build/soak
+	$(BIN)/python scripts/make-artifact.py build/soak
 	$(BIN)/edgeae calibrate build/soak/model.int8.onnx build/soak/data --machine id_00 -o build/soak/machine.onnx
 	$(BIN)/python benchmarks/soak.py build/soak/machine.onnx build/soak/data/train $(wildcard $(EDGEAE_DATA)/drone_motor/test) --hours $(or $(SOAK_HOURS),24)
 

@@ -1,6 +1,6 @@
 """Write FOLDER/model.int8.onnx and FOLDER/normal.wav: a minute of training, for checks of an install.
 
-python scripts/make_artifact.py FOLDER
+python scripts/make-artifact.py FOLDER
 """
 
 import shutil
