@@ -15,7 +15,7 @@ from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.scoring.calibration import calibrated, extended
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.system.progress import Step, counted, unseen
+from edgeae.runtime.system.progress import Step, counted, no_step
 
 from .checks import findings, too_narrow
 from .recording import CalibrationRecording
@@ -78,7 +78,7 @@ def calibrate_files(
     force: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
-    step: Step = unseen,
+    step: Step = no_step,
 ) -> Detector:
     """The same from files; what is wrong with one goes to ``report``, and which is read to ``step``."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgeae.runtime.audio.signal_quality import SILENCE
+from edgeae.runtime.audio.level import SILENCE_DBFS
 from edgeae.runtime.monitoring.health import INTERRUPTED, silent_share
 from edgeae.runtime.scoring.calibration import threshold_for, was_used_for_fitting
 from edgeae.runtime.scoring.detector import Detector
@@ -60,11 +60,13 @@ def too_narrow(detector: Detector, sound: CalibrationRecording) -> str | None:
 
 
 def _silent(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
-    windows, least = _windows(detector, sounds), 10 * math.log10(SILENCE)
+    windows = _windows(detector, sounds)
     levels = [window.level for window in windows if window.level is not None]
-    if _silence(detector, windows).min() < 1 or (levels and np.mean(levels) >= least):
+    if _silence(detector, windows).min() < 1 or (levels and np.mean(levels) >= SILENCE_DBFS):
         return None
-    level = f" ({np.mean(levels):.0f} dBFS, at least {least:.0f} is needed)" if levels else ""
+    level = (
+        f" ({np.mean(levels):.0f} dBFS, at least {SILENCE_DBFS:.0f} is needed)" if levels else ""
+    )
     return f"{names(sounds)}: the sound is silent{level}; check the microphone with `edgeae record`"
 
 

@@ -163,7 +163,10 @@ def calibrate(
         paths, found = choose_recordings(inputs, machine, clips)
         named = machine or (found if found != DEFAULT_MACHINE else None)
         with Progress() as progress:
-            how |= {"report": lambda text: progress.say(f"edgeae: {text}"), "step": progress.step}
+            how |= {
+                "report": lambda text: progress.message(f"edgeae: {text}"),
+                "step": progress.step,
+            }
             result = calibrate_files(
                 detector, paths, channel=wanted, machine=named, skip_bad=skip_bad, **how
             )

@@ -3,12 +3,12 @@
 import contextlib
 
 from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.audio.level_meter import LevelMeter
 from edgeae.runtime.capture.capture import Gap, open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
 
-from .level_meter import Meter
 from .recording import CalibrationRecording
 
 
@@ -24,7 +24,7 @@ def listen(
     ) as capture:
         sounds = [CalibrationRecording(device, samplerate=capture.samplerate)]
         stream = Stream(detector, capture.samplerate)
-        with stopping(capture.stop) as came, Meter(duration) as meter:
+        with stopping(capture.stop) as came, LevelMeter(duration) as meter:
             for item in limited(capture.blocks(), round(duration * capture.samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)
@@ -33,7 +33,7 @@ def listen(
                     )
                     continue
                 sounds[-1].windows += stream.push(item)
-                meter.show(item, stream.t)
+                meter.push(item, stream.t)
         if came:
             raise KeyboardInterrupt
     if stream.full or not any(sound.windows for sound in sounds):

@@ -8,7 +8,7 @@ import click
 
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.system.progress import Progress, Step, unseen
+from edgeae.runtime.system.progress import Progress, Step, no_step
 from edgeae.train.config import load_config
 
 FLEET = (0, 1, 2)  # machines that are trained on
@@ -17,7 +17,7 @@ SECONDS = 10.0  # a recording
 TRAIN_CLIPS, CALIBRATION_CLIPS, TEST_NORMALS, TEST_ANOMALIES = 40, 6, 20, 40
 
 
-def write_sound(folder: Path, seed: int, step: Step = unseen) -> None:
+def write_sound(folder: Path, seed: int, step: Step = no_step) -> None:
     """``folder/fleet`` to train on and ``folder/new-machine`` to watch."""
     from edgeae.train.synth.dataset import write_dataset
 

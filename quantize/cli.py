@@ -95,7 +95,7 @@ def export(
             licence=data_licence,
             reduce_range=reduce_range,
             skip_bad=skip_bad,
-            report=lambda text: progress.say(f"edgeae: {text}"),
+            report=lambda text: progress.message(f"edgeae: {text}"),
             step=progress.step,
         )
         if made.int8:
@@ -122,12 +122,12 @@ def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress)
     clips = made.held_out or spread(made.sound.frames, CLIPS)
     which = "normal test clips" if made.held_out else "training clips, which set the ranges"
     layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
-    progress.say(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")
+    progress.message(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")
     check_drift(compared.drift, max_drift, layers)
     moved = (
         f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
     )
-    progress.say(f"{moved}; allowed is {max_drift:g}")
+    progress.message(f"{moved}; allowed is {max_drift:g}")
     noted = {
         **int8.sections["quantization"],
         "drift": round(compared.drift, 6),

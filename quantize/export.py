@@ -32,7 +32,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.selftest import measure
 from edgeae.runtime.system.arrays import Float32
-from edgeae.runtime.system.progress import Step, unseen
+from edgeae.runtime.system.progress import Step, no_step
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import Autoencoder
@@ -90,7 +90,7 @@ def export(
     reduce_range: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
-    step: Step = unseen,
+    step: Step = no_step,
 ) -> Export:
     """The artifacts of the best checkpoint of ``run``, or of a checkpoint file.
 

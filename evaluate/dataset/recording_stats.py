@@ -1,6 +1,7 @@
 """What one recording is, read once, block by block: a day of sound needs no more memory than a second."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.audio.level import dbfs
 from edgeae.runtime.audio.recordings import Label, Recording, SplitName
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality
@@ -70,7 +72,7 @@ class _Samples:
     def facts(self) -> dict[str, Any]:
         flat = sum(second.clipped for second in self._seconds) / len(self._seconds)
         return {
-            "level_dbfs": round(10 * float(np.log10(max(self._power / self.count, 1e-12))), 2),
+            "level_dbfs": round(dbfs(math.sqrt(self._power / self.count)), 2),
             "clipped_share": round(max(self._full / self.count, flat), 6),
             "silent_share": round(max(second.silent for second in self._seconds), 4),
             "stuck_share": round(max(second.stuck for second in self._seconds), 4),

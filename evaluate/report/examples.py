@@ -16,6 +16,7 @@ import numpy as np
 
 from edgeae.quantize.training_set import cut_patches
 from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.audio.level import dbfs, peak
 from edgeae.runtime.audio.recordings import Label
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
@@ -147,8 +148,8 @@ def encoded(samples: Float32, samplerate: int) -> tuple[bytes, str, float]:
     """
     import soundfile
 
-    peak = 20 * np.log10(max(float(np.abs(samples).max()), 1e-6))
-    gain = max(0.0, PLAYED - peak) if peak > -110 else 0.0
+    peak_db = dbfs(peak(samples))
+    gain = max(0.0, PLAYED - peak_db) if peak_db > -110 else 0.0
     small = "MP3" in soundfile.available_formats() and samplerate in MP3_RATES
     buffer = io.BytesIO()
     sound = np.clip(samples * 10 ** (gain / 20), -1, 1)

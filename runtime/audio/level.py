@@ -1,4 +1,4 @@
-"""Levels in dBFS."""
+"""Levels in dBFS: the one place where an amplitude becomes decibels below full scale."""
 
 import math
 from typing import Any
@@ -6,12 +6,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-POWER_BLOCK = 512  # samples whose squares are added up in single precision
+MIN_LEVEL_DBFS = -120.0  # the level of digital silence
+SILENCE_DBFS = -90.0  # RMS; a second of sound below it holds nothing that could be judged
+_MIN_AMPLITUDE = 10 ** (MIN_LEVEL_DBFS / 20)
+_BLOCK_SAMPLES = 512  # samples whose squares are summed in single precision
+
+
+def dbfs(amplitude: float) -> float:
+    """Level in dBFS of a peak or RMS amplitude, full scale 1; -120 for digital silence."""
+    return 20 * math.log10(max(amplitude, _MIN_AMPLITUDE))
 
 
 def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
-    """RMS level of ``samples`` (n,) in dB below full scale; -120 at the least."""
-    whole = samples[: len(samples) // POWER_BLOCK * POWER_BLOCK].reshape(-1, POWER_BLOCK)
-    rest = np.square(samples[whole.size :], dtype=np.float64)
-    squares = np.einsum("ij,ij->i", whole, whole).sum(dtype=np.float64) + rest.sum()
-    return round(10 * math.log10(max(squares / max(1, len(samples)), 1e-12)), 2)
+    """RMS level in dBFS of ``samples`` (n,), to 0.01 dB; -120 for digital silence."""
+    return round(dbfs(rms(samples)), 2)
+
+
+def rms(samples: NDArray[np.floating[Any]]) -> float:
+    """RMS amplitude of ``samples`` (n,), full scale 1; 0 if there are none."""
+    n_whole = len(samples) // _BLOCK_SAMPLES * _BLOCK_SAMPLES
+    blocks = samples[:n_whole].reshape(-1, _BLOCK_SAMPLES)
+    last = np.square(samples[n_whole:], dtype=np.float64)
+    squares = np.einsum("ij,ij->i", blocks, blocks).sum(dtype=np.float64) + last.sum()
+    return math.sqrt(float(squares) / max(1, len(samples)))
+
+
+def peak(samples: NDArray[np.floating[Any]]) -> float:
+    """Peak amplitude of ``samples`` (n,) or (n, channels), full scale 1; 0 if there are none."""
+    return float(np.abs(samples).max(initial=0.0))

@@ -11,7 +11,7 @@ FORMATS = {"S16_LE": (2, 2), "S32_LE": (10, 4), "S24_3LE": (32, 3), "FLOAT_LE": 
 Pcm = NDArray[np.int16]
 
 
-def to_16_bits(samples: NDArray[np.float32]) -> Pcm:
+def to_int16(samples: NDArray[np.float32]) -> Pcm:
     """(n,) full scale 1 -> (n,) of 16 bits; what came from 16 bits comes back exactly."""
     return np.asarray(
         np.clip(np.rint(samples * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16)

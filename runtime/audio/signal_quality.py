@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..system.arrays import Float32
+from .level import SILENCE_DBFS
 
 PIECE = 0.02  # seconds of one and the same value that no sound has
-SILENCE = 10 ** (-90 / 10)  # of the power of full scale, -90 dBFS: a second below it holds no sound
+SILENCE_POWER = 10 ** (SILENCE_DBFS / 10)  # mean square, full scale 1
 LONGEST_PERIOD = 0.5  # seconds, of a buffer that comes again and again
 TONE_LINES, IMPURE = 4, 1e-3  # lines of a period's spectrum, and share of the power beside them
 ANCHOR = 64  # samples; no two stretches of real sound are equal in so many
@@ -57,7 +58,7 @@ def measure(samples: Float32, samplerate: int) -> SignalQuality:
     period = 0 if held else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
-    peak, least = max(float(high.max()), -float(low.min())), SILENCE * len(samples)
+    peak, least = max(float(high.max()), -float(low.min())), SILENCE_POWER * len(samples)
     quiet = (
         peak**2 < least and float(np.dot(samples, samples)) < least
     )  # the first is quick, and seldom true

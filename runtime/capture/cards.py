@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..system.kernel import PROCFS, SYSFS, found, text
+from ..system.kernel import PROCFS, SYSFS, list_files, read_text
 
 # " 1 [Device         ]: USB-Audio - USB PnP Sound Device" and, on the next line, the long name
 _CARD_LINES = re.compile(r"^ *(\d+) \[.*?\]: .*? - (.*)\n +(.*)$", re.MULTILINE)
@@ -42,11 +42,11 @@ class Card:
 
 def list_cards(sysfs: Path = SYSFS, procfs: Path = PROCFS) -> list[Card]:
     """The sound cards in the order of their numbers, looked up afresh."""
-    folders = [*found(sysfs / "class/sound", "card*"), *found(procfs / "asound", "card*")]
+    folders = [*list_files(sysfs / "class/sound", "card*"), *list_files(procfs / "asound", "card*")]
     numbers = sorted({int(folder.name[4:]) for folder in folders if folder.name[4:].isdecimal()})
     titles = {
         int(n): (title, long)
-        for n, title, long in _CARD_LINES.findall(text(procfs / "asound/cards"))
+        for n, title, long in _CARD_LINES.findall(read_text(procfs / "asound/cards"))
     }
     cards = [_card(number, titles.get(number, ("", "")), sysfs, procfs) for number in numbers]
     return [card for card in cards if card.id]  # a card that is being unplugged has no id any more
@@ -54,9 +54,9 @@ def list_cards(sysfs: Path = SYSFS, procfs: Path = PROCFS) -> list[Card]:
 
 def _card(number: int, titles: tuple[str, str], sysfs: Path, procfs: Path) -> Card:
     folder, asound = sysfs / f"class/sound/card{number}", procfs / f"asound/card{number}"
-    captures = {int(path.name.rpartition("D")[2][:-1]) for path in found(folder, "pcmC*D*c")}
-    captures |= {int(path.name[3:-1]) for path in found(asound, "pcm*c")}
-    identity = text(folder / "id") or text(asound / "id")
+    captures = {int(path.name.rpartition("D")[2][:-1]) for path in list_files(folder, "pcmC*D*c")}
+    captures |= {int(path.name[3:-1]) for path in list_files(asound, "pcm*c")}
+    identity = read_text(folder / "id") or read_text(asound / "id")
     return Card(
         number,
         identity,
@@ -72,10 +72,13 @@ def _usb(device: Path, usbid: Path) -> Usb | None:
         interface.parent,
         interface,
     ):  # a few drivers hang the card on the USB device itself
-        if vendor := text(folder / "idVendor"):
-            path = f"{text(folder / 'busnum')}-{text(folder / 'devpath')}"
+        if vendor := read_text(folder / "idVendor"):
+            path = f"{read_text(folder / 'busnum')}-{read_text(folder / 'devpath')}"
             return Usb(
-                vendor.lower(), text(folder / "idProduct").lower(), text(folder / "serial"), path
+                vendor.lower(),
+                read_text(folder / "idProduct").lower(),
+                read_text(folder / "serial"),
+                path,
             )
-    vendor, _, product = text(usbid).lower().partition(":")
+    vendor, _, product = read_text(usbid).lower().partition(":")
     return Usb(vendor, product) if product else None

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..audio.level import dbfs, peak, rms
 from ..audio.pcm import FORMATS
 from ..errors import DeviceError
-from ..system.kernel import PROCFS, SYSFS, text
+from ..system.kernel import PROCFS, SYSFS, read_text
 from .alsa import CAPTURE, NONBLOCK, RW_INTERLEAVED, Alsa, AlsaError
 from .capture import STATES, Capture, Gap
 from .cards import Card, list_cards
@@ -171,13 +172,7 @@ def listen(alsa: Alsa, device: str) -> Level | None:
     if not blocks:
         return None
     heard = np.concatenate(blocks)[-wanted:]
-    rms = float(np.sqrt(np.mean(heard.astype(np.float64) ** 2)))
-    return Level(round(decibels(float(np.abs(heard).max())), 1), round(decibels(rms), 1))
-
-
-def decibels(amplitude: float) -> float:
-    """Amplitude relative to full scale 1 as dBFS; -120 for silence."""
-    return float(20 * np.log10(max(amplitude, 1e-6)))
+    return Level(round(dbfs(peak(heard)), 1), round(dbfs(rms(heard)), 1))
 
 
 def _devices(card: Card) -> list[Device]:
@@ -190,6 +185,8 @@ def _devices(card: Card) -> list[Device]:
 def _owner(device: Device, procfs: Path) -> str | None:
     """The process that has it open, where the kernel tells."""
     for status in procfs.glob(f"asound/card{device.card}/pcm{device.number}c/sub*/status"):
-        if match := re.search(r"owner_pid\s*: (\d+)", text(status)):
-            return f"process {match[1]} ({text(procfs / match[1] / 'comm') or 'of another user'})"
+        if match := re.search(r"owner_pid\s*: (\d+)", read_text(status)):
+            return (
+                f"process {match[1]} ({read_text(procfs / match[1] / 'comm') or 'of another user'})"
+            )
     return None

@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 
+from ..audio.level import MIN_LEVEL_DBFS
 from ..audio.pcm import FORMATS
 from .probe import Probe
 
 COLUMNS = 80
-SILENCE_DBFS = -120.0
 
 
 def lines(probe: Probe) -> Iterator[str]:
@@ -34,7 +34,7 @@ def lines(probe: Probe) -> Iterator[str]:
             "level",
             f"peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS (channel 0, half a second)",
         )
-        if level.peak_dbfs <= SILENCE_DBFS:
+        if level.peak_dbfs <= MIN_LEVEL_DBFS:
             yield from row(
                 "", "every sample is zero: is it muted, or the microphone on another channel?"
             )

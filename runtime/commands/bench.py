@@ -17,7 +17,7 @@ from ..features.mel import log_mel
 from ..model.find import default_model
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_checked, test_sound
-from ..system.progress import Progress, Step, unseen
+from ..system.progress import Progress, Step, no_step
 
 SECONDS = 20
 REPEATS = 15
@@ -62,7 +62,7 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
     return elapsed, int(peak.split()[1]) / 1024
 
 
-def measure(detector: Detector, model: Path, step: Step = unseen) -> dict[str, Any]:
+def measure(detector: Detector, model: Path, step: Step = no_step) -> dict[str, Any]:
     """Medians over 15 runs on 20 s of noise, single thread."""
     step("front end")
     sound = test_sound(1, SECONDS * detector.spec.sample_rate)

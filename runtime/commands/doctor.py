@@ -16,7 +16,7 @@ from ..doctor.check import PROBLEM, WARNING, Check, tried
 from ..doctor.masking import page
 from ..errors import ArtifactError, DeviceError
 from ..model.find import default_model
-from ..system.progress import Progress, Step, counted, unseen
+from ..system.progress import Progress, Step, counted, no_step
 
 COLUMNS = 80
 Look = tuple[str, Callable[[], Check | Iterable[Check]]]
@@ -81,7 +81,7 @@ def _places(model: Path | None) -> list[Path]:
     return [here, folder] if folder.is_dir() and folder.resolve() != here else [here]
 
 
-def examine(looked: list[Look], serials: Iterable[str] = (), step: Step = unseen) -> list[Check]:
+def examine(looked: list[Look], serials: Iterable[str] = (), step: Step = no_step) -> list[Check]:
     """What the looks find, masked; `serials` are those that no device here has."""
     serials = [*serials, *(card.usb.serial for card in list_cards() if card.usb)]
     home, host = _home(), platform.node()

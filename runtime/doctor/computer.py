@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from ..system.kernel import text
+from ..system.kernel import read_text
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 HOT = 80.0  # degrees Celsius; from here on a Raspberry Pi slows down
@@ -39,8 +39,8 @@ _POWER_BITS = {
 def computer(root: Path = ROOT, bits: int = struct.calcsize("P") * 8) -> Check:
     """Model and architecture; 32 bits of userland are warned of."""
     model = (
-        text(root / "proc/device-tree/model")
-        or text(root / "sys/class/dmi/id/product_name")
+        read_text(root / "proc/device-tree/model")
+        or read_text(root / "sys/class/dmi/id/product_name")
         or "model not told"
     )
     sentence = f"{model}, {platform.machine()}, userland of {bits} bits"
@@ -56,7 +56,7 @@ def computer(root: Path = ROOT, bits: int = struct.calcsize("P") * 8) -> Check:
 
 def processor(root: Path = ROOT) -> Check:
     """The processor and which of its instructions int8 gains from."""
-    told = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", text(root / "proc/cpuinfo"), re.MULTILINE))
+    told = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", read_text(root / "proc/cpuinfo"), re.MULTILINE))
     part = told.get("CPU part", "")
     model = told.get("model name") or _ARM_PARTS.get(part, part) or "model not told"
     features = set((told.get("flags") or told.get("Features") or "").split())
@@ -71,16 +71,16 @@ def processor(root: Path = ROOT) -> Check:
 def cores(root: Path = ROOT) -> Check:
     """How many cores this process may use, how they are clocked, how busy they are."""
     folder = root / "sys/devices/system/cpu/cpu0/cpufreq"
-    count, load = len(os.sched_getaffinity(0)), text(root / "proc/loadavg").split(" ")[0]
+    count, load = len(os.sched_getaffinity(0)), read_text(root / "proc/loadavg").split(" ")[0]
     sentence = f"{count} usable, load {load or 'not told'}"
     governor, now, most = (
-        text(folder / f"scaling_{what}") for what in ("governor", "cur_freq", "max_freq")
+        read_text(folder / f"scaling_{what}") for what in ("governor", "cur_freq", "max_freq")
     )
     if governor:
         sentence += f", governor {governor}"
     if now.isdecimal() and most.isdecimal():
         sentence += f", {int(now) // 1000} of {int(most) // 1000} MHz"
-    if governor == "powersave" and "pstate" not in text(folder / "scaling_driver"):
+    if governor == "powersave" and "pstate" not in read_text(folder / "scaling_driver"):
         return Check(
             "cores",
             WARNING,
@@ -92,7 +92,7 @@ def cores(root: Path = ROOT) -> Check:
 
 def memory(root: Path = ROOT) -> Check:
     """Memory of the computer and what is left of it."""
-    told = dict(re.findall(r"^(\w+): +(\d+) kB$", text(root / "proc/meminfo"), re.MULTILINE))
+    told = dict(re.findall(r"^(\w+): +(\d+) kB$", read_text(root / "proc/meminfo"), re.MULTILINE))
     total, available = (int(told[name]) // 1024 for name in ("MemTotal", "MemAvailable"))
     sentence = f"{total} MiB, {available} MiB available"
     if available < SCARCE_MIB:
@@ -108,7 +108,7 @@ def memory(root: Path = ROOT) -> Check:
 def temperature(root: Path = ROOT) -> Check:
     """The hottest of the thermal zones."""
     zones = [
-        (text(path), text(path.with_name("type")))
+        (read_text(path), read_text(path.with_name("type")))
         for path in root.glob("sys/class/thermal/thermal_zone*/temp")
     ]
     degrees = [
@@ -139,12 +139,12 @@ def _vcgencmd() -> str:
 def power(root: Path = ROOT, ask: Callable[[], str] = _vcgencmd) -> Check:
     """Under-voltage and throttling, told by the firmware's file, its tool, or the kernel's sensor (Raspberry Pi)."""
     files = [*root.glob("sys/devices/platform/soc*/*firmware/get_throttled")]
-    told = text(files[0]) if files else ask().strip().partition("=")[2]
+    told = read_text(files[0]) if files else ask().strip().partition("=")[2]
     if re.fullmatch("(0x)?[0-9a-fA-F]+", told):
         return _power_of(int(told, 16))
     for name in root.glob("sys/class/hwmon/hwmon*/name"):
-        if text(name) == "rpi_volt":
-            return _power_of(int(text(name.with_name("in0_lcrit_alarm")) or 0))
+        if read_text(name) == "rpi_volt":
+            return _power_of(int(read_text(name.with_name("in0_lcrit_alarm")) or 0))
     return Check("power", OK, "not told by this system")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..system.clock import synced
-from ..system.kernel import text
+from ..system.kernel import read_text
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 FULL_MIB, SCARCE_MIB = 10, 100
@@ -21,8 +21,8 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")  # a space in a mount point is written \0
 
 def system(root: Path = ROOT) -> Check:
     """Distribution, kernel and how long it has been up."""
-    name = re.search(r'^PRETTY_NAME="?(.*?)"?$', text(root / "etc/os-release"), re.MULTILINE)
-    up = float((text(root / "proc/uptime") or "0").split()[0]) / 3600
+    name = re.search(r'^PRETTY_NAME="?(.*?)"?$', read_text(root / "etc/os-release"), re.MULTILINE)
+    up = float((read_text(root / "proc/uptime") or "0").split()[0]) / 3600
     distribution = name[1] if name else "distribution not told"
     return Check(
         "system", OK, f"{distribution}, {platform.system()} {platform.release()}, up {up:.1f} h"
@@ -47,7 +47,7 @@ def clock_here() -> Check:
 
 def disk(place: Path, root: Path = ROOT) -> Check:
     """Free space and kind of the file system that holds a folder, and whether it can be written."""
-    kind, read_only = _mount(place.resolve(), text(root / "proc/self/mountinfo"))
+    kind, read_only = _mount(place.resolve(), read_text(root / "proc/self/mountinfo"))
     told = os.statvfs(place)
     free = told.f_bavail * told.f_frsize >> 20
     sentence = f"{place}: {free} MiB free, {kind}{', read-only' if read_only else ''}"

@@ -15,7 +15,7 @@ from datetime import datetime
 import click
 
 from ..monitoring.states import NO_SOUND
-from ..system.progress import CLEAR, columns
+from ..system.progress import CLEAR, terminal_width
 from .latest import Latest, of_a_source
 from .lines import words
 from .outbox import Line
@@ -66,7 +66,7 @@ class Terminal:
         name, verdict = f"{at}  {several}{latest.machine or latest.source}  ", _verdict(latest)
         level = "" if latest.level_dbfs is None else f", {latest.level_dbfs:.1f} dBFS"
         numbers = f"score {latest.score:.2f}, alarm from {latest.threshold:.2f}{level}"
-        room = columns() - 1
+        room = terminal_width() - 1
         width = min(WIDEST, room - len(name + numbers) - USUAL - 6)
         bar = f"[{_bar(latest, width)}]  " if width >= NARROWEST else ""
         start = f"{name}{bar}"[:room]

@@ -1,20 +1,21 @@
-"""What the kernel says of itself in /proc and /sys."""
+"""Files of the kernel under /proc and /sys."""
 
 import contextlib
 from pathlib import Path
 
-SYSFS, PROCFS = Path("/sys"), Path("/proc")
+SYSFS = Path("/sys")
+PROCFS = Path("/proc")
 
 
-def found(folder: Path, pattern: str) -> list[Path]:
-    """What is in a folder of the kernel; nothing if it vanishes meanwhile."""
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """The files of a kernel folder that match; empty if the folder is missing or disappears meanwhile."""
     with contextlib.suppress(OSError):
         return list(folder.glob(pattern))
     return []
 
 
-def text(path: Path) -> str:
-    """What a file of the kernel says, without the end of the line; nothing if it is not there, or not any more."""
+def read_text(path: Path) -> str:
+    """The content of a kernel file without its line end; empty if the file is missing or disappears."""
     with contextlib.suppress(OSError):
         return path.read_text(errors="replace").strip("\0\n ")
     return ""

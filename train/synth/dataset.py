@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.system.progress import Step, counted, unseen
+from edgeae.runtime.system.progress import Step, counted, no_step
 
 Array = NDArray[np.float64]
 Samples = NDArray[np.float32]
@@ -324,7 +324,7 @@ def write_dataset(
     test_anomalies: int,
     seconds: float = 10.0,
     seed: int = 0,
-    step: Step = unseen,
+    step: Step = no_step,
 ) -> Path:
     """Write a data set in the naming of DCASE, as 16 kHz mono PCM_16 WAV; returns its folder.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...audio.pcm import Pcm, to_16_bits
+from ...audio.pcm import Pcm, to_int16
 from ...errors import ConfigError
 from ...system.arrays import Float32
 from ...system.slug import slug
@@ -82,7 +82,7 @@ class Recorder:
             self._end("gap")
             self._samplerate = samplerate
             self._forget()
-        block = to_16_bits(samples)
+        block = to_int16(samples)
         self._ring.push(block)
         if self._clip and self._clip.push(block):
             self._end("complete")

@@ -313,13 +313,6 @@ def test_a_recording_shorter_than_a_frame_has_no_frames(tmp_path: Path) -> None:
     assert read_log_mel(path, MelSpec()).shape == (0, 128)
 
 
-@pytest.mark.parametrize(
-    ("samples", "level"), [(SECOND, -9.03), (np.ones(9), 0), (np.zeros(9), -120), ([], -120)]
-)
-def test_level_is_rms_below_full_scale(samples: Any, level: float) -> None:
-    assert level_dbfs(np.asarray(samples)) == pytest.approx(level, abs=0.01)
-
-
 # --- resampling ---------------------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import signal
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -194,14 +193,6 @@ def test_signal_keeps_what_was_recorded(
     assert signal.getsignal(number) is before
     samples, _ = soundfile.read(tmp_path / "a.wav", dtype="int16")
     np.testing.assert_array_equal(samples, NOISE[: 5 * 512])
-
-
-def test_meter_is_only_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    recording.Meter().show(np.ones(512, np.float32), 1.0)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    recording.Meter().show(np.ones(512, np.float32), 1.0)
-    assert "0.0 dBFS |##############################|" in capsys.readouterr().err
 
 
 SERIAL = Name("usb:0d8c:013c:AB12", True, True, "stays after a reboot and in any port")

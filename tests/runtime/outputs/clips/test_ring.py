@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeae.runtime.audio.pcm import to_16_bits
+from edgeae.runtime.audio.pcm import to_int16
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips.ring import NAME, Recorder
 from edgeae.runtime.system.slug import slug
@@ -38,7 +38,7 @@ def test_a_clip_is_what_was_heard_before_and_after_the_start(samplerate: int) ->
     path = kept.event(event())
     (clip,) = kept.hear(counting(start, 2 * samplerate), samplerate)
     first, n = start - round(0.5 * samplerate), round(0.5 * samplerate) + samplerate
-    assert np.array_equal(clip["samples"], to_16_bits(counting(first, n)))
+    assert np.array_equal(clip["samples"], to_int16(counting(first, n)))
     assert (clip["path"], clip["samplerate"], clip["ended"]) == (path, samplerate, "complete")
     assert (clip["before"], clip["after"]) == (0.5, 1.0)
     assert clip["event"] == {**event(), "clip": path}
@@ -66,7 +66,7 @@ def test_blocks_of_any_size_give_the_same_clip(
     first, last = max(0, start - ring), min(heard, start + 50)
     assert (path is None) == (not before)
     samples = [clip["samples"].tolist() for clip in clips]
-    expected = to_16_bits(counting(first, last - first)).tolist()
+    expected = to_int16(counting(first, last - first)).tolist()
     assert samples == ([expected] if expected and path else [])
 
 
@@ -74,11 +74,11 @@ def test_blocks_of_any_size_give_the_same_clip(
 @given(st.lists(st.integers(-32768, 32767), min_size=1))
 def test_sound_of_16_bits_comes_back_exactly(values: list[int]) -> None:
     samples = np.array(values, np.int16)
-    assert np.array_equal(to_16_bits((samples / 32768).astype(np.float32)), samples)
+    assert np.array_equal(to_int16((samples / 32768).astype(np.float32)), samples)
 
 
 def test_sound_beyond_full_scale_is_clipped_not_wrapped() -> None:
-    assert to_16_bits(np.array([1.0, 7.0, -1.0, -7.0, 1e6], np.float32)).tolist() == [
+    assert to_int16(np.array([1.0, 7.0, -1.0, -7.0, 1e6], np.float32)).tolist() == [
         32767,
         32767,
         -32768,
@@ -94,12 +94,12 @@ def test_a_gap_ends_the_clip_and_nothing_before_it_comes_in_the_next() -> None:
     kept.hear(counting(100, 30), 100)
     (cut,) = kept.gap()
     assert (cut["ended"], cut["before"], cut["after"]) == ("gap", 0.5, 0.3)
-    assert np.array_equal(cut["samples"], to_16_bits(counting(50, 80)))
+    assert np.array_equal(cut["samples"], to_int16(counting(50, 80)))
     kept.hear(counting(5000, 20), 100)
     kept.event(event())
     (clip,) = kept.hear(counting(5020, 200), 100)
     assert (clip["before"], clip["after"]) == (0.2, 1.0)
-    assert np.array_equal(clip["samples"], to_16_bits(counting(5000, 120)))
+    assert np.array_equal(clip["samples"], to_int16(counting(5000, 120)))
 
 
 def test_another_sample_rate_is_a_gap() -> None:
@@ -133,7 +133,7 @@ def test_an_alarm_within_a_clip_begins_a_new_one_with_the_sound_before_it() -> N
     clips = kept.hear(counting(130, 100), 100)
     assert [clip["path"] for clip in clips] == [first, second]
     assert [clip["ended"] for clip in clips] == ["alarm", "complete"]
-    assert np.array_equal(clips[1]["samples"], to_16_bits(counting(80, 150)))
+    assert np.array_equal(clips[1]["samples"], to_int16(counting(80, 150)))
 
 
 def test_later_lines_of_an_alarm_name_its_clip() -> None:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgeae.calibrate.level_meter import Meter
+from edgeae.runtime.audio.level_meter import LevelMeter
 
 
 class Terminal(io.StringIO):
@@ -15,14 +15,19 @@ class Terminal(io.StringIO):
 
 
 def shown(
-    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, amplitude: float, seconds: int = 30
+    monkeypatch: pytest.MonkeyPatch,
+    stream: io.StringIO,
+    amplitude: float,
+    seconds: int = 30,
+    *,
+    log: bool = True,
 ) -> str:
     """What a tone of so many seconds draws, block by block of a tenth of a second."""
     monkeypatch.setattr(sys, "stderr", stream)
     tone = (amplitude * np.sin(np.arange(1600) * 2 * np.pi / 16)).astype(np.float32)
-    with Meter(60.0) as meter:
+    with LevelMeter(60.0, log=log) as meter:
         for k in range(10 * seconds):
-            meter.show(tone, (k + 1) / 10)
+            meter.push(tone, (k + 1) / 10)
     return stream.getvalue()
 
 
@@ -41,6 +46,26 @@ def test_a_terminal_sees_one_line_that_is_drawn_over(monkeypatch: pytest.MonkeyP
 def test_elsewhere_there_is_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(monkeypatch, io.StringIO(), 0.1).splitlines()
     assert lines == [f"listening: {s} of 60 s  -23.0 dBFS, peak -20.0" for s in (10, 20, 30)]
+
+
+def test_without_a_log_only_a_terminal_sees_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch, io.StringIO(), 1.0, log=False) == ""
+    text = shown(monkeypatch, Terminal(), 1.0, log=False)
+    assert "-3.0 dBFS, peak 0.0" in text
+
+
+@pytest.mark.parametrize(("amplitude", "bar"), [(1.0, "#" * 29 + "|"), (0.0, " " * 30)])
+def test_the_bar_reaches_from_60_db_below_full_scale_to_full_scale(
+    monkeypatch: pytest.MonkeyPatch, amplitude: float, bar: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    LevelMeter(60.0).push(np.full(512, amplitude, np.float32), 1.0)
+    assert f"[{bar}]" in stream.getvalue()
+
+
+def test_digital_silence_is_120_db_below_full_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = shown(monkeypatch, io.StringIO(), 0.0, seconds=10).splitlines()
+    assert line == "listening: 10 of 60 s  -120.0 dBFS, peak -120.0  silent"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +90,16 @@ def test_colour_is_left_out_where_it_is_not_wanted(
 def test_the_peak_mark_falls_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    meter = Meter(60.0)
-    meter.show(np.full(16000, 0.5, np.float32), 10.0)
-    meter.show(np.full(16000, 0.05, np.float32), 20.0)
+    meter = LevelMeter(60.0)
+    meter.push(np.full(16000, 0.5, np.float32), 10.0)
+    meter.push(np.full(16000, 0.05, np.float32), 20.0)
     assert [line.split("peak ")[1] for line in stream.getvalue().splitlines()] == ["-6.0", "-7.5"]
+
+
+def test_a_message_stays_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    with LevelMeter(60.0) as meter:
+        meter.push(np.ones(512, np.float32), 1.0)
+        before = stream.getvalue().rpartition("\r\x1b[K")[2]
+        meter.message("a gap")
+        assert stream.getvalue().endswith(f"\r\x1b[Ka gap\n\r\x1b[K{before}")
