@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.resample import PASSBAND
+from edgeae.runtime.features.bandwidth import BELOW_BANDS, MIN_DROP_DB, find_step_down
 from edgeae.runtime.features.mel import MelSpec, band_edges
-from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.system.arrays import Float32, Float64
 
 SPEC = MelSpec()
 CENTRES = band_edges(SPEC)[1:-1]  # (n_mels,) Hz
 
 LEVELS = np.arange(SPEC.floor_db, 61.0)  # dB, edges of the bins in which frames are counted
 
-EDGE, BELOW = 2, 8  # bands: half the width of an edge, and of the sound below it that is looked at
-MISSING = 20.0  # dB by which all bands above an edge lie below the quietest quarter of those just below it
 EDGES = (500.0, 6000.0)  # Hz, between which an edge is looked for
 
 GROUP, GROUPS = 7, 17  # bands, from the lowest on; those above a resampler's passband are left out
@@ -66,15 +65,13 @@ def bandwidth(levels: NDArray[np.floating[Any]]) -> float | None:
         np.searchsorted(CENTRES, PASSBAND * SPEC.sample_rate / 2)
     )  # above, a resampler leaves what it likes
     first, last = (int(k) for k in np.searchsorted(CENTRES, EDGES))
-    windows = np.sort(np.lib.stride_tricks.sliding_window_view(levels, BELOW), axis=1)
-    below = windows[first - EDGE - BELOW : last - EDGE - BELOW, BELOW // 4]
-    above = np.maximum.accumulate(levels[:top][::-1])[::-1][first + EDGE : last + EDGE]
-    steepest = int(np.argmax(below - above))
-    return (
-        round(float(CENTRES[first + steepest]), -2)
-        if (below - above)[steepest] >= MISSING
-        else None
-    )
+    step = find_step_down(np.asarray(levels, np.float64), range(first, last), top, _quiet_quarter)
+    return round(float(CENTRES[step.band]), -2) if step.drop_db >= MIN_DROP_DB else None
+
+
+def _quiet_quarter(below: Float64) -> Float64:
+    """(n,) dB: the level that a quarter of the bands below an edge does not reach."""
+    return np.asarray(np.sort(below, axis=1)[:, BELOW_BANDS // 4])
 
 
 def fingerprint(frames: Float32) -> bytes | None:

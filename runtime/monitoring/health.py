@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..features.bandwidth import BELOW_BANDS, EDGE_BANDS, MIN_DROP_DB, find_step_down
 from ..scoring.detector import Detector
 from ..scoring.threshold import reference_for
 from ..scoring.window_stream import Window
@@ -30,8 +31,6 @@ STAYS = 0.8  # of a limit, from which a condition that is on stays on
 INTERRUPTED = 0.05  # share of a second
 CLIPPED = 5e-4  # share of a window
 DISTORTED = 0.01  # share of a window, from which clipping is what is heard and not the machine
-MISSING = 20.0  # dB by which the bands above an edge fell, and those below did not
-EDGE, BELOW = 2, 8  # bands: half the width of the edge, and of the sound below it that is looked at
 TOP_SHARE = 0.05  # of the bands, at the top: there a resampler leaves what it likes
 LOWEST_EDGE = 1000.0  # Hz
 LEVEL = 4.0  # dB, by which all bands moved
@@ -109,11 +108,13 @@ class Health:
     def _bandwidth(self, window: Window) -> SoundCondition | None:
         if window.bands is None:
             return None
-        change, limit = window.bands - self._normal.bands, self._limit("bandwidth", MISSING)
+        change, limit = window.bands - self._normal.bands, self._limit("bandwidth", MIN_DROP_DB)
         if change.min() > -limit:  # quick, and almost always so
             return None
-        band, drop = _step_down(change, FELL * self._normal.band_std)
-        above = float(self._normal.edges[band + 1])
+        top = round((1 - TOP_SHARE) * len(change))
+        edges = range(BELOW_BANDS + EDGE_BANDS, top - 2 * EDGE_BANDS)
+        step = find_step_down(change, edges, top, _mean_loss, FELL * self._normal.band_std)
+        drop, above = step.drop_db, float(self._normal.edges[step.band + 1])
         if above < LOWEST_EDGE or drop < limit:
             return None
         said = f"the sound above {above / 1000:.1f} kHz is missing ({drop:.0f} dB below normal)"
@@ -177,19 +178,6 @@ def _share(share: float) -> dict[str, Any]:
     return {"share": round(share, 5)}
 
 
-def _step_down(change: Float64, usual: Float64) -> tuple[int, float]:
-    """The band above which every band fell, and by how many dB more than those just below it.
-
-    change: (n_mels,) dB against normal; usual: (n_mels,) dB, by how much a band falls without meaning anything.
-    """
-    last = round((1 - TOP_SHARE) * len(change))
-    highest_above, fell = (
-        np.maximum.accumulate(values[:last][::-1])[::-1] for values in (change, change + usual)
-    )  # of a band and all above it
-    sums = np.cumsum(np.concatenate([[0.0], change]))
-    below = (sums[BELOW:] - sums[:-BELOW]) / BELOW  # below[k]: mean of the bands k to k + BELOW - 1
-    bands = np.arange(BELOW + EDGE, last - 2 * EDGE)  # the edges that can be seen
-    drops = np.minimum(below[bands - BELOW - EDGE], 0.0) - highest_above[bands + EDGE]
-    drops[fell[bands + EDGE] > 0] = 0.0
-    best = int(np.argmax(drops))
-    return int(bands[best]), float(drops[best])
+def _mean_loss(below: Float64) -> Float64:
+    """(n,) dB: the mean change of the bands below an edge, as far as it is a loss."""
+    return np.minimum(below.mean(axis=1), 0.0)
