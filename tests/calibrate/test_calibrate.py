@@ -187,7 +187,7 @@ def test_a_write_that_is_interrupted_leaves_the_old_file(
     target = tmp_path / "machine.onnx"
     target.write_bytes(b"the old file")
     place: Any = {
-        "fsync": "edgeae.runtime.model.artifact.os.fsync",
+        "fsync": "edgeae.runtime.system.atomic_file.os.fsync",
         "replace": "pathlib.Path.replace",
     }[interrupt]
     monkeypatch.setattr(place, fail)

@@ -171,7 +171,7 @@ def test_normal_test_recordings_are_unheard(trained, tmp_path):
 
 def test_patches_cover_every_frame(sound):
     frames = sound.frames[0]
-    patches = export.Sound(sound.recordings[:1], [frames]).patches(32)[0]
+    patches = export.TrainingSet(sound.recordings[:1], [frames]).patches(32)[0]
     assert np.array_equal(patches[-1], frames[-32:])
     assert len(patches) == -(-len(frames) // 32)
 

@@ -49,7 +49,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 # Several commands in one process that may have a GiB, each one line of JSON in and out.
 LIMITED = """
 import contextlib, io, json, resource, sys
-from edgeae.runtime import network
+from edgeae.runtime.model import network
 from edgeae.runtime.commands.cli import run_command
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 network.DEADLINE = 3.0
