@@ -35,7 +35,7 @@ PATIENCE = 60  # seconds
 # `edgeae run` that writes its state, its numbers and full logs as often as it can.
 BUSY = """
 from edgeae.runtime.monitoring import drift_file as trackfile
-from edgeae.runtime.outputs import metrics_file
+from edgeae.runtime.outputs.prometheus import text_file as metrics_file
 trackfile.TELL = 3.0
 metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
 from edgeae.runtime.commands.cli import main
