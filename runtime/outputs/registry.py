@@ -257,7 +257,7 @@ class Outputs:
             how = {
                 "every": options["mqtt_every"],
                 "client_id": options["mqtt_client"],
-                "ca": options["mqtt_ca"],
+                "ca_file": options["mqtt_ca"],
             }
             sinks.append(Mqtt(options["mqtt"], discovery=discovery, **how))
         outboxes = [Outbox(sink) for sink in sinks]

@@ -1,4 +1,4 @@
-"""The address of an MQTT broker, and the names that edgeae has there."""
+"""The address of an MQTT broker, and the names that edgeae uses there."""
 
 import hashlib
 import re
@@ -10,9 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from ...errors import ConfigError
 
-PASSWORD = "EDGEAE_MQTT_PASSWORD"  # the environment variable
-PORTS = {"mqtt": 1883, "mqtts": 8883}
-EXAMPLE = "write mqtt://[user@]host[:1883][/prefix], or mqtts:// for TLS"
+PASSWORD_VARIABLE = "EDGEAE_MQTT_PASSWORD"
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+DEFAULT_PREFIX = "edgeae"
+URL_ADVICE = "write mqtt://[user@]host[:1883][/prefix], or mqtts:// for TLS"
 
 
 @dataclass(frozen=True)
@@ -27,47 +28,56 @@ class Broker:
 
     @classmethod
     def parse(cls, url: str) -> "Broker":
-        """ConfigError for what is no MQTT URL, or holds a password."""
-        shown = re.sub(r"^(\w+://)?([^:@]*):(?!//).*@", r"\1\2:***@", url)
-        if shown != url:
-            raise ConfigError(
-                f"--mqtt {shown}: a password in the URL can be read by every user of this computer; "
-                f"put it into ${PASSWORD} and write mqtt://user@host"
-            )
+        """The broker of an MQTT URL; ConfigError for another URL, or for one with a password."""
+        _refuse_password(url)
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+            host = parts.hostname or ""
+            port = parts.port or DEFAULT_PORTS[parts.scheme]
             url.encode()
             host.encode("idna")
         except (ValueError, KeyError):
-            raise ConfigError(f"--mqtt {url!a}: not an MQTT URL; {EXAMPLE}") from None
-        if parts.scheme not in PORTS or not host or parts.query or parts.fragment:
-            raise ConfigError(f"--mqtt {url}: not an MQTT URL; {EXAMPLE}")
-        prefix = checked_prefix(unquote(parts.path).strip("/") or "edgeae")
+            raise ConfigError(f"--mqtt {url!a}: not an MQTT URL; {URL_ADVICE}") from None
+        if parts.scheme not in DEFAULT_PORTS or not host or parts.query or parts.fragment:
+            raise ConfigError(f"--mqtt {url}: not an MQTT URL; {URL_ADVICE}")
+        prefix = checked_prefix(unquote(parts.path).strip("/") or DEFAULT_PREFIX)
         user = unquote(parts.username) if parts.username else None
-        return cls(host, port, parts.scheme == "mqtts", user, prefix)
+        return cls(host, port, tls=parts.scheme == "mqtts", user=user, prefix=prefix)
+
+
+def _refuse_password(url: str) -> None:
+    masked = re.sub(r"^(\w+://)?([^:@]*):(?!//).*@", r"\1\2:***@", url)
+    if masked != url:
+        raise ConfigError(
+            f"--mqtt {masked}: every user of this computer can read a password in the URL; "
+            f"put it into ${PASSWORD_VARIABLE} and write mqtt://user@host"
+        )
 
 
 def checked_prefix(prefix: str) -> str:
-    """``prefix`` if topics can start with it."""
-    if prefix.startswith("$") or not all(
-        re.fullmatch(r"[^+#\0]+", level) for level in prefix.split("/")
-    ):
+    """``prefix`` itself if topics can start with it; ConfigError otherwise."""
+    levels = prefix.split("/")
+    if prefix.startswith("$") or not all(re.fullmatch(r"[^+#\0]+", level) for level in levels):
         raise ConfigError(
-            f"MQTT topics cannot start with {prefix!r}: use letters, digits, '-' and single '/' between"
+            f"MQTT topics cannot start with {prefix!r}; "
+            f"use letters, digits, '-' and single '/' between"
         )
     return prefix
 
 
 def topic_level(name: str) -> str:
-    """``name`` as a level of a topic."""
+    """``name`` as one level of a topic."""
     return re.sub(r"[^\w-]+", "-", name).strip("-") or "source"
 
 
-def default_client(prefix: str) -> str:
-    """The same for this computer and prefix each time; two Raspberry Pis with one host name differ."""
+def default_client_id(prefix: str) -> str:
+    """The client id of this computer and prefix: always the same.
+
+    It contains a digest of the machine id, because Raspberry Pis often share a host name.
+    """
     try:
-        machine = Path("/etc/machine-id").read_text()
+        machine_id = Path("/etc/machine-id").read_text()
     except OSError:
-        machine = str(uuid.getnode())
-    return f"{topic_level(socket.gethostname())}-{hashlib.sha256(f'{machine} {prefix}'.encode()).hexdigest()[:6]}"
+        machine_id = str(uuid.getnode())
+    digest = hashlib.sha256(f"{machine_id} {prefix}".encode()).hexdigest()[:6]
+    return f"{topic_level(socket.gethostname())}-{digest}"

@@ -1,212 +1,224 @@
-"""A connection to an MQTT broker that comes back by itself, and what has to be said when it does.
+"""A connection to an MQTT broker that restores itself, and then everything the broker must know.
 
-paho's thread connects, and reconnects for ever. Whatever is retained is sent again after each connection, since a
-broker may forget. Without a connection events wait:
+paho's thread connects, and reconnects without end. Each connection publishes the retained messages
+again, because a broker may have lost them. Events wait while there is no connection:
 
-    connect -> CONNACK -> paho repeats the events that were not acknowledged -> SUBACK -> retained, waiting events
+    connect -> CONNACK -> paho repeats unacknowledged events -> SUBACK -> retained, waiting events
 
-So the acknowledgement of a subscription, and not of the connection, is what lets new events pass: in order.
+New events pass after the acknowledgement of a subscription, not after that of the connection, so
+that all events arrive in order.
 """
 
-import os
-import ssl
 import sys
 import time
 from collections import deque
 from pathlib import Path
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...errors import ConfigError
-from .broker import PASSWORD, Broker
+from .broker import PASSWORD_VARIABLE, Broker
+from .client import DEFAULT_LIMITS, MqttLimits, new_client, queue_full
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessage
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-KEEPALIVE = 30  # seconds; after one and a half of them a broker tells that this process is gone
-CLOSING = 2.0  # seconds for goodbye
-STABLE, SHORT = 30.0, 3  # a connection shorter than so many seconds, so often in a row, is trouble
+
+class Stability:
+    """Counts connections in a row that ended soon after they began."""
+
+    def __init__(self, limits: MqttLimits) -> None:
+        self._limits = limits
+        self._connected_at = 0.0  # monotonic, s
+        self._short_connections = 0
+
+    def connected(self) -> None:
+        """A connection begins."""
+        self._connected_at = time.monotonic()
+
+    def disconnected(self) -> None:
+        """The connection ended."""
+        self._short_connections = 0 if self._has_lasted() else self._short_connections + 1
+
+    def is_unstable(self) -> bool:
+        """True if the last connections were short and the current one is not yet long."""
+        too_many = self._short_connections >= self._limits.max_short_connections
+        return too_many and not self._has_lasted()
+
+    def _has_lasted(self) -> bool:
+        return time.monotonic() - self._connected_at >= self._limits.stable_seconds
 
 
 class Connection:
-    """``availability`` is a topic that says online or offline; ``online`` on the topic ``births`` is a subscriber
-    that starts, and is told what is retained. ConfigError for what cannot work."""
+    """Publishes messages at a broker, now or after the next connection."""
 
     def __init__(
         self,
         broker: Broker,
         client_id: str,
         *,
-        availability: str,
-        births: str,
-        events: int,
-        ca: Path | None,
+        availability_topic: str,
+        birth_topic: str,
+        ca_file: Path | None = None,
+        limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
-        """events: as many wait, the oldest is lost for a new one; ca: PEM file of who signed the certificate."""
-        self._where = f"the MQTT broker {broker.host}:{broker.port}"
-        self._id, self._availability, self._births = client_id, availability, births
+        """Start to connect; ConfigError for settings that cannot work.
+
+        availability_topic: retained "online", and "offline" as the last will.
+        birth_topic: "online" on it announces a subscriber that needs the retained messages.
+        ca_file: PEM file of the authority that signed the broker's certificate.
+        """
+        self._name = f"the MQTT broker {broker.host}:{broker.port}"
+        self._client_id = client_id
+        self._availability_topic = availability_topic
+        self._birth_topic = birth_topic
+        self._limits = limits
         self._lock = RLock()  # between paho's thread and that of the outbox
         self._retained: dict[str, bytes] = {}  # topic: payload
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=events)
-        self.lost = 0  # events, for want of room
-        self._trouble: str | None = f"{self._where} does not answer"
-        self.attempted = Event()  # the first connection came about, or did not
-        self._since, self._short = (
-            0.0,
-            0,
-        )  # of the connection, monotonic; connections in a row that were short
-        self._client = self._made(broker, ca, events)
-        self._client.loop_start()  # last: its thread needs all of the above
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=limits.max_waiting_events)
+        self._stability = Stability(limits)
+        self._trouble: str | None = f"{self._name} does not answer"
+        self.lost = 0  # events that did not fit into a queue
+        self.attempted = Event()  # the first connection succeeded or failed
+        self._client = new_client(broker, client_id, ca_file, limits)
+        self._client.will_set(availability_topic, "offline", qos=1, retain=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.loop_start()  # last: its thread uses everything above
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be sent now, or only now and then; None if all is well."""
+        """Why nothing can be sent now, or not reliably; None if the connection works."""
         with self._lock:
-            return self._trouble or self._unstable()
+            return self._trouble or self._instability()
 
-    # paho must not be asked for anything between two connections: it prepares the next one without a lock.
+    # While there is no connection, no method of paho may be called: it prepares the next one
+    # without a lock.
 
-    def say(self, topic: str, payload: bytes) -> None:
-        """Now or never."""
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at most once; without a connection the message is dropped."""
         with self._lock:
             if self._trouble is None:
                 self._client.publish(topic, payload)
 
     def retain(self, topic: str, payload: bytes, *, now: bool = True) -> None:
-        """What a topic says from now on; without ``now`` only after the next connection."""
+        """Set the retained message of a topic.
+
+        It is sent now, if there is a connection, and after each later one; without ``now`` only
+        after each later one.
+        """
         with self._lock:
             self._retained[topic] = payload
             if now and self._trouble is None:
                 self._client.publish(topic, payload, retain=True)
 
-    def send(self, topic: str, payload: bytes) -> None:
-        """An event: now, or when there is a connection."""
+    def publish_event(self, topic: str, payload: bytes) -> None:
+        """Publish at least once, in order: now, or when there is a connection."""
         with self._lock:
             if self._trouble is None:
-                self.lost += self._client.publish(topic, payload, qos=1).rc == _queue_full()
+                queued = self._client.publish(topic, payload, qos=1)
+                if queued.rc == queue_full():
+                    self.lost += 1
                 return
-            self.lost += len(self._waiting) == self._waiting.maxlen
+            if len(self._waiting) == self._waiting.maxlen:
+                self.lost += 1
             self._waiting.append((topic, payload))
 
     def close(self) -> None:
-        """Goodbye, in a bounded time."""
-        self._say_offline()
+        """Publish "offline" and disconnect, within a limited time."""
+        self._publish_offline()
         with self._lock:
             self._client.disconnect()
-        # paho's thread may be looking up the broker's name, which has no time limit.
+        # paho's thread may be in a look-up of the broker's name, which has no time limit.
         stopping = Thread(target=self._client.loop_stop, name="mqtt stops", daemon=True)
         stopping.start()
-        stopping.join(CLOSING)
+        stopping.join(self._limits.close_seconds)
 
-    def _say_offline(self) -> None:
-        """Until all is acknowledged: a socket closed before that takes what the broker has not read yet with it."""
+    def _publish_offline(self) -> None:
+        """Publish the end, and wait until the broker acknowledged all messages.
+
+        A socket that is closed before would lose what the broker has not read yet.
+        """
         with self._lock:
             if self._trouble is not None:
                 return
-            last = self._client.publish(self._availability, "offline", qos=1, retain=True)
-        if last.rc == 0:
-            last.wait_for_publish(CLOSING)
+            message = self._client.publish(self._availability_topic, "offline", qos=1, retain=True)
+        if message.rc == 0:
+            message.wait_for_publish(self._limits.close_seconds)
 
-    def _unstable(self) -> str | None:
-        if self._short < SHORT or time.monotonic() - self._since > STABLE:
+    def _instability(self) -> str | None:
+        if not self._stability.is_unstable():
             return None
-        return f"{self._where} ends each connection soon; does another process use the client id {self._id}, too?"
+        return (
+            f"{self._name} ends each connection soon; "
+            f"does another process use the client id {self._client_id}, too?"
+        )
 
-    # These run in paho's thread, which an exception would end: nothing in them raises.
+    # The callbacks run in paho's thread. An exception would end that thread, so they raise none.
 
     def _on_connect(
-        self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any
+        self,
+        client: "Client",
+        userdata: object,
+        flags: "ConnectFlags",
+        reason: "ReasonCode",
+        properties: "Properties | None",
     ) -> None:
-        if reason.is_failure:
-            advice = (
-                f"check the user in the URL and ${PASSWORD}"
-                if "uthor" in str(reason)
-                else "its log tells why"
-            )
-            self._fail(f"{self._where} refuses the connection ({reason}); {advice}")
-        else:
-            client.subscribe(self._births)
+        if not reason.is_failure:
+            client.subscribe(self._birth_topic)
+            return
+        advice = "look into its log for the cause"
+        if "uthor" in str(reason):
+            advice = f"check the user in the URL and ${PASSWORD_VARIABLE}"
+        self._fail(f"{self._name} refuses the connection ({reason}); {advice}")
 
-    def _on_subscribe(self, *arguments: Any) -> None:
+    def _on_subscribe(self, *arguments: object) -> None:
         with self._lock:
-            self._trouble, self._since = None, time.monotonic()
-            self._client.publish(self._availability, "online", retain=True)
-            self._renew()
+            self._trouble = None
+            self._stability.connected()
+            self._client.publish(self._availability_topic, "online", retain=True)
+            self._publish_retained()
             while self._waiting:
-                self.send(*self._waiting.popleft())
+                topic, payload = self._waiting.popleft()
+                self.publish_event(topic, payload)
         self.attempted.set()
 
-    def _on_message(self, client: "Client", data: Any, message: "MQTTMessage") -> None:
-        """A retained message is from before this connection."""
+    def _on_message(self, client: "Client", userdata: object, message: "MQTTMessage") -> None:
+        """Answer a birth message; a retained one is older than this connection."""
         if message.payload == b"online" and not message.retain:
             with self._lock:
-                self._renew()
+                self._publish_retained()
 
-    def _renew(self) -> None:
+    def _publish_retained(self) -> None:
         for topic, payload in self._retained.items():
             self._client.publish(topic, payload, retain=True)
 
-    def _on_connect_fail(self, client: "Client", data: Any) -> None:
-        error = sys.exception()  # paho calls this while it handles why
+    def _on_connect_fail(self, client: "Client", userdata: object) -> None:
+        error = sys.exception()  # paho calls this while it handles the exception
         cause = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or error
         self._fail(
-            f"{self._where} cannot be reached ({cause}); it is tried again at least every two minutes"
+            f"{self._name} cannot be reached ({cause}); "
+            f"edgeae tries again at least every {self._limits.max_reconnect_seconds} s"
         )
 
     def _on_disconnect(
-        self, client: "Client", data: Any, flags: Any, reason: "ReasonCode", properties: Any
+        self,
+        client: "Client",
+        userdata: object,
+        flags: "DisconnectFlags",
+        reason: "ReasonCode",
+        properties: "Properties | None",
     ) -> None:
         if self._trouble is None:
-            self._short = self._short + 1 if time.monotonic() - self._since < STABLE else 0
-            self._fail(self._unstable() or f"the connection to {self._where} was lost ({reason})")
+            self._stability.disconnected()
+            lost = f"the connection to {self._name} was lost ({reason}); edgeae connects again"
+            self._fail(self._instability() or lost)
 
     def _fail(self, trouble: str) -> None:
         with self._lock:
             self._trouble = trouble
         self.attempted.set()
-
-    def _made(self, broker: Broker, ca: Path | None, events: int) -> "Client":
-        """A client that will connect when it can."""
-        client = _client(self._id)
-        if PASSWORD in os.environ and broker.user is None:
-            raise ConfigError(
-                f"${PASSWORD} is set, but --mqtt names no user; write mqtt://user@{broker.host}"
-            )
-        if broker.user is not None:
-            client.username_pw_set(broker.user, os.environ.get(PASSWORD))
-        if broker.tls:
-            _trust(client, ca)
-        client.will_set(self._availability, "offline", qos=1, retain=True)
-        client.max_queued_messages_set(events)
-        client.max_inflight_messages_set(0)  # no second queue, which would break the order
-        client.reconnect_delay_set(1, 120)
-        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
-        client.on_connect_fail, client.on_disconnect = self._on_connect_fail, self._on_disconnect
-        client.on_message = self._on_message
-        client.connect_async(broker.host, broker.port, KEEPALIVE)
-        return client
-
-
-def _client(client_id: str) -> "Client":
-    try:
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion  # since 2.0
-    except ImportError:
-        raise ConfigError("--mqtt needs paho-mqtt 2 or newer: pip install 'edgeae[mqtt]'") from None
-    return Client(CallbackAPIVersion.VERSION2, client_id=client_id)
-
-
-def _queue_full() -> int:
-    from paho.mqtt.enums import MQTTErrorCode
-
-    return MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
-
-
-def _trust(client: "Client", ca: Path | None) -> None:
-    try:
-        client.tls_set_context(ssl.create_default_context(cafile=ca))
-    except OSError as error:
-        raise ConfigError(
-            f"{ca}: no certificates in PEM form ({error.strerror or error})"
-        ) from None

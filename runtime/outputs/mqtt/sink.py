@@ -7,7 +7,7 @@
     PREFIX/<client>/status           what the other outputs have to tell
     homeassistant/device/.../config  retained; for Home Assistant
 
-A source without a machine is called by its own name. Without a connection events wait (`mqtt_connection`); states do
+A source without a machine is called by its own name. Without a connection events wait (`edgeae.runtime.outputs.mqtt.connection`); states do
 not, since the newest one follows the connection.
 """
 
@@ -20,13 +20,12 @@ from typing import Any
 from ...errors import ConfigError
 from ..latest import SOURCES, Latest, of_a_source
 from ..outbox import Line, OutputError
-from .broker import Broker, checked_prefix, default_client, topic_level
+from .broker import Broker, checked_prefix, default_client_id, topic_level
+from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
 from .homeassistant import device
 
 EVERY = 10.0  # seconds between states
-EVENTS = 1000  # that wait for a broker: 16 hours of one lasting alarm
-FIRST = 5.0  # seconds that the first connection may take before it counts as trouble
 
 
 class Mqtt:
@@ -41,28 +40,35 @@ class Mqtt:
         discovery: str | None = "homeassistant",
         every: float = EVERY,
         client_id: str | None = None,
-        ca: Path | None = None,
-        events: int = EVENTS,
+        ca_file: Path | None = None,
+        limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
-        """discovery: Home Assistant's prefix; ca: PEM file of who signed the broker's certificate; events: as many
-        wait for a broker, the oldest is lost for a new one. ConfigError for what cannot work."""
+        """Start to connect; ConfigError for settings that cannot work.
+
+        discovery: Home Assistant's prefix; None: no discovery messages.
+        every: seconds between two states of a source.
+        ca_file: PEM file of the authority that signed the broker's certificate.
+        """
         broker = Broker.parse(url)
-        if ca and not broker.tls:
+        if ca_file and not broker.tls:
             raise ConfigError(
-                "--mqtt-ca is for a broker that is spoken to with TLS; write mqtts://, or leave it out"
+                "--mqtt-ca is for a connection with TLS; write mqtts://, or leave --mqtt-ca out"
             )
-        client_id = client_id or default_client(broker.prefix)
-        self._discovery, self._every, self._prefix = (
-            discovery and checked_prefix(discovery),
-            every,
-            broker.prefix,
-        )
-        self._own = f"{broker.prefix}/{topic_level(client_id)}"
-        self._availability = f"{self._own}/availability"
+        client_id = client_id or default_client_id(broker.prefix)
+        self._discovery = checked_prefix(discovery) if discovery else None
+        self._every = every
+        self._prefix = broker.prefix
+        self._client_topic = f"{broker.prefix}/{topic_level(client_id)}"
+        self._availability_topic = f"{self._client_topic}/availability"
         self._sources: dict[tuple[str | None, str], _Source] = {}
-        births = f"{self._discovery or self._own}/status"
+        self._limits = limits
         self._connection = Connection(
-            broker, client_id, availability=self._availability, births=births, events=events, ca=ca
+            broker,
+            client_id,
+            availability_topic=self._availability_topic,
+            birth_topic=f"{self._discovery or self._client_topic}/status",
+            ca_file=ca_file,
+            limits=limits,
         )
 
     @property
@@ -75,12 +81,12 @@ class Mqtt:
 
     def deliver(self, line: Line) -> None:
         """OutputError while there is no connection; what the line tells is sent later nevertheless."""
-        self._connection.attempted.wait(FIRST)
+        self._connection.attempted.wait(self._limits.first_connection_seconds)
         self._connection.attempted.set()
         if of_a_source(line):
             self._tell(line)
         else:
-            self._connection.say(f"{self._own}/status", _payload(line))
+            self._connection.publish(f"{self._client_topic}/status", _payload(line))
         if trouble := self._connection.trouble:
             raise OutputError(trouble)
 
@@ -97,9 +103,9 @@ class Mqtt:
             f"{source.base}/state", _payload(vars(source.latest)), now=source.due(self._every)
         )
         if line["type"] == "event":
-            self._connection.send(f"{source.base}/event", _payload(line))
+            self._connection.publish_event(f"{source.base}/event", _payload(line))
         elif line["type"] != "score":
-            self._connection.say(f"{source.base}/status", _payload(line))
+            self._connection.publish(f"{source.base}/status", _payload(line))
 
     def _source(self, line: Line) -> "_Source":
         """The line's source, whose topics stay the same while the process lives."""
@@ -119,7 +125,7 @@ class Mqtt:
         """To Home Assistant, when a source is new or its artifact is."""
         if self._discovery and source.described != (source.latest.model,):
             source.described = (source.latest.model,)
-            key, config = device(source.latest, source.base, self._availability, self._every)
+            key, config = device(source.latest, source.base, self._availability_topic, self._every)
             self._connection.retain(f"{self._discovery}/device/{key}/config", _payload(config))
 
 

@@ -1,0 +1,152 @@
+"""A connection on its own: what it publishes, in which order, and when it reports trouble."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from mosquitto import Message, Mosquitto, Subscriber
+from waiting import wait_for
+
+from edgeae.runtime.outputs.mqtt.broker import Broker
+from edgeae.runtime.outputs.mqtt.client import DEFAULT_LIMITS, MqttLimits
+from edgeae.runtime.outputs.mqtt.connection import Connection, Stability
+
+AVAILABILITY = "edgeae/here/availability"
+BIRTH = "homeassistant/status"
+
+Connect = Callable[..., Connection]
+Subscribe = Callable[..., Subscriber]
+
+
+@pytest.fixture
+def connect(mosquitto: Mosquitto) -> Iterator[Connect]:
+    connections: list[Connection] = []
+
+    def make(limits: MqttLimits = DEFAULT_LIMITS) -> Connection:
+        connection = Connection(
+            Broker.parse(mosquitto.url),
+            "here",
+            availability_topic=AVAILABILITY,
+            birth_topic=BIRTH,
+            limits=limits,
+        )
+        connections.append(connection)
+        return connection
+
+    yield make
+    for connection in connections:
+        connection.close()
+
+
+def test_events_before_the_connection_are_published_in_order_after_it(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    connection = connect()
+    wait_for(connection.attempted.is_set)
+    for number in range(20):
+        connection.publish_event("event", str(number).encode())
+    mosquitto.start()
+    subscriber = subscribe()
+    wait_for(lambda: len(subscriber.payloads("event")) == 20)
+    assert subscriber.payloads("event") == [str(number).encode() for number in range(20)]
+    assert connection.lost == 0
+
+
+def test_the_oldest_waiting_event_is_lost_and_counted(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    connection = connect(replace(DEFAULT_LIMITS, max_waiting_events=2))
+    wait_for(connection.attempted.is_set)
+    for payload in (b"first", b"second", b"third"):
+        connection.publish_event("event", payload)
+    assert connection.lost == 1
+    mosquitto.start()
+    subscriber = subscribe()
+    wait_for(lambda: len(subscriber.payloads("event")) == 2)
+    assert subscriber.payloads("event") == [b"second", b"third"]
+
+
+def test_a_retained_message_is_published_again_to_a_broker_that_lost_it(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    connection = connect()
+    wait_for(lambda: connection.trouble is None)
+    connection.retain("state", b"1")
+    mosquitto.kill()
+    wait_for(lambda: connection.trouble is not None)
+    mosquitto.start()
+    early = subscribe()
+    wait_for(lambda: early.payloads("state") == [b"1"])
+    late = subscribe()
+    wait_for(lambda: Message("state", b"1", retained=True) in late.messages)
+    wait_for(lambda: Message(AVAILABILITY, b"online", retained=True) in late.messages)
+
+
+def test_a_message_that_is_not_an_event_is_dropped_without_a_connection(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    connection = connect()
+    wait_for(connection.attempted.is_set)
+    connection.publish("status", b"old")
+    connection.publish_event("event", b"kept")
+    mosquitto.start()
+    subscriber = subscribe()
+    wait_for(lambda: subscriber.payloads("event"))
+    assert subscriber.payloads("status") == []
+
+
+def test_only_a_new_birth_message_brings_the_retained_messages_again(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    subscriber = subscribe()
+    subscriber.client.publish(BIRTH, "online", retain=True)
+    connection = connect()
+    connection.retain("state", b"1")
+    wait_for(lambda: connection.trouble is None)
+    connection.publish_event("event", b"after the retained birth message")
+    wait_for(lambda: subscriber.payloads("event"))
+    published = len(subscriber.payloads("state"))
+    subscriber.client.publish(BIRTH, "online")
+    wait_for(lambda: len(subscriber.payloads("state")) == published + 1)
+
+
+LIMITS = MqttLimits(stable_seconds=30.0, max_short_connections=3)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``clock(seconds)`` moves the monotonic clock on."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def advance(seconds: float) -> None:
+        now[0] += seconds
+
+    return advance
+
+
+def test_three_short_connections_in_a_row_are_unstable(clock: Callable[[float], None]) -> None:
+    stability = Stability(LIMITS)
+    for _ in range(3):
+        assert not stability.is_unstable()
+        stability.connected()
+        clock(1.0)
+        stability.disconnected()
+    assert stability.is_unstable()
+    stability.connected()
+    assert stability.is_unstable(), "the new connection is not yet long"
+    clock(30.0)
+    assert not stability.is_unstable()
+
+
+def test_a_long_connection_starts_the_count_anew(clock: Callable[[float], None]) -> None:
+    stability = Stability(LIMITS)
+    for seconds in (1.0, 1.0, 31.0, 1.0, 1.0):
+        stability.connected()
+        clock(seconds)
+        stability.disconnected()
+    stability.connected()
+    assert not stability.is_unstable()
