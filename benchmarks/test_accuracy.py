@@ -5,35 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.evaluate.results.scores import evaluate_all
-from edgeae.evaluate.results.summary import as_json
+from edgeae.evaluate.results.evaluation_result import EvaluationResult
+from edgeae.evaluate.results.scores import EvaluationOptions, evaluate_machines
+from edgeae.evaluate.results.summary import summarise
 from edgeae.runtime import Detector
 
 
-def _summary(model: Path, data: Path, clips: int):
-    scores, head = evaluate_all(
-        Detector.load(model),
-        data,
-        calibration_clips=clips,
-        kind=None,
-        channel=0,
-        skip_bad=False,
-        report=print,
-    )
-    return as_json(str(model), head, scores)
+def _evaluate(model: Path, data: Path, clips: int) -> EvaluationResult:
+    detector = Detector.load(model)
+    tests = evaluate_machines(detector, data, EvaluationOptions(calibration_clips=clips), print)
+    return summarise(str(model), detector.head.kind, tests)
 
 
 def _lost(float_: Path, int8: Path, data: Path, record, name: str, most: float):
     """The row of the AUC lost to int8."""
-    summaries = {
-        form: _summary(model, data, 5) for form, model in (("float", float_), ("int8", int8))
-    }
-    for key in ("auc", "pauc"):
-        found = {form: summary["mean"][key] for form, summary in summaries.items()}
-        found["no network"] = summaries["int8"]["no_network"][key]
-        for peer in ("float", "no network"):
-            record(f"{name}, int8: {key}", found["int8"], "", peer, found[peer])
-    lost = summaries["float"]["mean"]["auc"] - summaries["int8"]["mean"]["auc"]
+    of_float = _evaluate(float_, data, 5).mean
+    of_int8 = _evaluate(int8, data, 5).mean
+    for key, float_value, value, baseline in (
+        ("auc", of_float.auc.value, of_int8.auc.value, of_int8.no_network_auc),
+        ("pauc", of_float.pauc.value, of_int8.pauc.value, of_int8.no_network_pauc),
+    ):
+        record(f"{name}, int8: {key}", value, "", "float", float_value)
+        record(f"{name}, int8: {key}", value, "", "no network", baseline)
+    lost = of_float.auc.value - of_int8.auc.value
     return record(f"{name}, int8: auc lost", lost, "", target=most)
 
 

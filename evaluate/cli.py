@@ -1,20 +1,19 @@
 """`edgeae evaluate`: AUC and pAUC on labelled recordings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import default_model
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Kind
 
-
-def _is_model(argument: str) -> bool:
-    path = Path(argument)
-    return path.suffix in (".onnx", ".ckpt") or (path / "checkpoints").is_dir()
+DEFAULT_DATA = "data"
 
 
 @click.command()
@@ -22,10 +21,13 @@ def _is_model(argument: str) -> bool:
 @click.option(
     "--calibration-clips",
     type=click.IntRange(min=1),
-    help="Calibrate each machine on its first N clips.",
+    help="Calibrate each machine on its first N training recordings.",
 )
 @click.option(
-    "--head", "kind", type=click.Choice(get_args(Kind)), help="Another head than the artifact's."
+    "--head",
+    "kind",
+    type=click.Choice(get_args(Kind)),
+    help="Kind of head to score with.  [default: as in MODEL]",
 )
 @click.option(
     "--output",
@@ -33,19 +35,21 @@ def _is_model(argument: str) -> bool:
     type=click.Path(path_type=Path),
     help="Folder of the results.  [default: beside MODEL]",
 )
-@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
-@click.option("--channel", help="Channel counted from 0, or 'mix'.  [default: as in training]")
-@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object on stdout.")
+@click.option(
+    "--channel", help="Channel to read, counted from 0, or 'mix'.  [default: as in training]"
+)
+@click.option("--skip-bad", is_flag=True, help="Continue without recordings that cannot be read.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
-    help="Processes that score.  [default: one for little, else a core each]",
+    help="Number of processes that score recordings.  [default: one for few recordings, else one a core]",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Another model on the same recordings, such as model.onnx, for the report.",
+    help="Another model to compare with in the report, such as model.onnx.",
 )
 def evaluate(
     arguments: tuple[str, ...],
@@ -58,66 +62,85 @@ def evaluate(
     jobs: int | None,
     against: Path | None,
 ) -> None:
-    """AUC and pAUC of each machine of DATA (default: data), beside a baseline without a network.
+    """AUC and pAUC of each machine of DATA (default: data), and of a baseline without a network.
 
-    With them, what the threshold makes of the recordings: false alarms, faults found, and how soon. Every figure
-    has its 95 % interval where the recordings can give one. MODEL is an artifact, a run folder or a
-    checkpoint (.ckpt). Written are anomaly_scores.csv, test_results.csv and report.html: curves, the worst misses
-    and false alarms to see and hear, and what to do next, in one file. After an interruption the same command goes
-    on where it was: what it found so far is in the folder of the results.
+    Also evaluates the threshold: false alarms, detected faults, and the delay until the alarm. Each metric
+    has its 95 % interval where there are enough recordings. MODEL is an artifact, a run folder or a checkpoint
+    (.ckpt). Writes anomaly_scores.csv, test_results.csv and report.html: curves, the worst misses and false
+    alarms as pictures and sound, and what to do next, in one file. After an interruption, repeat the command to
+    continue: the folder of the results keeps what is already computed.
 
     \b
     edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
     edgeae evaluate run/model.int8.onnx DATA --calibration-clips 5 --against run/model.onnx
     """
-    models = [argument for argument in arguments if _is_model(argument)]
-    rest = [argument for argument in arguments if argument not in models]
-    if len(models) > 1 or len(rest) > 1:
-        raise ConfigError("edgeae evaluate takes one MODEL and one DATA folder")
-    model, data = Path(models[0]) if models else default_model(), Path(rest[0] if rest else "data")
+    model, data = _model_and_data(arguments)
 
-    def report(text: str) -> None:
-        click.echo(f"edgeae: {text}", err=True)
+    from .report.evaluation import Evaluation, write_report
+    from .results.load_detector import load_detector
+    from .results.result_cache import FILE_NAME, ResultCache
+    from .results.scores import EvaluationOptions, evaluate_machines
+    from .results.summary import summarise
+    from .results.tables import terminal_text, write_tables
 
-    from .results.result_cache import NAME, Memo
-    from .results.scores import evaluate_all, load_detector
-    from .results.summary import as_json
-    from .results.tables import table, write_tables
-
-    detector = load_detector(model, report)
-    rival = load_detector(against, report) if against else None
-    if rival and not calibration_clips and rival.machine != detector.machine:
-        raise ConfigError(
-            f"{against} is calibrated to {rival.machine or 'no machine'}, {model} to {detector.machine or 'none'}; "
-            f"to compare them alike, add --calibration-clips 5"
-        )
-    heard = parse_channel(channel) if channel else detector.channel
+    detector = load_detector(model, _report)
+    other_detector = load_detector(against, _report) if against else None
+    if against and other_detector and not calibration_clips:
+        _check_same_machine(model, detector, against, other_detector)
+    options = EvaluationOptions(
+        calibration_clips=calibration_clips,
+        kind=kind,
+        channel=parse_channel(channel) if channel else detector.channel,
+        skip_bad=skip_bad,
+        jobs=jobs,
+    )
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
-    with Memo(folder / NAME) as memo:
-        if len(memo):
-            report(
-                f"{folder / NAME}: {len(memo)} results of an evaluation that was interrupted are known"
+    with ResultCache(folder / FILE_NAME) as cache:
+        if len(cache):
+            _report(
+                f"{folder / FILE_NAME}: {len(cache)} results of an interrupted evaluation are used"
             )
-        how: Any = {
-            "calibration_clips": calibration_clips,
-            "kind": kind,
-            "channel": heard,
-            "skip_bad": skip_bad,
-        }
-        how |= {"report": report, "memo": memo, "jobs": jobs}
-        tested, head = evaluate_all(detector, data, **how)
-        other = (
-            (against, evaluate_all(rival, data, **how, listening=False)[0])
-            if against and rival
-            else None
+        tests = evaluate_machines(detector, data, options, _report, cache)
+        other = None
+        if against and other_detector:
+            scores_only = replace(options, simulate_streams=False)
+            other = against, evaluate_machines(other_detector, data, scores_only, _report, cache)
+        result = summarise(str(model), kind or detector.head.kind, tests)
+        write_tables(folder, tests, result)
+        evaluation = Evaluation(
+            model, data, detector, tests, result, calibration_clips, options.channel, other
         )
-        from .report.evaluation import Evaluation, write_report
-
-        summary = as_json(str(model), head, tested)
-        write_tables(folder, tested, summary)
-        found = Evaluation(model, data, detector, tested, summary, calibration_clips, heard, other)
-        write_report(folder / "report.html", found, report)
-    click.echo(table(summary), err=True)
+        write_report(folder / "report.html", evaluation, _report)
+    click.echo(terminal_text(result), err=True)
     click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
     if json_:
-        click.echo(json.dumps(summary))
+        click.echo(json.dumps(result.to_json()))
+
+
+def _report(sentence: str) -> None:
+    click.echo(f"edgeae: {sentence}", err=True)
+
+
+def _model_and_data(arguments: tuple[str, ...]) -> tuple[Path, Path]:
+    """The model and the folder of the data set, in whichever order they are given."""
+    models = [argument for argument in arguments if _is_model(argument)]
+    folders = [argument for argument in arguments if not _is_model(argument)]
+    if len(models) > 1 or len(folders) > 1:
+        raise ConfigError("edgeae evaluate takes one MODEL and one DATA folder")
+    model = Path(models[0]) if models else default_model()
+    return model, Path(folders[0] if folders else DEFAULT_DATA)
+
+
+def _is_model(argument: str) -> bool:
+    path = Path(argument)
+    return path.suffix in (".onnx", ".ckpt") or (path / "checkpoints").is_dir()
+
+
+def _check_same_machine(
+    model: Path, detector: Detector, other: Path, other_detector: Detector
+) -> None:
+    if detector.machine != other_detector.machine:
+        raise ConfigError(
+            f"{other} is calibrated to {other_detector.machine or 'no machine'}, {model} to "
+            f"{detector.machine or 'none'}; to compare them, add --calibration-clips 5, which calibrates both"
+        )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ import soundfile
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from edgeae.evaluate.results.summary import Tested
+    from edgeae.evaluate.results.recording_scores import MachineTest
 
 
 ROOT = Path(__file__).parents[1]
@@ -129,16 +129,10 @@ def make_data(tmp_path: Path) -> Maker:
 
 
 @pytest.fixture(scope="session")
-def tested(trained: Any) -> "dict[str, Tested]":
+def tested(trained: Trained) -> "dict[str, MachineTest]":
     """The test of the new machine, calibrated on five clips; nothing is played as a stream."""
-    from edgeae.evaluate.results.scores import evaluate_all
+    from edgeae.evaluate.results.scores import EvaluationOptions, evaluate_machines
     from edgeae.runtime import Detector
 
-    how: Any = {
-        "calibration_clips": 5,
-        "kind": None,
-        "channel": 0,
-        "skip_bad": False,
-        "report": print,
-    }
-    return evaluate_all(Detector.load(trained.int8), trained.new, **how, listening=False)[0]
+    options = EvaluationOptions(calibration_clips=5, simulate_streams=False)
+    return evaluate_machines(Detector.load(trained.int8), trained.new, options, print)

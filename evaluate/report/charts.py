@@ -10,10 +10,10 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from ..results.compare import Paired
-from ..results.learning_curve import Learning
-from ..results.metrics import GRID, auc_of, curves, resampled_curves
-from ..results.summary import Tested
+from ..results.compare import ModelComparison
+from ..results.learning_curve import LearningCurve
+from ..results.metrics import CURVE_GRID, auc_of, curves, resampled_curves
+from ..results.recording_scores import MachineTest
 from .examples import Example, Excerpt, encoded, excerpt
 from .html import charts, figure, paragraph, player
 from .svg import Axis, Chart, Scale, mel_axis
@@ -24,17 +24,13 @@ MOST_DOTS = 1000
 HEAT = {"height": 236, "right": 46}
 
 
-def _columns(tested: Tested) -> tuple[Float64, Float64, NDArray[np.bool_]]:
+def _columns(tested: MachineTest) -> tuple[Float64, Float64, NDArray[np.bool_]]:
     """(n,) scores, scores without the network, and which recordings are anomalous."""
-    scores = np.array([[score.score, score.no_network] for score in tested.scores])
-    return (
-        scores[:, 0],
-        scores[:, 1],
-        np.array([score.label == "anomaly" for score in tested.scores]),
-    )
+    scores = tested.both_scores
+    return scores[:, 0], scores[:, 1], tested.anomalous
 
 
-def roc_chart(machine: str, tested: Tested) -> str:
+def roc_chart(machine: str, tested: MachineTest) -> str:
     """Recall over false positive rate, with its interval, and that without the network."""
     values, bare, truth = _columns(tested)
     area, _ = auc_of(values, np.where(truth, "anomaly", "normal"))
@@ -45,7 +41,7 @@ def roc_chart(machine: str, tested: Tested) -> str:
     chart.line([0, 1], [0, 1], "grid")
     bands = resampled_curves(values, truth, machine.encode())
     if bands is not None:
-        chart.band(GRID, bands[0, 0], bands[1, 0], "network")
+        chart.band(CURVE_GRID, bands[0, 0], bands[1, 0], "network")
     for scores, thing in ((bare, "bare"), (values, "network")):
         false, true, _ = roc_curve(truth, scores)
         chart.line(false, true, thing, thin=thing == "bare")
@@ -53,7 +49,7 @@ def roc_chart(machine: str, tested: Tested) -> str:
     return chart.svg()
 
 
-def precision_chart(machine: str, tested: Tested) -> str:
+def precision_chart(machine: str, tested: MachineTest) -> str:
     """Precision over recall, at this test's share of anomalies."""
     values, bare, truth = _columns(tested)
     share, once = float(truth.mean()), np.ones((1, len(truth)), np.int64)
@@ -63,15 +59,15 @@ def precision_chart(machine: str, tested: Tested) -> str:
     )
     bands = resampled_curves(values, truth, machine.encode())
     if bands is not None:
-        chart.band(GRID, bands[0, 1], bands[1, 1], "network")
+        chart.band(CURVE_GRID, bands[0, 1], bands[1, 1], "network")
     chart.line([0, 1], [share, share], "grid")
-    chart.line(GRID, curves(bare, truth, once)[0, 1], "bare", thin=True)
-    chart.line(GRID, curves(values, truth, once)[0, 1], "network")
+    chart.line(CURVE_GRID, curves(bare, truth, once)[0, 1], "bare", thin=True)
+    chart.line(CURVE_GRID, curves(values, truth, once)[0, 1], "network")
     chart.key(("network", "network"), ("without", "bare"), (f"chance {share:.2f}", "soft"))
     return chart.svg()
 
 
-def scores_chart(machine: str, tested: Tested) -> str:
+def scores_chart(machine: str, tested: MachineTest) -> str:
     """Histograms of the scores of normal and anomalous recordings, and the threshold."""
     values, _, truth = _columns(tested)
     limit = tested.scores[0].threshold
@@ -100,15 +96,17 @@ def scores_chart(machine: str, tested: Tested) -> str:
     return chart.svg()
 
 
-def learning_chart(found: Learning, clips: int, auc: float) -> str:
+def learning_chart(found: LearningCurve, clips: int, auc: float) -> str:
     """AUC over the number of calibration clips, on a logarithmic axis."""
-    at = np.log2(found.clips)
+    at = np.log2(found.n_clips)
     low, middle, high = (
         np.array([q(aucs) for aucs in found.aucs]) for q in (np.min, np.median, np.max)
     )
-    ticks = [(float(np.log2(n)), str(n)) for n in found.clips]
+    ticks = [(float(np.log2(n)), str(n)) for n in found.n_clips]
     bottom = max(0.0, np.floor(min(low.min(), auc) * 20 - 0.5) / 20)
-    said = ", ".join(f"{value:.3f} with {n}" for n, value in zip(found.clips, middle, strict=True))
+    said = ", ".join(
+        f"{value:.3f} with {n}" for n, value in zip(found.n_clips, middle, strict=True)
+    )
     across = Axis("calibration clips", -0.2, float(at[-1]) + 0.2, ticks)
     chart = Chart(
         f"AUC over calibration clips: {said}",
@@ -119,12 +117,12 @@ def learning_chart(found: Learning, clips: int, auc: float) -> str:
     chart.band(at, low, high, "network")
     chart.line(at, middle, "network")
     chart.dots(at, middle, "network")
-    if clips <= found.clips[-1]:
+    if clips <= found.n_clips[-1]:
         chart.ring(np.log2(clips), auc)
     return chart.svg()
 
 
-def paired_chart(machine: str, pair: Paired) -> str:
+def paired_chart(machine: str, pair: ModelComparison) -> str:
     """The score of each recording by this model over that by the other."""
     low, high = float(pair.scores.min()), float(pair.scores.max())
     margin = max((high - low) / 20, 0.01)

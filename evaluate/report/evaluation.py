@@ -12,10 +12,11 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Label
 from edgeae.runtime.scoring.detector import Detector
 
-from ..results.compare import paired, rows, sibling, title
-from ..results.learning_curve import TESTED, learning
-from ..results.summary import Figures, Tested
-from ..results.tables import remarks, tables
+from ..results.compare import compare_models, comparison_table, comparison_title, counterpart
+from ..results.evaluation_result import EvaluationResult
+from ..results.learning_curve import MAX_TEST_RECORDINGS, learning_curve
+from ..results.recording_scores import MachineTest
+from ..results.tables import ranking_table, rates_table, remarks, stream_table
 from .advice import advice
 from .charts import (
     example_html,
@@ -38,22 +39,26 @@ class Evaluation:
     model: Path
     data: Path
     detector: Detector  # before any calibration
-    tested: Mapping[str, Tested]
-    summary: Figures
+    tested: Mapping[str, MachineTest]
+    result: EvaluationResult
     calibration_clips: int | None
     channel: Channel
-    other: tuple[Path, Mapping[str, Tested]] | None = None  # another model on the same recordings
+    other: tuple[Path, Mapping[str, MachineTest]] | None = (
+        None  # another model on the same recordings
+    )
 
 
-def verdict(summary: Figures) -> str:
+def verdict(result: EvaluationResult) -> str:
     """The evaluation in one sentence."""
-    mean, worst_, bare = summary["mean"]["auc"], summary["worst"], summary["no_network"]["auc"]
-    if mean is None:
+    mean = result.mean.auc.value
+    baseline = result.mean.no_network_auc
+    worst_ = result.worst
+    if mean is None or baseline is None or worst_.auc is None:
         return "No machine has both normal and anomalous test recordings, so nothing can be said about detection."
     return (
         f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked rightly on average "
-        f"(AUC {mean:.3f}), {100 * worst_['auc']:.1f} on the worst machine ({worst_['machine']}); "
-        f"without a network it would be {100 * bare:.1f}."
+        f"(AUC {mean:.3f}), {100 * worst_.auc:.1f} on the worst machine ({worst_.machine}); "
+        f"without a network it would be {100 * baseline:.1f}."
     )
 
 
@@ -68,19 +73,20 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
 
 
 def _verdict(evaluation: Evaluation) -> Iterator[str]:
-    summary, detector = evaluation.summary, evaluation.detector
+    result = evaluation.result
+    detector = evaluation.detector
     yield "<h1>Evaluation</h1>\n"
-    yield paragraph(verdict(summary), "verdict")
+    yield paragraph(verdict(result), "verdict")
     yield paragraph(
         f"{evaluation.model} on {evaluation.data}: {_how(evaluation)}; windows of {detector.window:g} s.",
         "soft",
     )
     yield "<h2>What to do next</h2>\n"
-    yield listed(advice(summary, evaluation.calibration_clips, detector.machine))
+    yield listed(advice(result, evaluation.calibration_clips, detector.machine))
 
 
 def _how(evaluation: Evaluation) -> str:
-    clips, head = evaluation.calibration_clips, evaluation.summary["head"]
+    clips, head = evaluation.calibration_clips, evaluation.result.head
     if clips:
         return (
             f"head {head}, each machine calibrated on {clips} {'clip' if clips == 1 else 'clips'}"
@@ -89,10 +95,10 @@ def _how(evaluation: Evaluation) -> str:
 
 
 def _ranking(evaluation: Evaluation) -> Iterator[str]:
-    summary = evaluation.summary
+    result = evaluation.result
     yield "<h2>How well faults are told from normal sound</h2>\n"
-    yield table(tables(summary)[0], "AUC of each machine")
-    yield paragraph(" ".join(remarks(summary)))
+    yield table(ranking_table(result), "AUC of each machine")
+    yield paragraph(" ".join(remarks(result)))
     yield paragraph(
         "In parentheses and shaded: 95 % intervals, from 1000 resamples of the recordings of each label; along a curve "
         "they hold point by point. They are left out where a label has fewer than five recordings, or every resample "
@@ -100,16 +106,15 @@ def _ranking(evaluation: Evaluation) -> Iterator[str]:
         "soft",
     )
     for machine, found in evaluation.tested.items():
-        both = summary["machines"][machine]["auc"] is not None
+        both = result.machines[machine].ranking.auc.value is not None
         curves = [roc_chart(machine, found), precision_chart(machine, found)] if both else []
         yield charts(map(figure, [*curves, scores_chart(machine, found)]))
 
 
 def _threshold(evaluation: Evaluation) -> Iterator[str]:
     yield "<h2>What the threshold makes of it</h2>\n"
-    _, rates, stream = tables(evaluation.summary)
-    yield table(rates, "Recordings above the threshold")
-    yield table(stream, "The recordings heard as a stream")
+    yield table(rates_table(evaluation.result), "Recordings above the threshold")
+    yield table(stream_table(evaluation.result), "The recordings heard as a stream")
 
 
 def _examples(evaluation: Evaluation) -> Iterator[str]:
@@ -144,30 +149,33 @@ def _examples(evaluation: Evaluation) -> Iterator[str]:
 
 def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> Iterator[str]:
     """Only where machines are calibrated on clips: no other evaluation looks at the training recordings."""
-    clips, summary = evaluation.calibration_clips, evaluation.summary
+    clips = evaluation.calibration_clips
+    auc = evaluation.result.mean.auc.value
     found = (
-        learning(evaluation.tested, evaluation.data, evaluation.channel, report) if clips else None
+        learning_curve(evaluation.tested, evaluation.data, evaluation.channel, report)
+        if clips
+        else None
     )
-    if not clips or not found:
+    if not clips or not found or auc is None:
         return
     yield "<h2>How many clips a calibration needs</h2>\n"
-    yield charts([figure(learning_chart(found, clips, summary["mean"]["auc"]))])
+    yield charts([figure(learning_chart(found, clips, auc))])
     ring = (
         f"The ring is this evaluation: the first {clips} by name."
-        if clips <= found.clips[-1]
+        if clips <= found.n_clips[-1]
         else ""
     )
-    of = "" if found.machines == 1 else f", mean of {found.machines} machines"
+    of = "" if found.n_machines == 1 else f", mean of {found.n_machines} machines"
     yield paragraph(
         f"Median of five random choices of so many training clips{of}; shaded from the worst choice to the best; "
-        f"tested on the first {TESTED} recordings of each label of a machine, where there are more. {ring}",
+        f"tested on the first {MAX_TEST_RECORDINGS} recordings of each label of a machine, where there are more. {ring}",
         "soft",
     )
 
 
 def _other(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.other is None:
-        if beside := sibling(evaluation.model):
+        if beside := counterpart(evaluation.model):
             yield "<h2>Float and int8</h2>\n"
             yield listed(
                 [
@@ -176,9 +184,9 @@ def _other(evaluation: Evaluation) -> Iterator[str]:
             )
         return
     path, other = evaluation.other
-    found = paired(evaluation.tested, other)
-    yield f"<h2>{title(evaluation.model, path)}</h2>\n"
-    yield table(rows(found, evaluation.model.name, path.name), "AUC of both models")
+    found = compare_models(evaluation.tested, other)
+    yield f"<h2>{comparison_title(evaluation.model, path)}</h2>\n"
+    yield table(comparison_table(found, evaluation.model.name, path.name), "AUC of both models")
     yield charts(figure(paired_chart(m, pair)) for m, pair in found.items())
     yield paragraph("Both models scored the same recordings; on the line they agree.", "soft")
 

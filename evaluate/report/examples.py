@@ -27,7 +27,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
 
-from ..results.summary import Score, Tested
+from ..results.recording_scores import MachineTest, RecordingScore
 
 SHOWN = 10.0  # seconds, about
 MOST = 3  # of each kind
@@ -39,7 +39,7 @@ MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
 class Example:
     """A test recording; ``margin`` is by how much its score is above the limit of its machine."""
 
-    score: Score
+    score: RecordingScore
     path: Path
     detector: Detector
     margin: float
@@ -50,7 +50,7 @@ class Example:
         return (self.margin > 0) != (self.score.label == "anomaly")
 
 
-def worst(tested: Mapping[str, Tested], label: Label) -> list[Example]:
+def worst(tested: Mapping[str, MachineTest], label: Label) -> list[Example]:
     """Of all machines, up to MOST recordings with this label that are on the wrong side, the furthest first.
 
     If there is none, the one that came nearest. Without a threshold the limit is the median score of the machine.

@@ -1,6 +1,7 @@
-"""How many clips of normal sound does a calibration need? The AUC over their number.
+"""The AUC over the number of clips that a machine is calibrated on.
 
-The network hears each recording once; a head is fitted to the windows of some clips and scores those of the test.
+The network processes each recording once; then a head is fitted to the windows of some clips and scores
+those of the test.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,103 +12,127 @@ import numpy as np
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
-from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.audio.recordings import Label, Recording, by_machine, by_name, scan
+from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.system.arrays import Float64
 
 from .metrics import auc_of
-from .summary import Tested
+from .recording_scores import MachineTest
 
-SIZES = (1, 2, 5, 10, 20, 50)  # clips
-MOST = SIZES[-1]  # clips of a machine that are heard
-TESTED = 100  # test recordings of each label of a machine, the first by name: more would take memory and time
-CHOICES = 5  # of clips, for each size but all; a head takes 25 ms to fit
-
-
-@dataclass(frozen=True)
-class Learning:
-    """The mean AUC over the machines, calibrated on so many clips each."""
-
-    clips: list[int]
-    aucs: list[Float64]  # (n_choices,) for each number of clips
-    machines: int
-
-
-def learning(
-    tested: Mapping[str, Tested], data: Path, channel: Channel, report: Callable[[str], None]
-) -> Learning | None:
-    """From up to MOST training recordings of each machine, the first by name; None where there is nothing to learn.
-
-    A recording that cannot be read is told to ``report`` and left out.
-    """
-    train = by_machine(scan(data, "train"))
-    able = {
-        machine: found
-        for machine, found in tested.items()
-        if len({score.label for score in found.scores}) == 2
-    }
-    if not able or any(found.detector.head.kind == "mse" for found in able.values()):
-        return None
-    tests = {machine: test_of(found, channel) for machine, found in able.items()}
-    heard = {
-        machine: _windows(found, train[machine], channel, report) for machine, found in able.items()
-    }
-    most = min(map(len, heard.values()))
-    heard = {machine: clips[:most] for machine, clips in heard.items()}
-    clips = [size for size in SIZES if size < most] + [most]
-    aucs = [np.mean([chosen(tests[m], heard[m], size) for m in able], axis=0) for size in clips]
-    return Learning(clips, aucs, len(able)) if most > 1 else None
-
-
-def _windows(
-    found: Tested, train: Sequence[Recording], channel: Channel, report: Callable[[str], None]
-) -> list[Float64]:
-    first = by_name(train)[:MOST]
-    hear = found.detector
-    read = read_each(
-        first, lambda clip: hear.independent(hear.read(clip.path, channel)), report, skip_bad=True
-    )
-    return [windows for _, windows in read]
+N_CLIPS = (1, 2, 5, 10, 20, 50)  # sizes of a calibration, where there are so many clips
+MAX_CLIPS = N_CLIPS[-1]  # of a machine
+# Of each label of a machine, the first by name: more would take much memory and time.
+MAX_TEST_RECORDINGS = 100
+N_CHOICES = 5  # of clips, for each size but all of them; to fit a head takes 25 ms
 
 
 @dataclass(frozen=True)
-class Test:
-    """The test recordings of one machine, heard by its network."""
+class LearningCurve:
+    """The mean AUC over the machines, each calibrated on so many clips."""
+
+    n_clips: Sequence[int]
+    aucs: Sequence[Float64]  # (n_choices,) for each number of clips
+    n_machines: int
+
+
+@dataclass(frozen=True)
+class MachineFeatures:
+    """The features of the test recordings of one machine."""
 
     machine: str
     head: Head  # whose fleet and kind a calibration keeps
-    labels: list[str]
-    features: list[Float64]  # (n_windows, size) of each
+    labels: Sequence[Label]
+    features: Sequence[Float64]  # (n_windows, n_features) of each recording
 
 
-def test_of(found: Tested, channel: Channel) -> Test:
-    """Up to TESTED recordings of each label."""
-    ordered = by_name(found.recordings)
-    labels = ("normal", "anomaly")
-    first = [r for label in labels for r in [r for r in ordered if r.label == label][:TESTED]]
-    hear = found.detector
-    heard = [np.array([window.features for window in hear.read(r.path, channel)]) for r in first]
-    return Test(found.scores[0].machine, hear.head, [r.label for r in first], heard)
+def learning_curve(
+    tests: Mapping[str, MachineTest],
+    data: Path,
+    channel: Channel,
+    report: Callable[[str], None],
+) -> LearningCurve | None:
+    """The curve over up to MAX_CLIPS training recordings of each machine, the first by name.
+
+    None for a head that is not calibrated, for recordings of one label only, or for one clip.
+
+    report: gets a sentence about each recording that cannot be read, which is left out
+    """
+    train = by_machine(scan(data, "train"))
+    able = {
+        machine: test
+        for machine, test in tests.items()
+        if len({score.label for score in test.scores}) == 2
+    }
+    if not able or any(test.detector.head.kind == "mse" for test in able.values()):
+        return None
+    features = {machine: machine_features(test, channel) for machine, test in able.items()}
+    clips = {
+        machine: _clip_windows(test.detector, train[machine], channel, report)
+        for machine, test in able.items()
+    }
+    n_all = min(len(windows) for windows in clips.values())
+    if n_all < 2:
+        return None
+    sizes = [size for size in N_CLIPS if size < n_all] + [n_all]
+    aucs = []
+    for size in sizes:
+        machine_aucs = [
+            aucs_with(features[machine], clips[machine][:n_all], size) for machine in able
+        ]
+        aucs.append(np.mean(machine_aucs, axis=0))
+    return LearningCurve(sizes, aucs, len(able))
 
 
-def chosen(test: Test, clips: Sequence[Float64], size: int) -> Float64:
-    """(n_choices,) AUC of a machine calibrated on ``size`` of its ``clips`` (n_windows, size of one)."""
-    rng = np.random.default_rng([size, *test.machine.encode()])
-    whole = size == len(clips)
-    choices = (
-        [range(size)]
-        if whole
-        else [rng.choice(len(clips), size, replace=False) for _ in range(CHOICES)]
+def _clip_windows(
+    detector: Detector,
+    train: Sequence[Recording],
+    channel: Channel,
+    report: Callable[[str], None],
+) -> list[Float64]:
+    """(n_windows, n_features) of each training recording that can be read."""
+
+    def read(recording: Recording) -> Float64:
+        return detector.independent(detector.read(recording.path, channel))
+
+    clips = read_each(by_name(train)[:MAX_CLIPS], read, report, skip_bad=True)
+    return [windows for _, windows in clips]
+
+
+def machine_features(test: MachineTest, channel: Channel) -> MachineFeatures:
+    """The features of up to MAX_TEST_RECORDINGS recordings of each label."""
+    ordered = by_name(test.recordings)
+    normal = [item for item in ordered if item.label == "normal"][:MAX_TEST_RECORDINGS]
+    anomalous = [item for item in ordered if item.label == "anomaly"][:MAX_TEST_RECORDINGS]
+    recordings = normal + anomalous
+    features = [
+        np.array([window.features for window in test.detector.read(item.path, channel)])
+        for item in recordings
+    ]
+    labels = [item.label for item in recordings]
+    return MachineFeatures(test.scores[0].machine, test.detector.head, labels, features)
+
+
+def aucs_with(test: MachineFeatures, clips: Sequence[Float64], n_clips: int) -> Float64:
+    """(n_choices,) AUC of a machine calibrated on random choices of ``n_clips`` of its ``clips``.
+
+    clips: (n_windows, n_features) of each
+    """
+    if n_clips == len(clips):
+        return np.array([auc_with(test, np.concatenate(clips))])
+    rng = np.random.default_rng([n_clips, *test.machine.encode()])
+    choices = [rng.choice(len(clips), n_clips, replace=False) for _ in range(N_CHOICES)]
+    return np.array(
+        [auc_with(test, np.concatenate([clips[k] for k in choice])) for choice in choices]
     )
-    return np.array([auc(test, np.concatenate([clips[k] for k in choice])) for choice in choices])
 
 
-def auc(test: Test, windows: Float64) -> float:
-    """The AUC of a machine calibrated on these windows (n, size)."""
+def auc_with(test: MachineFeatures, windows: Float64) -> float:
+    """The AUC of a machine calibrated on these windows (n_windows, n_features)."""
     head = Head.calibrated(test.head.fleet, windows, test.head.kind)
-    scores = head.score(np.concatenate(test.features))  # of all windows, in order
+    scores = head.score(np.concatenate(test.features))  # of the windows of all recordings
     lengths = [len(windows) for windows in test.features]
     starts = np.cumsum([0, *lengths])[:-1]
     means = np.add.reduceat(scores, starts) / lengths
-    area, _ = auc_of(means.tolist(), test.labels)
-    return area or 0.0
+    auc, _ = auc_of(means.tolist(), test.labels)
+    return auc or 0.0

@@ -1,6 +1,7 @@
-"""What an evaluation has found so far, in a file: after an interruption it is not computed again.
+"""The results of an unfinished evaluation, in a file: after an interruption they are not computed again.
 
-A line is ``[key, value]``; the key is the SHA-256 of all that decides the value. The last line may be torn.
+A line is ``[key, value]``; the key is the SHA-256 of everything that decides the value. A process that is
+killed can leave an incomplete last line, which is ignored.
 """
 
 import hashlib
@@ -12,42 +13,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-NAME = "unfinished.jsonl"
+FILE_NAME = "unfinished.jsonl"
 
 
-class Memo:
-    """JSON values by key, in a file if one is named; a context that deletes it when it is left without an error."""
+class ResultCache:
+    """JSON values by key, in a file if a path is given.
+
+    A context manager: leaving it without an error deletes the file.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._path, self._known = path, dict[str, Any]()
+        self._path = path
         self._file: TextIO | None = None
+        self._values: dict[str, Any] = {}
         if path and path.exists():
-            with path.open(encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    with suppress(ValueError, TypeError, RecursionError):
-                        key, value = json.loads(line)
-                        self._known[key] = value
+            self._load(path)
+
+    def _load(self, path: Path) -> None:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                with suppress(ValueError, TypeError, RecursionError):
+                    key, value = json.loads(line)
+                    self._values[key] = value
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._values)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._known
+        return key in self._values
 
-    def value(self, key: str, compute: Callable[[], Any]) -> Any:
-        """What is known, else what ``compute`` gives, which then is known."""
-        if key not in self._known:
-            self._known[key] = compute()
-            self._keep(key)
-        return self._known[key]
+    def get_or_compute(self, key: str, compute: Callable[[], Any]) -> Any:
+        """The stored value; if there is none, the result of ``compute``, which is stored."""
+        if key not in self._values:
+            self._values[key] = compute()
+            self._append(key)
+        return self._values[key]
 
-    def _keep(self, key: str) -> None:
-        if self._path and not self._file:
+    def _append(self, key: str) -> None:
+        if self._path is None:
+            return
+        if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
-            self._file.write("\n")  # ends a line that is torn
-        if self._file:
-            self._file.write(json.dumps([key, self._known[key]]) + "\n")
+            self._file.write("\n")  # ends an incomplete line
+        self._file.write(json.dumps([key, self._values[key]]) + "\n")
 
     def __enter__(self) -> Self:
         return self
@@ -64,16 +73,19 @@ class Memo:
             self._path.unlink(missing_ok=True)
 
 
-def key_of(*parts: Any, files: Iterable[Path] = ()) -> str:
-    """The key of a value that this version gives for ``parts``, of JSON, and files, which name, size and times tell."""
-    return hashlib.sha256(
-        json.dumps([version("edgeae"), parts, list(map(_stamp, files))]).encode()
-    ).hexdigest()
+def key_of(*parts: object, files: Iterable[Path] = ()) -> str:
+    """The key of the value that this version of edgeae computes from ``parts`` and files.
+
+    parts: values that JSON can hold
+    files: identified by path, size, times and inode
+    """
+    content = [version("edgeae"), parts, [_stamp(path) for path in files]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _stamp(path: Path) -> list[Any]:
+def _stamp(path: Path) -> list[str | int]:
     try:
         stat = path.stat()
-    except OSError:  # said when it is read
+    except OSError:  # reported when the file is read
         return [str(path)]
     return [str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

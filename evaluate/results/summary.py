@@ -1,209 +1,185 @@
-"""The figures of an evaluation, of each machine and over all of them: what ``--json`` prints and the tables hold."""
+"""From the tests of the machines to the metrics of an evaluation."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
 from statistics import fmean, harmonic_mean
-from typing import Any
 
 import numpy as np
 
-from edgeae.runtime.audio.recordings import Recording
-from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
 
-from .metrics import UNKNOWN, auc_of, interval, known, resampled_areas, share_interval
-from .stream import Heard, alarms
+from .evaluation_result import (
+    Estimate,
+    EvaluationResult,
+    HarmonicMean,
+    MachineResult,
+    MeanRates,
+    Ranking,
+    Rates,
+    WorstMachine,
+)
+from .metrics import auc_of, interval, resampled_areas, share_interval, without_none
+from .recording_scores import MachineTest, RecordingScore
+from .stream import alarm_metrics
 
-AREAS = ("auc", "pauc")
-
-Figures = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One test recording."""
-
-    file: str
-    machine: str
-    label: str
-    score: float
-    no_network: float
-    threshold: float | None  # None for a head that has none
-    anomaly: bool | None
-    anomaly_1_per_day: (
-        bool | None
-    )  # above the threshold that the same calibration gives for 1 false alarm a day
+# The areas (AUC, pAUC) of one detector; None for recordings of one label only.
+Areas = tuple[float | None, float | None]
 
 
-@dataclass(frozen=True)
-class Tested:
-    """What the test of one machine gave."""
+def summarise(model: str, head: str, tests: Mapping[str, MachineTest]) -> EvaluationResult:
+    """The metrics of each machine, their means, and those of all recordings together.
 
-    detector: Detector  # of this machine, if it was calibrated
-    recordings: list[Recording]
-    scores: list[Score]  # of the same recordings
-    one_per_day: Threshold | None  # for 1 false alarm a day; None where the head has no threshold
-    heard: Heard | None  # None without a threshold or without normal recordings
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What the threshold makes of recordings; None without one, or without recordings to say it of.
-
-    Precision and F1 are those of a test with so many anomalies, which a machine hardly ever has.
+    tests: of each machine, by name
     """
+    resampled = {machine: resamples_of(test) for machine, test in tests.items()}
+    machines = {
+        machine: machine_result(test, resampled[machine]) for machine, test in tests.items()
+    }
+    scores = [score for test in tests.values() for score in test.scores]
+    streams = [test.stream for test in tests.values() if test.stream]
+    rankings = [result.ranking for result in machines.values()]
+    return EvaluationResult(
+        model=model,
+        head=head,
+        machines=machines,
+        mean=_mean_ranking(rankings, list(resampled.values())),
+        mean_rates=_mean_rates([result.rates for result in machines.values()]),
+        harmonic_mean=HarmonicMean(
+            _harmonic_mean(ranking.auc.value for ranking in rankings),
+            _harmonic_mean(ranking.pauc.value for ranking in rankings),
+        ),
+        worst=WorstMachine.of(machines),
+        rates=rates(scores),
+        alarms=alarm_metrics(reduce(add, streams) if streams else None),
+    )
 
-    n_normal: int
-    n_anomaly: int
-    false_alarm_rate: float | None  # share of normal recordings above the threshold ...
-    false_alarm_rate_low: float | None
-    false_alarm_rate_high: float | None  # ... and its interval
-    detection_rate: float | None  # share of anomalous recordings above it: the recall
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    recall_1_per_day: (
-        float | None
-    )  # share of anomalous recordings above the threshold for 1 false alarm a day ...
-    recall_1_per_day_low: float | None
-    recall_1_per_day_high: float | None  # ... and its interval
+
+def machine_result(test: MachineTest, resampled: Float64 | None) -> MachineResult:
+    """The metrics of one machine; resampled: see `resamples_of`."""
+    labels = [score.label for score in test.scores]
+    scores = test.both_scores
+    ranking = _ranking(auc_of(scores[:, 0], labels), auc_of(scores[:, 1], labels), resampled)
+    return MachineResult(
+        ranking=ranking,
+        rates=rates(test.scores),
+        extrapolated_1_per_day=test.one_per_day.extrapolated if test.one_per_day else None,
+        alarms=alarm_metrics(test.stream),
+    )
 
 
-def rates(scores: Sequence[Score]) -> Rates:
-    """Of the recordings of one machine or of several."""
-    from sklearn.metrics import precision_recall_fscore_support
+def resamples_of(test: MachineTest) -> Float64 | None:
+    """(N_RESAMPLES, 2, 2) resampled AUC and pAUC, with the network and without; None for few recordings."""
+    return resampled_areas(test.both_scores, test.anomalous, test.scores[0].machine.encode())
 
-    normal = [score.anomaly for score in scores if score.label == "normal"]
+
+def _ranking(network: Areas, baseline: Areas, resampled: Float64 | None) -> Ranking:
+    """Values, differences and intervals of AUC and pAUC.
+
+    The interval of a difference is a paired one: both detectors are tested on the same resamples.
+
+    network, baseline: the areas with the network and without
+    resampled: (N_RESAMPLES, 2, 2), network and baseline, AUC and pAUC
+    """
+    estimates = []
+    differences = []
+    for k in range(2):
+        estimate = Estimate(network[k])
+        difference = Estimate(_difference(network[k], baseline[k]))
+        if resampled is not None:
+            paired = resampled[:, 0, k] - resampled[:, 1, k]
+            estimate = Estimate(estimate.value, *interval(resampled[:, 0, k]))
+            difference = Estimate(difference.value, *interval(paired))
+        estimates.append(estimate)
+        differences.append(difference)
+    return Ranking(
+        auc=estimates[0],
+        no_network_auc=baseline[0],
+        auc_difference=differences[0],
+        pauc=estimates[1],
+        no_network_pauc=baseline[1],
+        pauc_difference=differences[1],
+    )
+
+
+def _difference(network: float | None, baseline: float | None) -> float | None:
+    return None if network is None or baseline is None else network - baseline
+
+
+def _mean_ranking(rankings: Sequence[Ranking], resampled: Sequence[Float64 | None]) -> Ranking:
+    """The mean over the machines that have both labels; resampled within each machine."""
+    able = [ranking for ranking in rankings if ranking.auc.value is not None]
+    network = (
+        mean(ranking.auc.value for ranking in able),
+        mean(ranking.pauc.value for ranking in able),
+    )
+    baseline = (
+        mean(ranking.no_network_auc for ranking in able),
+        mean(ranking.no_network_pauc for ranking in able),
+    )
+    complete = [resamples for resamples in resampled if resamples is not None]
+    if not able or len(complete) < len(able):
+        return _ranking(network, baseline, None)
+    return _ranking(network, baseline, np.mean(complete, axis=0))
+
+
+def rates(scores: Sequence[RecordingScore]) -> Rates:
+    """How many recordings are above the threshold, of one machine or of several."""
+    normal = [score for score in scores if score.label == "normal"]
     anomalous = [score for score in scores if score.label == "anomaly"]
-    judged = [
-        (score.label == "anomaly", score.anomaly) for score in scores if score.anomaly is not None
-    ]
-    quality: list[float | None] = [None, None, None]
-    if judged and anomalous:
-        found = precision_recall_fscore_support(
-            *zip(*judged, strict=True), average="binary", zero_division=np.nan
-        )
-        quality = [None if np.isnan(value) else float(value) for value in found[:3]]
-    precision, recall, f1 = quality
-    far = [score.anomaly_1_per_day for score in anomalous]
-    low, high = share_interval(sum(map(bool, normal)), len(normal)) if judged else UNKNOWN
-    least, most = share_interval(sum(map(bool, far)), len(far)) if judged else UNKNOWN
+    precision, recall, f1 = _precision_recall_f1(scores)
     return Rates(
         n_normal=len(normal),
         n_anomaly=len(anomalous),
-        false_alarm_rate=average(normal),
-        false_alarm_rate_low=low,
-        false_alarm_rate_high=high,
+        false_alarm_rate=_share([score.anomaly for score in normal]),
         detection_rate=recall,
         precision=precision,
         recall=recall,
         f1=f1,
-        recall_1_per_day=average(far),
-        recall_1_per_day_low=least,
-        recall_1_per_day_high=most,
+        recall_1_per_day=_share([score.anomaly_1_per_day for score in anomalous]),
     )
 
 
-def average(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are there."""
-    found = list(known(values))
-    return fmean(found) if found else None
+def _share(above: Sequence[bool | None]) -> Estimate:
+    """The share of recordings above a limit; unknown without a limit."""
+    flags = list(without_none(above))
+    if not flags:
+        return Estimate()
+    return Estimate(fmean(flags), *share_interval(int(sum(flags)), len(flags)))
 
 
-def areas_of(scores: Sequence[Score]) -> tuple[Figures, Float64 | None]:
-    """AUC and pAUC of one machine, see `compared`; and their resamples (RESAMPLES, 2, 2), network and none."""
-    labels = [score.label for score in scores]
-    both = np.array([[score.score, score.no_network] for score in scores])
-    drawn = resampled_areas(both, np.array(labels) == "anomaly", scores[0].machine.encode())
-    return compared(auc_of(both[:, 0], labels), auc_of(both[:, 1], labels), drawn), drawn
+def _precision_recall_f1(
+    scores: Sequence[RecordingScore],
+) -> tuple[float | None, float | None, float | None]:
+    """Those of scikit-learn; None without a threshold, without anomalies, or where undefined."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    judged = [score for score in scores if score.anomaly is not None]
+    truth = [score.label == "anomaly" for score in judged]
+    if not any(truth):
+        return None, None, None
+    above = [score.anomaly for score in judged]
+    values = precision_recall_fscore_support(truth, above, average="binary", zero_division=np.nan)
+    precision, recall, f1 = (None if np.isnan(value) else float(value) for value in values[:3])
+    return precision, recall, f1
 
 
-def compared(
-    found: Sequence[float | None], bare: Sequence[float | None], drawn: Float64 | None
-) -> Figures:
-    """Of AUC and pAUC: the value, that without a network, the difference, and the intervals of value and difference.
-
-    The interval of the difference is a paired one: both detectors are tried on the same resamples.
-    """
-    figures: Figures = {}
-    for k, name in enumerate(AREAS):
-        value, without = found[k], bare[k]
-        own = paired = UNKNOWN
-        if drawn is not None:
-            own, paired = interval(drawn[:, 0, k]), interval(drawn[:, 0, k] - drawn[:, 1, k])
-        difference = None if value is None or without is None else value - without
-        figures |= {
-            name: value,
-            f"{name}_low": own[0],
-            f"{name}_high": own[1],
-            f"no_network_{name}": without,
-        }
-        figures |= {f"{name}_difference": difference}
-        figures |= {f"{name}_difference_low": paired[0], f"{name}_difference_high": paired[1]}
-    return figures
-
-
-def _mean_areas(machines: Mapping[str, Figures], drawn: Iterable[Float64 | None]) -> Figures:
-    """The mean over the machines that have both labels, as `compared`; resampled within each machine."""
-    rows = [figures for figures in machines.values() if figures["auc"] is not None]
-    found, bare = (
-        [average(row[kind + name] for row in rows) for name in AREAS]
-        for kind in ("", "no_network_")
+def _mean_rates(machines: Sequence[Rates]) -> MeanRates:
+    return MeanRates(
+        false_alarm_rate=mean(item.false_alarm_rate.value for item in machines),
+        precision=mean(item.precision for item in machines),
+        recall=mean(item.recall for item in machines),
+        f1=mean(item.f1 for item in machines),
+        recall_1_per_day=mean(item.recall_1_per_day.value for item in machines),
     )
-    resamples = [each for each in drawn if each is not None]
-    complete = rows and len(resamples) == len(rows)
-    return compared(found, bare, np.mean(resamples, axis=0) if complete else None)
 
 
-def as_json(model: str, head: str, tested: Mapping[str, Tested]) -> Figures:
-    """The object that ``--json`` prints; ``all`` is of the recordings of all machines together."""
-    areas = {machine: areas_of(found.scores) for machine, found in tested.items()}
-    machines = {
-        machine: {
-            **areas[machine][0],
-            **asdict(rates(found.scores)),
-            "extrapolated_1_per_day": found.one_per_day.extrapolated if found.one_per_day else None,
-            **asdict(alarms(found.heard)),
-        }
-        for machine, found in tested.items()
-    }
-    over_all = _mean_areas(machines, (drawn for _, drawn in areas.values()))
-    aucs = {
-        machine: figures["auc"]
-        for machine, figures in machines.items()
-        if figures["auc"] is not None
-    }
-    worst = min(aucs, key=lambda machine: aucs[machine]) if aucs else None
-    scores = [score for found in tested.values() for score in found.scores]
-    heard = list(filter(None, (found.heard for found in tested.values())))
-    shares = ("false_alarm_rate", "precision", "recall", "f1", "recall_1_per_day")
-    return {
-        "model": model,
-        "head": head,
-        "machines": machines,
-        "mean": {
-            **{
-                f"{name}{end}": over_all[f"{name}{end}"]
-                for name in AREAS
-                for end in ("", "_low", "_high")
-            },
-            **{name: average(figures[name] for figures in machines.values()) for name in shares},
-        },
-        "harmonic_mean": {
-            name: _harmonic(figures[name] for figures in machines.values()) for name in AREAS
-        },
-        "worst": {"machine": worst, "auc": aucs.get(worst) if worst else None},
-        "no_network": {
-            **{name: over_all[f"no_network_{name}"] for name in AREAS},
-            **{key: value for key, value in over_all.items() if "difference" in key},
-        },
-        "all": {**asdict(rates(scores)), **asdict(alarms(reduce(add, heard) if heard else None))},
-    }
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are not None; None if all are."""
+    present = list(without_none(values))
+    return fmean(present) if present else None
 
 
-def _harmonic(values: Iterable[float | None]) -> float | None:
-    found = list(known(values))
-    return harmonic_mean(found) if found else None
+def _harmonic_mean(values: Iterable[float | None]) -> float | None:
+    present = list(without_none(values))
+    return harmonic_mean(present) if present else None

@@ -1,90 +1,25 @@
-"""The figures of an evaluation as text for a terminal, and as CSV files."""
+"""The metrics of an evaluation as text for a terminal, and as CSV files."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from .summary import AREAS, Figures, Tested
+from .evaluation_result import Alarms, Estimate, EvaluationResult, JsonObject, Rates
+from .recording_scores import MachineTest
 
+Table = list[list[str]]  # rows of cells, the first row being the head
 
-def write_tables(folder: Path, tested: Mapping[str, Tested], summary: Figures) -> None:
-    """``anomaly_scores.csv``, a row a recording, and ``test_results.csv``, a row a machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(score) for found in tested.values() for score in found.scores]
-    _write_csv(folder / "anomaly_scores.csv", rows)
-    _write_csv(
-        folder / "test_results.csv", [{"machine": m, **r} for m, r in summary["machines"].items()]
-    )
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def figure(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash for none."""
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
-
-
-def with_interval(figures: Figures, name: str, digits: int = 3) -> str:
-    """``0.973 (0.958 to 0.986)``"""
-    low, high = (figure(figures[f"{name}_{end}"], digits) for end in ("low", "high"))
-    return figure(figures[name], digits) + (f" ({low} to {high})" if low != "-" else "")
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
-
-
-def tables(summary: Figures) -> list[list[list[str]]]:
-    """Three tables of rows of cells, the first row of each being its head: ranking, threshold, alarms."""
-    machines = summary["machines"]
-    over_all = {"all": summary["all"]} if len(machines) > 1 else {}
-    rows = {**machines, **over_all}.items()
-    return [
-        _ranking(summary),
-        [RATES, *(_rates(*row) for row in rows)],
-        [STREAM, *(_stream(*row) for row in rows)],
-    ]
-
-
-def _ranking(summary: Figures) -> list[list[str]]:
-    machines, bare, harmonic = summary["machines"], summary["no_network"], summary["harmonic_mean"]
-    rows = [["machine", "AUC (95 %)", "pAUC (95 %)", "normal", "anomaly"]]
-    for machine, r in machines.items():
-        counts = [figure(r["n_normal"]), figure(r["n_anomaly"])]
-        rows.append([machine, with_interval(r, "auc"), with_interval(r, "pauc"), *counts])
-    if len(machines) > 1:
-        rows.append(["mean", *(with_interval(summary["mean"], name) for name in AREAS), "", ""])
-        rows.append(["harmonic mean", *(figure(harmonic[name]) for name in AREAS), "", ""])
-    rows.append(["no network", *(figure(bare[name]) for name in AREAS), "", ""])
-    return [
-        *rows,
-        ["above it", *(with_interval(bare, f"{name}_difference", 4) for name in AREAS), "", ""],
-    ]
-
-
-RATES = ["recordings", "false alarms (95 %)", "precision", "recall", "F1", "recall at 1/day (95 %)"]
-
-
-def _rates(machine: str, r: Figures) -> list[str]:
-    shares = (figure(r[name]) for name in ("precision", "recall", "f1"))
-    return [
-        machine,
-        with_interval(r, "false_alarm_rate"),
-        *shares,
-        with_interval(r, "recall_1_per_day"),
-    ]
-
-
-STREAM = [
+RANKING_HEAD = ["machine", "AUC (95 %)", "pAUC (95 %)", "normal", "anomaly"]
+RATES_HEAD = [
+    "recordings",
+    "false alarms (95 %)",
+    "precision",
+    "recall",
+    "F1",
+    "recall at 1/day (95 %)",
+]
+STREAM_HEAD = [
     "as a stream",
     "normal h",
     "alarms",
@@ -97,44 +32,138 @@ STREAM = [
 ]
 
 
-def _stream(machine: str, r: Figures) -> list[str]:
-    normal = [
-        figure(r["normal_hours"], 2),
-        figure(r["false_alarms"]),
-        with_interval(r, "false_alarms_per_day", 0),
+def write_tables(
+    folder: Path, tests: Mapping[str, MachineTest], evaluation: EvaluationResult
+) -> None:
+    """Write anomaly_scores.csv, a row for each recording, and test_results.csv, a row for each machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = [asdict(score) for test in tests.values() for score in test.scores]
+    _write_csv(folder / "anomaly_scores.csv", scores)
+    results: list[JsonObject] = [
+        {"machine": machine, **result.to_json()} for machine, result in evaluation.machines.items()
     ]
-    delays = [figure(r["splices"]), figure(r["delay_median_s"], 1), figure(r["delay_p90_s"], 1)]
-    return [machine, *normal, percent(r["share_in_alarm"]), *delays, percent(r["never_detected"])]
+    _write_csv(folder / "test_results.csv", results)
 
 
-def table(summary: Figures) -> str:
-    """The tables in columns for a terminal of 100, and what they mean."""
-    return "\n\n".join([*map(_columns, tables(summary)), "\n".join(remarks(summary))])
+def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
 
 
-def _columns(rows: list[list[str]]) -> str:
+def number(value: float | None, digits: int = 3) -> str:
+    """A number as text, or a dash for None."""
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def with_interval(estimate: Estimate, digits: int = 3) -> str:
+    """``0.973 (0.958 to 0.986)``, without the parentheses where there is no interval."""
+    value = number(estimate.value, digits)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({number(estimate.low, digits)} to {number(estimate.high, digits)})"
+
+
+def percent(share: float | None) -> str:
+    """``24%``, or a dash for None."""
+    return "-" if share is None else f"{share:.0%}"
+
+
+def ranking_table(evaluation: EvaluationResult) -> Table:
+    """AUC and pAUC of each machine, their means, and those without the network."""
+    rows = [RANKING_HEAD]
+    for machine, result in evaluation.machines.items():
+        areas = [with_interval(result.ranking.auc), with_interval(result.ranking.pauc)]
+        counts = [number(result.rates.n_normal), number(result.rates.n_anomaly)]
+        rows.append([machine, *areas, *counts])
+    mean = evaluation.mean
+    if len(evaluation.machines) > 1:
+        harmonic = evaluation.harmonic_mean
+        rows.append(["mean", with_interval(mean.auc), with_interval(mean.pauc), "", ""])
+        rows.append(["harmonic mean", number(harmonic.auc), number(harmonic.pauc), "", ""])
+    baseline = [number(mean.no_network_auc), number(mean.no_network_pauc)]
+    rows.append(["no network", *baseline, "", ""])
+    differences = [with_interval(mean.auc_difference, 4), with_interval(mean.pauc_difference, 4)]
+    rows.append(["above it", *differences, "", ""])
+    return rows
+
+
+def rates_table(evaluation: EvaluationResult) -> Table:
+    """How many recordings of each machine are above the threshold."""
+    rows = [_rates_row(name, result.rates) for name, result in evaluation.machines.items()]
+    if len(rows) > 1:
+        rows.append(_rates_row("all", evaluation.rates))
+    return [RATES_HEAD, *rows]
+
+
+def _rates_row(name: str, rates: Rates) -> list[str]:
+    return [
+        name,
+        with_interval(rates.false_alarm_rate),
+        number(rates.precision),
+        number(rates.recall),
+        number(rates.f1),
+        with_interval(rates.recall_1_per_day),
+    ]
+
+
+def stream_table(evaluation: EvaluationResult) -> Table:
+    """The alarms in the simulated stream of each machine."""
+    rows = [_stream_row(name, result.alarms) for name, result in evaluation.machines.items()]
+    if len(rows) > 1:
+        rows.append(_stream_row("all", evaluation.alarms))
+    return [STREAM_HEAD, *rows]
+
+
+def _stream_row(name: str, alarms: Alarms) -> list[str]:
+    return [
+        name,
+        number(alarms.normal_hours, 2),
+        number(alarms.false_alarms),
+        with_interval(alarms.false_alarms_per_day, 0),
+        percent(alarms.share_in_alarm),
+        number(alarms.splices),
+        number(alarms.delay_median_s, 1),
+        number(alarms.delay_p90_s, 1),
+        percent(alarms.never_detected),
+    ]
+
+
+def terminal_text(evaluation: EvaluationResult) -> str:
+    """The tables in columns for a terminal of 100, and remarks on them."""
+    tables = [ranking_table(evaluation), rates_table(evaluation), stream_table(evaluation)]
+    return "\n\n".join([*map(in_columns, tables), "\n".join(remarks(evaluation))])
+
+
+def in_columns(rows: Table) -> str:
+    """The first column aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        (f"{cell:{'<' if k == 0 else '>'}{widths[k]}}" for k, cell in enumerate(row))
-        for row in rows
-    )
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    return "\n".join(_line(row, widths) for row in rows)
 
 
-def remarks(summary: Figures) -> list[str]:
-    """Sentences: is it better than no network, and what is the threshold worth?"""
-    found = [_baseline(summary["no_network"])]
-    if any(figures["extrapolated_1_per_day"] for figures in summary["machines"].values()):
-        found.append(
+def _line(row: Iterable[str], widths: Sequence[int]) -> str:
+    first, *others = zip(row, widths, strict=True)
+    cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return "  ".join(cells).rstrip()
+
+
+def remarks(evaluation: EvaluationResult) -> list[str]:
+    """Sentences: does the network help, and is the threshold extrapolated?"""
+    sentences = [_network_remark(evaluation.mean.auc_difference)]
+    if any(result.extrapolated_1_per_day for result in evaluation.machines.values()):
+        sentences.append(
             "One false alarm a day is rarer than the training recordings can show: extrapolated."
         )
-    return found
+    return sentences
 
 
-def _baseline(bare: Figures) -> str:
-    low, high = (bare[f"auc_difference_{end}"] for end in ("low", "high"))
-    if low is None or high is None:
-        return "Whether the network is worth its place, these recordings cannot tell."
-    if low <= 0 <= high:
-        return "The AUC is not told apart from that without the network: the interval of the difference holds 0."
-    return f"The AUC is {'above' if low > 0 else 'below'} that without the network."
+def _network_remark(difference: Estimate) -> str:
+    if difference.low is None or difference.high is None:
+        return "These recordings do not show whether the network helps."
+    if difference.low <= 0 <= difference.high:
+        return "The network does not change the AUC significantly: the interval contains 0."
+    direction = "above" if difference.low > 0 else "below"
+    return f"The AUC is {direction} that without the network."

@@ -1,20 +1,33 @@
-"""A trained torch network in the place of an artifact's."""
+"""A detector with a trained torch network in place of an artifact's network."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from edgeae.quantize.training_set import data_of, read_sound, validated
+from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.model.sections import explain_section
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
+from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import Autoencoder
+from edgeae.train.run import best_checkpoint
 
-BATCH = 64
+BATCH_PATCHES = 64
+FALSE_ALARMS = "1/day"  # the budget of the threshold, as for an export
 
 
 class TorchNetwork:
-    """What `edgeae.runtime.model.network.Network` is for an artifact, by torch on the CPU."""
+    """The methods of `edgeae.runtime.model.network.Network`, computed by torch on the CPU."""
 
     def __init__(self, network: Autoencoder, patch_frames: int) -> None:
-        self._network, self.patch_frames = network, patch_frames
+        self._network = network
+        self.patch_frames = patch_frames
 
     def __call__(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels)."""
@@ -26,11 +39,36 @@ class TorchNetwork:
     def residual(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
         parts = [
-            self._network(torch.from_numpy(patches[k : k + BATCH])).numpy()
-            for k in range(0, len(patches), BATCH)
+            self._network(torch.from_numpy(patches[k : k + BATCH_PATCHES])).numpy()
+            for k in range(0, len(patches), BATCH_PATCHES)
         ]
         return np.concatenate(parts)
 
     def out_of_range(self, patches: Float32) -> Float32:
         """(n_patches,) zeros: a float network has no limits."""
         return np.zeros(len(patches), np.float32)
+
+
+def torch_detector(model: Path, report: Callable[[str], None]) -> Detector:
+    """The detector of a checkpoint (.ckpt) or of the best checkpoint of a run's folder.
+
+    Head and threshold are fitted to the training recordings, as by an export.
+    """
+    checkpoint = model if model.suffix == ".ckpt" else best_checkpoint(model)
+    trained, config = load_network(checkpoint)
+    network = TorchNetwork(trained, config.model.patch_frames)
+    run = checkpoint.parent.parent
+    data = data_of(run)
+    training_set = read_sound(data, config, report, skip_bad=config.data.skip_bad)
+    training_set = replace(training_set, held_out=validated(run, data))
+    window = training_set.window(config.scoring.window, config)
+    pipeline = Pipeline(config.mel, network, window)
+    fitted = training_set.fit(pipeline, config.scoring.head, FALSE_ALARMS)
+    artifact = Artifact.build(
+        b"",
+        config.mel,
+        explain=explain_section(config.mel, trained.std.numpy()),
+        provenance={"config": config.to_dict()},
+        **fitted,
+    )
+    return Detector(artifact, network)

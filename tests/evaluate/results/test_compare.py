@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.evaluate.results.compare import paired
-from edgeae.evaluate.results.metrics import UNKNOWN
+from edgeae.evaluate.results.compare import compare_models
+from edgeae.evaluate.results.evaluation_result import Estimate
 
 
 def test_a_model_agrees_with_itself(tested):
-    found = paired(tested, tested)["id_03"]
-    assert found.auc[0] == found.auc[1]
+    found = compare_models(tested, tested)["id_03"]
+    assert found.auc == found.other_auc
     assert found.rank_correlation == 1
-    assert found.difference == UNKNOWN  # every resample says 0
+    assert found.difference == Estimate(0.0)  # every resample says 0
     assert np.array_equal(found.scores[:, 0], [score.score for score in tested["id_03"].scores])
 
 
@@ -24,7 +24,7 @@ def test_recordings_are_paired_by_their_place_and_others_left_out(tested):
         scores=[machine.scores[k] for k in order],
         recordings=[machine.recordings[k] for k in order],
     )
-    found = paired(tested, {"id_03": less, "id_99": less})
+    found = compare_models(tested, {"id_03": less, "id_99": less})
     assert list(found) == ["id_03"]
     assert len(found["id_03"].scores) == len(order)
     assert np.array_equal(*found["id_03"].scores.T)
@@ -38,5 +38,5 @@ def test_a_machine_with_one_label_has_scores_but_no_area(tested):
         scores=[machine.scores[k] for k in normal],
         recordings=[machine.recordings[k] for k in normal],
     )
-    found = paired({"id_03": only}, tested)["id_03"]
+    found = compare_models({"id_03": only}, tested)["id_03"]
     assert found.auc is None and len(found.scores) == len(normal)

@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from edgeae.evaluate.results.metrics import (
-    GRID,
+    CURVE_GRID,
     MAX_FPR,
-    RESAMPLES,
-    UNKNOWN,
+    N_RESAMPLES,
+    NO_INTERVAL,
     areas,
     auc_of,
     count_interval,
@@ -49,7 +49,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_recordings():
     for size in (50, 800):
         scores, truth = _test(np.random.default_rng(size), size, size)
         drawn = resampled_areas(scores[:, None], truth, [1])
-        assert drawn.shape == (RESAMPLES, 1, 2)
+        assert drawn.shape == (N_RESAMPLES, 1, 2)
         for k, value in enumerate(auc_of(scores, np.where(truth, "anomaly", "normal"))):
             low, high = interval(drawn[:, 0, k])
             assert low < value < high
@@ -98,7 +98,7 @@ def test_curves_are_those_of_counting(digits):
     scores, truth = _test(np.random.default_rng(8), 30, 50, digits=digits)
     recall_at, precision_at = curves(scores, truth, np.ones((1, 80), np.int64))[0]
     counted = list(_counted(scores, truth))
-    for share, recall, precision in zip(GRID, recall_at, precision_at, strict=True):
+    for share, recall, precision in zip(CURVE_GRID, recall_at, precision_at, strict=True):
         assert precision == pytest.approx(
             next(p for r, p, _ in counted if r > 0 and r >= share - 1e-9)
         )
@@ -106,7 +106,9 @@ def test_curves_are_those_of_counting(digits):
         assert (
             recall >= max(reached, default=0) - 1e-9
         )  # between two limits it is on the line through both
-    assert np.trapezoid(recall_at, GRID) == pytest.approx(roc_auc_score(truth, scores), abs=0.02)
+    assert np.trapezoid(recall_at, CURVE_GRID) == pytest.approx(
+        roc_auc_score(truth, scores), abs=0.02
+    )
 
 
 def test_the_intervals_of_curves_hold_the_curves_and_come_from_the_resamples_of_the_areas():
@@ -116,7 +118,12 @@ def test_the_intervals_of_curves_hold_the_curves_and_come_from_the_resamples_of_
     assert ((low <= curve + 0.02) & (curve <= high + 0.02)).all()
     assert (high - low)[0, 5:50].min() > 0.02
     area = interval(resampled_areas(scores[:, None], truth, b"id_00")[:, 0, 0])
-    assert np.trapezoid(low[0], GRID) < area[0] < area[1] < np.trapezoid(high[0], GRID) + 0.01
+    assert (
+        np.trapezoid(low[0], CURVE_GRID)
+        < area[0]
+        < area[1]
+        < np.trapezoid(high[0], CURVE_GRID) + 0.01
+    )
     again = resampled_curves(scores, truth, b"id_00")
     assert np.array_equal(again, (low, high))
     assert resampled_curves(scores[37:], truth[37:], b"id_00") is None  # three normal recordings
@@ -160,5 +167,5 @@ def test_poisson_interval_of_a_count():
 
 
 def test_rounding_is_no_interval():
-    assert interval(np.array([1.0, 1 - 1e-16, 1.0, 1 - 2e-16])) == UNKNOWN
-    assert interval(np.array([0.9, 1.0])) != UNKNOWN
+    assert interval(np.array([1.0, 1 - 1e-16, 1.0, 1 - 2e-16])) == NO_INTERVAL
+    assert interval(np.array([0.9, 1.0])) != NO_INTERVAL

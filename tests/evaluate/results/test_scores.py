@@ -298,7 +298,7 @@ def test_several_processes_find_what_one_finds(capsys, trained, calibrated, tmp_
 def test_an_evaluation_goes_on_after_an_interruption(
     capsys, trained, calibrated, tmp_path, monkeypatch
 ):
-    from edgeae.evaluate.results import scores as module
+    from edgeae.evaluate.results import scoring_task as module
 
     scored, score = [], module._score
 
@@ -322,18 +322,19 @@ def test_an_evaluation_goes_on_after_an_interruption(
 
 
 def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, trained, tmp_path):
-    from edgeae.evaluate.results.result_cache import Memo
-    from edgeae.evaluate.results.scores import evaluate_all
+    from edgeae.evaluate.results.result_cache import ResultCache
+    from edgeae.evaluate.results.scores import EvaluationOptions, evaluate_machines
     from edgeae.runtime import Detector
 
-    detector, memo = Detector.load(trained.int8), Memo(None)
-    how = {"kind": None, "channel": 0, "skip_bad": False, "report": print, "memo": memo}
-    evaluate_all(detector, trained.new, calibration_clips=3, **how)
-    known = len(memo)
-    evaluate_all(detector, trained.new, calibration_clips=3, **how)
-    assert len(memo) == known == len(scan(trained.new, "test")) + 1  # and the stream
-    evaluate_all(detector, trained.new, calibration_clips=4, **how)
-    assert len(memo) == 2 * known
+    detector = Detector.load(trained.int8)
+    cache = ResultCache(None)
+    on_three, on_four = (EvaluationOptions(calibration_clips=clips) for clips in (3, 4))
+    evaluate_machines(detector, trained.new, on_three, print, cache)
+    n_results = len(cache)
+    evaluate_machines(detector, trained.new, on_three, print, cache)
+    assert len(cache) == n_results == len(scan(trained.new, "test")) + 1  # and the stream
+    evaluate_machines(detector, trained.new, on_four, print, cache)
+    assert len(cache) == 2 * n_results
 
 
 def test_models_calibrated_to_other_machines_are_not_compared(trained, tmp_path):

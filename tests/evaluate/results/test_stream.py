@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from edgeae.evaluate.results.evaluation_result import Alarms
 from edgeae.evaluate.results.scores import calibration_windows
 from edgeae.evaluate.results.stream import (
     FAULT_SECONDS,
-    MOST_SPLICES,
-    Alarms,
-    Heard,
-    alarms,
-    delay,
-    delays,
-    first,
+    MAX_SPLICES,
+    StreamCounts,
+    alarm_metrics,
+    alarm_states,
+    detection_delay,
+    detection_delays,
+    first_frames,
     frames_of,
-    listen,
-    told,
+    simulate_stream,
 )
 from edgeae.runtime import Detector
 from edgeae.runtime.audio.recordings import by_machine, scan
@@ -66,28 +66,30 @@ def test_alarms_are_those_of_run_on_the_same_recording(detector, recordings, tmp
     lines = []
     score_files(restless, [path], 0, LinePublisher(lines.append, []))
     expected = [line["t"] for line in lines if line["type"] == "event" and line["event"] == "start"]
-    heard = list(told(restless, frames_of(path, restless.spec)))
-    assert [end for end, _, _ in heard] == [line["t"] for line in lines if line["type"] == "score"]
-    assert [end for end, starts, _ in heard if starts] == expected
-    assert listen(restless, [path], []).alarms == len(expected) > 1
+    heard = list(alarm_states(restless, frames_of(path, restless.spec)))
+    assert [state.end for state in heard] == [
+        line["t"] for line in lines if line["type"] == "score"
+    ]
+    assert [state.end for state in heard if state.starts] == expected
+    assert simulate_stream(restless, [path], []).n_alarms == len(expected) > 1
 
 
 def test_a_fault_that_nobody_can_miss_rings_soon(detector, recordings):
     normal = [read_log_mel(path, detector.spec) for path in recordings[0]]
-    found = delay(detector, normal, [_hissing(normal[0])] * 2)
+    found = detection_delay(detector, normal, [_hissing(normal[0])] * 2)
     assert 0 < found <= (detector.threshold.alarm_windows + 1) * 1.03
 
 
 def test_normal_sound_behind_normal_sound_does_not_ring(detector, recordings):
     normal = [read_log_mel(path, detector.spec) for path in recordings[0]]
-    assert delay(detector, normal[:3], normal[3:]) is None
+    assert detection_delay(detector, normal[:3], normal[3:]) is None
 
 
 def test_a_fault_that_begins_later_is_not_found_sooner(detector, recordings):
     """The delay counts from the splice, wherever in a patch it falls."""
     normal = np.concatenate([read_log_mel(path, detector.spec) for path in recordings[0]])
     ends = [len(normal) - k for k in (0, 7, 20)]
-    found = [delay(detector, [normal[:end]], [_hissing(normal)]) for end in ends]
+    found = [detection_delay(detector, [normal[:end]], [_hissing(normal)]) for end in ends]
     assert all(0 < seconds < 5 for seconds in found)
     assert len(set(found)) > 1
 
@@ -98,36 +100,36 @@ def test_splices_are_bounded_and_looped_for_a_minute(detector, recordings, monke
     def listened(detector, normal, fault):
         played.append((sum(map(len, normal)), sum(map(len, fault))))
 
-    monkeypatch.setattr("edgeae.evaluate.results.stream.delay", listened)
-    delays(detector, recordings[0], recordings[1] * 4, 0)
+    monkeypatch.setattr("edgeae.evaluate.results.stream.detection_delay", listened)
+    detection_delays(detector, recordings[0], recordings[1] * 4, 0)
     leads, faults = zip(*played, strict=True)
-    assert len(played) == MOST_SPLICES < 4 * len(recordings[1])
+    assert len(played) == MAX_SPLICES < 4 * len(recordings[1])
     assert set(faults) == {round(FAULT_SECONDS * detector.spec.frames_per_second)}
     assert min(leads) >= detector.window_frames + detector.threshold.of_windows * 32
     assert len({lead % 32 for lead in leads}) > 10  # begins anywhere in a patch
 
 
 def test_an_alarm_of_normal_sound_is_no_detection(detector, recordings):
-    heard = listen(_with(detector, value=-50.0), *recordings)
-    assert (heard.alarms, heard.delays, heard.early) == (1, (), len(recordings[1]))
-    assert heard.windows_in_alarm == heard.windows - detector.threshold.alarm_windows + 1
+    heard = simulate_stream(_with(detector, value=-50.0), *recordings)
+    assert (heard.n_alarms, heard.delays, heard.n_early) == (1, (), len(recordings[1]))
+    assert heard.n_windows_in_alarm == heard.n_windows - detector.threshold.alarm_windows + 1
 
 
 def test_a_threshold_that_nothing_reaches_never_rings(detector, recordings):
-    heard = listen(_with(detector, value=50.0), *recordings)
-    assert heard.alarms == heard.windows_in_alarm == heard.early == 0
+    heard = simulate_stream(_with(detector, value=50.0), *recordings)
+    assert heard.n_alarms == heard.n_windows_in_alarm == heard.n_early == 0
     assert heard.delays == (None,) * len(recordings[1])
     assert heard.seconds == pytest.approx(4.0 * len(recordings[0]), abs=0.04 * len(recordings[0]))
 
 
 def test_what_several_machines_gave_adds_up(detector, recordings):
-    heard = listen(detector, *recordings)
+    heard = simulate_stream(detector, *recordings)
     both = heard + heard
     assert both.seconds == 2 * heard.seconds and both.delays == 2 * heard.delays
 
 
 def test_without_normal_recordings_nothing_is_heard(detector, recordings):
-    assert listen(detector, [], recordings[1]) is None
+    assert simulate_stream(detector, [], recordings[1]) is None
 
 
 def test_frames_come_in_blocks_and_equal_the_whole(detector, tmp_path):
@@ -137,22 +139,28 @@ def test_frames_come_in_blocks_and_equal_the_whole(detector, tmp_path):
     assert len(blocks) > 2
     assert np.array_equal(np.concatenate(blocks), read_log_mel(path, detector.spec))
     assert np.array_equal(
-        np.concatenate(list(first(cycle(blocks), 1000))), np.concatenate([*blocks, *blocks])[:1000]
+        np.concatenate(list(first_frames(cycle(blocks), 1000))),
+        np.concatenate([*blocks, *blocks])[:1000],
     )
 
 
 def test_figures_of_a_stream():
-    found = alarms(Heard(7200.0, 2, 100, 25, (4.0, None, 8.0, 6.0), 1))
-    assert (found.normal_hours, found.false_alarms, found.false_alarms_per_day) == (2.0, 2, 24.0)
-    assert found.false_alarms_per_day_low < 4 and found.false_alarms_per_day_high > 80
+    found = alarm_metrics(StreamCounts(7200.0, 2, 100, 25, (4.0, None, 8.0, 6.0), 1))
+    assert (found.normal_hours, found.false_alarms, found.false_alarms_per_day.value) == (
+        2.0,
+        2,
+        24.0,
+    )
+    assert found.false_alarms_per_day.low < 4 and found.false_alarms_per_day.high > 80
     assert (found.share_in_alarm, found.splices, found.early_alarms) == (0.25, 4, 1)
     assert (found.delay_median_s, found.delay_p90_s, found.never_detected) == (6.0, 7.6, 0.25)
 
 
 def test_a_stream_without_alarms_or_faults_claims_nothing_of_them():
-    found = alarms(Heard(3600.0, 0, 100, 0, (), 0))
-    assert found.false_alarms_per_day == 0 and found.false_alarms_per_day_high == pytest.approx(
-        88.5, abs=0.1
+    found = alarm_metrics(StreamCounts(3600.0, 0, 100, 0, (), 0))
+    assert (
+        found.false_alarms_per_day.value == 0
+        and found.false_alarms_per_day.high == pytest.approx(88.5, abs=0.1)
     )
     assert found.never_detected is found.delay_median_s is None
-    assert alarms(None) == Alarms()
+    assert alarm_metrics(None) == Alarms()

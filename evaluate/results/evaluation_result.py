@@ -1,0 +1,178 @@
+"""What an evaluation computes, as types; and as the object that ``edgeae evaluate --json`` prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self, TypeAlias
+
+JsonValue: TypeAlias = "str | int | float | bool | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric and its 95 % interval; None where the recordings do not give one."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class _FlatJson:
+    """A dataclass whose fields become keys of one flat JSON object.
+
+    An `Estimate` called ``auc`` becomes the keys ``auc``, ``auc_low`` and ``auc_high``.
+    """
+
+    def to_json(self) -> JsonObject:
+        """The fields in their order."""
+        result: JsonObject = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, Estimate):
+                result[field.name] = value.value
+                result[f"{field.name}_low"] = value.low
+                result[f"{field.name}_high"] = value.high
+            else:
+                result[field.name] = value
+        return result
+
+
+@dataclass(frozen=True)
+class Ranking(_FlatJson):
+    """How well scores rank anomalous recordings above normal ones, with the network and without.
+
+    Of one machine, or the mean over machines. None for recordings of one label only.
+    """
+
+    auc: Estimate
+    no_network_auc: float | None
+    auc_difference: Estimate  # with the network minus without, on the same resamples
+    pauc: Estimate
+    no_network_pauc: float | None
+    pauc_difference: Estimate
+
+
+@dataclass(frozen=True)
+class Rates(_FlatJson):
+    """How many recordings are above the threshold; None without a threshold or without recordings.
+
+    Precision and F1 hold for the share of anomalies in this test, which is far higher than that in
+    the life of a machine.
+    """
+
+    n_normal: int
+    n_anomaly: int
+    false_alarm_rate: Estimate  # share of normal recordings above the threshold
+    detection_rate: float | None  # share of anomalous recordings above it: the recall
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    recall_1_per_day: Estimate  # recall at the threshold for 1 false alarm a day
+
+
+@dataclass(frozen=True)
+class MeanRates(_FlatJson):
+    """The means over machines of the values in `Rates`."""
+
+    false_alarm_rate: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    recall_1_per_day: float | None
+
+
+@dataclass(frozen=True)
+class Alarms(_FlatJson):
+    """The alarms of a simulated stream; None without a stream, or where it has nothing to count."""
+
+    normal_hours: float | None = None  # of sound
+    false_alarms: int | None = None  # in it
+    false_alarms_per_day: Estimate = Estimate()
+    share_in_alarm: float | None = None  # of the windows of normal sound
+    splices: int | None = None  # faults after normal sound without an alarm
+    early_alarms: int | None = None  # further faults: an alarm was on before the fault began
+    delay_median_s: float | None = None  # from the splice to the alarm, of the detected faults
+    delay_p90_s: float | None = None
+    never_detected: float | None = None  # share of the splices without an alarm in the fault
+
+
+@dataclass(frozen=True)
+class MachineResult:
+    """The metrics of one machine."""
+
+    ranking: Ranking
+    rates: Rates
+    extrapolated_1_per_day: bool | None  # the threshold for 1 false alarm a day is extrapolated
+    alarms: Alarms
+
+    def to_json(self) -> JsonObject:
+        """All metrics in one flat object."""
+        return {
+            **self.ranking.to_json(),
+            **self.rates.to_json(),
+            "extrapolated_1_per_day": self.extrapolated_1_per_day,
+            **self.alarms.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class HarmonicMean(_FlatJson):
+    """The harmonic means over machines of AUC and pAUC."""
+
+    auc: float | None
+    pauc: float | None
+
+
+@dataclass(frozen=True)
+class WorstMachine(_FlatJson):
+    """The machine with the lowest AUC; None where no machine has an AUC."""
+
+    machine: str | None
+    auc: float | None
+
+    @classmethod
+    def of(cls, machines: Mapping[str, MachineResult]) -> Self:
+        """The worst of these."""
+        aucs = {
+            machine: result.ranking.auc.value
+            for machine, result in machines.items()
+            if result.ranking.auc.value is not None
+        }
+        if not aucs:
+            return cls(None, None)
+        machine = min(aucs, key=lambda name: aucs[name])
+        return cls(machine, aucs[machine])
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The metrics of each machine, and over all machines."""
+
+    model: str
+    head: str
+    machines: Mapping[str, MachineResult]
+    mean: Ranking  # over the machines that have an AUC
+    mean_rates: MeanRates
+    harmonic_mean: HarmonicMean
+    worst: WorstMachine
+    rates: Rates  # of the recordings of all machines together
+    alarms: Alarms  # of the streams of all machines together
+
+    def to_json(self) -> JsonObject:
+        """The object that ``--json`` prints."""
+        mean = self.mean.to_json()
+        areas = ("auc", "auc_low", "auc_high", "pauc", "pauc_low", "pauc_high")
+        return {
+            "model": self.model,
+            "head": self.head,
+            "machines": {machine: result.to_json() for machine, result in self.machines.items()},
+            "mean": {**{key: mean[key] for key in areas}, **self.mean_rates.to_json()},
+            "harmonic_mean": self.harmonic_mean.to_json(),
+            "worst": self.worst.to_json(),
+            "no_network": {
+                "auc": self.mean.no_network_auc,
+                "pauc": self.mean.no_network_pauc,
+                **{key: value for key, value in mean.items() if "difference" in key},
+            },
+            "all": {**self.rates.to_json(), **self.alarms.to_json()},
+        }
