@@ -1,8 +1,9 @@
-"""A small HTTP server beside the listening: a few requests at once, each with its time, and no more.
+"""A small HTTP server beside the live loop: a few requests at once, each with a time limit.
 
-One thread accepts, one more for each request; a request has ten seconds in all, however slowly the client sends or
-reads, unless it is given more. Nothing of it is asked by the threads that capture and score. The standard library's
-server and not an ASGI one: a device needs no further package for a handful of viewers.
+One thread accepts. Each request has a thread of its own and ten seconds in all, however slowly the
+client sends or reads, unless its handler allows more. The threads that capture and score take no
+part in it. It is the standard library's server and not an ASGI one, because a device needs no
+further package for a handful of viewers.
 """
 
 import os
@@ -10,6 +11,8 @@ import re
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -21,119 +24,164 @@ import click
 
 from ..errors import ConfigError
 
-PIECE = 1 << 16  # bytes of a file that are in memory at once
-REQUESTS = 8  # at once; more are turned away
-SECONDS = 10.0  # for a request
+PIECE_BYTES = 1 << 16  # of a file that are in memory at once
+MAX_PORT = 65535
 
 
-def parse_address(text: str, option: str = "--metrics") -> tuple[str, int]:
-    """(host, port) of ``PORT``, ``HOST:PORT`` or ``[IPv6]:PORT``; a bare port is one of this computer alone."""
-    match = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([\w.-]+)):)?(\d{1,5})", text)
-    if not match or int(match[3]) > 65535:
-        example = {"--metrics": 9464}.get(option, 8321)
+@dataclass(frozen=True)
+class HttpLimits:
+    """How many requests are answered at once, and for how long."""
+
+    max_requests: int = 8  # at once; further ones are closed without an answer
+    request_seconds: float = 10.0  # for one request in all, and for one read or write
+
+
+DEFAULT_LIMITS = HttpLimits()
+
+
+def parse_address(address: str, option: str, example_port: int) -> tuple[str, int]:
+    """(host, port) of ``PORT``, ``HOST:PORT`` or ``[IPv6]:PORT``; ConfigError for another text.
+
+    A port without a host is one of this computer alone.
+
+    option: what the message names, such as ``--page``; example_port: what it proposes.
+    """
+    match = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([\w.-]+)):)?(\d{1,5})", address)
+    if not match or int(match[3]) > MAX_PORT:
         raise ConfigError(
-            f"{option} {text}: write a port, such as {example}, or an address, such as 127.0.0.1:{example}"
+            f"{option} {address}: write a port, such as {example_port}, "
+            f"or an address, such as 127.0.0.1:{example_port}"
         )
     return match[1] or match[2] or "127.0.0.1", int(match[3])
 
 
-class Server(ThreadingTCPServer):
-    """Not http.server's own, which looks up the name of the address when it is bound; that can take long."""
+class HttpServer(ThreadingTCPServer):
+    """Serves in threads of its own, from its construction to `close`.
+
+    Not `http.server.HTTPServer`, which looks up the name of its address when it binds: that can
+    take long.
+    """
 
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
 
     def __init__(
-        self, option: str, address: str, handler: "type[Handler]", requests: int = REQUESTS
+        self,
+        option: str,
+        address: str,
+        handler: "type[RequestHandler]",
+        *,
+        example_port: int,
+        limits: HttpLimits = DEFAULT_LIMITS,
     ) -> None:
-        """Serves from now on; ConfigError where it cannot. option: what asked for it, such as ``--page``."""
-        self.host, port = parse_address(address, option)
-        self._room = BoundedSemaphore(requests)
-        self._until: dict[socket.socket, float] = {}  # monotonic
+        """Bind and serve; ConfigError for an address that cannot be used.
+
+        option: the option that asked for the server, such as ``--page``.
+        example_port: what the message about a wrong address proposes.
+        """
+        self.host, port = parse_address(address, option, example_port)
+        self.limits = limits
+        self._free_requests = BoundedSemaphore(limits.max_requests)
+        self._deadlines: dict[socket.socket, float] = {}  # monotonic, s
         try:
-            place: Any
-            self.address_family, *_, place = socket.getaddrinfo(
-                self.host, port, type=socket.SOCK_STREAM
-            )[0]
-            super().__init__(place, handler)
+            socket_address = self._resolve(port)
+            super().__init__(socket_address, handler)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(
                 f"{option} {address}: cannot listen there ({reason}); choose another address"
             ) from None
-        self.port: int = self.server_address[1]  # which port 0 became
-        if not ip_address(str(place[0]).partition("%")[0]).is_loopback:
-            click.echo(
-                f"edgeae: {option} {address} can be read by all who reach this computer", err=True
-            )
+        self.port: int = self.server_address[1]  # the one that was chosen, if 0 was asked for
+        if not ip_address(str(socket_address[0]).partition("%")[0]).is_loopback:
+            message = f"edgeae: everybody who reaches this computer can read {option} {address}"
+            click.echo(message, err=True)
         Thread(target=self.serve_forever, name=option.strip("-"), daemon=True).start()
 
+    def _resolve(self, port: int) -> Any:
+        """The socket address of the host, and set its family. Its type depends on the family."""
+        first = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
+        self.address_family = first[0]
+        return first[4]
+
     def close(self) -> None:
-        """Take no further request; those that are being answered end with the process."""
+        """Accept no further request; the requests that are being answered end with the process."""
         self.shutdown()
         self.server_close()
 
     def allow(self, request: socket.socket, seconds: float) -> None:
         """Give a request so many seconds from now on."""
-        self._until[request] = time.monotonic() + seconds
+        self._deadlines[request] = time.monotonic() + seconds
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._room.acquire(blocking=False):
+        """Start the thread of a request, or close the request if too many are being answered."""
+        if not self._free_requests.acquire(blocking=False):
             self.close_request(request)
             return
-        self.allow(request, SECONDS)
+        self.allow(request, self.limits.request_seconds)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """In the request's thread, at its end."""
+        """Runs at the end of a request, in its thread."""
         super().shutdown_request(request)
-        self._until.pop(request, None)
-        self._room.release()
+        self._deadlines.pop(request, None)
+        self._free_requests.release()
 
     def service_actions(self) -> None:
-        """Twice a second: end the requests that take too long, and with them the wait of their threads."""
-        for request, until in list(self._until.items()):
-            if time.monotonic() > until:
+        """Runs twice a second: end the requests beyond their deadline, and so their threads."""
+        for request, deadline in list(self._deadlines.items()):
+            if time.monotonic() > deadline:
                 try:
                     request.shutdown(socket.SHUT_RDWR)
                 except OSError:  # it has ended by itself
-                    self._until.pop(request, None)
+                    self._deadlines.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to tell."""
+        """Ignore a client that went away; print any other error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-class Handler(BaseHTTPRequestHandler):
-    """A request, of which nothing is logged."""
+class RequestHandler(BaseHTTPRequestHandler):
+    """One request. Nothing about it is logged."""
 
-    timeout = SECONDS  # of one read or write
+    server: HttpServer
+
+    def setup(self) -> None:
+        self.timeout = self.server.limits.request_seconds  # of one read or write
+        super().setup()
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        self.get(path, query)
+        self.respond(path, query)
 
-    def get(self, path: str, query: str) -> None:
-        """Answer what was asked for."""
+    def respond(self, path: str, query: str) -> None:
+        """Answer a GET request."""
         raise NotImplementedError
 
-    def answer(self, content_type: str, body: bytes | BinaryIO) -> None:
-        """The whole answer, of a file piece by piece; to HEAD without its body."""
-        length = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
+    def send_body(self, content_type: str, body: bytes | BinaryIO) -> None:
+        """Send status 200, the headers and the body; no body in answer to HEAD.
+
+        A file is read and sent piece by piece.
+        """
+        size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
         self.send_response(200)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
+        self.send_header("Content-Length", str(size))
         self.end_headers()
         if self.command != "HEAD":
-            for piece in (
-                [body] if isinstance(body, bytes) else iter(partial(body.read, PIECE), b"")
-            ):
+            for piece in _pieces(body):
                 self.wfile.write(piece)
 
     def version_string(self) -> str:
         return "edgeae"
 
-    def log_message(self, *arguments: Any) -> None:
-        """A request every few seconds is nothing to tell."""
+    def log_message(self, *arguments: object) -> None:
+        """Log nothing: a request every few seconds is no news."""
+
+
+def _pieces(body: bytes | BinaryIO) -> Iterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    yield from iter(partial(body.read, PIECE_BYTES), b"")

@@ -1,12 +1,12 @@
-"""`--page 127.0.0.1:8321`: a page to look at while it listens, in any browser, of a phone too.
+"""`--page 127.0.0.1:8321`: a live page for any browser, on a computer or a phone.
 
     GET /                       the page, one file
-    GET /events?source=0        what it shows, as server-sent events: first the past, then what is new, once a second
-    GET /clip?source=0&event=1  what an event sounded like, if --clips keeps it
+    GET /events?source=0        server-sent events: first the past, then the news, once a second
+    GET /clip?source=0&event=1  the sound of an event, if --clips keeps it
 
-It only reads: there is nothing else to ask for, and nothing that a client sends reaches the listening. Other web pages
-cannot read it: they are of another origin, and one that has its own name point here (DNS rebinding) is found by the
-name it asks for. Nobody is asked for a password, so by default only this computer is served.
+The server only reads. Nothing that a client sends reaches the live loop. Pages of another origin
+cannot read it; a page whose own name points to this computer (DNS rebinding) is recognised by the
+name that it asks for. There is no password, so by default only this computer is served.
 """
 
 import base64
@@ -15,6 +15,7 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,35 +24,57 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from ..http_server import REQUESTS, Handler, Server
+from ..http_server import HttpLimits, HttpServer, RequestHandler
 from .history import History, Viewer
 
-VIEWERS = 8  # at once
-PATIENCE = 20.0  # seconds until a viewer that takes nothing is given up
-BUFFER = 1 << 16  # bytes that wait for a slow one, at most
-CLIP_SECONDS = 120.0  # for a clip
+EXAMPLE_PORT = 8321
+MAX_QUERY_CHARACTERS = 100
 
 
-class PageServer(Server):
-    """Serves from the moment it is made; ConfigError where it cannot."""
+@dataclass(frozen=True)
+class PageLimits:
+    """What viewers may use."""
 
-    def __init__(self, address: str, history: History, every: float = 1.0) -> None:
-        """every: seconds between two looks at the history."""
-        self.history, self.every = history, every
+    max_viewers: int = 8  # at once
+    viewer_seconds: float = 20.0  # after which a viewer that reads nothing is disconnected
+    viewer_buffer_bytes: int = 1 << 16  # that wait for a slow viewer, at most
+    clip_seconds: float = 120.0  # to send one clip
+
+
+DEFAULT_LIMITS = PageLimits()
+
+
+class PageServer(HttpServer):
+    """Serves the page from its construction on; ConfigError for an address that cannot be used."""
+
+    def __init__(
+        self,
+        address: str,
+        history: History,
+        news_seconds: float = 1.0,
+        limits: PageLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """news_seconds: between two messages to a viewer."""
+        self.history = history
+        self.news_seconds = news_seconds
+        self.page_limits = limits
         self.page = files(__package__).joinpath("page.html").read_bytes()
-        self.policy = policy(self.page.decode())
-        self.viewers, self.closing = BoundedSemaphore(VIEWERS), Event()
-        super().__init__("--page", address, _Handler, VIEWERS + REQUESTS)
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        click.echo(f"edgeae: live page at http://{shown}:{self.port}/", err=True)
+        self.policy = security_policy(self.page.decode())
+        self.free_viewers = BoundedSemaphore(limits.max_viewers)
+        self.closing = Event()
+        http_limits = HttpLimits(max_requests=limits.max_viewers + HttpLimits.max_requests)
+        super().__init__("--page", address, _Handler, example_port=EXAMPLE_PORT, limits=http_limits)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        click.echo(f"edgeae: live page at http://{host}:{self.port}/", err=True)
 
     def close(self) -> None:
+        """Accept no further request, and send each viewer the last news."""
         self.closing.set()
         super().close()
 
 
-def policy(page: str) -> str:
-    """The Content-Security-Policy that lets the page do what it does and nothing else."""
+def security_policy(page: str) -> str:
+    """The Content-Security-Policy that allows the page's own script and style, and nothing else."""
     sources = {
         "default-src": "'none'",
         "connect-src": "'self'",
@@ -66,12 +89,15 @@ def policy(page: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in sources.items())
 
 
-def is_ours(host: str, given: str) -> bool:
-    """Whether a Host header names this computer in a way that no foreign name server can: an address, a name of this
-    computer or of the local network, or what the user ``given`` as --page."""
+def is_own_name(host: str, page_host: str) -> bool:
+    """Whether a Host header names this computer in a way that no foreign name server can.
+
+    That is an address, a name of this computer or of the local network, or ``page_host``, which
+    the user gave as --page. ValueError for a header that cannot be read.
+    """
     name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    own = {"localhost", socket.gethostname().lower(), given.lower()}
-    if name in own or name.endswith((".local", ".localhost")):
+    own_names = {"localhost", socket.gethostname().lower(), page_host.lower()}
+    if name in own_names or name.endswith((".local", ".localhost")):
         return True
     try:
         return bool(ip_address(name))
@@ -79,20 +105,16 @@ def is_ours(host: str, given: str) -> bool:
         return False
 
 
-class _Handler(Handler):
+class _Handler(RequestHandler):
     server: PageServer
 
-    def get(self, path: str, query: str) -> None:
-        try:
-            ours = is_ours(self.headers.get("Host", ""), self.server.host)
-        except ValueError:
-            ours = False
+    def respond(self, path: str, query: str) -> None:
         answers: dict[str, Callable[..., None]] = {
-            "/": self._page,
-            "/events": self._events,
-            "/clip": self._clip,
+            "/": self._send_page,
+            "/events": self._send_events,
+            "/clip": self._send_clip,
         }
-        if not ours:
+        if not self._asks_for_this_computer():
             self.send_error(403, "ask by address, by localhost or by the name of this computer")
         elif path not in answers:
             self.send_error(404)
@@ -100,62 +122,72 @@ class _Handler(Handler):
             answers[path](**_numbers(query))
 
     def end_headers(self) -> None:
-        for name, value in {
-            "Content-Security-Policy": self.server.policy,
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }.items():
-            self.send_header(name, value)
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
-    def _page(self, **_: int) -> None:
-        self.answer("text/html; charset=utf-8", self.server.page)
+    def _asks_for_this_computer(self) -> bool:
+        try:
+            return is_own_name(self.headers.get("Host", ""), self.server.host)
+        except ValueError:
+            return False
 
-    def _events(self, source: int = 0, **_: int) -> None:
-        if not self.server.viewers.acquire(blocking=False):
-            self.send_error(503, f"{VIEWERS} viewers are here already")
+    def _send_page(self, **_: int) -> None:
+        self.send_body("text/html; charset=utf-8", self.server.page)
+
+    def _send_events(self, source: int = 0, **_: int) -> None:
+        limits = self.server.page_limits
+        if not self.server.free_viewers.acquire(blocking=False):
+            self.send_error(503, f"{limits.max_viewers} viewers are connected already")
             return
         try:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-            self.connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * PATIENCE)
-            )
+            self._limit_unread(limits)
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             self._stream(Viewer(self.server.history, source))
         finally:
-            self.server.viewers.release()
+            self.server.free_viewers.release()
+
+    def _limit_unread(self, limits: PageLimits) -> None:
+        """Limit what the kernel keeps for a viewer that reads nothing, and for how long."""
+        milliseconds = round(1000 * limits.viewer_seconds)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.viewer_buffer_bytes)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _stream(self, viewer: Viewer) -> None:
-        """Until the server closes, or the viewer is gone or takes nothing: OSError."""
+        """Send news until the server closes; OSError if the viewer is gone or reads nothing."""
+        server = self.server
         closing = False
         while True:
-            self.server.allow(self.connection, PATIENCE + self.server.every)
+            server.allow(self.connection, server.page_limits.viewer_seconds + server.news_seconds)
             news = json.dumps(viewer.news(), separators=(",", ":"))
             self.wfile.write(f"data: {news}\n\n".encode(errors="replace"))
-            if closing:  # the end itself was news
+            if closing:  # the news of the end are sent
                 return
-            closing = self.server.closing.wait(self.server.every)
+            closing = server.closing.wait(server.news_seconds)
 
-    def _clip(self, source: int = -1, event: int = -1) -> None:
+    def _send_clip(self, source: int = -1, event: int = -1) -> None:
         path = self.server.history.clip(source, event)
         if path is None or not Path(path).is_file():
             self.send_error(404, "not kept, or not complete yet")
             return
-        self.server.allow(self.connection, CLIP_SECONDS)
-        self.connection.settimeout(CLIP_SECONDS)
+        seconds = self.server.page_limits.clip_seconds
+        self.server.allow(self.connection, seconds)
+        self.connection.settimeout(seconds)
         with Path(path).open("rb") as file:
-            self.answer("audio/flac", file)
+            self.send_body("audio/flac", file)
 
 
 def _numbers(query: str) -> dict[str, int]:
-    """The numbers of a query that the page asks with; anything else in it counts for nothing."""
-    given = {
-        name: values[0]
-        for name, values in parse_qs(query[:100]).items()
-        if name in ("source", "event")
-    }
-    return {name: int(value) for name, value in given.items() if re.fullmatch(r"\d{1,6}", value)}
+    """The numbers ``source`` and ``event`` of a query; anything else in it is ignored."""
+    parameters = parse_qs(query[:MAX_QUERY_CHARACTERS])
+    numbers = {}
+    for name in ("source", "event"):
+        value = parameters.get(name, [""])[0]
+        if re.fullmatch(r"\d{1,6}", value):
+            numbers[name] = int(value)
+    return numbers

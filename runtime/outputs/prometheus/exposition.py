@@ -1,13 +1,14 @@
-"""Prometheus' text format 0.0.4: families of samples as lines.
+"""Prometheus' text format 0.0.4: metric families and their samples as lines.
 
     # HELP edgeae_score Distance from normal of the last window, a natural logarithm.
     # TYPE edgeae_score gauge
     edgeae_score{source="hw:1",machine="pump-3"} 0.412
 
-A family is described once, and its samples stand together.
+The format is specified in Prometheus' documentation, "Exposition formats: Text-based format": each
+family is described once, and its samples stand together.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass
 class Family:
-    """The samples of one name. A sample without a value is none."""
+    """A metric family: the samples of one name."""
 
     name: str
     kind: Literal["gauge", "counter"]
@@ -25,23 +26,18 @@ class Family:
     samples: list[tuple[Mapping[str, str], float]] = field(default_factory=list)
 
     def add(self, labels: Mapping[str, str], value: float | None) -> None:
+        """Add a sample; without a value there is none."""
         if value is not None:
             self.samples.append((labels, float(value)))
 
-    def lines(self) -> Iterable[str]:
-        """Nothing for a family without samples."""
-        if self.samples:
-            yield f"# HELP {self.name} {self.help}"
-            yield f"# TYPE {self.name} {self.kind}"
+    def lines(self) -> Iterator[str]:
+        """The lines of the family; none for a family without samples."""
+        if not self.samples:
+            return
+        yield f"# HELP {self.name} {self.help}"
+        yield f"# TYPE {self.name} {self.kind}"
         for labels, value in self.samples:
-            inside = ",".join(
-                f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items()
-            )
-            yield (
-                f"{self.name}{{{inside}}} {_number(value)}"
-                if inside
-                else f"{self.name} {_number(value)}"
-            )
+            yield f"{self.name}{_label_set(labels)} {_number(value)}"
 
 
 def render(families: Iterable[Family]) -> str:
@@ -49,6 +45,13 @@ def render(families: Iterable[Family]) -> str:
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
 
+def _label_set(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    pairs = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels.items())
+    return f"{{{','.join(pairs)}}}"
+
+
 def _number(value: float) -> str:
-    """Python's `nan` and `inf` are read as well; whole numbers need no point."""
+    """A whole number without a point; Prometheus reads Python's `nan` and `inf`, too."""
     return str(int(value)) if value.is_integer() else repr(value)

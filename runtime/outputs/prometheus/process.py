@@ -1,4 +1,4 @@
-"""What this process costs, under the names that Prometheus' client libraries have given it."""
+"""The resources of this process, under the names of Prometheus' own client libraries."""
 
 import os
 import time
@@ -9,29 +9,36 @@ from .exposition import Family
 PROC = Path("/proc")
 
 
-def process_families() -> list[Family]:
-    """Read now, from Linux's /proc."""
-    resident = Family("process_resident_memory_bytes", "gauge", "Resident memory, bytes.")
-    resident.add({}, _resident())
+def process_families(proc: Path = PROC) -> list[Family]:
+    """Memory, CPU time, open files and start of this process.
+
+    proc: where Linux's proc(5) is mounted.
+    """
+    memory = Family("process_resident_memory_bytes", "gauge", "Resident memory, bytes.")
+    memory.add({}, _resident_bytes(proc))
     cpu = Family("process_cpu_seconds_total", "counter", "User and system time, seconds.")
     cpu.add({}, time.process_time())
     descriptors = Family("process_open_fds", "gauge", "Open file descriptors.")
-    descriptors.add({}, sum(1 for _ in (PROC / "self/fd").iterdir()))
+    descriptors.add({}, sum(1 for _ in (proc / "self/fd").iterdir()))
     start = Family(
         "process_start_time_seconds", "gauge", "Start of the process, seconds since 1970."
     )
-    start.add({}, _start())
-    return [resident, cpu, descriptors, start]
+    start.add({}, _start_time(proc))
+    return [memory, cpu, descriptors, start]
 
 
-def _resident() -> float:
-    return int((PROC / "self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _resident_bytes(proc: Path) -> float:
+    pages = int((proc / "self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _start() -> float:
-    """Ticks since boot, after the name of the process, which may hold anything but the last `)`."""
-    ticks = int((PROC / "self/stat").read_text().rpartition(")")[2].split()[19])
-    boot = next(
-        line for line in (PROC / "stat").read_text().splitlines() if line.startswith("btime ")
-    )
-    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+def _start_time(proc: Path) -> float:
+    """Start of this process, seconds since 1970.
+
+    /proc/self/stat holds it in ticks since boot, as the 20th field after the name of the process.
+    The name may hold anything, so the last `)` ends it.
+    """
+    fields = (proc / "self/stat").read_text().rpartition(")")[2].split()
+    lines = (proc / "stat").read_text().splitlines()
+    boot = next(line for line in lines if line.startswith("btime "))
+    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")

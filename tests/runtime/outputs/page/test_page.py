@@ -35,7 +35,7 @@ def history() -> History:
 
 @pytest.fixture
 def server(history: History) -> Iterator[PageServer]:
-    made = PageServer("127.0.0.1:0", history, every=0.05)
+    made = PageServer("127.0.0.1:0", history, news_seconds=0.05)
     yield made
     made.close()
 
@@ -182,7 +182,7 @@ def test_names_and_sentences_are_text(show: Show) -> None:
         history.deliver(line)
     history.deliver(score(1.5, HOSTILE, HOSTILE))
     history.deliver(event("start", HOSTILE, HOSTILE, sentence=HOSTILE))
-    server = PageServer("127.0.0.1:0", history, every=0.05)
+    server = PageServer("127.0.0.1:0", history, news_seconds=0.05)
     page = show(server.port)
     wait(page, "#verdict", HOSTILE)
     wait(page, "#events", HOSTILE)
@@ -192,7 +192,7 @@ def test_names_and_sentences_are_text(show: Show) -> None:
 
 
 def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> None:
-    first = PageServer("127.0.0.1:0", history, every=0.05)
+    first = PageServer("127.0.0.1:0", history, news_seconds=0.05)
     page = show(first.port)
     wait(page, "#verdict", "Normal")
     first.close()
@@ -201,7 +201,7 @@ def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> N
     again = History()
     for line in (about(), status("listening"), score(3.25)):
         again.deliver(line)
-    second = PageServer(f"127.0.0.1:{first.port}", again, every=0.05)
+    second = PageServer(f"127.0.0.1:{first.port}", again, news_seconds=0.05)
     wait(page, "#numbers", "score 3.25")
     assert page.inner_text("#link") == "live"
     second.close()

@@ -15,9 +15,8 @@ import pytest
 from page_lines import about, bands, event, score, status
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.page import server as page_server
 from edgeae.runtime.outputs.page.history import History
-from edgeae.runtime.outputs.page.server import VIEWERS, PageServer, is_ours
+from edgeae.runtime.outputs.page.server import DEFAULT_LIMITS, PageLimits, PageServer, is_own_name
 
 Serve = Callable[..., PageServer]
 Answer = tuple[int, http.client.HTTPMessage, bytes]
@@ -28,10 +27,14 @@ def serve() -> Iterator[Serve]:
     servers: list[PageServer] = []
 
     def make(
-        address: str = "127.0.0.1:0", history: History | None = None, every: float = 0.05
+        address: str = "127.0.0.1:0",
+        history: History | None = None,
+        news_seconds: float = 0.05,
+        limits: PageLimits = DEFAULT_LIMITS,
     ) -> PageServer:
-        servers.append(PageServer(address, history or History(), every))
-        return servers[-1]
+        server = PageServer(address, history or History(), news_seconds, limits)
+        servers.append(server)
+        return server
 
     yield make
     for server in servers:
@@ -105,7 +108,7 @@ def test_nothing_can_be_done_but_read(serve: Serve, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "ours"),
+    ("host", "is_own"),
     [
         ("127.0.0.1:8321", True),
         ("localhost", True),
@@ -122,8 +125,8 @@ def test_nothing_can_be_done_but_read(serve: Serve, method: str) -> None:
         ("", False),
     ],
 )
-def test_only_names_that_no_foreign_name_server_gives_are_answered(host: str, ours: bool) -> None:
-    assert is_ours(host, "monitor.example") is ours
+def test_only_names_that_no_foreign_name_server_gives_are_answered(host: str, is_own: bool) -> None:
+    assert is_own_name(host, "monitor.example") is is_own
 
 
 @pytest.mark.parametrize("path", ["/", "/events", "/clip?source=0&event=1"])
@@ -150,7 +153,7 @@ def test_a_second_costs_a_viewer_less_than_a_kilobyte(serve: Serve) -> None:
     history = History()
     heard, residual = bytes(range(128)), bytes(range(128, 256))
     history.deliver(about())
-    connection, response = watch(serve(history=history, every=0.2).port)
+    connection, response = watch(serve(history=history, news_seconds=0.2).port)
     news(response)
     history.deliver({**bands(90), "heard": heard, "residual": residual})
     history.deliver(score(-1.2345))
@@ -188,7 +191,7 @@ def test_the_sound_of_an_event_is_given_once_it_is_there(serve: Serve, tmp_path:
 
 def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: Serve) -> None:
     port = serve().port
-    viewers = [watch(port) for _ in range(VIEWERS)]
+    viewers = [watch(port) for _ in range(DEFAULT_LIMITS.max_viewers)]
     for _, response in viewers:
         news(response)
     assert ask(port, "/events")[0] == 503
@@ -205,27 +208,25 @@ def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: 
         connection.close()
 
 
-def test_a_viewer_that_takes_nothing_is_given_up(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page_server, "PATIENCE", 0.5)
+def test_a_viewer_that_reads_nothing_is_disconnected(serve: Serve) -> None:
     history = History()
-    server = serve(history=history, every=0.001)
+    limits = PageLimits(viewer_seconds=0.5)
+    server = serve(history=history, news_seconds=0.001, limits=limits)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", server.port))
         client.send(b"GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
         deadline = time.monotonic() + 60
-        while server.viewers._value == VIEWERS:  # until it is served
+        while server.free_viewers._value == limits.max_viewers:  # until it is served
             time.sleep(0.01)
-        while server.viewers._value < VIEWERS:  # until it is given up
+        while server.free_viewers._value < limits.max_viewers:  # until it is given up
             assert time.monotonic() < deadline
             history.deliver(event("start", sentence="x" * 1000))
             time.sleep(0.01)
 
 
 def test_a_viewer_is_let_go_when_the_server_closes(serve: Serve) -> None:
-    server = serve(every=60)
+    server = serve(news_seconds=60)
     connection, response = watch(server.port)
     news(response)
     server.closing.set()
@@ -250,4 +251,6 @@ def test_the_address_is_told_and_one_that_others_reach_is_warned_of(
     port = serve("[::1]:0").port
     assert capsys.readouterr().err == f"edgeae: live page at http://[::1]:{port}/\n"
     serve("0.0.0.0:0")
-    assert "--page 0.0.0.0:0 can be read by all who reach this computer" in capsys.readouterr().err
+    assert (
+        "everybody who reaches this computer can read --page 0.0.0.0:0" in capsys.readouterr().err
+    )

@@ -1,0 +1,203 @@
+"""The server against clients that are right, wrong, slow and mute."""
+
+import http.client
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.outputs.http_server import (
+    DEFAULT_LIMITS,
+    PIECE_BYTES,
+    HttpLimits,
+    HttpServer,
+    RequestHandler,
+    parse_address,
+)
+
+Serve = Callable[..., HttpServer]
+
+
+class Greeting(RequestHandler):
+    """Answers its path and query, or the file that the query names."""
+
+    def respond(self, path: str, query: str) -> None:
+        if path == "/missing":
+            self.send_error(404)
+        elif path == "/file":
+            with Path(query).open("rb") as file:
+                self.send_body("application/octet-stream", file)
+        elif path == "/broken":
+            raise ZeroDivisionError("a defect of the handler")
+        else:
+            self.send_body("text/plain", f"{path} {query}".encode())
+
+    do_HEAD = RequestHandler.do_GET  # noqa: N815
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[HttpServer] = []
+
+    def make(address: str = "127.0.0.1:0", limits: HttpLimits = DEFAULT_LIMITS) -> HttpServer:
+        server = HttpServer("--greet", address, Greeting, example_port=9464, limits=limits)
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def ask(
+    port: int, path: str = "/hello", method: str = "GET", host: str = "127.0.0.1"
+) -> tuple[int, bytes]:
+    """(status, body)."""
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    connection.request(method, path)
+    response = connection.getresponse()
+    answer = response.status, response.read()
+    connection.close()
+    return answer
+
+
+def test_a_handler_gets_path_and_query(serve: Serve) -> None:
+    assert ask(serve().port, "/hello?name=x") == (200, b"/hello name=x")
+
+
+def test_head_gives_no_body(serve: Serve) -> None:
+    assert ask(serve().port, method="HEAD") == (200, b"")
+
+
+def test_other_methods_are_refused(serve: Serve) -> None:
+    assert ask(serve().port, method="POST")[0] == 501
+
+
+def test_a_file_of_several_pieces_arrives_whole(serve: Serve, tmp_path: Path) -> None:
+    content = bytes(range(256)) * (PIECE_BYTES // 100)
+    (tmp_path / "file").write_bytes(content)
+    assert ask(serve().port, f"/file?{tmp_path / 'file'}") == (200, content)
+
+
+def test_nothing_is_logged(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    server = serve()
+    ask(server.port)
+    ask(server.port, "/missing")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.send(b"GET /hel")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.send(b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+        client.recv(1000)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_defect_of_a_handler_is_printed_and_ends_its_request_only(
+    serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = serve()
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(server.port, "/broken")
+    assert ask(server.port)[0] == 200
+    assert "a defect of the handler" in capfd.readouterr().err
+
+
+def test_requests_at_once_are_all_answered(serve: Serve) -> None:
+    server = serve()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, [server.port] * 40))
+    assert [status for status, _ in answers] == [200] * 40
+
+
+def test_ipv6(serve: Serve) -> None:
+    assert ask(serve("[::1]:0").port, host="::1")[0] == 200
+
+
+def test_mute_and_trickling_clients_are_disconnected_and_delay_nobody(serve: Serve) -> None:
+    server = serve(limits=HttpLimits(request_seconds=1.0))
+    with socket.create_connection(("127.0.0.1", server.port)) as mute:
+        assert ask(server.port)[0] == 200, "beside a client that says nothing"
+        mute.settimeout(30)
+        assert mute.recv(1) == b"", "it is cut off"
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        deadline = time.monotonic() + 30
+        with pytest.raises(OSError, match=r"[Bb]roken pipe|reset"):
+            while time.monotonic() < deadline:
+                slow.send(b"x")  # each byte in time, the request never
+                time.sleep(0.05)
+    assert ask(server.port)[0] == 200
+
+
+def test_a_request_can_be_allowed_more_time(serve: Serve) -> None:
+    server = serve()
+    first, second = socket.socketpair()
+    with first, second:
+        server.allow(first, 30.0)
+        server.service_actions()
+        first.send(b"open")
+        assert second.recv(4) == b"open"
+        server.allow(first, -1.0)
+        server.service_actions()
+        assert second.recv(4) == b""
+
+
+def test_more_requests_than_the_limit_are_turned_away(serve: Serve) -> None:
+    limits = HttpLimits(request_seconds=2.0)
+    server = serve(limits=limits)
+    address = ("127.0.0.1", server.port)
+    mute = [socket.create_connection(address) for _ in range(limits.max_requests)]
+    with socket.create_connection(address) as one_more:
+        one_more.settimeout(30)
+        assert one_more.recv(1) == b""
+    for client in mute:
+        client.settimeout(30)
+        assert client.recv(1) == b""
+        client.close()
+    assert ask(server.port)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("9464", ("127.0.0.1", 9464)),
+        ("localhost:9464", ("localhost", 9464)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("[::1]:9464", ("::1", 9464)),
+    ],
+)
+def test_an_address_has_a_port_and_perhaps_a_host(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text, "--greet", 9464) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":9464", "*:9464", "127.0.0.1", "99999", "::1:9464", "a b:1", "http://x:1", "-1"]
+)
+def test_another_text_is_refused_with_an_example(serve: Serve, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--greet .*such as 127\.0\.0\.1:9464"):
+        serve(text)
+
+
+def test_a_port_in_use_is_refused(serve: Serve) -> None:
+    with pytest.raises(ConfigError, match=r"^--greet \d+: cannot listen there .*in use"):
+        serve(str(serve().port))
+
+
+def test_only_an_address_that_others_reach_gives_a_warning(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve("localhost:0")
+    serve("[::1]:0")
+    assert capsys.readouterr().err == ""
+    serve("0.0.0.0:0")
+    warning = "edgeae: everybody who reaches this computer can read --greet 0.0.0.0:0\n"
+    assert capsys.readouterr().err == warning
+
+
+def test_a_closed_server_accepts_nothing(serve: Serve) -> None:
+    server = HttpServer("--greet", "127.0.0.1:0", Greeting, example_port=9464)
+    server.close()
+    with pytest.raises(ConnectionRefusedError):
+        ask(server.port)
