@@ -11,13 +11,13 @@ import click
 
 from ..errors import ConfigError
 from ..system.progress import draws_over
+from ..system.watchdog import ServiceManager
 from .clips.ring import Recorder
 from .lines import PROGRAM, status_line
 from .outbox import CLOSING, Line, Outbox, Sink
 from .publisher import LinePublisher
 from .stdout import Screen
 from .terminal import Terminal
-from .watchdog import Notify
 
 if TYPE_CHECKING:
     from ..scoring.detector import Detector
@@ -148,7 +148,7 @@ class Outputs:
             raise ConfigError(
                 "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
             )
-        self.notify = Notify()
+        self.notify = ServiceManager()
         self._live, self._closers = live, list[Callable[[], None]]()
         self._clips: Path | None = options["clips"]
         screen = _screen(as_json=as_json, live=live)

@@ -1,6 +1,6 @@
 """`--metrics 127.0.0.1:9464`: the metrics over HTTP, for Prometheus to scrape.
 
-A module of its own: only an endpoint needs http.server, 7 MiB of memory that `--metrics-file` saves.
+A module of its own, because http.server takes 7 MiB of memory and `--metrics-file` works without.
 """
 
 from ..http_server import DEFAULT_LIMITS, HttpLimits, HttpServer, RequestHandler

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person reads on it, in both themes, on a phone, and when the server goes away."""
+"""The page in a real browser: in both themes, on a phone, and when the server goes away."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from edgeae.runtime.outputs.page.history import History
 from edgeae.runtime.outputs.page.server import PageServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 Show = Callable[..., "Page"]
@@ -42,30 +42,34 @@ def server(history: History) -> Iterator[PageServer]:
 
 @pytest.fixture
 def show(browser: "Browser") -> "Iterator[Show]":
-    """``show(port, theme="light", width=1000)``: the page, whose console has to stay empty but for lost connections."""
-    said: list[str] = []
+    """``show(port, theme="light", width=1000)``: the page in a browser.
+
+    Its console stays empty, but for lost connections, and it asks no other server.
+    """
+    messages: list[str] = []
     contexts = []
 
     def open_(port: int, theme: Any = "light", width: int = 1000) -> "Page":
         context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 844})
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: request.url.startswith((f"http://127.0.0.1:{port}/", "blob:", "data:")) or
-                said.append(request.url))  # fmt: skip
+
+        def check_request(request: "Request") -> None:
+            if not request.url.startswith((f"http://127.0.0.1:{port}/", "blob:", "data:")):
+                messages.append(request.url)
+
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", check_request)
         page.goto(f"http://127.0.0.1:{port}/")
         return page
 
     yield open_
     for context in contexts:
         context.close()
-    ours = (
-        "Failed to load resource",
-        "ERR_",
-        "getImageData",
-    )  # servers that a test ends, and pictures that it reads
-    assert [text for text in said if not any(known in text for known in ours)] == []
+    # Servers that a test ends, and canvases that it reads.
+    expected = ("Failed to load resource", "ERR_", "getImageData")
+    assert [text for text in messages if not any(part in text for part in expected)] == []
 
 
 def wait(page: "Page", selector: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The endpoint that Prometheus scrapes. What clients can do to it: tests/runtime/outputs/test_http_server.py."""
+"""The endpoint that Prometheus scrapes; test_http_server.py has what clients can do to a server."""
 
 import http.client
 from collections.abc import Callable, Iterator

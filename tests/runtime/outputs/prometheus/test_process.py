@@ -5,15 +5,12 @@ import resource
 import time
 from pathlib import Path
 
-import pytest
-
-from edgeae.runtime.outputs.prometheus import process
-from edgeae.runtime.outputs.prometheus.process import process_families
+from edgeae.runtime.outputs.prometheus.process import PROC, process_families
 
 
-def value(name: str) -> float:
+def value(name: str, proc: Path = PROC) -> float:
     """The one sample of a family."""
-    (family,) = [family for family in process_families() if family.name == name]
+    (family,) = [family for family in process_families(proc) if family.name == name]
     ((labels, number),) = family.samples
     assert labels == {}
     return number
@@ -38,7 +35,9 @@ def test_an_open_file_is_counted() -> None:
         assert value("process_open_fds") == before + 1
 
 
-def test_the_start_is_that_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_is_counted_from_the_boot_whatever_the_name_of_the_process(
+    tmp_path: Path,
+) -> None:
     ticks = 5 * os.sysconf("SC_CLK_TCK")
     (tmp_path / "self").mkdir()
     (tmp_path / "self/fd").mkdir()
@@ -46,6 +45,5 @@ def test_the_start_is_that_of_this_process(tmp_path: Path, monkeypatch: pytest.M
     fields = ["S", *(["0"] * 18), str(ticks), "0"]
     (tmp_path / "self/stat").write_text(f"7 (a) b) {' '.join(fields)}")
     (tmp_path / "stat").write_text("cpu 1 2\nbtime 1700000000\n")
-    monkeypatch.setattr(process, "PROC", tmp_path)
-    assert value("process_start_time_seconds") == 1_700_000_005
-    assert value("process_resident_memory_bytes") == 3 * os.sysconf("SC_PAGE_SIZE")
+    assert value("process_start_time_seconds", tmp_path) == 1_700_000_005
+    assert value("process_resident_memory_bytes", tmp_path) == 3 * os.sysconf("SC_PAGE_SIZE")
