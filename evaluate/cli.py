@@ -43,7 +43,7 @@ DEFAULT_DATA = "data"
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
-    help="Number of processes that score recordings.  [default: one for few recordings, else one a core]",
+    help="Number of processes that score recordings.  [default: one, or one a core for many]",
 )
 @click.option(
     "--against",
@@ -64,11 +64,12 @@ def evaluate(
 ) -> None:
     """AUC and pAUC of each machine of DATA (default: data), and of a baseline without a network.
 
-    Also evaluates the threshold: false alarms, detected faults, and the delay until the alarm. Each metric
-    has its 95 % interval where there are enough recordings. MODEL is an artifact, a run folder or a checkpoint
-    (.ckpt). Writes anomaly_scores.csv, test_results.csv and report.html: curves, the worst misses and false
-    alarms as pictures and sound, and what to do next, in one file. After an interruption, repeat the command to
-    continue: the folder of the results keeps what is already computed.
+    Also evaluates the threshold: false alarms, detected faults, and the delay until the alarm. Each
+    metric has its 95 % interval where there are enough recordings. MODEL is an artifact, a run
+    folder or a checkpoint (.ckpt). Writes anomaly_scores.csv, test_results.csv and report.html:
+    curves, the worst misses and false alarms as pictures and sound, and what to do next, in one
+    file. After an interruption, repeat the command to continue: the folder of the results keeps
+    what is already computed.
 
     \b
     edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
@@ -142,5 +143,5 @@ def _check_same_machine(
     if detector.machine != other_detector.machine:
         raise ConfigError(
             f"{other} is calibrated to {other_detector.machine or 'no machine'}, {model} to "
-            f"{detector.machine or 'none'}; to compare them, add --calibration-clips 5, which calibrates both"
+            f"{detector.machine or 'none'}; to calibrate and compare both, add --calibration-clips 5"
         )

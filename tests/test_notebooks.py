@@ -52,7 +52,7 @@ def test_data_eda_tells_of_a_data_set(kernel_files, monkeypatch, tmp_path, given
         output.data["text/html"] for output in outputs if output.output_type == "display_data"
     )
     assert (
-        "Not ready to train: mend 1 point" if given else "Ready to train: 36 recordings"
+        "Not ready to train: fix 1 point" if given else "Ready to train: 36 recordings"
     ) in said
     assert ("normal_id_07_twin.wav: the same sound in train/ and test/" in said) == given
     assert all(output.name == "stdout" for output in outputs if output.output_type == "stream")

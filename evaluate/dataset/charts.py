@@ -9,7 +9,7 @@ from edgeae.runtime.features.mel import band_edges
 from edgeae.runtime.system.arrays import Float32
 
 from ..report.svg import Axis, Chart, Scale, mel_axis
-from .fingerprint import SPEC
+from .band_levels import INSPECTION_SPEC
 from .survey import GROUPS, Survey
 
 # Words and class (colour) of each group; that of training is the ink's.
@@ -77,10 +77,10 @@ def band_chart(survey: Survey, machine: str) -> str:
     chart = Chart(
         name,
         f"{machine}: bands of normal sound",
-        mel_axis(band_edges(SPEC)),
+        mel_axis(band_edges(INSPECTION_SPEC)),
         Axis.of("dB", low, high),
     )
-    bands = np.arange(SPEC.n_mels)
+    bands = np.arange(INSPECTION_SPEC.n_mels)
     for group, (least, middle, most) in found.items():
         chart.band(bands, least, most, DRAWN[group][1])
         chart.line(bands, middle, DRAWN[group][1])
@@ -105,8 +105,10 @@ def spectrograms(survey: Survey, machine: str) -> Iterator[tuple[str, str]]:
 
 def spectrogram(head: str, frames: Float32, scale: Scale) -> str:
     """frames: (n_frames, n_mels) dB."""
-    seconds = len(frames) / SPEC.frames_per_second
+    seconds = len(frames) / INSPECTION_SPEC.frames_per_second
     across = Axis.of("s", 0, seconds)
-    chart = Chart(f"Log-mel spectrogram, {head}", head, across, mel_axis(band_edges(SPEC)), **HEAT)
+    chart = Chart(
+        f"Log-mel spectrogram, {head}", head, across, mel_axis(band_edges(INSPECTION_SPEC)), **HEAT
+    )
     chart.heat(frames.T, scale)
     return chart.svg()

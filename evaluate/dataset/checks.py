@@ -1,232 +1,264 @@
-"""What to mend in a data set before training on it, the gravest first."""
+"""What to fix in a data set before training on it, the most serious first."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from statistics import median
 
-from .duplicates import Copies
-from .findings import Finding, point
-from .fingerprint import CENTRES, SPEC
-from .recording_stats import Facts
+from .band_levels import BAND_CENTRES_HZ, INSPECTION_SPEC
+from .duplicates import Duplicates
+from .findings import Finding, finding_about
+from .recording_stats import RecordingStats
 from .survey import GROUPS, SPLITS, Survey
 
-SILENT = -80.0  # dBFS
-CLIPPED = 1e-4  # share of the samples, as `calibrate` has it
-INTERRUPTED = 0.05  # share of a second, as `run` has it
-PATCH = 32  # frames, of the presets
-LEVEL = 15.0  # dB from the median of a machine's normal recordings
-SHIFTED = 0.25  # share of the bands in which the test is not where the training is
+MIN_LEVEL_DBFS = -80.0  # below, a recording is silent
+MAX_CLIPPED_SHARE = 1e-4  # of the samples, as in `calibrate`
+MAX_BAD_SHARE = 0.05  # of a second: digital zeros or stuck samples, as in `run`
+PATCH_FRAMES = 32  # of the presets
+MAX_LEVEL_DIFFERENCE_DB = 15.0  # from the median of a machine's normal recordings
+MAX_SHIFTED_SHARE = 0.25  # of the bands whose test median lies outside the training
 
-# Kind of a finding, and what is looked for.
+# Kind of a finding, and what its check looks for.
 KINDS = {
     "labels": "the same sound under two labels or machines",
     "leakage": "the same sound in train/ and test/",
     "near leakage": "nearly the same sound in train/ and test/",
-    "silence": f"below {SILENT:g} dBFS",
-    "clipping": f"more than {100 * CLIPPED:g} % of the samples at full scale, or a flat top below it",
+    "silence": f"below {MIN_LEVEL_DBFS:g} dBFS",
+    "clipping": (
+        f"more than {100 * MAX_CLIPPED_SHARE:g} % of the samples at full scale, "
+        "or a flat top below it"
+    ),
     "stuck": "samples that stand still or repeat themselves",
-    "interruptions": f"digital zeros for {100 * INTERRUPTED:g} % of a second",
+    "interruptions": f"digital zeros for {100 * MAX_BAD_SHARE:g} % of a second",
     "duration": "too short for a patch of the network",
     "sample rate": "not the rate of the others, or below 16 kHz",
     "channels": "not the number of channels of the others",
     "bandwidth": "nothing above some frequency between 0.5 and 6 kHz",
-    "level": f"normal recordings {LEVEL:g} dB from most of their machine",
+    "level": f"normal recordings {MAX_LEVEL_DIFFERENCE_DB:g} dB from most of their machine",
     "copies": "the same sound twice in train/ or in test/",
     "near copies": "nearly the same sound twice in train/ or in test/",
     "shift": "normal sound in test/ unlike that in train/",
     "absence": "machines without recordings to train on or to test with",
 }
 
+Recordings = Sequence[RecordingStats]
+
 
 def findings(survey: Survey) -> list[Finding]:
-    """All points. What cannot be used at all is in ``survey.refused``."""
-    facts = survey.recordings
-    heard = [fact for fact in facts if not _silent(fact)]
-    found = Copies.among(heard)
-    return list(
-        chain(
-            found.contradictions(), found.leaks(), _silence(facts), _clipping(heard), _stuck(heard),
-            _interrupted(heard), _short(facts), _rates(facts), _low_rates(facts), _channels(facts), _bandwidths(heard),
-            _levels(heard), found.repetitions(), _shifted(survey), _missing(survey),
-        )
-    )  # fmt: skip
+    """What all checks find, in the order of seriousness.
+
+    Files that cannot be used at all are in ``survey.refused``.
+    """
+    recordings = survey.recordings
+    audible = [recording for recording in recordings if not _is_silent(recording)]
+    duplicates = Duplicates.among(audible)
+    return [
+        *duplicates.conflicting_labels(),
+        *duplicates.leaks(),
+        *_silence(recordings),
+        *_clipping(audible),
+        *_stuck(audible),
+        *_interruptions(audible),
+        *_duration(recordings),
+        *_sample_rates(recordings),
+        *_low_sample_rates(recordings),
+        *_channels(recordings),
+        *_bandwidths(audible),
+        *_levels(audible),
+        *duplicates.repetitions(),
+        *_shifts(survey),
+        *_missing_recordings(survey),
+    ]
 
 
-def verdict(survey: Survey, points: Sequence[Finding]) -> str:
-    """The data set in one sentence."""
-    minutes = sum(fact.seconds for fact in survey.recordings) / 60
-    size = f"{_count(len(survey.recordings), 'recording')} of {_count(len(survey.machines), 'machine')}"
-    mend = [found for found in points if found.hinders]
-    if not mend and not survey.refused:
-        heard = [fact.seconds for fact in survey.recordings if fact.split == "train"]
-        learned = (
-            f"{_count(len(heard), 'recording')} ({sum(heard) / 60:.1f} minutes) of them to train on"
-        )
-        return f"Ready to train: {size}, {minutes:.1f} minutes, {learned}, and nothing to mend was found."
-    concerned = {file for found in mend for together in found.files for file in together}
-    parts = [f"{_count(len(survey.refused), 'file')} that cannot be used"] if survey.refused else []
-    parts += [f"{_count(len(mend), 'point')} in {_count(len(concerned), 'file')}"] if mend else []
-    return f"Not ready to train: mend {' and '.join(parts)}; {size}, {minutes:.1f} minutes, could be read."
+def _is_silent(recording: RecordingStats) -> bool:
+    return recording.level_dbfs is not None and recording.level_dbfs < MIN_LEVEL_DBFS
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _silent(fact: Facts) -> bool:
-    return fact.level_dbfs is not None and fact.level_dbfs < SILENT
-
-
-def _silence(facts: Sequence[Facts]) -> Iterator[Finding]:
-    what = f"silent (below {SILENT:g} dBFS)"
-    yield from point("silence", what, "remove it, and check the microphone", filter(_silent, facts))
-
-
-def _clipping(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [fact for fact in facts if (fact.clipped_share or 0) > CLIPPED]
-    most = 100 * max((fact.clipped_share or 0 for fact in found), default=0)
-    share = f"{'up to ' if len(found) > 1 else ''}{most:.2g} % of the samples are clipped"
-    yield from point("clipping", share, "lower the gain and record again", found)
-
-
-def _stuck(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [fact for fact in facts if (fact.stuck_share or 0) > INTERRUPTED]
-    what = "the samples stand still, or a short stretch repeats itself"
-    yield from point(
-        "stuck", what, "a driver or a file made this, not the machine: remove it", found
+def _silence(recordings: Recordings) -> Iterator[Finding]:
+    yield from finding_about(
+        "silence",
+        f"silent (below {MIN_LEVEL_DBFS:g} dBFS)",
+        "remove it, and check the microphone",
+        filter(_is_silent, recordings),
     )
 
 
-def _interrupted(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [fact for fact in facts if (fact.silent_share or 0) > INTERRUPTED]
-    yield from point(
+def _clipping(recordings: Recordings) -> Iterator[Finding]:
+    clipped = [
+        recording for recording in recordings if (recording.clipped_share or 0) > MAX_CLIPPED_SHARE
+    ]
+    highest = 100 * max((recording.clipped_share or 0 for recording in clipped), default=0)
+    up_to = "up to " if len(clipped) > 1 else ""
+    yield from finding_about(
+        "clipping",
+        f"{up_to}{highest:.2g} % of the samples are clipped",
+        "lower the gain and record again",
+        clipped,
+    )
+
+
+def _stuck(recordings: Recordings) -> Iterator[Finding]:
+    yield from finding_about(
+        "stuck",
+        "the samples stand still, or a short stretch repeats itself",
+        "a driver or a file made this, not the machine: remove it",
+        [recording for recording in recordings if (recording.stuck_share or 0) > MAX_BAD_SHARE],
+    )
+
+
+def _interruptions(recordings: Recordings) -> Iterator[Finding]:
+    yield from finding_about(
         "interruptions",
         "interrupted by digital zeros",
         "cut them off, or record without losses",
-        found,
+        [recording for recording in recordings if (recording.silent_share or 0) > MAX_BAD_SHARE],
     )
 
 
-def _short(facts: Sequence[Facts]) -> Iterator[Finding]:
-    least = (SPEC.n_fft + (PATCH - 1) * SPEC.hop) / SPEC.sample_rate
-    found = [fact for fact in facts if fact.frames < PATCH]
-    yield from point(
+def _duration(recordings: Recordings) -> Iterator[Finding]:
+    spec = INSPECTION_SPEC
+    patch_seconds = (spec.n_fft + (PATCH_FRAMES - 1) * spec.hop) / spec.sample_rate
+    yield from finding_about(
         "duration",
-        f"shorter than a patch ({least:.2f} s)",
+        f"shorter than a patch ({patch_seconds:.2f} s)",
         "record longer: training refuses it",
-        found,
+        [recording for recording in recordings if recording.frames < PATCH_FRAMES],
     )
 
 
-def _rates(facts: Sequence[Facts]) -> Iterator[Finding]:
-    yield from _unusual(
-        [(fact, fact.samplerate) for fact in facts], "sample rate", "samplerate", "Hz"
-    )
+def _sample_rates(recordings: Recordings) -> Iterator[Finding]:
+    values = [(recording, recording.samplerate) for recording in recordings]
+    yield from _minority(values, "sample rate", "samplerate", "Hz")
 
 
-def _channels(facts: Sequence[Facts]) -> Iterator[Finding]:
-    yield from _unusual(
-        [(fact, fact.channels) for fact in facts], "channels", "channels", "channels"
-    )
+def _channels(recordings: Recordings) -> Iterator[Finding]:
+    values = [(recording, recording.channels) for recording in recordings]
+    yield from _minority(values, "channels", "channels", "channels")
 
 
-def _unusual(
-    values: Sequence[tuple[Facts, int | None]], kind: str, name: str, unit: str
+def _minority(
+    values: Sequence[tuple[RecordingStats, int | None]], kind: str, name: str, unit: str
 ) -> Iterator[Finding]:
-    """The recordings that are not as most are."""
-    kinds = Counter(value for _, value in values).most_common()
-    others = [fact for fact, value in values if value != kinds[0][0]]
-    found = ", ".join(
-        f"{count} with {'features' if value is None else f'{value} {unit}'}"
-        for value, count in kinds
+    """The recordings whose value is not the most frequent one; None is a file of features."""
+    counts = Counter(value for _, value in values).most_common()
+    most_frequent = counts[0][0]
+    description = ", ".join(
+        f"{count} with features" if value is None else f"{count} with {value} {unit}"
+        for value, count in counts
     )
-    what = f"recordings differ in {name} ({found})"
-    yield from point(
-        kind, what, "another microphone can look like a fault: record all alike", others
+    yield from finding_about(
+        kind,
+        f"recordings differ in {name} ({description})",
+        "another microphone can look like a fault: record all alike",
+        [recording for recording, value in values if value != most_frequent],
     )
 
 
-def _low_rates(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [
-        fact for fact in facts if fact.samplerate is not None and fact.samplerate < SPEC.sample_rate
+def _low_sample_rates(recordings: Recordings) -> Iterator[Finding]:
+    min_rate = INSPECTION_SPEC.sample_rate
+    low = [
+        recording
+        for recording in recordings
+        if recording.samplerate is not None and recording.samplerate < min_rate
     ]
-    what = (
-        f"recorded at less than {SPEC.sample_rate / 1000:g} kHz, so that the upper bands are empty"
-    )
-    yield from point(
-        "sample rate", what, f"record at {SPEC.sample_rate / 1000:g} kHz or more", found
-    )
-
-
-def _bandwidths(facts: Sequence[Facts]) -> Iterator[Finding]:
-    found = [fact for fact in facts if fact.bandwidth_hz is not None]
-    edges = sorted(fact.bandwidth_hz or 0 for fact in found)
-    advice = (
-        "record without low-pass or lossy coding, or all through the one that the device will have"
-    )
-    where = (
-        " to ".join(f"{edge / 1000:.1f}" for edge in dict.fromkeys((edges[0], edges[-1])))
-        if edges
-        else ""
-    )
-    yield from point("bandwidth", f"there is nothing above {where} kHz", advice, found)
-
-
-def _levels(facts: Sequence[Facts]) -> Iterator[Finding]:
-    """Normal recordings far from what is usual for their machine."""
-    normal = defaultdict(list)
-    for fact in facts:
-        if fact.label == "normal" and fact.level_dbfs is not None:
-            normal[fact.machine].append((fact, fact.level_dbfs))
-    usual = {machine: median(level for _, level in found) for machine, found in normal.items()}
-    found = [
-        fact
-        for machine, mine in normal.items()
-        for fact, level in mine
-        if abs(level - usual[machine]) > LEVEL
-    ]
-    what = f"normal, but more than {LEVEL:g} dB louder or quieter than most of its machine"
-    yield from point(
-        "level", what, "was it off, or the gain another? remove it, or record more like it", found
+    yield from finding_about(
+        "sample rate",
+        f"recorded at less than {min_rate / 1000:g} kHz, so that the upper bands are empty",
+        f"record at {min_rate / 1000:g} kHz or more",
+        low,
     )
 
 
-def _shifted(survey: Survey) -> Iterator[Finding]:
-    """Machines whose normal sound in the test is not that of the training."""
+def _bandwidths(recordings: Recordings) -> Iterator[Finding]:
+    limited = [recording for recording in recordings if recording.bandwidth_hz is not None]
+    if not limited:
+        return
+    edges = sorted(recording.bandwidth_hz or 0 for recording in limited)
+    ends = dict.fromkeys((edges[0], edges[-1]))  # one end if both are equal
+    limits = " to ".join(f"{edge / 1000:.1f}" for edge in ends)
+    yield from finding_about(
+        "bandwidth",
+        f"there is nothing above {limits} kHz",
+        "record without low-pass or lossy coding, or all through the one that the device will have",
+        limited,
+    )
+
+
+def _levels(recordings: Recordings) -> Iterator[Finding]:
+    """Normal recordings whose level is far from most of their machine."""
+    levels = defaultdict(list)
+    for recording in recordings:
+        if recording.label == "normal" and recording.level_dbfs is not None:
+            levels[recording.machine].append((recording, recording.level_dbfs))
+    unusual = []
+    for machine_levels in levels.values():
+        usual = median(level for _, level in machine_levels)
+        unusual += [
+            recording
+            for recording, level in machine_levels
+            if abs(level - usual) > MAX_LEVEL_DIFFERENCE_DB
+        ]
+    yield from finding_about(
+        "level",
+        f"normal, but more than {MAX_LEVEL_DIFFERENCE_DB:g} dB louder or quieter than most of its "
+        "machine",
+        "was it off, or the gain another? remove it, or record more like it",
+        unusual,
+    )
+
+
+def _shifts(survey: Survey) -> Iterator[Finding]:
+    """Machines whose normal sound in the test is unlike that in the training."""
     for machine in survey.machines:
-        train, test = (survey.levels.get((machine, split, "normal")) for split in ("train", "test"))
+        train, test = (survey.levels.get((machine, split, "normal")) for split in SPLITS)
         if train is None or test is None or not (train.counts.any() and test.counts.any()):
             continue  # there is none, or all of it is too short
         middle = test.quantile(0.5)
         outside = (middle < train.quantile(0.05)) | (middle > train.quantile(0.95))
-        if outside.mean() > SHIFTED:
-            low, high = CENTRES[outside][[0, -1]]
-            what = f"normal sound of {machine} in test/ is not that in train/ (between {low:.0f} and {high:.0f} Hz)"
-            advice = "another place, load or gain: train on that, too, or expect false alarms"
-            yield from point("shift", what, advice, survey.of(machine, "test", "normal"))
+        if outside.mean() > MAX_SHIFTED_SHARE:
+            low, high = BAND_CENTRES_HZ[outside][[0, -1]]
+            yield from finding_about(
+                "shift",
+                f"normal sound of {machine} in test/ is not that in train/ "
+                f"(between {low:.0f} and {high:.0f} Hz)",
+                "another place, load or gain: train on that, too, or expect false alarms",
+                survey.of(machine, "test", "normal"),
+            )
 
 
-def _missing(survey: Survey) -> Iterator[Finding]:
+def _missing_recordings(survey: Survey) -> Iterator[Finding]:
     """What the data set, or a machine, has no recordings of."""
-    trained, tested = (sum(fact.split == split for fact in survey.recordings) for split in SPLITS)
-    if not trained:
+    splits = {recording.split for recording in survey.recordings}
+    if "train" not in splits:
         yield Finding(
             "absence", "there is no recording in train/", "put normal ones there to train on"
         )
-    if not tested:
-        what = "there is no recording in test/"
-        yield Finding("absence", what, "training needs none, `edgeae evaluate` does", hinders=False)
-    for machine in survey.machines if trained and tested else ():
-        train, normal, anomaly = (survey.of(machine, *group) for group in GROUPS)
-        if not train:
-            what = f"no recording of {machine} in train/"
-            yield Finding(
-                "absence",
-                what,
-                "add normal ones to train on, or at least to calibrate with",
-                hinders=False,
-            )
-        if bool(normal) != bool(anomaly):
-            what = f"no {'anomalous' if normal else 'normal'} recording of {machine} in test/"
-            yield Finding("absence", what, "without, no AUC can be told of it", hinders=False)
+    if "test" not in splits:
+        yield Finding(
+            "absence",
+            "there is no recording in test/",
+            "training needs none, `edgeae evaluate` does",
+            hinders=False,
+        )
+    if len(splits) == len(SPLITS):
+        for machine in survey.machines:
+            yield from _missing_of_machine(survey, machine)
+
+
+def _missing_of_machine(survey: Survey, machine: str) -> Iterator[Finding]:
+    train, normal, anomalous = (survey.of(machine, *group) for group in GROUPS)
+    if not train:
+        yield Finding(
+            "absence",
+            f"no recording of {machine} in train/",
+            "add normal ones to train on, or at least to calibrate with",
+            hinders=False,
+        )
+    if bool(normal) != bool(anomalous):
+        missing = "anomalous" if normal else "normal"
+        yield Finding(
+            "absence",
+            f"no {missing} recording of {machine} in test/",
+            "without them this machine has no AUC",
+            hinders=False,
+        )

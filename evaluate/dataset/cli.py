@@ -1,10 +1,9 @@
-"""`edgeae inspect`: what a data set holds, and what to mend before training on it."""
+"""`edgeae inspect`: what a data set holds, and what to fix before training on it."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,72 +14,80 @@ from .checks import findings
 from .findings import Finding
 from .survey import GROUPS, Survey, survey
 
-
-def rows(found: Survey) -> list[list[str]]:
-    """A head, and a row for each machine, split and label."""
-    head = [
-        "machine",
-        "split",
-        "label",
-        "files",
-        "minutes",
-        "seconds each",
-        "dBFS",
-        "Hz",
-        "channels",
-    ]
-    groups = [(machine, *group) for machine in found.machines for group in GROUPS]
-    return [head, *([*group, *_cells(found, *group)] for group in groups if found.of(*group))]
+PAGE_NAME = "inspect.html"
+TABLE_HEAD = [
+    "machine",
+    "split",
+    "label",
+    "files",
+    "minutes",
+    "seconds each",
+    "dBFS",
+    "Hz",
+    "channels",
+]
 
 
-def _cells(found: Survey, machine: str, split: str, label: str) -> list[str]:
-    mine = found.of(machine, split, label)
-    seconds, levels = [fact.seconds for fact in mine], [fact.level_dbfs for fact in mine]
+def table_rows(result: Survey) -> list[list[str]]:
+    """The head, and a row for each machine, split and label that has recordings."""
+    rows = [TABLE_HEAD]
+    for machine in result.machines:
+        for split, label in GROUPS:
+            if result.of(machine, split, label):
+                rows.append([machine, split, label, *_cells(result, machine, split, label)])
+    return rows
+
+
+def _cells(result: Survey, machine: str, split: str, label: str) -> list[str]:
+    recordings = result.of(machine, split, label)
+    seconds = [recording.seconds for recording in recordings]
     return [
-        str(len(mine)),
+        str(len(recordings)),
         f"{sum(seconds) / 60:.1f}",
-        span(seconds),
-        span(levels),
-        _kinds(fact.samplerate for fact in mine),
-        _kinds(fact.channels for fact in mine),
+        value_range(seconds),
+        value_range(recording.level_dbfs for recording in recordings),
+        _distinct(recording.samplerate for recording in recordings),
+        _distinct(recording.channels for recording in recordings),
     ]
 
 
-def span(values: Iterable[float | None]) -> str:
-    """From the least to the greatest, or the one that all are; a dash where there is none."""
-    known = [value for value in values if value is not None]
-    return " to ".join(dict.fromkeys((f"{min(known):.1f}", f"{max(known):.1f}"))) if known else "-"
+def value_range(values: Iterable[float | None]) -> str:
+    """``1.0 to 2.0``, or ``1.0`` if all values are the same; a dash if all are None."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return "-"
+    ends = dict.fromkeys((f"{min(present):.1f}", f"{max(present):.1f}"))
+    return " to ".join(ends)
 
 
-def _kinds(values: Iterable[int | None]) -> str:
-    return ", ".join(
-        "-" if kind is None else str(kind)
-        for kind in sorted(set(values), key=lambda kind: kind or 0)
-    )
+def _distinct(values: Iterable[int | None]) -> str:
+    """The different values in order; a dash for None."""
+    ordered = sorted(set(values), key=lambda value: value or 0)
+    return ", ".join("-" if value is None else str(value) for value in ordered)
 
 
-def text(found: Survey, points: Sequence[Finding]) -> str:
-    """The table and the points, for a terminal."""
-    cells = rows(found)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(str.rjust, row, widths)).rstrip() for row in cells]
-    mend = problems(found, points) or ["nothing to mend was found"]
+def terminal_text(result: Survey, points: Sequence[Finding]) -> str:
+    """The table, the problems and the notes."""
+    rows = table_rows(result)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.rjust, row, widths)).rstrip() for row in rows]
+    to_fix = problems(result, points) or ["nothing to fix was found"]
     notes = [f"note: {point.sentence()}" for point in points if not point.hinders]
-    return "\n".join([*lines, "", *map(printable, [*mend, *notes])])
+    return "\n".join([*lines, "", *map(printable, [*to_fix, *notes])])
 
 
-def problems(found: Survey, points: Sequence[Finding]) -> list[str]:
-    """What to mend before training, one sentence each."""
-    return [*found.refused, *(point.sentence() for point in points if point.hinders)]
+def problems(result: Survey, points: Sequence[Finding]) -> list[str]:
+    """What to fix before training, one sentence each."""
+    return [*result.refused, *(point.sentence() for point in points if point.hinders)]
 
 
-def as_json(found: Survey, points: Sequence[Finding]) -> dict[str, Any]:
-    """Every recording, the files that cannot be used, and every point with all of its files."""
+def as_json(result: Survey, points: Sequence[Finding]) -> dict[str, object]:
+    """Every recording, the files that cannot be used, and every finding with all of its files."""
     return {
-        "recordings": [asdict(fact) for fact in found.recordings],
-        "refused": found.refused,
+        "recordings": [asdict(recording) for recording in result.recordings],
+        "refused": result.refused,
         "findings": [asdict(point) for point in points],
-        "problems": problems(found, points),
+        "problems": problems(result, points),
     }
 
 
@@ -91,12 +98,15 @@ def as_json(found: Survey, points: Sequence[Finding]) -> dict[str, Any]:
     "-o",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write inspect.html there.",
+    help=f"Write the report page {PAGE_NAME} to this folder.",
 )
-@click.option("--json", "json_", is_flag=True, help="One JSON object.")
-@click.option("--channel", default="0", help="Channel counted from 0, or 'mix'.  [default: 0]")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object on stdout.")
+@click.option(
+    "--channel", default="0", help="Channel to read, counted from 0, or 'mix'.  [default: 0]"
+)
 def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
-    """Counts, durations, levels, clipping, silence, copies and leakage of a data set, and what to mend first.
+    """Counts, durations, levels, clipping, silence, copies and leakage of a data set, and what to
+    fix first.
 
     With -o, also a page with spectrograms and the levels of the bands.
 
@@ -104,13 +114,13 @@ def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
     edgeae inspect DATA
     edgeae inspect DATA -o report
     """
-    found = survey(data, parse_channel(channel))
-    points = findings(found)
+    result = survey(data, parse_channel(channel))
+    points = findings(result)
     if output:
         from .page import write_page
 
         output.mkdir(parents=True, exist_ok=True)
-        write_page(output / "inspect.html", found, points, rows(found))
-    click.echo(json.dumps(as_json(found, points)) if json_ else text(found, points))
+        write_page(output / PAGE_NAME, result, points, table_rows(result))
+    click.echo(json.dumps(as_json(result, points)) if json_ else terminal_text(result, points))
     if output:
-        click.echo(f"written: {output / 'inspect.html'}", err=True)
+        click.echo(f"written: {output / PAGE_NAME}", err=True)

@@ -1,66 +1,89 @@
-"""The same sound under two names: in a data set, what it means and what to do."""
+"""The same sound in several files: which files, what it means, and what to do."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from .findings import Finding, point_of_copies
-from .fingerprint import copies
-from .recording_stats import Facts
+from .findings import Finding, finding_about_copies
+from .fingerprint import similar_groups
+from .recording_stats import RecordingStats
 
-SAME, NEAR = "the same sound", "nearly the same sound (copies, or the same background mixed in)"
+SAME_SOUND = "the same sound"
+SIMILAR_SOUND = "nearly the same sound (copies, or the same background mixed in)"
+REMOVE_FROM_TEST = "training recordings must not be tested on, remove them from test/"
 
-Group = list[Facts]  # two recordings or more
+Group = list[RecordingStats]  # two recordings or more
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Groups of recordings with the same samples, and of those that only sound alike."""
+class Duplicates:
+    """Groups of recordings with the same samples, and of those with nearly the same sound."""
 
     same: list[Group]
-    near: list[Group]  # of recordings that are the same, one stands for all
+    similar: list[Group]  # one recording stands for all with the same samples
 
     @classmethod
-    def among(cls, facts: Sequence[Facts]) -> Self:
-        """All copies; of silence, everything would be one."""
+    def among(cls, recordings: Sequence[RecordingStats]) -> Self:
+        """All duplicates; leave silent recordings out, since they all are alike."""
         by_content = defaultdict(list)
-        for fact in facts:
-            by_content[fact.sha256].append(fact)
-        unlike = [group[0] for group in by_content.values()]
-        prints = [bytes.fromhex(fact.fingerprint) if fact.fingerprint else None for fact in unlike]
-        same = [group for group in by_content.values() if len(group) > 1]
-        return cls(same, [[unlike[i] for i in group] for group in copies(prints)])
-
-    def contradictions(self) -> Iterator[Finding]:
-        """The same as another thing."""
-        torn = [
-            group for group in self.same if len({(fact.label, fact.machine) for fact in group}) > 1
+        for recording in recordings:
+            by_content[recording.sha256].append(recording)
+        distinct = [group[0] for group in by_content.values()]
+        prints = [
+            bytes.fromhex(recording.fingerprint) if recording.fingerprint else None
+            for recording in distinct
         ]
-        yield from point_of_copies(
-            "labels", f"{SAME} under two labels or machines", "find out which name is right", torn
+        same = [group for group in by_content.values() if len(group) > 1]
+        similar = [[distinct[i] for i in group] for group in similar_groups(prints)]
+        return cls(same, similar)
+
+    def conflicting_labels(self) -> Iterator[Finding]:
+        """The same sound under two labels or machines."""
+        conflicting = [
+            group
+            for group in self.same
+            if len({(recording.label, recording.machine) for recording in group}) > 1
+        ]
+        yield from finding_about_copies(
+            "labels",
+            f"{SAME_SOUND} under two labels or machines",
+            "find out which name is right",
+            conflicting,
         )
 
     def leaks(self) -> Iterator[Finding]:
-        """In training and test."""
-        advice = "training recordings must not be tested on, remove them from test/"
-        same, near = filter(_leaked, self.same), filter(_leaked, self.near)
-        yield from point_of_copies("leakage", f"{SAME} in train/ and test/", advice, same)
-        yield from point_of_copies(
-            "near leakage", f"{NEAR} in train/ and test/", f"listen: {advice}", near
+        """The same sound in training and test."""
+        yield from finding_about_copies(
+            "leakage",
+            f"{SAME_SOUND} in train/ and test/",
+            REMOVE_FROM_TEST,
+            [group for group in self.same if _is_leak(group)],
+        )
+        yield from finding_about_copies(
+            "near leakage",
+            f"{SIMILAR_SOUND} in train/ and test/",
+            f"listen: {REMOVE_FROM_TEST}",
+            [group for group in self.similar if _is_leak(group)],
         )
 
     def repetitions(self) -> Iterator[Finding]:
-        """More than once in training or test."""
+        """The same sound more than once in training, or in test."""
         advice = "keep one: a copy counts as evidence and is none"
-        same, near = (
-            [group for group in groups if not _leaked(group)] for groups in (self.same, self.near)
+        yield from finding_about_copies(
+            "copies",
+            f"{SAME_SOUND} more than once",
+            advice,
+            [group for group in self.same if not _is_leak(group)],
         )
-        yield from point_of_copies("copies", f"{SAME} more than once", advice, same)
-        yield from point_of_copies(
-            "near copies", f"{NEAR} more than once", advice, near, hinders=False
+        yield from finding_about_copies(
+            "near copies",
+            f"{SIMILAR_SOUND} more than once",
+            advice,
+            [group for group in self.similar if not _is_leak(group)],
+            hinders=False,
         )
 
 
-def _leaked(group: Group) -> bool:
-    return len({fact.split for fact in group}) > 1
+def _is_leak(group: Group) -> bool:
+    return len({recording.split for recording in group}) > 1

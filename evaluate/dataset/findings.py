@@ -1,46 +1,57 @@
-"""A point to know of a data set, or to mend in it."""
+"""What a check found in a data set."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .recording_stats import Facts
+from .recording_stats import RecordingStats
 
-NAMED = 5  # files that a sentence names
+MAX_NAMED_FILES = 5  # in a sentence
 
-Together = tuple[str, ...]  # one file, or copies of each other
+Copies = tuple[str, ...]  # one file, or several with the same sound
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is the case with which files, and what to do."""
+    """A statement about some files, or about the whole data set, and what to do."""
 
-    kind: str  # of `KINDS` of the checks
+    kind: str  # a key of `checks.KINDS`
     what: str
     advice: str
-    files: tuple[Together, ...] = ()  # none where the point is one of the whole data set
-    hinders: bool = True  # to be mended before training; else worth knowing
+    files: tuple[Copies, ...] = ()  # empty for the whole data set
+    hinders: bool = True  # fix it before training; else it is a note
 
     def sentence(self) -> str:
-        """The point in one sentence, which names the first files."""
-        return f"{', '.join(self.named())}{': ' * bool(self.files)}{self.what}; {self.advice}"
+        """The finding in one sentence, which names the first files."""
+        files = f"{', '.join(self.named())}: " if self.files else ""
+        return f"{files}{self.what}; {self.advice}"
 
     def named(self) -> list[str]:
         """The first files, and how many more there are."""
-        names = [" = ".join(together) for together in self.files[:NAMED]]
-        return [*names, f"{len(self.files) - NAMED} more"] if len(self.files) > NAMED else names
+        names = [" = ".join(copies) for copies in self.files[:MAX_NAMED_FILES]]
+        n_more = len(self.files) - MAX_NAMED_FILES
+        if n_more > 0:
+            names.append(f"{n_more} more")
+        return names
 
 
-def point(kind: str, what: str, advice: str, facts: Iterable[Facts]) -> Iterator[Finding]:
-    """The finding, if it concerns any recording."""
-    files = tuple((fact.file,) for fact in facts)
+def finding_about(
+    kind: str, what: str, advice: str, recordings: Iterable[RecordingStats]
+) -> Iterator[Finding]:
+    """The finding, if there is any such recording."""
+    files = tuple((recording.file,) for recording in recordings)
     if files:
         yield Finding(kind, what, advice, files)
 
 
-def point_of_copies(
-    kind: str, what: str, advice: str, groups: Iterable[Sequence[Facts]], *, hinders: bool = True
+def finding_about_copies(
+    kind: str,
+    what: str,
+    advice: str,
+    groups: Iterable[Sequence[RecordingStats]],
+    *,
+    hinders: bool = True,
 ) -> Iterator[Finding]:
-    """The finding, if it concerns any group of copies."""
-    files = tuple(tuple(fact.file for fact in group) for group in groups)
+    """The finding, if there is any such group of copies."""
+    files = tuple(tuple(recording.file for recording in group) for group in groups)
     if files:
         yield Finding(kind, what, advice, files, hinders)

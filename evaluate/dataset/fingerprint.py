@@ -1,120 +1,95 @@
-"""What log-mel spectrograms tell of recordings: their levels by band, up to where they have sound, and copies.
+"""Acoustic fingerprints: two recordings of the same sound have nearly the same bits.
 
-A fingerprint is a coarse picture of how the spectrum moves in the first 1.1 s: does a group of bands gain on the
-next higher one, or lose (Haitsma and Kalker, A highly robust audio fingerprinting system, ISMIR 2002)? Gain, sample
-rate and coding hardly change it. Two recordings of a machine agree in half of the bits, as coins do; copies that
-begin at the same moment in nearly all. A copy that begins elsewhere is not found.
+A fingerprint describes how the spectrum changes in the first 1.1 s: does the difference between a
+group of bands and the next higher group grow or shrink? (Haitsma and Kalker, A highly robust audio
+fingerprinting system, ISMIR 2002.) Gain, sample rate and coding hardly change it. Different
+recordings agree in half of the bits, as by chance; copies that begin at the same moment agree in
+nearly all. A copy that begins elsewhere in the recording is not found.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.resample import PASSBAND
-from edgeae.runtime.features.bandwidth import BELOW_BANDS, MIN_DROP_DB, find_step_down
-from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.system.arrays import Float32, Float64
 
-SPEC = MelSpec()
-CENTRES = band_edges(SPEC)[1:-1]  # (n_mels,) Hz
+BANDS_PER_GROUP = 7
+N_GROUPS = 17  # from the lowest band on; the bands above a resampler's passband are left out
+N_STEPS = 32  # frames that are compared with an earlier one
+LAG_FRAMES = 2  # between the two: they have no sample in common
+N_FRAMES = N_STEPS + LAG_FRAMES  # of a recording that decide its fingerprint
+# Share of ones. Beyond, nothing changes over time: silence, a computed tone.
+MIN_ONES_SHARE = 0.25
+MAX_ONES_SHARE = 0.75
+MAX_COPY_DISTANCE = 0.25  # share of the bits that differ between copies
 
-LEVELS = np.arange(SPEC.floor_db, 61.0)  # dB, edges of the bins in which frames are counted
+BITS_PER_WORD = 64
+N_WORDS = N_STEPS * (N_GROUPS - 1) // BITS_PER_WORD  # of a fingerprint
+ROWS_PER_BLOCK = 8  # fingerprints compared with all others at once: they stay in the cache
 
-EDGES = (500.0, 6000.0)  # Hz, between which an edge is looked for
-
-GROUP, GROUPS = 7, 17  # bands, from the lowest on; those above a resampler's passband are left out
-STEPS, LAG = (
-    32,
-    2,
-)  # frames; with a lag of two, none shares a sample with the one it is compared with
-EVEN = (0.25, 0.75)  # share of ones; beyond, nothing moves: silence, a computed tone
-ALIKE = 0.25  # share of the bits that differ, at most, between copies
-ROWS = 8  # fingerprints that are compared with all at once: they stay in the cache
-
-WORDS = STEPS * (GROUPS - 1) // 64  # of a fingerprint
-Words = NDArray[np.uint64]  # (WORDS, n), n fingerprints
-
-
-class BandLevels:
-    """The distribution of the level of each band over all frames of a group of recordings, to one dB."""
-
-    def __init__(self) -> None:
-        self.counts = np.zeros((SPEC.n_mels, len(LEVELS) - 1), np.int64)
-
-    def add(self, frames: Float32) -> None:
-        """frames: (n_frames, n_mels), dB."""
-        bins = np.clip(frames - LEVELS[0], 0, len(LEVELS) - 2).astype(np.intp)
-        flat = (bins + np.arange(SPEC.n_mels) * (len(LEVELS) - 1)).ravel()
-        self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
-
-    def quantile(self, share: float) -> NDArray[np.float64]:
-        """(n_mels,) dB: the level below which each band is in this share of the frames."""
-        below = np.cumsum(self.counts, axis=1)
-        return np.asarray(LEVELS[np.argmax(below >= share * below[:, -1:], axis=1)] + 0.5)
-
-
-def bandwidth(levels: NDArray[np.floating[Any]]) -> float | None:
-    """Hz above which there is no sound, of mean levels (n_mels,) in dB; None for sound up to the top.
-
-    An edge is steeper than any machine's sound: a low-pass, a lower sample rate, a lossy codec.
-    """
-    top = int(
-        np.searchsorted(CENTRES, PASSBAND * SPEC.sample_rate / 2)
-    )  # above, a resampler leaves what it likes
-    first, last = (int(k) for k in np.searchsorted(CENTRES, EDGES))
-    step = find_step_down(np.asarray(levels, np.float64), range(first, last), top, _quiet_quarter)
-    return round(float(CENTRES[step.band]), -2) if step.drop_db >= MIN_DROP_DB else None
-
-
-def _quiet_quarter(below: Float64) -> Float64:
-    """(n,) dB: the level that a quarter of the bands below an edge does not reach."""
-    return np.asarray(np.sort(below, axis=1)[:, BELOW_BANDS // 4])
+Words = NDArray[np.uint64]  # (N_WORDS, n), n fingerprints
 
 
 def fingerprint(frames: Float32) -> bytes | None:
-    """64 bytes of the first frames (n_frames, n_mels) in dB; None where they are too few or nothing moves."""
-    if len(frames) < STEPS + LAG:
+    """64 bytes; None for fewer than N_FRAMES frames, or where nothing changes over time.
+
+    frames: (n_frames, n_mels), dB, from the start of the recording
+    """
+    if len(frames) < N_FRAMES:
         return None
-    groups = frames[: STEPS + LAG, : GROUP * GROUPS].reshape(-1, GROUPS, GROUP).mean(axis=2)
-    slopes = np.diff(groups, axis=1)  # (STEPS + LAG, GROUPS - 1) dB
-    bits = slopes[LAG:] > slopes[:-LAG]
-    return np.packbits(bits).tobytes() if EVEN[0] <= bits.mean() <= EVEN[1] else None
+    bands = frames[:N_FRAMES, : BANDS_PER_GROUP * N_GROUPS]
+    groups = bands.reshape(N_FRAMES, N_GROUPS, BANDS_PER_GROUP).mean(axis=2)
+    slopes = np.diff(groups, axis=1)  # (N_FRAMES, N_GROUPS - 1), dB
+    bits = slopes[LAG_FRAMES:] > slopes[:-LAG_FRAMES]
+    if not MIN_ONES_SHARE <= bits.mean() <= MAX_ONES_SHARE:
+        return None
+    return np.packbits(bits).tobytes()
 
 
-def distances(prints: Words, others: Words) -> NDArray[np.float64]:
-    """(n, m) share of the bits in which (WORDS, n) differ from (WORDS, m): 0 for copies, about .5 for other sound."""
-    differing = np.zeros((prints.shape[1], others.shape[1]), np.uint16)
+def distances(prints: Words, others: Words) -> Float64:
+    """(n, m) share of the bits that differ: 0 for copies, about .5 for different sound.
+
+    prints: (N_WORDS, n)
+    others: (N_WORDS, m)
+    """
+    n_different = np.zeros((prints.shape[1], others.shape[1]), np.uint16)
     for word, other in zip(prints, others, strict=True):
-        differing += np.bitwise_count(word[:, None] ^ other)
-    return np.asarray(differing / (64 * WORDS))
+        n_different += np.bitwise_count(word[:, None] ^ other)
+    return np.asarray(n_different / (BITS_PER_WORD * N_WORDS))
 
 
-def copies(prints: Sequence[bytes | None]) -> list[list[int]]:
-    """Groups of positions whose fingerprints are alike, each with two members or more."""
-    known = [i for i, found in enumerate(prints) if found]
-    words = (
-        np.frombuffer(b"".join(found for found in prints if found), np.uint64).reshape(-1, WORDS).T
-    )
-    first = {i: i for i in known}  # of the group that i belongs to, so far
-    for start in range(0, len(known), ROWS):
-        near = distances(words[:, start : start + ROWS], words[:, start:]) <= ALIKE
-        for row, column in np.argwhere(np.triu(near, 1)):
-            _join(first, known[start + row], known[start + column])
+def similar_groups(prints: Sequence[bytes | None]) -> list[list[int]]:
+    """Groups of two positions or more whose fingerprints are those of copies; None belongs to no
+    group.
+
+    A group holds all that are similar to any other of its members (union-find; SciPy's connected
+    components would do, but `edgeae inspect` runs on the base install).
+    """
+    positions = [i for i, value in enumerate(prints) if value]
+    parents = list(range(len(positions)))
+    for i, j in _similar_pairs([value for value in prints if value]):
+        low, high = sorted((_root(parents, i), _root(parents, j)))
+        parents[high] = low
     groups = defaultdict(list)
-    for i in known:
-        groups[_root(first, i)].append(i)
+    for i, position in enumerate(positions):
+        groups[_root(parents, i)].append(position)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _root(first: dict[int, int], i: int) -> int:
-    while first[i] != i:
-        i = first[i]
+def _root(parents: Sequence[int], i: int) -> int:
+    """The first member of the group of i."""
+    while parents[i] != i:
+        i = parents[i]
     return i
 
 
-def _join(first: dict[int, int], i: int, j: int) -> None:
-    low, high = sorted((_root(first, i), _root(first, j)))
-    first[high] = low
+def _similar_pairs(prints: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """The positions of two similar fingerprints, the lower first."""
+    words = np.frombuffer(b"".join(prints), np.uint64).reshape(-1, N_WORDS).T
+    for start in range(0, len(prints), ROWS_PER_BLOCK):
+        block = words[:, start : start + ROWS_PER_BLOCK]
+        similar = distances(block, words[:, start:]) <= MAX_COPY_DISTANCE
+        for row, column in np.argwhere(np.triu(similar, 1)):
+            yield start + int(row), start + int(column)

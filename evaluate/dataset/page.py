@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..report.html import charts, facts, figure, page, paragraph, table
+from .band_levels import INSPECTION_SPEC
 from .charts import band_chart, level_chart, spectrograms
-from .checks import KINDS, verdict
-from .findings import NAMED, Finding
-from .fingerprint import SPEC
-from .survey import PICTURED, SHOWN, Survey
+from .checks import KINDS
+from .findings import MAX_NAMED_FILES, Finding
+from .survey import MAX_PICTURED_FRAMES, MAX_PICTURED_MACHINES, Survey
+from .verdict import verdict
 
 LISTED = 500  # files of one point, at most; `edgeae inspect --json` names all
 DRAWN = 24  # machines whose levels are drawn
@@ -55,10 +56,12 @@ def _notes(survey: Survey, notes: Sequence[Finding]) -> str:
 def _line(survey: Survey, point: Finding) -> str:
     """A point in one sentence; many files are folded away."""
     names = [_code(survey, together) for together in point.files[:LISTED]]
-    more = [f"{len(point.files) - NAMED} more"] if len(point.files) > NAMED else []
-    where = f": {', '.join(names[:NAMED] + more)}" if names else ""
+    more = (
+        [f"{len(point.files) - MAX_NAMED_FILES} more"] if len(point.files) > MAX_NAMED_FILES else []
+    )
+    where = f": {', '.join(names[:MAX_NAMED_FILES] + more)}" if names else ""
     rest = (
-        f"<details><summary>the other files</summary>{', '.join(names[NAMED:])}</details>"
+        f"<details><summary>the other files</summary>{', '.join(names[MAX_NAMED_FILES:])}</details>"
         if more
         else ""
     )
@@ -112,10 +115,10 @@ def _bands(survey: Survey) -> str:
 
 def _spectrograms(survey: Survey) -> str:
     found = [figure(*pair) for machine in survey.machines for pair in spectrograms(survey, machine)]
-    seconds = round(SHOWN / SPEC.frames_per_second)
+    seconds = round(MAX_PICTURED_FRAMES / INSPECTION_SPEC.frames_per_second)
     said = f"The first recording of each kind, {seconds} s at most; the spectrograms of a machine share one scale."
     return (
-        f"<h2>Spectrograms</h2>{paragraph(said, 'soft')}{_limited(survey, PICTURED)}{charts(found)}"
+        f"<h2>Spectrograms</h2>{paragraph(said, 'soft')}{_limited(survey, MAX_PICTURED_MACHINES)}{charts(found)}"
         if found
         else ""
     )

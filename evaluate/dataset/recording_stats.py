@@ -1,11 +1,11 @@
-"""What one recording is, read once, block by block: a day of sound needs no more memory than a second."""
+"""The properties of one recording, read once and block by block: memory does not grow with its
+length."""
 
 import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,15 +19,17 @@ from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelStream
 from edgeae.runtime.system.arrays import Float32
 
-from .fingerprint import SPEC, BandLevels, bandwidth, fingerprint
+from .band_levels import INSPECTION_SPEC, BandLevels, bandwidth_hz
+from .fingerprint import fingerprint
 
-FULL = 0.999  # of full scale; a sample from here on is clipped
-BLOCK = 2.0  # seconds read at once
+MIN_CLIPPED_AMPLITUDE = 0.999  # of full scale
+BLOCK_SECONDS = 2.0  # read at once
+QUALITY_SECONDS = 1.0  # stretches in which the quality of the samples is measured
 
 
 @dataclass(frozen=True)
-class Facts:
-    """One recording. What only samples tell is None for precomputed features."""
+class RecordingStats:
+    """One recording. What only samples can show is None for precomputed features."""
 
     file: str
     split: SplitName
@@ -39,119 +41,150 @@ class Facts:
     frames: int  # of the log-mel spectrogram
     level_dbfs: float | None
     clipped_share: float | None  # of the samples: at full scale, or a flat top below it
-    silent_share: float | None  # of the worst second: digital zeros
-    stuck_share: float | None  # of the worst second: one value, or a buffer that comes again
-    bandwidth_hz: float | None  # above it is nothing; None where there is sound up to the top
+    silent_share: float | None  # digital zeros, share of the worst second
+    stuck_share: float | None  # one value, or a repeated buffer, share of the worst second
+    bandwidth_hz: float | None  # no sound above it; None where there is sound up to the top
     sha256: str  # of the decoded samples of the channel, or of the features
-    fingerprint: str | None  # hexadecimal, see `soundprint`
+    fingerprint: str | None  # hexadecimal, see `fingerprint`
 
 
-class _Samples:
-    """Measures the samples that pass."""
+@dataclass(frozen=True)
+class _SampleStats:
+    """The part of `RecordingStats` that comes from samples, or from the file of features."""
 
-    def __init__(self, samplerate: int) -> None:
-        self.count, self._power, self._full = 0, 0.0, 0
-        self._sha256, self._meter, self._seconds = (
-            hashlib.sha256(),
-            QualityMeter(samplerate, 1.0),
-            list[SignalQuality](),
-        )
+    seconds: float
+    sha256: str
+    samplerate: int | None = None
+    channels: int | None = None
+    level_dbfs: float | None = None
+    clipped_share: float | None = None
+    silent_share: float | None = None
+    stuck_share: float | None = None
+
+
+class _SampleMeter:
+    """Measures the samples of a recording as they pass."""
+
+    def __init__(self, samplerate: int, channels: int) -> None:
+        self._samplerate = samplerate
+        self._channels = channels
+        self._n_samples = 0
+        self._n_full_scale = 0
+        self._energy = 0.0
+        self._sha256 = hashlib.sha256()
+        self._quality_meter = QualityMeter(samplerate, QUALITY_SECONDS)
+        self._qualities: list[SignalQuality] = []
 
     def passing(self, blocks: Iterator[Float32]) -> Iterator[Float32]:
+        """The blocks (n,), unchanged."""
         for block in blocks:
-            self.count += len(block)
-            self._power += float(np.dot(block, block))
-            self._full += int(np.count_nonzero(np.abs(block) >= FULL))
-            self._sha256.update(block.data)
-            self._meter.push(block)
-            while found := self._meter.take():
-                self._seconds += found
+            self._add(block)
             yield block
-        self._seconds += self._meter.rest()
+        self._qualities += self._quality_meter.rest()
 
-    def facts(self) -> dict[str, Any]:
-        flat = sum(second.clipped for second in self._seconds) / len(self._seconds)
-        return {
-            "level_dbfs": round(dbfs(math.sqrt(self._power / self.count)), 2),
-            "clipped_share": round(max(self._full / self.count, flat), 6),
-            "silent_share": round(max(second.silent for second in self._seconds), 4),
-            "stuck_share": round(max(second.stuck for second in self._seconds), 4),
-            "sha256": self._sha256.hexdigest(),
-        }
+    def _add(self, block: Float32) -> None:
+        self._n_samples += len(block)
+        self._n_full_scale += int(np.count_nonzero(np.abs(block) >= MIN_CLIPPED_AMPLITUDE))
+        self._energy += float(np.dot(block, block))
+        self._sha256.update(block.data)
+        self._quality_meter.push(block)
+        while complete := self._quality_meter.take():
+            self._qualities += complete
+
+    def stats(self) -> _SampleStats:
+        """Of all samples that have passed."""
+        qualities = self._qualities
+        flat_top_share = sum(quality.clipped for quality in qualities) / len(qualities)
+        full_scale_share = self._n_full_scale / self._n_samples
+        return _SampleStats(
+            seconds=round(self._n_samples / self._samplerate, 3),
+            sha256=self._sha256.hexdigest(),
+            samplerate=self._samplerate,
+            channels=self._channels,
+            level_dbfs=round(dbfs(math.sqrt(self._energy / self._n_samples)), 2),
+            clipped_share=round(max(full_scale_share, flat_top_share), 6),
+            silent_share=round(max(quality.silent for quality in qualities), 4),
+            stuck_share=round(max(quality.stuck for quality in qualities), 4),
+        )
 
 
-class _Frames:
-    """Measures the frames that pass, and keeps the first ``kept``."""
+class _FrameMeter:
+    """Measures the log-mel frames of a recording as they pass, and keeps the first ``n_kept``."""
 
-    def __init__(self, levels: BandLevels, kept: int) -> None:
-        self.count, self._levels, self._kept = 0, levels, kept
-        self._sum, self._first = np.zeros(SPEC.n_mels), [np.empty((0, SPEC.n_mels), np.float32)]
+    def __init__(self, levels: BandLevels, n_kept: int) -> None:
+        self.n_frames = 0
+        self._levels = levels
+        self._n_kept = n_kept
+        self._sum_db = np.zeros(INSPECTION_SPEC.n_mels)
+        self._kept = [np.empty((0, INSPECTION_SPEC.n_mels), np.float32)]
 
     def add(self, frames: Float32) -> None:
-        if self.count < self._kept:
-            self._first.append(frames[: self._kept - self.count])
-        self.count += len(frames)
+        """frames: (n_frames, n_mels), dB."""
+        if self.n_frames < self._n_kept:
+            self._kept.append(frames[: self._n_kept - self.n_frames])
+        self.n_frames += len(frames)
         self._levels.add(frames)
-        self._sum += frames.sum(axis=0, dtype=np.float64)
+        self._sum_db += frames.sum(axis=0, dtype=np.float64)
 
     @property
-    def first(self) -> Float32:
-        """(n, n_mels) dB, n = ``kept`` unless the recording is shorter."""
-        return np.concatenate(self._first)
+    def first_frames(self) -> Float32:
+        """(n, n_mels) dB; n is ``n_kept`` unless the recording is shorter."""
+        return np.concatenate(self._kept)
 
-    def facts(self) -> dict[str, Any]:
-        found = fingerprint(self.first)
-        return {
-            "frames": self.count,
-            "bandwidth_hz": bandwidth(self._sum / self.count) if self.count else None,
-            "fingerprint": found.hex() if found else None,
-        }
+    @property
+    def bandwidth_hz(self) -> float | None:
+        """See `band_levels.bandwidth_hz`."""
+        return bandwidth_hz(self._sum_db / self.n_frames) if self.n_frames else None
 
 
-def facts_of(
-    recording: Recording, split: SplitName, channel: Channel, levels: BandLevels, kept: int
-) -> tuple[Facts, Float32]:
-    """A recording's facts and its first ``kept`` frames (n, n_mels) in dB; AudioError if it cannot be read.
+def measure_recording(
+    recording: Recording, split: SplitName, channel: Channel, levels: BandLevels, n_kept: int
+) -> tuple[RecordingStats, Float32]:
+    """A recording's properties and its first frames (n, n_mels), dB; AudioError if it cannot be
+    read.
 
-    All of its frames are added to ``levels``.
+    levels: gets all frames
+    n_kept: number of frames to return, if the recording has so many
     """
-    frames = _Frames(levels, kept)
-    who: dict[str, Any] = {"file": str(recording.path), "split": split}
-    who |= {"machine": recording.machine, "label": recording.label}
-    found = _features(recording.path, frames) if recording.path.suffix.lower() == ".npy" else None
-    found = found or _audio(recording.path, channel, frames)
-    return Facts(**who, **found, **frames.facts()), frames.first
-
-
-def _features(path: Path, frames: _Frames) -> dict[str, Any]:
-    values = read_log_mel(path, SPEC)
-    frames.add(values)
-    absent = (
-        "samplerate",
-        "channels",
-        "level_dbfs",
-        "clipped_share",
-        "silent_share",
-        "stuck_share",
+    frame_meter = _FrameMeter(levels, n_kept)
+    if recording.path.suffix.lower() == ".npy":
+        samples = _measure_features(recording.path, frame_meter)
+    else:
+        samples = _measure_audio(recording.path, channel, frame_meter)
+    frames = frame_meter.first_frames
+    print_ = fingerprint(frames)
+    stats = RecordingStats(
+        file=str(recording.path),
+        split=split,
+        machine=recording.machine,
+        label=recording.label,
+        samplerate=samples.samplerate,
+        channels=samples.channels,
+        seconds=samples.seconds,
+        frames=frame_meter.n_frames,
+        level_dbfs=samples.level_dbfs,
+        clipped_share=samples.clipped_share,
+        silent_share=samples.silent_share,
+        stuck_share=samples.stuck_share,
+        bandwidth_hz=frame_meter.bandwidth_hz,
+        sha256=samples.sha256,
+        fingerprint=print_.hex() if print_ else None,
     )
-    seconds = round(len(values) / SPEC.frames_per_second, 3)
-    return {
-        "seconds": seconds,
-        "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
-        **dict.fromkeys(absent),
-    }
+    return stats, frames
 
 
-def _audio(path: Path, channel: Channel, frames: _Frames) -> dict[str, Any]:
+def _measure_features(path: Path, frame_meter: _FrameMeter) -> _SampleStats:
+    frames = read_log_mel(path, INSPECTION_SPEC)
+    frame_meter.add(frames)
+    seconds = round(len(frames) / INSPECTION_SPEC.frames_per_second, 3)
+    return _SampleStats(seconds, hashlib.sha256(frames.tobytes()).hexdigest())
+
+
+def _measure_audio(path: Path, channel: Channel, frame_meter: _FrameMeter) -> _SampleStats:
     with AudioFile(path, channel) as audio:
-        samples = _Samples(audio.samplerate)
-        blocks = samples.passing(audio.blocks(BLOCK))
-        for found in MelStream(SPEC).frames(resampled(blocks, audio.samplerate, SPEC.sample_rate)):
-            frames.add(found)
-        seconds = round(samples.count / audio.samplerate, 3)
-        return {
-            "samplerate": audio.samplerate,
-            "channels": audio.channels,
-            "seconds": seconds,
-            **samples.facts(),
-        }
+        sample_meter = _SampleMeter(audio.samplerate, audio.channels)
+        blocks = sample_meter.passing(audio.blocks(BLOCK_SECONDS))
+        sound = resampled(blocks, audio.samplerate, INSPECTION_SPEC.sample_rate)
+        for frames in MelStream(INSPECTION_SPEC).frames(sound):
+            frame_meter.add(frames)
+        return sample_meter.stats()

@@ -1,4 +1,4 @@
-"""What an evaluation computes, as types; and as the object that ``edgeae evaluate --json`` prints."""
+"""The metrics of an evaluation, and the object that ``edgeae evaluate --json`` prints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

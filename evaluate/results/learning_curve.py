@@ -1,7 +1,7 @@
 """The AUC over the number of clips that a machine is calibrated on.
 
-The network processes each recording once; then a head is fitted to the windows of some clips and scores
-those of the test.
+The network processes each recording once; then a head is fitted to the windows of some clips and
+scores those of the test.
 """
 
 from collections.abc import Callable, Mapping, Sequence

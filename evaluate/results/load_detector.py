@@ -9,7 +9,7 @@ from edgeae.runtime.scoring.selftest import load_checked
 
 
 def load_detector(model: Path, report: Callable[[str], None]) -> Detector:
-    """An artifact's detector; or the float network of a run or checkpoint, its head fitted as by an export.
+    """The detector of an artifact; or of a run or checkpoint, with its float network.
 
     report: gets a sentence about each training recording that cannot be read
     """

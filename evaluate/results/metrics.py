@@ -1,10 +1,11 @@
 """Areas under the ROC curve, and 95 % intervals of metrics.
 
-Every interval is one of 95 %, for independent recordings of what the machine sounds like. Recordings that
-are cut from one session resemble each other, so that the true uncertainty is larger. In simulations the
-interval of an AUC contains the true value 91 to 95 times in 100, from ten recordings of each label on. The
-pAUC depends on the highest tenth of the normal recordings: its interval is too narrow (88 in 100 with 50 or
-100 normal recordings, 95 with 200) and is given from 50 on.
+Every interval is one of 95 %, for independent recordings of what the machine sounds like.
+Recordings that are cut from one session resemble each other, so that the true uncertainty is
+larger. In simulations the interval of an AUC contains the true value 91 to 95 times in 100, from
+ten recordings of each label on. The pAUC depends on the highest tenth of the normal recordings: its
+interval is too narrow (88 in 100 with 50 or 100 normal recordings, 95 with 200) and is given from
+50 on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -54,9 +55,9 @@ def has_enough_recordings(truth: Bools) -> bool:
 def resampled_areas(scores: Float64, truth: Bools, seed: Iterable[int]) -> Float64 | None:
     """(N_RESAMPLES, k, 2) AUC and pAUC of k detectors on resampled tests: the stratified bootstrap.
 
-    Normal and anomalous recordings are drawn separately with replacement, each as many as there are. All
-    detectors get the same resamples. None where a label has fewer than ``MIN_RECORDINGS`` recordings; the
-    pAUC is NaN where a tenth of the normal ones is fewer.
+    Normal and anomalous recordings are drawn separately with replacement, each as many as there
+    are. All detectors get the same resamples. None where a label has fewer than ``MIN_RECORDINGS``
+    recordings; the pAUC is NaN where a tenth of the normal ones is fewer.
 
     scores: (n, k) of n recordings by k detectors
     truth: (n,) True for an anomaly
@@ -96,7 +97,8 @@ def areas(scores: Float64, truth: Bools, counts: Counts) -> Float64:
     """(m, 2) AUC and pAUC of m tests in which recording i occurs ``counts[:, i]`` times.
 
     The one exception to the rule that an AUC is scikit-learn's: `roc_auc_score` takes minutes for a
-    thousand resamples of a fleet, this takes seconds. A test holds it to `roc_auc_score` within 1e-12.
+    thousand resamples of a fleet, this takes seconds. A test holds it to `roc_auc_score` within
+    1e-12.
 
     scores, truth: (n,)
     counts: (m, n)
@@ -109,7 +111,7 @@ def areas(scores: Float64, truth: Bools, counts: Counts) -> Float64:
 
 
 def _shares_above(scores: Float64, truth: Bools, counts: Counts) -> tuple[Float64, Float64]:
-    """(m, k) shares of the normal and of the anomalous recordings above each limit, highest first."""
+    """(m, k) shares of the normal and the anomalous recordings above each limit, highest first."""
     order = np.argsort(-scores, kind="stable")
     # Equal scores are one step of the curve.
     steps = np.flatnonzero(np.diff(scores[order], append=np.nan))
@@ -130,10 +132,10 @@ def _area(false: Float64, true: Float64, limit: float) -> Float64:
 
 
 def curves(scores: Float64, truth: Bools, counts: Counts) -> Float64:
-    """(m, 2, n_grid): the recall at each false positive rate of CURVE_GRID, the precision at each recall.
+    """(m, 2, n_grid) recall over false positive rate, and precision over recall.
 
-    The precision is that at the highest limit that reaches the recall, for the share of anomalies in this
-    test. The parameters are those of `areas`.
+    Both are given at the points of CURVE_GRID. The precision is that at the highest limit that reaches the recall, for the share of anomalies
+    in this test. The parameters are those of `areas`.
     """
     n_anomaly = np.sum(truth)
     n_normal = np.sum(~truth)
@@ -168,8 +170,8 @@ def resampled_curves(scores: Float64, truth: Bools, seed: Iterable[int]) -> Floa
 def interval(values: Float64) -> Interval:
     """The percentile interval of resampled values (n,); unknown where all are equal, or NaN.
 
-    A test that separates every recording does so in every resample, which proves nothing about the next
-    test.
+    A test that separates every recording does so in every resample, which proves nothing about the
+    next test.
     """
     low, high = (float(value) for value in np.quantile(values, TAILS))
     return (low, high) if high - low > MIN_INTERVAL_WIDTH else NO_INTERVAL
@@ -178,7 +180,8 @@ def interval(values: Float64) -> Interval:
 def share_interval(n_hits: int, n: int) -> Interval:
     """The interval of a share that ``n_hits`` of ``n`` recordings estimate (Wilson, 1927).
 
-    Recommended for few recordings by Brown, Cai and DasGupta, Statistical Science 16 (2001), equation 4.
+    Recommended for few recordings by Brown, Cai and DasGupta, Statistical Science 16 (2001),
+    equation 4.
     """
     from scipy.stats import binomtest
 

@@ -1,7 +1,7 @@
-"""The results of an unfinished evaluation, in a file: after an interruption they are not computed again.
+"""The results of an unfinished evaluation, in a file from which the next one continues.
 
-A line is ``[key, value]``; the key is the SHA-256 of everything that decides the value. A process that is
-killed can leave an incomplete last line, which is ignored.
+A line is ``[key, value]``; the key is the SHA-256 of everything that decides the value. A process
+that is killed can leave an incomplete last line, which is ignored.
 """
 
 import hashlib

@@ -101,7 +101,7 @@ def _machine_detector(
     options: EvaluationOptions,
     report: Report,
 ) -> Detector:
-    """The detector of one machine, calibrated on its first training recordings if that is asked for."""
+    """The detector of one machine, calibrated if ``options.calibration_clips`` is given."""
     clips = options.calibration_clips
     if not clips:
         return detector

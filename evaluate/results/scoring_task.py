@@ -88,7 +88,7 @@ class ScoringTask:
     def _run(
         self, factory: WorkerFactory[T, R], items: Sequence[T], label: str, jobs: int
     ) -> "closing[Pending[T, R]]":
-        """A generator of the items with functions that give their results; a progress bar shows it."""
+        """Each item with a function that gives its result; a progress bar is shown."""
         make = partial(factory, self.detectors, self.channel)
         if jobs > 1:
             sections = {
@@ -106,7 +106,7 @@ def _in_other_process(
     sections: Mapping[str, dict[str, Any]],
     channel: Channel,
 ) -> Callable[[T], R]:
-    """What ``factory`` makes of detectors that this process opens: a network's session cannot be sent."""
+    """The worker of ``factory``, whose detectors this process opens: a network cannot be sent."""
     base = Detector(Artifact.from_bytes(artifact))
     detectors = {machine: base.with_sections(**own) for machine, own in sections.items()}
     return factory(detectors, channel)

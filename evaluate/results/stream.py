@@ -1,19 +1,20 @@
-"""Stream simulation: the test recordings of each machine, joined, through the detector and alarm of `edgeae run`.
+"""Stream simulation: the joined test recordings of a machine, scored as `edgeae run` does.
 
     normal 0 | normal 1 | normal 2 | normal 3 | ...            how often is there a false alarm?
     normal k | normal k+1 | anomaly | anomaly | anomaly ...    how long until the alarm?
                           ^ the splice
 
-An alarm needs several windows that overlap: more sound than most test recordings hold. One by one they
-could never raise an alarm, and a count of no false alarms would mean nothing. So they are played as one
-stream through the window stream and the alarm rule of `run`, which are not reset between recordings. They
-are joined as log-mel frames, which do not depend on each other: a joint makes no click, and a window across
-it contains frames of both recordings. That averages recordings that differ, where a machine would stay in
-one state for hours; and short recordings do not show how a machine changes over days. Read the count with
-its interval, and a rate per day as what this much sound can exclude.
+An alarm needs several windows that overlap: more sound than most test recordings hold. One by one
+they could never raise an alarm, and a count of no false alarms would mean nothing. So they are
+played as one stream through the window stream and the alarm rule of `run`, which are not reset
+between recordings. They are joined as log-mel frames, which do not depend on each other: a joint
+makes no click, and a window across it contains frames of both recordings. That averages recordings
+that differ, where a machine would stay in one state for hours; and short recordings do not show how
+a machine changes over days. Read the count with its interval, and a rate per day as what this much
+sound can exclude.
 
-A fault is played for a minute: its recording again and again, from its start. A real fault may raise its
-alarm later, and may come and go.
+A fault is played for a minute: its recording again and again, from its start. A real fault may
+raise its alarm later, and may come and go.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,9 +112,9 @@ def alarm_states(detector: Detector, blocks: Iterable[Float32]) -> Iterator[Alar
 def detection_delay(
     detector: Detector, normal: Iterable[Float32], fault: Iterable[Float32]
 ) -> float | None:
-    """Seconds from the splice between ``normal`` and ``fault`` to the first alarm; None without alarm.
+    """Seconds from the splice between ``normal`` and ``fault`` to the first alarm.
 
-    Not above 0 if the normal sound raised the alarm.
+    None without an alarm; not above 0 if the normal sound raised the alarm.
 
     normal, fault: blocks of log-mel frames (n_frames, n_mels), dB
     """
@@ -130,8 +131,8 @@ def detection_delays(
 ) -> list[float | None]:
     """The detection delay of up to MAX_SPLICES anomalous recordings, spread evenly by name.
 
-    Each follows other normal recordings, which fill the decision window and the k-of-n rule of the alarm.
-    The splices fall on different frames of a patch.
+    Each follows other normal recordings, which fill the decision window and the k-of-n rule of the
+    alarm. The splices fall on different frames of a patch.
     """
     spec = detector.spec
     patch_frames = detector.network.patch_frames
@@ -171,7 +172,7 @@ def simulate_stream(
 
 
 def alarm_metrics(counts: StreamCounts | None) -> Alarms:
-    """The metrics of the stream of one machine, or of the sum of several; all None without a stream."""
+    """The metrics of one stream, or of the sum of several; all None without a stream."""
     if counts is None:
         return Alarms()
     days = counts.seconds / SECONDS_PER_DAY

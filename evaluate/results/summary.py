@@ -69,7 +69,10 @@ def machine_result(test: MachineTest, resampled: Float64 | None) -> MachineResul
 
 
 def resamples_of(test: MachineTest) -> Float64 | None:
-    """(N_RESAMPLES, 2, 2) resampled AUC and pAUC, with the network and without; None for few recordings."""
+    """(N_RESAMPLES, 2, 2) resampled areas, with the network and without; AUC and pAUC.
+
+    None for too few recordings.
+    """
     return resampled_areas(test.both_scores, test.anomalous, test.scores[0].machine.encode())
 
 

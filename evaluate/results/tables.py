@@ -35,7 +35,7 @@ STREAM_HEAD = [
 def write_tables(
     folder: Path, tests: Mapping[str, MachineTest], evaluation: EvaluationResult
 ) -> None:
-    """Write anomaly_scores.csv, a row for each recording, and test_results.csv, a row for each machine."""
+    """Write anomaly_scores.csv (a row for each recording) and test_results.csv (each machine)."""
     folder.mkdir(parents=True, exist_ok=True)
     scores = [asdict(score) for test in tests.values() for score in test.scores]
     _write_csv(folder / "anomaly_scores.csv", scores)

@@ -1,4 +1,4 @@
-"""The data report names what has to be mended."""
+"""The data report names what to fix."""
 
 import json
 import shutil
@@ -45,10 +45,10 @@ def _sound(data, name="normal_id_03_00000000.wav"):
     return soundfile.read(data / "train" / name)
 
 
-def test_clean_data_has_nothing_to_mend(capsys, data):
+def test_clean_data_has_nothing_to_fix(capsys, data):
     assert run_command(["inspect", str(data)]) == 0
     out = capsys.readouterr().out
-    assert "nothing to mend" in out
+    assert "nothing to fix" in out
     assert "id_03" in out
 
 

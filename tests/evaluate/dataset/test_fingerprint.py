@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soxr
 
-from edgeae.evaluate.dataset.fingerprint import BandLevels, bandwidth, copies, fingerprint
+from edgeae.evaluate.dataset.band_levels import BandLevels, bandwidth_hz
+from edgeae.evaluate.dataset.fingerprint import fingerprint, similar_groups
 from edgeae.runtime.features.mel import log_mel
 
 RATE = 16000
@@ -34,15 +35,15 @@ def test_levels_beyond_the_scale_are_counted_at_its_ends():
 @pytest.mark.parametrize("rate", [4000, 8000])
 def test_sound_of_a_lower_rate_ends_below_half_of_it(rate):
     narrow = soxr.resample(soxr.resample(_noise(0), RATE, rate), rate, RATE)
-    assert bandwidth(log_mel(narrow).mean(axis=0)) == pytest.approx(rate / 2, rel=0.06)
+    assert bandwidth_hz(log_mel(narrow).mean(axis=0)) == pytest.approx(rate / 2, rel=0.06)
 
 
 @pytest.mark.parametrize("octaves", [0, 2])  # white, and falling by 12 dB an octave
-def test_sound_up_to_the_top_has_no_bandwidth(octaves):
+def test_sound_up_to_the_top_has_no_bandwidth_hz(octaves):
     spectrum = np.fft.rfft(_noise(0))
     frequency = np.maximum(np.fft.rfftfreq(round(2.0 * RATE), 1 / RATE), 50)
     assert (
-        bandwidth(log_mel(np.fft.irfft(spectrum * (50 / frequency) ** octaves)).mean(axis=0))
+        bandwidth_hz(log_mel(np.fft.irfft(spectrum * (50 / frequency) ** octaves)).mean(axis=0))
         is None
     )
 
@@ -51,7 +52,7 @@ def test_only_copies_are_alike():
     sounds = [_noise(seed) for seed in range(40)]
     quieter, later, noisy = 0.1 * sounds[3], sounds[5][8:], sounds[7] + 0.1 * _noise(99)
     prints = [fingerprint(log_mel(sound)) for sound in (*sounds, quieter, later, noisy)]
-    assert copies(prints) == [[3, 40], [5, 41], [7, 42]]
+    assert similar_groups(prints) == [[3, 40], [5, 41], [7, 42]]
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,4 @@ def test_only_copies_are_alike():
 )
 def test_what_does_not_move_or_is_too_short_has_no_fingerprint(sound):
     assert fingerprint(log_mel(sound)) is None
-    assert copies([None, None]) == []
+    assert similar_groups([None, None]) == []

@@ -96,7 +96,7 @@ def test_every_fault_stands_first_with_its_file_and_what_to_do(browser, page_of_
     assert (
         page.locator("p.verdict")
         .inner_text()
-        .startswith("Not ready to train: mend 1 file that cannot be used and")
+        .startswith("Not ready to train: fix 1 file that cannot be used and")
     )
     lines = page.locator("h2 + ol > li").all_inner_texts()
     for file, fault, advice in [
@@ -131,7 +131,7 @@ def test_clean_data_set_is_called_ready(browser, healthy, tmp_path):
     page = _open(browser, _write(healthy, tmp_path / "new" / "folder"), "light")
     assert page.locator("p.verdict").inner_text() == (
         "Ready to train: 24 recordings of 2 machines, 1.2 minutes, 12 recordings (0.6 minutes) of them to train on, "
-        "and nothing to mend was found."
+        "and nothing to fix was found."
     )
     assert page.locator("h2 + p").first.inner_text() == "Nothing was found."
 

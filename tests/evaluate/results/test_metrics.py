@@ -1,4 +1,5 @@
-"""Figures of an evaluation: the vectorised areas are scikit-learn's, intervals hold what they promise."""
+"""Figures of an evaluation: the vectorised areas are scikit-learn's, intervals hold what they
+promise."""
 
 import math
 
@@ -67,7 +68,8 @@ def test_the_interval_holds_the_truth_about_95_times_of_100():
 
 
 def test_detectors_share_their_resamples():
-    """Two that rank alike differ in no resample, so the paired interval is narrower than those of each."""
+    """Two that rank alike differ in no resample, so the paired interval is narrower than those of
+    each."""
     rng = np.random.default_rng(2)
     scores, truth = _test(rng, 60, 60)
     both = np.stack([scores, np.exp(scores), scores + 0.1 * rng.standard_normal(120)], axis=1)
