@@ -4,7 +4,8 @@ import contextlib
 
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.level_meter import LevelMeter
-from edgeae.runtime.capture.capture import Gap, open_capture
+from edgeae.runtime.capture.blocks import Gap
+from edgeae.runtime.capture.capture import open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector

@@ -6,14 +6,21 @@ from typing import Any
 
 from ..errors import DeviceError
 
-CAPTURE = 1  # snd_pcm_stream_t
-NONBLOCK = 1  # mode of snd_pcm_open: a busy device is an error, never a wait
-RW_INTERLEAVED = 3  # snd_pcm_access_t
-PREPARED = 2  # snd_pcm_state_t
+# snd_pcm_stream_t
+CAPTURE = 1
+# Mode of snd_pcm_open: opening a busy device fails at once instead of waiting for it.
+NONBLOCK = 1
+# snd_pcm_access_t
+RW_INTERLEAVED = 3
+# snd_pcm_state_t
+PREPARED = 2
 
-_UINT, _ULONG, _INT = POINTER(c_uint), POINTER(c_ulong), POINTER(c_int)
+_UINT = POINTER(c_uint)
+_ULONG = POINTER(c_ulong)
+_INT = POINTER(c_int)
 
-# name: (what it returns, what it takes...); handles and opaque structures are plain pointers
+# name: (type of the result, types of the arguments...).
+# Handles and opaque structures are plain pointers. ctypes has no type for "a C type or None".
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "snd_asoundlib_version": (c_char_p,),
     "snd_strerror": (c_char_p, c_int),
@@ -68,8 +75,11 @@ class AlsaError(OSError):
     """A call that libasound refused: `errno` (positive) and `strerror` say why."""
 
 
-# Takes what libasound would print on stderr. The library keeps the pointer, so this lives with the module.
-_SILENCE = ctypes.CFUNCTYPE(None, c_char_p, c_int, c_char_p, c_int, c_char_p)(lambda *_: None)
+# Discards what libasound would print on stderr.
+# The library keeps the pointer, so the callback has to live as long as the module.
+_DISCARD_MESSAGE = ctypes.CFUNCTYPE(None, c_char_p, c_int, c_char_p, c_int, c_char_p)(
+    lambda *_: None
+)
 
 
 class Alsa:
@@ -83,32 +93,37 @@ class Alsa:
             self._library = ctypes.CDLL("libasound.so.2")
         except OSError as error:
             raise DeviceError(
-                "libasound.so.2 is not installed, and live audio needs it: sudo apt-get install libasound2 "
+                "libasound.so.2 is not installed, and live audio needs it: "
+                "sudo apt-get install libasound2 "
                 "(its name from Debian 13 and Ubuntu 24.04 on: libasound2t64)"
             ) from error
-        for name, (result, *arguments) in _PROTOTYPES.items():
+        for name, (result_type, *argument_types) in _PROTOTYPES.items():
             function = getattr(self._library, name)
-            function.restype, function.argtypes = result, arguments
-        self._library.snd_lib_error_set_handler(_SILENCE)
+            function.restype = result_type
+            function.argtypes = argument_types
+        self._library.snd_lib_error_set_handler(_DISCARD_MESSAGE)
 
-    def call(self, name: str, *arguments: Any) -> int:
-        """Call a function that returns a number, or nothing (0). Raises AlsaError where it is negative."""
+    def call(self, name: str, *arguments: object) -> int:
+        """Call a function of libasound that returns a number, or nothing (then this returns 0).
+
+        Raises AlsaError if the number is negative.
+        """
         result: int = getattr(self._library, name)(*arguments) or 0
         if result < 0:
             raise AlsaError(-result, self.text("snd_strerror", result))
         return result
 
-    def text(self, name: str, *arguments: Any) -> str:
-        """Call a function that returns a string."""
-        found: bytes = getattr(self._library, name)(*arguments)
-        return found.decode(errors="replace")
+    def text(self, name: str, *arguments: object) -> str:
+        """Call a function of libasound that returns a string."""
+        encoded: bytes = getattr(self._library, name)(*arguments)
+        return encoded.decode(errors="replace")
 
     def structure(self, name: str) -> "ctypes.Array[ctypes.c_char]":
-        """A zeroed opaque structure, such as `snd_pcm_hw_params`; Python frees it."""
+        """Return a zeroed opaque structure, such as `snd_pcm_hw_params`; Python frees it."""
         return ctypes.create_string_buffer(self.call(f"{name}_sizeof"))
 
-    def handle(self, name: str, *arguments: Any) -> c_void_p:
-        """Call a function that opens a handle into its first argument."""
-        opened = c_void_p()
-        self.call(name, ctypes.byref(opened), *arguments)
-        return opened
+    def handle(self, name: str, *arguments: object) -> c_void_p:
+        """Call a function that opens a handle into its first argument, and return the handle."""
+        handle = c_void_p()
+        self.call(name, ctypes.byref(handle), *arguments)
+        return handle

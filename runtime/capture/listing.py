@@ -1,4 +1,4 @@
-"""The capture devices that ALSA knows on this computer."""
+"""The capture devices that ALSA finds on this computer."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from .alsa import CAPTURE, Alsa, AlsaError
 
 @dataclass(frozen=True)
 class Device:
-    """A capture device: its name that survives a reboot, its name by number, and what it is."""
+    """A capture device."""
 
-    name: str
-    index: str
+    name: str  # stays the same after a reboot: hw:CARD=ID,DEV=NUMBER
+    index: str  # by number, which may change: hw:CARD,NUMBER
     description: str
 
     @property
@@ -28,14 +28,15 @@ class Device:
 
 
 def list_devices(library: Alsa | None = None) -> list[Device]:
-    """The capture devices of this computer, in the order of their numbers; none is an empty list."""
+    """Return the capture devices of this computer, in the order of their numbers."""
     alsa = library or Alsa()
-    found: list[Device] = []
+    devices: list[Device] = []
     card = c_int(-1)
     while alsa.call("snd_card_next", byref(card)) == 0 and card.value >= 0:
-        with contextlib.suppress(AlsaError):  # a card that vanished, or that this user may not open
-            found += _devices_of_card(alsa, card.value)
-    return found
+        # A card may disappear meanwhile, or this user may not open it.
+        with contextlib.suppress(AlsaError):
+            devices += _devices_of_card(alsa, card.value)
+    return devices
 
 
 def _devices_of_card(alsa: Alsa, card: int) -> list[Device]:
@@ -43,10 +44,10 @@ def _devices_of_card(alsa: Alsa, card: int) -> list[Device]:
     try:
         info = alsa.structure("snd_ctl_card_info")
         alsa.call("snd_ctl_card_info", control, info)
-        identity = alsa.text("snd_ctl_card_info_get_id", info)
+        card_id = alsa.text("snd_ctl_card_info_get_id", info)
         title = alsa.text("snd_ctl_card_info_get_name", info)
         return [
-            Device(f"hw:CARD={identity},DEV={number}", f"hw:{card},{number}", f"{title}, {name}")
+            Device(f"hw:CARD={card_id},DEV={number}", f"hw:{card},{number}", f"{title}, {name}")
             for number, name in _capture_streams(alsa, control)
         ]
     finally:
@@ -54,12 +55,13 @@ def _devices_of_card(alsa: Alsa, card: int) -> list[Device]:
 
 
 def _capture_streams(alsa: Alsa, control: c_void_p) -> Iterator[tuple[int, str]]:
-    """Number and name of each device of a card that can capture."""
+    """Yield number and name of each device of a card that can capture."""
     number = c_int(-1)
     while alsa.call("snd_ctl_pcm_next_device", control, byref(number)) == 0 and number.value >= 0:
         info = alsa.structure("snd_pcm_info")
         alsa.call("snd_pcm_info_set_device", info, number.value)
         alsa.call("snd_pcm_info_set_stream", info, CAPTURE)
-        with contextlib.suppress(AlsaError):  # this one only plays
+        # A device that can only play refuses.
+        with contextlib.suppress(AlsaError):
             alsa.call("snd_ctl_pcm_info", control, info)
             yield number.value, alsa.text("snd_pcm_info_get_name", info)

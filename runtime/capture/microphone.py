@@ -1,159 +1,229 @@
-"""A capture device that is listened to for months: opened again whenever it fails.
+"""A capture device that is used for months: whenever it fails, it is opened again.
 
-A thread opens the device and waits beside it; when it fails or stalls, the thread closes it, waits a
-little, longer each time, and looks its name up afresh, because a microphone that is plugged in again may
-be another card by number:
+A thread opens the device and checks on it. When the device fails or stalls, the thread closes it,
+waits, longer after each failure, and resolves its name again, because a microphone that is plugged
+in again may have another card number:
 
-    open -> Setup, Gap (what was missed), Block, Block, ... -> fails -> Lost -> wait -> open -> ...
+    open -> CaptureStarted, Gap (what was missed), Block, Block, ... -> failure -> CaptureFailed
+         -> wait -> open -> ...
 
-Everything goes into a `CaptureQueue`, in this order.
+All of it goes into a `CaptureQueue`, in this order.
 """
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Any
+from types import TracebackType
+from typing import Protocol, Self
 
 from ..audio.channel import Channel
 from ..errors import DeviceError
+from ..system.arrays import Float32
 from ..system.clock import now
-from .capture import STALL_SECONDS, Block, Capture, Gap, StallError
-from .queue import CaptureQueue, Lost, Setup
+from .blocks import Block, Gap
+from .capture import Capture, CaptureItem, CaptureLimits, Deliver, StallError
+from .queue import CaptureFailed, CaptureQueue, CaptureStarted
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between two attempts, doubled each time
-CHECK_SECONDS = 1.0
-HANGING_SECONDS = 60.0  # longer than opening, and finding a stall, can take
 
-Opens = Callable[..., Capture]
+@dataclass(frozen=True)
+class MicrophoneLimits:
+    """Time limits of a Microphone, in seconds."""
+
+    # Between two attempts to open the device: first, and at most; doubled after each failure.
+    min_retry_seconds: float = 0.5
+    max_retry_seconds: float = 30.0
+    # Between two looks whether the device has stalled.
+    check_seconds: float = 1.0
+    # Without sound for so long, the driver hangs; more than opening and finding a stall can take.
+    hang_seconds: float = 60.0
+    capture: CaptureLimits = field(default_factory=CaptureLimits)
+
+
+class OpenCapture(Protocol):
+    """What a Microphone needs of a Capture."""
+
+    @property
+    def samplerate(self) -> int: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def format(self) -> str: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+    def start(self, deliver: Deliver) -> None: ...
+
+    def check_stall(self) -> None: ...
+
+    def decode(self, raw: bytes | bytearray) -> Float32: ...
+
+
+CaptureOpener = Callable[[], OpenCapture]
 
 
 class Microphone:
-    """One device, by any of its names, until `close`."""
+    """Captures one device, by any of its names, until `close`."""
 
     def __init__(
         self,
         device: str,
-        backlog: CaptureQueue,
+        queue: CaptureQueue,
         *,
         samplerate: int,
         channels: Sequence[Channel] = (0,),
-        stall_seconds: float = STALL_SECONDS,
-        opens: Opens | None = None,
+        limits: MicrophoneLimits | None = None,
+        opener: CaptureOpener | None = None,
     ) -> None:
-        self.device, self.backlog, self._opens = device, backlog, opens or Capture
-        self._options: dict[str, Any] = {
-            "samplerate": samplerate,
-            "channels": channels,
-            "stall_seconds": stall_seconds,
-        }
-        self._failure: DeviceError | None = None  # of the last attempt; None while it is heard
-        self.heard: float | None = None  # when the last sound came; None before the first
-        self._accounted = self._since = (
-            now()
-        )  # until when sound was delivered or told as lost; since when it is sought
-        self._told, self._reason = "", "unplugged"
+        """Start to capture.
+
+        device: an ALSA name or a stable one; see `Capture`.
+        queue: receives what the device delivers.
+        samplerate: wanted rate, Hz.
+        channels: wanted channels.
+        limits: time limits.
+        opener: opens the device; a `Capture` with these options if it is not given.
+        """
+        self.device = device
+        self.queue = queue
+        # When the last sound was captured, seconds of `now`; None before the first.
+        self.last_sound_time: float | None = None
+        self._limits = limits or MicrophoneLimits()
+
+        def open_device() -> OpenCapture:
+            return Capture(
+                device, samplerate=samplerate, channels=channels, limits=self._limits.capture
+            )
+
+        self._open = opener or open_device
+        self._failure: DeviceError | None = None  # of the last attempt; None while sound comes
+        self._start_time = now()
+        self._accounted_until = self._start_time  # by blocks and gaps, seconds of `now`
+        self._samplerate = 0  # Hz, of the device when it last delivered
+        self._reported_failure = ""
+        self._gap_reason = "unplugged"
         self._stopped = Event()
-        self._thread = Thread(target=self._work, name=f"microphone {device}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"microphone {device}", daemon=True)
         self._thread.start()
 
     @property
-    def silent_for(self) -> float:
-        """Seconds since the last sound, or since the search began."""
-        return now() - (self.heard or self._since)
+    def silent_seconds(self) -> float:
+        """Seconds since the last sound, or since the start if there was none."""
+        return now() - (self.last_sound_time or self._start_time)
 
     @property
     def failure(self) -> DeviceError | None:
-        """Why nothing is heard; None while something is. A driver that never comes back tells nothing."""
-        if self._failure is None and self.silent_for > HANGING_SECONDS:
+        """Why no sound comes; None while it does. A driver that hangs counts as a failure."""
+        if self._failure is None and self.silent_seconds > self._limits.hang_seconds:
             return StallError(f"{self.device} does not answer: reconnect the microphone")
         return self._failure
 
-    def missed(self) -> Gap | None:
-        """What was lost since it failed, if it does."""
-        if self._failure is None or self.heard is None:
+    def unreported_gap(self) -> Gap | None:
+        """The sound that was lost since the device failed and is in no Gap of the queue yet."""
+        if self._failure is None or self.last_sound_time is None:
             return None
-        return Gap(max(0, round((now() - self._accounted) * self._rate)), self._reason)
+        lost_seconds = now() - self._accounted_until
+        return Gap(max(0, round(lost_seconds * self._samplerate)), self._gap_reason)
 
     def close(self) -> None:
-        """Deliver nothing any more, and release the device if it does not hang."""
+        """Deliver nothing any more, and release the device unless its driver hangs."""
         self._stopped.set()
-        self.backlog.close()
-        self._thread.join(CHECK_SECONDS)
+        self.queue.close()
+        self._thread.join(self._limits.check_seconds)
 
-    # The rest runs in threads.
-
-    _rate = 0  # Hz, of the device when it was last heard
-
-    def _work(self) -> None:
-        wait = FIRST_WAIT
+    def _run(self) -> None:
+        """Open the device again and again until `close`; this is the thread."""
+        retry_seconds = self._limits.min_retry_seconds
         while not self._stopped.is_set():
-            began = time.monotonic()
-            try:
-                with self._opens(self.device, **self._options) as capture:
-                    self._listen(capture)
-            except DeviceError as error:
-                self._tell(error)
-            except Exception as error:  # whatever it is, this device has to be tried again
-                self._tell(
-                    DeviceError(f"{self.device} cannot be used ({type(error).__name__}: {error})")
-                )
-            if time.monotonic() - began > LONGEST_WAIT:  # it worked for a while
-                wait = FIRST_WAIT
-            self._stopped.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            opened_at = now()
+            self._capture_until_failure()
+            # A device that worked for a while gets a short wait again.
+            if now() - opened_at > self._limits.max_retry_seconds:
+                retry_seconds = self._limits.min_retry_seconds
+            self._stopped.wait(retry_seconds)
+            retry_seconds = min(2 * retry_seconds, self._limits.max_retry_seconds)
 
-    def _listen(self, capture: Capture) -> None:
-        """Until the device fails or stalls: DeviceError; or until `stop`."""
+    def _capture_until_failure(self) -> None:
+        try:
+            with self._open() as capture:
+                self._deliver_from(capture)
+        except DeviceError as error:
+            self._report_failure(error)
+        except Exception as error:  # whatever went wrong, the device has to be tried again
+            message = f"{self.device} cannot be used ({type(error).__name__}: {error})"
+            self._report_failure(DeviceError(message))
+
+    def _deliver_from(self, capture: OpenCapture) -> None:
+        """Put what the device delivers into the queue until `close`.
+
+        Raises DeviceError when the device fails or stalls.
+        """
         failures: Queue[DeviceError] = Queue()
-        first = True
+        started = False
 
-        def deliver(item: Block | Gap | DeviceError) -> None:
-            nonlocal first
+        def deliver(item: CaptureItem) -> None:
+            nonlocal started
             if isinstance(item, DeviceError):
                 failures.put(item)
                 return
-            if first:
-                self._begin(capture, item)
-                first = False
-            if isinstance(item, Block):
-                self.heard, self._failure, self._told = item.heard, None, ""
-            self._accounted = item.heard if isinstance(item, Block) else now()
-            self.backlog.put(item)
+            if not started:
+                self._report_start(capture, item)
+                started = True
+            self._put(item)
 
         capture.start(deliver)
         while not self._stopped.is_set():
             try:
-                raise failures.get(timeout=CHECK_SECONDS)
+                raise failures.get(timeout=self._limits.check_seconds)
             except Empty:
                 capture.check_stall()
 
-    def _begin(self, capture: Capture, item: Block | Gap) -> None:
-        """Say what the device delivers from now on, and how much was missed since it last did."""
-        self._rate = capture.samplerate
-        self.backlog.put(
-            Setup(capture.samplerate, capture.channels, capture.format, capture.decode)
-        )
-        if self.heard is not None:
-            until = (
-                item.heard if isinstance(item, Block) else now()
-            ) - item.frames / capture.samplerate
-            self.backlog.put(
-                Gap(max(0, round((until - self._accounted) * capture.samplerate)), self._reason)
-            )
+    def _put(self, item: Block | Gap) -> None:
+        if isinstance(item, Block):
+            self.last_sound_time = item.end_time
+            self._failure = None
+            self._reported_failure = ""
+        self._accounted_until = _end_time(item)
+        self.queue.put(item)
 
-    def _tell(self, error: DeviceError) -> None:
-        """Say why nothing is heard, unless that was said."""
+    def _report_start(self, capture: OpenCapture, first: Block | Gap) -> None:
+        """Put into the queue what the device delivers from now on, and what was missed before."""
+        self._samplerate = capture.samplerate
+        self.queue.put(
+            CaptureStarted(capture.samplerate, capture.channels, capture.format, capture.decode)
+        )
+        if self.last_sound_time is None:
+            return
+        start_time = _end_time(first) - first.frames / capture.samplerate
+        lost_seconds = start_time - self._accounted_until
+        lost_frames = max(0, round(lost_seconds * capture.samplerate))
+        self.queue.put(Gap(lost_frames, self._gap_reason))
+
+    def _report_failure(self, error: DeviceError) -> None:
+        """Put into the queue why no sound comes, once for each reason."""
+        stalled = isinstance(error, StallError)
         if self._failure is None:
-            self._reason = "stalled" if isinstance(error, StallError) else "unplugged"
+            self._gap_reason = "stalled" if stalled else "unplugged"
         self._failure = error
-        if str(error) != self._told and not self._stopped.is_set():
-            self._told = str(error)
-            state = (
-                "waiting"
-                if self.heard is None
-                else "stalled"
-                if isinstance(error, StallError)
-                else "lost"
-            )
-            self.backlog.put(Lost(state, str(error)))
+        if str(error) == self._reported_failure or self._stopped.is_set():
+            return
+        self._reported_failure = str(error)
+        state = "stalled" if stalled else "lost"
+        if self.last_sound_time is None:
+            state = "waiting"
+        self.queue.put(CaptureFailed(state, str(error)))
+
+
+def _end_time(item: Block | Gap) -> float:
+    """When an item that was just delivered ended, seconds of `now`."""
+    return item.end_time if isinstance(item, Block) else now()

@@ -1,4 +1,4 @@
-"""A capture device for people to read: every line within 80 columns."""
+"""The result of testing a capture device as text; every line fits into 80 columns."""
 
 import textwrap
 from collections.abc import Iterator
@@ -6,43 +6,59 @@ from itertools import groupby
 
 from ..audio.level import MIN_LEVEL_DBFS
 from ..audio.pcm import FORMATS
+from .names import Name
 from .probe import Probe
+from .trial import Level, Offer
 
-COLUMNS = 80
+MAX_COLUMNS = 80
+TEXT_INDENT = 12  # columns
+DURATION_INDENT = 14  # columns; how long a name stays valid stands below the name
 
 
-def lines(probe: Probe) -> Iterator[str]:
-    """What is known of a device, its names first."""
+def device_lines(probe: Probe) -> Iterator[str]:
+    """Yield the lines about one device: its title, names, what it offers and its level."""
     yield probe.device.description
-    for count, (lasts, names) in enumerate(groupby(probe.names, key=lambda name: name.lasts)):
-        yield from row("" if count else "names", "  ".join(name.name for name in names))
-        yield from row("", lasts, indent=14)
+    yield from _names(probe.names)
     if probe.trial.reason:
-        yield from row(probe.trial.state, probe.trial.reason)
-    if offer := probe.trial.offer:
-        formats = [
-            name if name in FORMATS else f"{name} (through plughw)" for name in offer.formats
-        ]
-        yield from row(
-            "rates",
-            f"{' '.join(map(str, offer.rates))} Hz" if offer.rates else "none of the usual ones",
-        )
-        yield from row("formats", ", ".join(formats) or "none that is known here")
-        yield from row("channels", f"{offer.channels_min} to {offer.channels_max}")
-    if level := probe.trial.level:
-        yield from row(
-            "level",
-            f"peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS (channel 0, half a second)",
-        )
-        if level.peak_dbfs <= MIN_LEVEL_DBFS:
-            yield from row(
-                "", "every sample is zero: is it muted, or the microphone on another channel?"
-            )
+        yield from _row(probe.trial.state, probe.trial.reason)
+    if probe.trial.offer:
+        yield from _offer(probe.trial.offer)
+    if probe.trial.level:
+        yield from _level(probe.trial.level)
 
 
-def row(title: str, words: str, indent: int = 12) -> list[str]:
-    """`words` in a column beside their title, in as many lines as they need."""
-    first, blank = f"  {title:{indent - 2}}", " " * indent
+def _names(names: tuple[Name, ...]) -> Iterator[str]:
+    """The names of a device; names that stay valid equally long share a row."""
+    title = "names"
+    for lasts, group in groupby(names, key=lambda name: name.lasts):
+        yield from _row(title, "  ".join(name.name for name in group))
+        yield from _row("", lasts, indent=DURATION_INDENT)
+        title = ""
+
+
+def _offer(offer: Offer) -> Iterator[str]:
+    rates = " ".join(map(str, offer.rates))
+    formats = [name if name in FORMATS else f"{name} (through plughw)" for name in offer.formats]
+    yield from _row("rates", f"{rates} Hz" if rates else "none of the usual ones")
+    yield from _row("formats", ", ".join(formats) or "none that edgeae knows")
+    yield from _row("channels", f"{offer.channels_min} to {offer.channels_max}")
+
+
+def _level(level: Level) -> Iterator[str]:
+    numbers = f"peak {level.peak_dbfs} dBFS, RMS {level.rms_dbfs} dBFS"
+    yield from _row("level", f"{numbers} (channel 0, half a second)")
+    if level.peak_dbfs <= MIN_LEVEL_DBFS:
+        yield from _row(
+            "", "every sample is zero: is it muted, or the microphone on another channel?"
+        )
+
+
+def _row(title: str, text: str, indent: int = TEXT_INDENT) -> list[str]:
+    """`text` in a column beside its title, in as many lines as it needs."""
     return textwrap.wrap(
-        words, COLUMNS, initial_indent=first, subsequent_indent=blank, break_on_hyphens=False
+        text,
+        MAX_COLUMNS,
+        initial_indent=f"  {title:{indent - 2}}",
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
     )

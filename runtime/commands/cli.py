@@ -4,12 +4,15 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from ..errors import EXIT_INTERRUPTED, EdgeaeError
+
+if TYPE_CHECKING:
+    from ..live.limits import RunLimits
 
 EXIT_DEFECT = 70  # EX_SOFTWARE
 
@@ -96,10 +99,13 @@ def cli() -> None:
     """
 
 
-def run_command(arguments: list[str]) -> int:
-    """Run one command; returns its exit code. Every expected error is one sentence on stderr."""
+def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
+    """Run one command; returns its exit code. Every expected error is one sentence on stderr.
+
+    limits: of `edgeae run`; the usual ones if they are not given.
+    """
     try:
-        code = cli.main(arguments, prog_name="edgeae", standalone_mode=False)
+        code = cli.main(arguments, prog_name="edgeae", standalone_mode=False, obj=limits)
     except EdgeaeError as error:
         click.echo(f"edgeae: {error}", err=True)
         return error.exit_code
@@ -128,12 +134,12 @@ def run_command(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def main() -> None:
-    """Entry point of the ``edgeae`` command."""
+def main(limits: "RunLimits | None" = None) -> None:
+    """Entry point of the ``edgeae`` command. limits: of `edgeae run`, for tests."""
     # NumPy's matrix products are small here: threads that wait for each other cost more than they give.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        code = run_command(sys.argv[1:])
+        code = run_command(sys.argv[1:], limits)
     except Exception:  # a defect of ours: 1 would mean that anomalies were found
         traceback.print_exc()
         code = EXIT_DEFECT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..capture.probe import probe_all
-from ..capture.table import lines
+from ..capture.table import device_lines
 
 if TYPE_CHECKING:
     pass
@@ -40,4 +40,4 @@ def devices(as_json: bool, no_level: bool) -> None:
             err=True,
         )
     for device in found:
-        click.echo(json.dumps(device.to_dict()) if as_json else "\n".join(lines(device)))
+        click.echo(json.dumps(device.to_dict()) if as_json else "\n".join(device_lines(device)))

@@ -14,7 +14,8 @@ from ..audio.level import dbfs
 from ..audio.level_meter import LevelMeter
 from ..audio.pcm import to_int16
 from ..audio.resample import Resampler
-from ..capture.capture import Capture, Gap, open_capture
+from ..capture.blocks import Gap
+from ..capture.capture import Capture, open_capture
 from ..errors import ConfigError
 from ..live.stream import stopping
 from ..system.arrays import Float32

@@ -16,6 +16,7 @@ from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
 from ..errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
+from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, tell
 from ..live.stdin import Pipe
@@ -114,7 +115,10 @@ def score_pipe(
     "--resume", is_flag=True, help="Go on behind the files whose lines --log already holds."
 )
 @output_options
+@click.pass_obj
 def run(
+    limits: RunLimits | None,
+    /,
     arguments: tuple[str, ...],
     device: tuple[str, ...],
     duration: float | None,
@@ -187,7 +191,16 @@ def run(
             )
         ]
         if device:
-            listen_to(device, wanted, sources, out, came, wait_device, give_up)
+            listen_to(
+                device,
+                wanted,
+                sources,
+                out,
+                came,
+                wait_device,
+                give_up,
+                limits or RunLimits(),
+            )
         elif pipe:
             score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
         else:
@@ -252,6 +265,7 @@ def listen_to(
     came: Sequence[int],
     wait: float,
     give_up: float | None,
+    limits: RunLimits,
 ) -> None:
     """Score what the microphones hear until it is enough, or a signal ``came``."""
     for device in devices:
@@ -262,14 +276,18 @@ def listen_to(
         ears = []
         for device in devices:
             microphone = Microphone(
-                device, CaptureQueue(bell), samplerate=sources[0].samplerate, channels=channels
+                device,
+                CaptureQueue(bell, limits.queue),
+                samplerate=sources[0].samplerate,
+                channels=channels,
+                limits=limits.microphone,
             )
             ears.append(DeviceRoute(microphone, [(channel, next(left)) for channel in channels]))
             ends.callback(ears[-1].end)
         ends.callback(out.notify.stopping)
         out.notify.ready()
-        limits = {"wait": wait, "give_up": math.inf if give_up is None else give_up}
-        listen(ears, bell, lambda: bool(came), out.tick, **limits)
+        patience = math.inf if give_up is None else give_up
+        listen(ears, bell, lambda: bool(came), out.tick, wait=wait, give_up=patience)
 
 
 def _warn_uncalibrated(model: Path, detector: Detector) -> None:

@@ -13,7 +13,7 @@ from ..model.find import default_model
 from .check import OK, PROBLEM, ROOT, WARNING, Check
 
 if TYPE_CHECKING:
-    from ..capture.probe import DeviceTrial
+    from ..capture.trial import DeviceTrial
 
 # In a process of its own: an onnxruntime that dies of an illegal instruction takes nobody with it.
 _INFO = "from edgeae.runtime.commands.cli import main; main()"
@@ -70,7 +70,8 @@ def devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
     """Every capture device and what it hears; the one that is named has to work."""
     from ..capture.alsa import Alsa
     from ..capture.names import resolve
-    from ..capture.probe import probe_all, try_device
+    from ..capture.probe import probe_all
+    from ..capture.trial import try_device
 
     sysfs, procfs = root / "sys", root / "proc"
     try:

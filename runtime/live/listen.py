@@ -14,10 +14,10 @@ import numpy as np
 
 from ..audio.channel import Channel, select_channel
 from ..audio.sound_file import LOUDEST
-from ..capture.capture import Block, Gap
+from ..capture.blocks import Block, Gap
 from ..capture.microphone import Microphone
 from ..capture.negotiate import FormatRefusedError
-from ..capture.queue import Item, Lost, Setup
+from ..capture.queue import CaptureFailed, CaptureStarted, QueueItem
 from ..errors import AudioError
 from ..system.arrays import Float32
 from ..system.clock import now
@@ -36,47 +36,47 @@ class DeviceRoute:
 
     microphone: Microphone
     sources: list[tuple[Channel, Source]]
-    setup: Setup | None = None
+    setup: CaptureStarted | None = None
 
     @property
     def heard(self) -> bool:
         """It has delivered sound."""
-        return self.microphone.heard is not None
+        return self.microphone.last_sound_time is not None
 
     @property
     def done(self) -> bool:
         """All of its sources are; of a microphone that was never there, too."""
         if not self.heard:
             return self.microphone.failure is not None
-        silent = self.microphone.silent_for if self.microphone.failure else 0.0
+        silent = self.microphone.silent_seconds if self.microphone.failure else 0.0
         return all(source.done(silent) for _, source in self.sources)
 
     def hear(self) -> None:
         """Take in what the microphone has delivered."""
-        for item in batched(self.microphone.backlog.take()):
-            if isinstance(item, Setup):
+        for item in batched(self.microphone.queue.pop_all()):
+            if isinstance(item, CaptureStarted):
                 self.setup = item
             samples = (
                 self.setup.decode(item.raw) if isinstance(item, Block) and self.setup else None
             )
             for channel, source in self.sources:
-                if isinstance(item, Setup):
+                if isinstance(item, CaptureStarted):
                     source.begin(item.samplerate, item.channels, item.format)
                 elif isinstance(item, Gap):
                     source.gap(item.frames, item.reason)
-                elif isinstance(item, Lost):
+                elif isinstance(item, CaptureFailed):
                     source.status(item.state, sentence=item.sentence)
                 elif samples is not None and not source.done():
                     with np.errstate(all="ignore"):  # of what is no sound; `_hear` finds it
                         mono = select_channel(samples, channel)
-                    _hear(source, mono, item.heard)
+                    _hear(source, mono, item.end_time)
 
     def end(self) -> None:
         """Take in the rest, and what is missing at the end."""
         self.microphone.close()
         if self.heard or any(source.told for _, source in self.sources):
             self.hear()
-        missed = self.microphone.missed()
+        missed = self.microphone.unreported_gap()
         for _, source in self.sources:
             if missed and not source.done():
                 source.gap(missed.frames, missed.reason)
@@ -95,7 +95,7 @@ def _hear(source: Source, samples: Float32, heard: float) -> None:
         source.hear(samples[after:], heard)
 
 
-def batched(items: Sequence[Item]) -> Iterator[Item]:
+def batched(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
     """``items`` with blocks that follow each other as one, but not more than ``TOGETHER``."""
     blocks: list[Block] = []
     for item in items:
@@ -112,7 +112,7 @@ def batched(items: Sequence[Item]) -> Iterator[Item]:
 def _joined(blocks: list[Block]) -> Iterator[Block]:
     if blocks:
         raw = bytearray().join(block.raw for block in blocks)
-        yield Block(raw, sum(block.frames for block in blocks), blocks[-1].heard)
+        yield Block(raw, sum(block.frames for block in blocks), blocks[-1].end_time)
 
 
 def listen(
@@ -135,7 +135,7 @@ def listen(
             _trim_memory()
             trimmed = now()
         with bell:
-            bell.wait_for(lambda: any(ear.microphone.backlog.ready for ear in ears), TICK_SECONDS)
+            bell.wait_for(lambda: any(ear.microphone.queue.ready for ear in ears), TICK_SECONDS)
         _check_heard([ear.microphone for ear in ears], wait, give_up)
         for ear in ears:
             ear.hear()
@@ -157,9 +157,9 @@ def _check_heard(microphones: Sequence[Microphone], wait: float, give_up: float)
     failures = [microphone.failure for microphone in microphones if microphone.failure]
     if len(failures) < len(microphones):
         return
-    heard = any(microphone.heard is not None for microphone in microphones)
+    heard = any(microphone.last_sound_time is not None for microphone in microphones)
     hopeless = not heard and all(isinstance(failure, FormatRefusedError) for failure in failures)
-    if hopeless or min(microphone.silent_for for microphone in microphones) >= (
+    if hopeless or min(microphone.silent_seconds for microphone in microphones) >= (
         give_up if heard else wait
     ):
         raise failures[0]

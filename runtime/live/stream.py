@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 
 from ..audio.resample import Resampler
-from ..capture.capture import Gap
+from ..capture.blocks import Gap
 from ..scoring.pipeline import Pipeline
 from ..scoring.window_stream import Window, checked, see
 from ..system.arrays import Float32

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgeae.calibrate import calibrate
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.capture.capture import Gap
+from edgeae.runtime.capture.blocks import Gap
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector

@@ -20,6 +20,7 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.fleet import Fleet
+from tests.runtime.capture.fakes import AlsaDevice, AlsaMicrophone, AlsaPlan
 
 
 def plain_fleet(
@@ -30,10 +31,6 @@ def plain_fleet(
     return Fleet(
         np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100
     )
-
-
-AlsaDevice = Callable[..., Path]
-AlsaMicrophone = Callable[..., threading.Event]
 
 
 @pytest.fixture
@@ -125,7 +122,7 @@ class PlannedAlsa(Alsa):
         super().__init__()
         self._left = 0.0
 
-    def call(self, name: str, *arguments: Any) -> int:
+    def call(self, name: str, *arguments: object) -> int:
         if name == "snd_pcm_open":
             self._left = self.plan.pop(0) if self.plan else float("inf")
             if self._left < 0:
@@ -139,7 +136,7 @@ class PlannedAlsa(Alsa):
 
 
 @pytest.fixture
-def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> AlsaPlan:
     """``alsa_plan(*reads, code=errno.ENODEV)``: captures that are opened from now on fail so (`PlannedAlsa`)."""
 
     def install(*reads: float, code: int = errno.ENODEV) -> None:

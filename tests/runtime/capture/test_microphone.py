@@ -1,45 +1,67 @@
-"""A device that is opened again whenever it fails, by real libasound over files and by injected faults."""
+"""A device that is opened again whenever it fails: real libasound over files, injected faults."""
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from threading import Condition, Event
-from typing import Any, ClassVar
+from threading import Condition
+from types import TracebackType
+from typing import ClassVar, Protocol
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgeae.runtime.audio.pcm import decode
 from edgeae.runtime.capture import microphone as module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.capture import Block, Capture, Gap
-from edgeae.runtime.capture.microphone import Microphone
-from edgeae.runtime.capture.queue import CaptureQueue, Item, Lost, Setup
+from edgeae.runtime.capture.blocks import Block, Gap
+from edgeae.runtime.capture.capture import Capture, CaptureLimits, Deliver
+from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits, OpenCapture
+from edgeae.runtime.capture.queue import (
+    CaptureFailed,
+    CaptureQueue,
+    CaptureStarted,
+    QueueItem,
+    QueueLimits,
+)
 from edgeae.runtime.errors import DeviceError
+from edgeae.runtime.system.arrays import Float32
+from tests.runtime.capture.fakes import AlsaDevice, AlsaMicrophone, AlsaPlan
 
 RATE = 16000
 SAMPLES = (np.arange(RATE) % 1000).astype(np.int16)
+QUICK = MicrophoneLimits(min_retry_seconds=0.01, check_seconds=0.02)
 
 
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(module, "CHECK_SECONDS", 0.02)
+class OpenMicrophone(Protocol):
+    """The fixture `open_microphone`."""
+
+    def __call__(
+        self,
+        plan: Sequence[float] = (),
+        code: int = errno.ENODEV,
+        limits: MicrophoneLimits = QUICK,
+    ) -> Microphone: ...
 
 
 @pytest.fixture
-def listen(alsa_plan: Callable[..., None]) -> Iterator[Callable[..., Microphone]]:
-    """``listen(device, plan)``: a microphone whose openings go as planned."""
+def open_microphone(alsa_plan: AlsaPlan) -> Iterator[OpenMicrophone]:
+    """``open_microphone(plan)``: a microphone whose openings go as planned."""
     opened: list[Microphone] = []
 
     def start(
-        device: str = "hw:1", plan: Sequence[float] = (), code: int = errno.ENODEV, **options: Any
+        plan: Sequence[float] = (),
+        code: int = errno.ENODEV,
+        limits: MicrophoneLimits = QUICK,
     ) -> Microphone:
         alsa_plan(*plan, code=code)
-        opened.append(Microphone(device, CaptureQueue(Condition()), samplerate=RATE, **options))
+        queue = CaptureQueue(Condition())
+        opened.append(Microphone("hw:1", queue, samplerate=RATE, limits=limits))
         return opened[-1]
 
     yield start
@@ -47,18 +69,18 @@ def listen(alsa_plan: Callable[..., None]) -> Iterator[Callable[..., Microphone]
         microphone.close()
 
 
-def until(microphone: Microphone, enough: Callable[[list[Item]], bool]) -> list[Item]:
+def until(microphone: Microphone, enough: Callable[[list[QueueItem]], bool]) -> list[QueueItem]:
     """What it delivers until that is enough."""
-    items: list[Item] = []
+    items: list[QueueItem] = []
     deadline = time.monotonic() + 30
     while not enough(items):
         assert time.monotonic() < deadline, items
-        items += microphone.backlog.take()
+        items += microphone.queue.pop_all()
         time.sleep(0.005)
     return items
 
 
-def kinds(items: list[Item]) -> list[str]:
+def kinds(items: list[QueueItem]) -> list[str]:
     """The names of what came, blocks that follow each other as one."""
     names = [type(item).__name__ for item in items]
     return [
@@ -66,10 +88,10 @@ def kinds(items: list[Item]) -> list[str]:
     ]
 
 
-def blocks_after(kind: type) -> Callable[[list[Item]], bool]:
+def blocks_after(kind: type) -> Callable[[list[QueueItem]], bool]:
     """Is there a block after the last of a kind?"""
 
-    def enough(items: list[Item]) -> bool:
+    def enough(items: list[QueueItem]) -> bool:
         at = max((k for k, item in enumerate(items) if isinstance(item, kind)), default=None)
         return at is not None and any(isinstance(item, Block) for item in items[at:])
 
@@ -78,12 +100,20 @@ def blocks_after(kind: type) -> Callable[[list[Item]], bool]:
 
 @pytest.mark.parametrize("code", [errno.ENODEV, errno.EIO, errno.EBADFD])
 def test_a_microphone_that_is_unplugged_is_heard_again_when_it_is_back(
-    alsa_device: Any, listen: Callable[..., Microphone], code: int
+    alsa_device: AlsaDevice, open_microphone: OpenMicrophone, code: int
 ) -> None:
     alsa_device(SAMPLES)
-    items = until(listen(plan=[3, -1, -1], code=code), blocks_after(Gap))
-    assert kinds(items) == ["Setup", "Block", "Lost", "Lost", "Setup", "Gap", "Block"]
-    lost, missing = [item for item in items if isinstance(item, Lost)]
+    items = until(open_microphone(plan=[3, -1, -1], code=code), blocks_after(Gap))
+    assert kinds(items) == [
+        "CaptureStarted",
+        "Block",
+        "CaptureFailed",
+        "CaptureFailed",
+        "CaptureStarted",
+        "Gap",
+        "Block",
+    ]
+    lost, missing = [item for item in items if isinstance(item, CaptureFailed)]
     assert (lost.state, missing.state) == ("lost", "lost")
     assert "stopped working" in lost.sentence
     assert "there is no capture device" in missing.sentence
@@ -93,34 +123,36 @@ def test_a_microphone_that_is_unplugged_is_heard_again_when_it_is_back(
 
 
 def test_a_device_that_appears_later_is_waited_for(
-    alsa_device: Any, listen: Callable[..., Microphone], tmp_path: Path
+    alsa_device: AlsaDevice, open_microphone: OpenMicrophone, tmp_path: Path
 ) -> None:
     path = alsa_device(SAMPLES)
     path.rename(tmp_path / "away.raw")  # libasound itself says that there is no such device
-    microphone = listen()
+    microphone = open_microphone()
     items = until(microphone, bool)
-    assert [item.state for item in items if isinstance(item, Lost)] == ["waiting"]
-    assert (microphone.failure is not None, microphone.heard) == (True, None)
+    assert [item.state for item in items if isinstance(item, CaptureFailed)] == ["waiting"]
+    assert (microphone.failure is not None, microphone.last_sound_time) == (True, None)
     (tmp_path / "away.raw").rename(path)
-    items += until(microphone, blocks_after(Setup))
-    assert kinds(items) == ["Lost", "Setup", "Block"]
+    items += until(microphone, blocks_after(CaptureStarted))
+    assert kinds(items) == ["CaptureFailed", "CaptureStarted", "Block"]
     assert microphone.failure is None
 
 
-def test_what_is_wrong_is_told_once(alsa_device: Any, listen: Callable[..., Microphone]) -> None:
+def test_what_is_wrong_is_told_once(
+    alsa_device: AlsaDevice, open_microphone: OpenMicrophone
+) -> None:
     alsa_device(SAMPLES)
-    items = until(listen(plan=[-1] * 6), blocks_after(Setup))
-    assert kinds(items) == ["Lost", "Setup", "Block"]
+    items = until(open_microphone(plan=[-1] * 6), blocks_after(CaptureStarted))
+    assert kinds(items) == ["CaptureFailed", "CaptureStarted", "Block"]
 
 
 def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silent(
-    alsa_microphone: Any, listen: Callable[..., Microphone], tmp_path: Path
+    alsa_microphone: AlsaMicrophone, open_microphone: OpenMicrophone, tmp_path: Path
 ) -> None:
     hanging = alsa_microphone(SAMPLES[: 4 * 512], seconds=0.001)
-    microphone = listen(stall_seconds=0.3)
-    items = until(microphone, lambda items: any(isinstance(item, Lost) for item in items))
+    microphone = open_microphone(limits=replace(QUICK, capture=CaptureLimits(stall_seconds=0.3)))
+    items = until(microphone, lambda items: any(isinstance(item, CaptureFailed) for item in items))
     assert hanging.is_set()
-    assert items[-1] == Lost(
+    assert items[-1] == CaptureFailed(
         "stalled", "hw:1 is open but delivered no audio for 0.3 s: reconnect the microphone"
     )
     fifo = os.open(tmp_path / "microphone", os.O_RDWR | os.O_NONBLOCK)
@@ -130,7 +162,7 @@ def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silen
     ):  # the reader that hangs still has the device, and takes some of it
         assert time.monotonic() < deadline
         os.write(fifo, SAMPLES[:512].tobytes())
-        items += microphone.backlog.take()
+        items += microphone.queue.pop_all()
         time.sleep(0.01)
     os.close(fifo)
     [gap] = [item for item in items if isinstance(item, Gap)]
@@ -139,32 +171,34 @@ def test_a_stalled_device_is_opened_again_and_the_gap_is_as_long_as_it_was_silen
 
 
 def test_overruns_stay_gaps_of_one_opening(
-    alsa_device: Any, listen: Callable[..., Microphone]
+    alsa_device: AlsaDevice, open_microphone: OpenMicrophone
 ) -> None:
     alsa_device(SAMPLES)
-    items = until(listen(plan=[3], code=errno.EPIPE), blocks_after(Gap))
-    assert kinds(items)[:3] == ["Setup", "Block", "Gap"]
-    assert not any(isinstance(item, Lost) for item in items)
+    items = until(open_microphone(plan=[3], code=errno.EPIPE), blocks_after(Gap))
+    assert kinds(items)[:3] == ["CaptureStarted", "Block", "Gap"]
+    assert not any(isinstance(item, CaptureFailed) for item in items)
 
 
 def test_it_can_be_closed_while_it_waits(
-    listen: Callable[..., Microphone], alsa_device: Any
+    open_microphone: OpenMicrophone, alsa_device: AlsaDevice
 ) -> None:
     alsa_device(SAMPLES)
-    microphone = listen(plan=[-1] * 1000)
+    microphone = open_microphone(plan=[-1] * 1000)
     until(microphone, bool)
     microphone.close()
     assert not microphone._thread.is_alive()
 
 
-def test_a_capture_is_given_the_channels_that_are_wanted(alsa_device: Any) -> None:
+def test_a_capture_is_given_the_channels_that_are_wanted(alsa_device: AlsaDevice) -> None:
     stereo = np.stack([SAMPLES, -SAMPLES, 2 * SAMPLES], axis=1)
     alsa_device(stereo)
-    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, channels=[2, 0])
-    items = until(microphone, blocks_after(Setup))
+    microphone = Microphone(
+        "hw:1", CaptureQueue(Condition()), samplerate=RATE, channels=[2, 0], limits=QUICK
+    )
+    items = until(microphone, blocks_after(CaptureStarted))
     microphone.close()
     setup, block = items[0], items[1]
-    assert isinstance(setup, Setup)
+    assert isinstance(setup, CaptureStarted)
     assert isinstance(block, Block)
     assert setup.channels == 3
     np.testing.assert_array_equal(
@@ -172,11 +206,21 @@ def test_a_capture_is_given_the_channels_that_are_wanted(alsa_device: Any) -> No
     )
 
 
-def test_it_opens_captures_unless_told_otherwise(alsa_device: Any) -> None:
+def test_it_opens_captures_unless_told_otherwise(
+    alsa_device: AlsaDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = threading.Event()
+
+    class Noticed(Capture):
+        def start(self, deliver: Deliver) -> None:
+            opened.set()
+            super().start(deliver)
+
     alsa_device(SAMPLES)
-    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE)
+    monkeypatch.setattr(module, "Capture", Noticed)
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, limits=QUICK)
+    assert opened.wait(30)
     microphone.close()
-    assert microphone._opens is Capture
 
 
 class Clock:
@@ -189,28 +233,39 @@ class Clock:
         return self.now
 
 
-class Scripted:
+class ScriptedCapture:
     """A device that is opened again and again, each time with a part of a script.
 
-    A step is what passes, and its seconds: ("block", s) is heard, ("gap", s) lost, after ("away", s) it fails.
+    A step is what happens and how many seconds pass before: ("block", s) delivers a block,
+    ("gap", s) a gap, and after ("away", s) the device fails.
     """
 
-    samplerate, channels, format = RATE, 1, "S16_LE"
-    decode = None
+    samplerate = RATE
+    channels = 1
+    format = "S16_LE"
 
     def __init__(self, clock: Clock, script: list[tuple[str, float]]) -> None:
-        self._clock, self._script = clock, script
+        self._clock = clock
+        self._script = script
 
-    def __enter__(self) -> "Scripted":
+    def __enter__(self) -> "ScriptedCapture":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         pass
 
     def check_stall(self) -> None:
         pass
 
-    def start(self, deliver: Callable[[Any], None]) -> None:
+    def decode(self, raw: bytes | bytearray) -> Float32:
+        return decode(raw, self.format, self.channels)
+
+    def start(self, deliver: Deliver) -> None:
         while self._script:
             kind, seconds = self._script.pop(0)
             self._clock.now += seconds
@@ -233,38 +288,89 @@ STEPS = st.tuples(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(STEPS, max_size=12))
-def test_every_second_is_heard_or_told_as_lost_once(
+def test_every_second_is_delivered_or_reported_as_lost_once(
     monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, float]]
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(module, "now", clock)
-    monkeypatch.setattr(module, "FIRST_WAIT", 0.0)
     script = [("block", 0.032), *steps]
     microphone = Microphone(
         "hw:1",
-        CaptureQueue(Condition(), 100.0),
+        CaptureQueue(Condition(), QueueLimits(max_seconds=100.0)),
         samplerate=RATE,
-        opens=lambda *_, **__: Scripted(clock, script),
+        limits=replace(QUICK, min_retry_seconds=0.0),
+        opener=lambda: ScriptedCapture(clock, script),
     )
     deadline = time.monotonic() + 30
     while script or (steps and steps[-1][0] == "away" and microphone._failure is None):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     microphone.close()
-    items = microphone.backlog.take()
-    last = microphone.missed()
-    told = sum(item.frames for item in [*items, last] if isinstance(item, Block | Gap))
-    assert told == pytest.approx((clock.now - 1000.0) * RATE, abs=2 * len(script) + 16)
+    items = microphone.queue.pop_all()
+    last = microphone.unreported_gap()
+    n_frames = sum(item.frames for item in [*items, last] if isinstance(item, Block | Gap))
+    assert n_frames == pytest.approx((clock.now - 1000.0) * RATE, abs=2 * len(script) + 16)
+
+
+class InstantEvent(threading.Event):
+    """An event on which a wait takes no time; it is set after so many waits."""
+
+    def __init__(self, n_waits: int) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+        self.complete = threading.Event()
+        self._n_waits = n_waits
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        if len(self.waits) == self._n_waits:
+            self.set()
+            self.complete.set()
+        return self.is_set()
+
+
+def test_the_wait_doubles_up_to_a_limit_and_is_short_again_after_a_good_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    stopped = InstantEvent(n_waits=8)
+    monkeypatch.setattr(module, "now", clock)
+    monkeypatch.setattr(module, "Event", lambda: stopped)
+    failing = [("away", 1.0)] * 5
+    script = [*failing, ("block", 3600.0), ("away", 1.0), *failing]
+    microphone = Microphone(
+        "hw:1",
+        CaptureQueue(Condition()),
+        samplerate=RATE,
+        limits=MicrophoneLimits(min_retry_seconds=0.5, max_retry_seconds=6.0, check_seconds=0.02),
+        opener=lambda: ScriptedCapture(clock, script),
+    )
+    assert stopped.complete.wait(30)
+    microphone.close()
+    assert stopped.waits == [0.5, 1.0, 2.0, 4.0, 6.0, 0.5, 1.0, 2.0]
+
+
+def test_a_driver_that_hangs_is_a_failure_in_the_end(
+    alsa_microphone: AlsaMicrophone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "now", clock)
+    alsa_microphone(SAMPLES[:0])
+    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, limits=QUICK)
+    assert microphone.failure is None
+    clock.now += QUICK.hang_seconds + 1
+    assert str(microphone.failure) == "hw:1 does not answer: reconnect the microphone"
+    microphone.close()
 
 
 class Exclusive(Alsa):
     """A device that one handle has, and whose first reader hangs until it is let go."""
 
     held: ClassVar[list[int]] = []
-    let_go = Event()
+    let_go = threading.Event()
     hangs: ClassVar[list[bool]] = [True]
 
-    def call(self, name: str, *arguments: Any) -> int:
+    def call(self, name: str, *arguments: object) -> int:
         if name == "snd_pcm_open" and self.held:
             raise AlsaError(errno.EBUSY, "Device or resource busy")
         if name == "snd_pcm_readi" and self.hangs:
@@ -280,34 +386,43 @@ class Exclusive(Alsa):
 
 
 def test_a_reader_that_hung_gives_its_device_back_and_disturbs_nobody(
-    alsa_device: Any, monkeypatch: pytest.MonkeyPatch
+    alsa_device: AlsaDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alsa_device(SAMPLES)
     monkeypatch.setattr("edgeae.runtime.capture.capture.Alsa", Exclusive)
-    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, stall_seconds=0.1)
-    items = until(microphone, lambda items: sum(isinstance(item, Lost) for item in items) == 2)
+    microphone = Microphone(
+        "hw:1",
+        CaptureQueue(Condition()),
+        samplerate=RATE,
+        limits=replace(QUICK, capture=CaptureLimits(stall_seconds=0.1)),
+    )
+    items = until(
+        microphone, lambda items: sum(isinstance(item, CaptureFailed) for item in items) == 2
+    )
     assert (
         "in use by another program"
-        in [item.sentence for item in items if isinstance(item, Lost)][-1]
+        in [item.sentence for item in items if isinstance(item, CaptureFailed)][-1]
     )
     Exclusive.let_go.set()
-    items += until(microphone, blocks_after(Setup))
+    items += until(microphone, blocks_after(CaptureStarted))
     items += until(microphone, blocks_after(Block))
     microphone.close()
-    assert kinds(items)[:2] == ["Lost", "Lost"]
-    assert kinds(items)[2:] == ["Setup", "Block"]
+    assert kinds(items)[:2] == ["CaptureFailed", "CaptureFailed"]
+    assert kinds(items)[2:] == ["CaptureStarted", "Block"]
 
 
-def test_a_device_that_fails_otherwise_is_tried_again(alsa_device: Any) -> None:
+def test_a_device_that_fails_otherwise_is_tried_again(alsa_device: AlsaDevice) -> None:
     alsa_device(SAMPLES)
     failures = [OSError(24, "Too many open files"), ValueError("a mistake of ours")]
 
-    def opens(*arguments: Any, **options: Any) -> Capture:
+    def opener() -> OpenCapture:
         if failures:
             raise failures.pop()
-        return Capture(*arguments, **options)
+        return Capture("hw:1", samplerate=RATE)
 
-    microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, opens=opens)
-    items = until(microphone, blocks_after(Setup))
+    microphone = Microphone(
+        "hw:1", CaptureQueue(Condition()), samplerate=RATE, limits=QUICK, opener=opener
+    )
+    items = until(microphone, blocks_after(CaptureStarted))
     microphone.close()
-    assert kinds(items) == ["Lost", "Lost", "Setup", "Block"]
+    assert kinds(items) == ["CaptureFailed", "CaptureFailed", "CaptureStarted", "Block"]

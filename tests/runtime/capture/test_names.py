@@ -1,6 +1,5 @@
 """Names of devices that stay, looked up in a tree as the kernel makes it."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,64 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.runtime.capture.cards import Card, Usb, list_cards
 from edgeae.runtime.capture.names import names_of, resolve
 from edgeae.runtime.errors import ConfigError, DeviceError
+from tests.runtime.capture.fakes import USB_MICROPHONE, Kernel, write
 
-BUS = "devices/pci0000:00/0000:00:14.0"
-MICROPHONE = {"idVendor": "0d8c", "idProduct": "013c", "serial": "AB12"}
 LONG = "C-Media USB PnP Sound Device at usb-0000:00:14.0-1.2, full speed"
-
-
-class Kernel:
-    """A computer's /sys and /proc, with cards that are plugged in and out."""
-
-    def __init__(self, root: Path) -> None:
-        self.sysfs, self.procfs = root / "sys", root / "proc"
-        (self.sysfs / "class/sound").mkdir(parents=True)
-        (self.procfs / "asound").mkdir(parents=True)
-        self.folders: dict[int, Path] = {}
-
-    def plug(
-        self, number: int, identity: str, port: str = "", pcms: str = "D0c", **attributes: str
-    ) -> None:
-        """A card; with `port` (1-1.2) a USB one. `attributes` are the files of the USB device."""
-        device = (
-            self.sysfs / BUS / (f"usb{port[0]}/{port}/{port}:1.0" if port else f"sound{number}")
-        )
-        folder = device / f"sound/card{number}"
-        folder.mkdir(parents=True)
-        write(folder / "id", identity)
-        for pcm in pcms.split():
-            (folder / f"pcmC{number}{pcm}").mkdir()
-        (folder / "device").symlink_to(f"../../../{device.name}")
-        (self.sysfs / f"class/sound/card{number}").symlink_to(
-            os.path.relpath(folder, self.sysfs / "class/sound")  # as the kernel: ../../devices/...
-        )
-        if port:
-            bus, _, path = port.partition("-")
-            for name, value in {"busnum": bus, "devpath": path, **attributes}.items():
-                write(device.parent / name, value)
-        self.folders[number] = device
-
-    def unplug(self, number: int) -> None:
-        (self.sysfs / f"class/sound/card{number}").unlink()
-        shutil.rmtree(self.folders.pop(number))
-
-    def title(self, number: int, identity: str, title: str, long_name: str) -> None:
-        with (self.procfs / "asound/cards").open("a") as file:
-            file.write(f"{number:2} [{identity:15}]: USB-Audio - {title}\n{'':22}{long_name}\n")
-
-    def resolve(self, name: str) -> str:
-        return resolve(name, sysfs=self.sysfs, procfs=self.procfs)
-
-    def cards(self) -> list[Card]:
-        return list_cards(self.sysfs, self.procfs)
-
-
-def write(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content + "\n")
 
 
 @pytest.fixture
@@ -73,18 +19,10 @@ def kernel(tmp_path: Path) -> Kernel:
     """Card 0 is of the board and only plays, card 1 a microphone behind a hub."""
     made = Kernel(tmp_path)
     made.plug(0, "vc4hdmi", pcms="D0p")
-    made.plug(1, "Device", "1-1.2", "D0c D0p", **MICROPHONE)
+    made.plug(1, "Device", "1-1.2", "D0c D0p", **USB_MICROPHONE)
     made.title(0, "vc4hdmi", "vc4-hdmi", "vc4-hdmi")
     made.title(1, "Device", "USB PnP Sound Device", LONG)
     return made
-
-
-def test_cards_are_told_as_the_kernel_tells_them(kernel: Kernel) -> None:
-    usb = Usb("0d8c", "013c", "AB12", "1-1.2")
-    assert kernel.cards() == [
-        Card(0, "vc4hdmi", "vc4-hdmi", "vc4-hdmi"),
-        Card(1, "Device", "USB PnP Sound Device", LONG, (0,), usb),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +68,7 @@ def test_a_replugged_microphone_is_found_under_its_new_number_and_port(kernel: K
     kernel.unplug(1)
     with pytest.raises(DeviceError, match="there is no capture device usb:0d8c:013c:AB12"):
         kernel.resolve("usb:0d8c:013c:AB12")
-    kernel.plug(4, "Device_1", "2-3", **MICROPHONE)
+    kernel.plug(4, "Device_1", "2-3", **USB_MICROPHONE)
     assert kernel.resolve("usb:0d8c:013c:AB12") == "hw:CARD=Device_1,DEV=0"
     assert kernel.resolve("usb-path:2-3") == "hw:CARD=Device_1,DEV=0"
     with pytest.raises(
@@ -153,7 +91,7 @@ def test_two_alike_are_told_apart_by_their_ports(tmp_path: Path) -> None:
 
 
 def test_a_serial_number_tells_two_alike_apart(kernel: Kernel) -> None:
-    kernel.plug(2, "Device_1", "1-2", **{**MICROPHONE, "serial": "CD34"})
+    kernel.plug(2, "Device_1", "1-2", **{**USB_MICROPHONE, "serial": "CD34"})
     assert kernel.resolve("usb:0d8c:013c:CD34") == "hw:CARD=Device_1,DEV=0"
     with pytest.raises(DeviceError, match=r"usb-path:1-1\.2 .* or usb-path:1-2 "):
         kernel.resolve("usb:0d8c:013c")
@@ -207,11 +145,6 @@ def test_a_container_that_hides_proc_has_sys(kernel: Kernel) -> None:
     assert kernel.resolve("usb:0d8c:013c:AB12") == "hw:CARD=Device,DEV=0"
 
 
-def test_a_card_that_goes_while_it_is_read_is_none(kernel: Kernel) -> None:
-    (kernel.folders[1] / "sound/card1/id").unlink()
-    assert [card.id for card in kernel.cards()] == ["vc4hdmi"]
-
-
 def test_every_name_of_a_device_means_it_and_says_how_long(kernel: Kernel) -> None:
     kernel.plug(2, "Mixer", "1-3", "D1c D2c", idVendor="1235", idProduct="8211", serial="X")
     cards = kernel.cards()
@@ -231,5 +164,5 @@ def test_every_name_of_a_device_means_it_and_says_how_long(kernel: Kernel) -> No
 
 
 def test_a_name_that_means_two_devices_is_none_of_theirs(kernel: Kernel) -> None:
-    kernel.plug(2, "Device_1", "1-2", **MICROPHONE)
+    kernel.plug(2, "Device_1", "1-2", **USB_MICROPHONE)
     assert names_of(kernel.cards()[1], 0, kernel.cards())[0].name == "usb-path:1-1.2"

@@ -1,97 +1,100 @@
-"""What a device offers and hears, asked of the real libasound over files; only cards and faults are made up."""
+"""All capture devices with their names, tested by the real libasound over files.
+
+Only cards and faults are made up.
+"""
 
 import errno
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeae.runtime.audio.pcm import FORMATS
-from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.probe import RATES, DeviceTrial, Level, probe_all
-from edgeae.runtime.capture.table import COLUMNS, lines
+from edgeae.runtime.capture.alsa import Alsa
+from edgeae.runtime.capture.probe import probe_all
+from edgeae.runtime.capture.table import MAX_COLUMNS, device_lines
+from edgeae.runtime.capture.trial import RATES, DeviceTrial, Level, TrialLimits
 from edgeae.runtime.errors import DeviceError
-from tests.runtime.capture.test_listing import FakeCards
-from tests.runtime.capture.test_names import MICROPHONE, Kernel, write
-
-TONE = (8192 * np.sin(np.arange(48000) * 2 * np.pi * 1000 / 16000)).astype(np.int16)
-
-
-class Cards(FakeCards):
-    """FakeCards whose card 1 is read from a file; the functions in `faults` give this error."""
-
-    def __init__(self, **faults: int) -> None:
-        super().__init__()
-        self.faults = faults
-
-    def call(self, name: str, *arguments: Any) -> int:
-        if code := self.faults.get(name):
-            raise AlsaError(code, "injected")
-        return super().call(name, *arguments)
+from tests.runtime.capture.fakes import (
+    TONE,
+    USB_MICROPHONE,
+    AlsaDevice,
+    AlsaMicrophone,
+    FaultyCards,
+    Kernel,
+    write,
+)
 
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Kernel:
     made = Kernel(tmp_path)
-    made.plug(1, "Device", "1-1.2", **MICROPHONE)
+    made.plug(1, "Device", "1-1.2", **USB_MICROPHONE)
     return made
 
 
-def probed(kernel: Kernel, alsa: Alsa | None = None, level: bool = True) -> DeviceTrial:
-    [found] = probe_all(alsa or Cards(), level=level, sysfs=kernel.sysfs, procfs=kernel.procfs)
-    assert all(len(line) <= COLUMNS for line in lines(found))
-    assert json.loads(json.dumps(found.to_dict()))["name"] == "hw:CARD=Device,DEV=0"
-    assert found.names[0].name == "usb:0d8c:013c:AB12"
-    return found.trial
+def probed(
+    kernel: Kernel, alsa: Alsa | None = None, level: bool = True, limits: TrialLimits | None = None
+) -> DeviceTrial:
+    """The trial of the one device of a computer; its names and its text are checked as well."""
+    [probe] = probe_all(
+        alsa or FaultyCards(),
+        level=level,
+        sysfs=kernel.sysfs,
+        procfs=kernel.procfs,
+        limits=limits,
+    )
+    assert all(len(line) <= MAX_COLUMNS for line in device_lines(probe))
+    assert json.loads(json.dumps(probe.to_dict()))["name"] == "hw:CARD=Device,DEV=0"
+    assert probe.names[0].name == "usb:0d8c:013c:AB12"
+    return probe.trial
 
 
 def test_a_device_tells_its_names_what_it_accepts_and_hears(
-    kernel: Kernel, alsa_device: Any
+    kernel: Kernel, alsa_device: AlsaDevice
 ) -> None:
     alsa_device(TONE, samplerate=48000)
-    found = probed(kernel)
-    assert (found.state, found.reason) == ("ok", None)
-    assert found.offer is not None
-    assert found.offer.rates == (48000,)
-    assert set(FORMATS) <= set(found.offer.formats)
-    assert found.offer.channels_min == 1
+    trial = probed(kernel)
+    assert (trial.state, trial.reason) == ("ok", None)
+    assert trial.offer is not None
+    assert trial.offer.rates == (48000,)
+    assert set(FORMATS) <= set(trial.offer.formats)
+    assert trial.offer.channels_min == 1
     peak = 20 * math.log10(0.25)
-    assert found.level == Level(pytest.approx(peak, abs=0.1), pytest.approx(peak - 3.0, abs=0.1))
+    assert trial.level == Level(pytest.approx(peak, abs=0.1), pytest.approx(peak - 3.0, abs=0.1))
 
 
-def test_every_usual_rate_is_tried(kernel: Kernel, alsa_device: Any) -> None:
+def test_every_usual_rate_is_tried(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     alsa_device(TONE)
-    found = probed(kernel, level=False)
-    assert found.offer is not None
-    assert found.offer.rates == RATES
-    assert (found.state, found.level) == ("ok", None)
+    trial = probed(kernel, level=False)
+    assert trial.offer is not None
+    assert trial.offer.rates == RATES
+    assert (trial.state, trial.level) == ("ok", None)
 
 
-def test_the_sound_of_plugging_in_is_not_the_level(kernel: Kernel, alsa_device: Any) -> None:
+def test_the_sound_of_plugging_in_is_not_the_level(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     samples = np.concatenate([np.full(512, 2**15 - 1, np.int16), TONE[:16000]])
     alsa_device(samples)
     assert probed(kernel).level == Level(pytest.approx(-12, abs=0.1), pytest.approx(-15.1, abs=0.1))
 
 
-def test_digital_silence_is_pointed_out(kernel: Kernel, alsa_device: Any) -> None:
+def test_digital_silence_is_pointed_out(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     alsa_device(bytes(32000))
-    [found] = probe_all(Cards(), sysfs=kernel.sysfs, procfs=kernel.procfs)
-    assert found.trial.level == Level(-120, -120)
-    assert "every sample is zero" in "\n".join(lines(found))
+    [probe] = probe_all(FaultyCards(), sysfs=kernel.sysfs, procfs=kernel.procfs)
+    assert probe.trial.level == Level(-120, -120)
+    assert "every sample is zero" in "\n".join(device_lines(probe))
 
 
 def test_a_device_that_gives_no_sound_says_so(
-    kernel: Kernel, alsa_microphone: Any, monkeypatch: pytest.MonkeyPatch
+    kernel: Kernel, alsa_microphone: AlsaMicrophone
 ) -> None:
-    monkeypatch.setattr("edgeae.runtime.capture.probe.LIMIT_SECONDS", 0.2)
     alsa_microphone(TONE[:0])
-    found = probed(kernel)
-    assert (found.state, found.level) == ("stalled", None)
-    assert found.reason == "it gives no sound within 0.2 s: reconnect it"
-    assert found.offer is not None
+    trial = probed(kernel, limits=TrialLimits(timeout_seconds=0.2))
+    assert (trial.state, trial.level) == ("stalled", None)
+    assert trial.reason == "it gives no sound within 0.2 s: reconnect it"
+    assert trial.offer is not None
 
 
 @pytest.mark.parametrize(
@@ -110,8 +113,8 @@ def test_a_device_that_gives_no_sound_says_so(
 def test_a_device_that_does_not_open_is_listed_with_why(
     kernel: Kernel, code: int, state: str, reason: str
 ) -> None:
-    found = probed(kernel, Cards(snd_pcm_open=code))
-    assert (found.state, found.reason, found.offer, found.level) == (state, reason, None, None)
+    trial = probed(kernel, FaultyCards(snd_pcm_open=code))
+    assert (trial.state, trial.reason, trial.offer, trial.level) == (state, reason, None, None)
 
 
 def test_a_busy_device_says_who_has_it(kernel: Kernel) -> None:
@@ -121,38 +124,43 @@ def test_a_busy_device_says_who_has_it(kernel: Kernel) -> None:
     )
     write(kernel.procfs / "4711/comm", "arecord")
     assert (
-        probed(kernel, Cards(snd_pcm_open=errno.EBUSY)).reason == "in use by process 4711 (arecord)"
+        probed(kernel, FaultyCards(snd_pcm_open=errno.EBUSY)).reason
+        == "in use by process 4711 (arecord)"
     )
 
 
 @pytest.mark.parametrize("function", ["snd_pcm_wait", "snd_pcm_hw_params", "snd_pcm_start"])
 def test_a_device_that_fails_while_it_is_listened_to_is_broken(
-    kernel: Kernel, alsa_device: Any, function: str
+    kernel: Kernel, alsa_device: AlsaDevice, function: str
 ) -> None:
     alsa_device(TONE)
-    found = probed(kernel, Cards(**{function: errno.ENODEV}))
-    assert found.state == "broken"
-    assert "hw:CARD=Device,DEV=0" in str(found.reason)
+    trial = probed(kernel, FaultyCards(**{function: errno.ENODEV}))
+    assert trial.state == "broken"
+    assert "hw:CARD=Device,DEV=0" in str(trial.reason)
 
 
-def test_a_device_that_refuses_to_be_asked_is_broken(kernel: Kernel, alsa_device: Any) -> None:
+def test_a_device_that_refuses_to_be_asked_is_broken(
+    kernel: Kernel, alsa_device: AlsaDevice
+) -> None:
     alsa_device(TONE)
-    assert probed(kernel, Cards(snd_pcm_hw_params_set_access=errno.EINVAL)).state == "broken"
+    assert probed(kernel, FaultyCards(snd_pcm_hw_params_set_access=errno.EINVAL)).state == "broken"
 
 
 def test_a_card_that_this_user_may_not_look_at_is_listed(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
     kernel.plug(3, "Hidden")
-    found = probe_all(Cards(snd_pcm_open=errno.EACCES), sysfs=kernel.sysfs, procfs=kernel.procfs)
-    assert [(p.device.name, p.device.index, p.trial.state) for p in found] == [
+    probes = probe_all(
+        FaultyCards(snd_pcm_open=errno.EACCES), sysfs=kernel.sysfs, procfs=kernel.procfs
+    )
+    assert [(p.device.name, p.device.index, p.trial.state) for p in probes] == [
         ("hw:CARD=Device,DEV=0", "hw:1,0", "forbidden"),
         ("hw:CARD=Hidden,DEV=0", "hw:3,0", "forbidden"),
     ]
 
 
 def test_a_card_that_the_kernel_hides_has_the_names_of_alsa(tmp_path: Path) -> None:
-    [found] = probe_all(Cards(snd_pcm_open=errno.EBUSY), sysfs=tmp_path, procfs=tmp_path)
-    assert [name.name for name in found.names] == ["hw:CARD=Device,DEV=0", "card:Device", "hw:1,0"]
+    [probe] = probe_all(FaultyCards(snd_pcm_open=errno.EBUSY), sysfs=tmp_path, procfs=tmp_path)
+    assert [name.name for name in probe.names] == ["hw:CARD=Device,DEV=0", "card:Device", "hw:1,0"]
 
 
 def test_missing_libasound_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,13 @@ from edgeae.runtime.capture import capture
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.listing import Device
 from edgeae.runtime.capture.names import Name
-from edgeae.runtime.capture.probe import DeviceTrial, Level, Offer, Probe
+from edgeae.runtime.capture.probe import Probe
+from edgeae.runtime.capture.trial import DeviceTrial, Level, Offer
 from edgeae.runtime.commands import devices as commands
 from edgeae.runtime.commands import record as recording
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
+from tests.runtime.capture.fakes import AlsaDevice
 
 NOISE = np.random.default_rng(0).integers(-(2**15), 2**15, 48000, dtype=np.int16)
 
@@ -52,7 +54,7 @@ def fail_reads(monkeypatch: pytest.MonkeyPatch, code: int, after: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
 def test_recording_is_bit_identical_to_the_device(
-    alsa_device: Any, tmp_path: Path, suffix: str
+    alsa_device: AlsaDevice, tmp_path: Path, suffix: str
 ) -> None:
     alsa_device(NOISE)
     output = tmp_path / f"a{suffix}"
@@ -65,13 +67,13 @@ def test_recording_is_bit_identical_to_the_device(
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_recording_keeps_the_rate_of_the_device(alsa_device: Any, tmp_path: Path) -> None:
+def test_recording_keeps_the_rate_of_the_device(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     alsa_device(NOISE, samplerate=48000)
     assert record(tmp_path / "a.wav", duration=0.5).exception is None
     assert soundfile.info(tmp_path / "a.wav").samplerate == 48000
 
 
-def test_rate_resamples(alsa_device: Any, tmp_path: Path) -> None:
+def test_rate_resamples(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     t = np.arange(96000) / 48000
     alsa_device((10000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16), samplerate=48000)
     assert record(tmp_path / "a.wav", "--rate", 16000, duration=0.5).exception is None
@@ -81,26 +83,28 @@ def test_rate_resamples(alsa_device: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(samples[1000:], expected[1000:], atol=1e-3)
 
 
-def test_channel_is_picked(alsa_device: Any, tmp_path: Path) -> None:
+def test_channel_is_picked(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     alsa_device(NOISE)
     assert record(tmp_path / "a.wav", "--channel", 1).exception is None
     samples, _ = soundfile.read(tmp_path / "a.wav", dtype="int16")
     np.testing.assert_array_equal(samples, NOISE[1:32000:2])
 
 
-def test_summary_tells_level_and_clipping(alsa_device: Any, tmp_path: Path) -> None:
+def test_summary_tells_level_and_clipping(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     square = np.tile(np.array([-(2**15), 0], np.int16), 16000)
     alsa_device(square)
     summary = record(tmp_path / "a.wav").stderr
     assert "1.0 s at 16000 Hz, peak 0.0 dBFS, RMS -3.0 dBFS, 50.000% clipped, gaps: 0" in summary
 
 
-def test_silence_is_pointed_out(alsa_device: Any, tmp_path: Path) -> None:
+def test_silence_is_pointed_out(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     alsa_device(bytes(32000))
     assert "every sample is zero" in record(tmp_path / "a.wav").stderr
 
 
-def test_existing_file_is_only_overwritten_by_force(alsa_device: Any, tmp_path: Path) -> None:
+def test_existing_file_is_only_overwritten_by_force(
+    alsa_device: AlsaDevice, tmp_path: Path
+) -> None:
     alsa_device(NOISE)
     output = tmp_path / "a.wav"
     output.write_text("precious")
@@ -130,7 +134,7 @@ def test_impossible_option_is_refused(
     assert isinstance(record(tmp_path / "a.wav", *arguments).exception, kind)
 
 
-def test_file_that_cannot_be_written_is_an_error(alsa_device: Any, tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_an_error(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     alsa_device(NOISE)
     (tmp_path / "a.wav.part").symlink_to(tmp_path / "missing" / "a.wav")
     result = record(tmp_path / "a.wav")
@@ -139,7 +143,7 @@ def test_file_that_cannot_be_written_is_an_error(alsa_device: Any, tmp_path: Pat
 
 
 def test_unplugged_device_keeps_what_was_recorded(
-    alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alsa_device: AlsaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alsa_device(NOISE)
     fail_reads(monkeypatch, errno.ENODEV, after=5)
@@ -151,7 +155,7 @@ def test_unplugged_device_keeps_what_was_recorded(
 
 
 def test_device_that_gives_nothing_leaves_no_file(
-    alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alsa_device: AlsaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alsa_device(NOISE)
     fail_reads(monkeypatch, errno.ENODEV, after=0)
@@ -162,7 +166,7 @@ def test_device_that_gives_nothing_leaves_no_file(
 
 
 def test_gaps_are_reported(
-    alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alsa_device: AlsaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alsa_device(NOISE)
     fail_reads(monkeypatch, errno.EPIPE, after=5)
@@ -175,7 +179,7 @@ def test_gaps_are_reported(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_keeps_what_was_recorded(
-    alsa_device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    alsa_device: AlsaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     alsa_device(NOISE)
     blocks = capture.Capture.blocks

@@ -12,7 +12,7 @@ import pytest
 from edgeae.runtime.commands import doctor as module
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check
-from tests.runtime.capture.test_probe import TONE
+from tests.runtime.capture.fakes import TONE, AlsaDevice
 
 NAMES = "edgeae packages optional libsndfile libasound environment computer system processor cores memory temperature"
 NAMES += " power clock disk limits service user artifact"
@@ -54,7 +54,9 @@ def test_programs_get_the_same_checks(trained: Any, capsys: pytest.CaptureFixtur
     assert code == module.exit_code([Check(**check) for check in checks])
 
 
-def test_a_device_is_listened_to(alsa_device: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_device_is_listened_to(
+    alsa_device: AlsaDevice, capsys: pytest.CaptureFixture[str]
+) -> None:
     alsa_device(TONE)
     _, text = page(capsys, "--device", "hw:1", "--json")
     [device] = [check for check in json.loads(text)["checks"] if check["name"] == "device"]

@@ -23,7 +23,7 @@ from edgeae.runtime.audio.pcm import FORMATS, decode
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.capture import capture as capture_module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.capture import Block, Gap
+from edgeae.runtime.capture.blocks import Block, Gap
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model.artifact import Artifact

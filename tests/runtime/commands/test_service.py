@@ -359,12 +359,12 @@ import ctypes, sys
 denied = ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
 import datetime, numpy as np
 from pathlib import Path
-from edgeae.runtime.capture.alsa import _SILENCE  # a callback of ctypes
+from edgeae.runtime.capture.alsa import _DISCARD_MESSAGE  # a callback of ctypes
 from edgeae.runtime.outputs.clips.files import ClipFiles
 from edgeae.runtime.outputs.clips.ring import Recorder
 from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))
-_SILENCE(b"", 0, b"", 0, b"")
+_DISCARD_MESSAGE(b"", 0, b"", 0, b"")
 recorder, folder = Recorder(Path(sys.argv[2]), "hw:1", None, before=0.1), Path(sys.argv[2])
 recorder.hear(np.zeros(8000, np.float32), 48000)
 recorder.event({"event": "start", "time": datetime.datetime.now(datetime.UTC).isoformat()})

@@ -6,7 +6,7 @@ import pytest
 
 from edgeae.runtime.doctor import computer
 from edgeae.runtime.doctor.check import Check
-from tests.runtime.capture.test_names import write
+from tests.runtime.capture.fakes import write
 
 PI4 = "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU part\t: 0xd08\n"
 PI5 = "processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp\nCPU part\t: 0xd0b\n\nSerial\t\t: 100000001234abcd\n"

@@ -15,16 +15,15 @@ from edgeae.runtime.doctor import readiness
 from edgeae.runtime.doctor.check import Check
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-from tests.runtime.capture.test_names import MICROPHONE, Kernel, write
-from tests.runtime.capture.test_probe import TONE, Cards
+from tests.runtime.capture.fakes import TONE, USB_MICROPHONE, AlsaDevice, FaultyCards, Kernel, write
 
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """Card 1 is a microphone, and libasound knows it."""
     made = Kernel(tmp_path)
-    made.plug(1, "Device", "1-1.2", **MICROPHONE)
-    use(monkeypatch, Cards())
+    made.plug(1, "Device", "1-1.2", **USB_MICROPHONE)
+    use(monkeypatch, FaultyCards())
     return made
 
 
@@ -112,7 +111,7 @@ def test_a_self_test_that_dies_does_not_take_the_page_with_it(
     assert (found.state, found.sentence.endswith(verdict)) == ("problem", True)
 
 
-def test_a_device_tells_what_it_accepts_and_hears(kernel: Kernel, alsa_device: Any) -> None:
+def test_a_device_tells_what_it_accepts_and_hears(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     alsa_device(TONE, samplerate=48000)
     [found] = devices(kernel)
     assert (found.name, found.state) == ("devices", "ok")
@@ -124,13 +123,13 @@ def test_a_device_tells_what_it_accepts_and_hears(kernel: Kernel, alsa_device: A
     "name", ["usb:0D8C:013c", "usb-path:1-1.2", "card:Device", "hw:1", "hw:1,0"]
 )
 def test_the_device_that_is_named_is_found_among_all(
-    kernel: Kernel, alsa_device: Any, name: str
+    kernel: Kernel, alsa_device: AlsaDevice, name: str
 ) -> None:
     alsa_device(TONE)
     assert [(check.name, check.state) for check in devices(kernel, name)] == [("device", "ok")]
 
 
-def test_any_name_of_alsa_can_be_tried(kernel: Kernel, alsa_device: Any) -> None:
+def test_any_name_of_alsa_can_be_tried(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     alsa_device(TONE)
     found = devices(kernel, "plughw:7,0")
     assert [(check.name, check.state) for check in found] == [("devices", "ok"), ("device", "ok")]
@@ -139,7 +138,7 @@ def test_any_name_of_alsa_can_be_tried(kernel: Kernel, alsa_device: Any) -> None
 
 @pytest.mark.parametrize("name", ["usb:1234:5678", "usb:nonsense", "nonsense"])
 def test_a_named_device_that_is_not_there_is_a_problem(
-    kernel: Kernel, alsa_device: Any, name: str
+    kernel: Kernel, alsa_device: AlsaDevice, name: str
 ) -> None:
     alsa_device(TONE)
     last = devices(kernel, name)[-1]
@@ -151,7 +150,7 @@ def test_a_named_device_that_is_not_there_is_a_problem(
     [(bytes(32000), "warning", "unmute it"), (b"\xff\x7f\x00\x80" * 16000, "warning", "it clips")],
 )
 def test_a_level_that_no_machine_has_is_warned_of(
-    kernel: Kernel, alsa_device: Any, samples: bytes, state: str, advice: str
+    kernel: Kernel, alsa_device: AlsaDevice, samples: bytes, state: str, advice: str
 ) -> None:
     alsa_device(samples)
     [found] = devices(kernel)
@@ -178,7 +177,7 @@ def test_a_device_that_cannot_be_used_is_a_problem_if_it_is_the_one(
 ) -> None:
     write(kernel.procfs / "asound/card1/pcm0c/sub0/status", "state: RUNNING\nowner_pid   : 4711")
     write(kernel.procfs / "4711/comm", owner)
-    use(monkeypatch, Cards(snd_pcm_open=code))
+    use(monkeypatch, FaultyCards(snd_pcm_open=code))
     [found] = devices(kernel, named)
     assert found.state == state
     assert found.sentence.startswith("usb:0d8c:013c:AB12 (USB PnP, Audio): ")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from edgeae.runtime.doctor import system
-from tests.runtime.capture.test_names import write
+from tests.runtime.capture.fakes import write
 
 MOUNTS = """\
 22 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw

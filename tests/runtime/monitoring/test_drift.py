@@ -39,7 +39,9 @@ def detector_of(
     """What a tracker needs of a detector, with features that vary together."""
     mixing = np.random.default_rng(0).standard_normal((2, 12, 12))
     correlations = mixing @ mixing.transpose(0, 2, 1) / 12
-    fleet = replace(plain_fleet(SIZE, 0.25, mean=domain_shift * 0.25), within_correlation=correlations)
+    fleet = replace(
+        plain_fleet(SIZE, 0.25, mean=domain_shift * 0.25), within_correlation=correlations
+    )
     head = Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5, kind)
     return SimpleNamespace(
         head=head, threshold=Threshold(LIMIT, "1%", 0.01, 100, False), machine=machine

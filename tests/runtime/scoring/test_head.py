@@ -379,7 +379,10 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
 @pytest.mark.parametrize(
     "damage",
     [
-        *map(_without, ["kind", "exponent", "mean", "machine_factor", "machine_weight", "windows", "fleet"]),
+        *map(
+            _without,
+            ["kind", "exponent", "mean", "machine_factor", "machine_weight", "windows", "fleet"],
+        ),
         _with("kind", "oracle"),
         _with("exponent", 1.0),
         _with("mean", [0.0] * SIZE),

@@ -1,0 +1,14 @@
+"""Time limits and lengths of a live run, in one place so that a test can shorten them."""
+
+from dataclasses import dataclass, field
+
+from ..capture.microphone import MicrophoneLimits
+from ..capture.queue import QueueLimits
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """Limits of `edgeae run`; `edgeae.runtime.commands.cli.main(limits)` starts it with others."""
+
+    microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
+    queue: QueueLimits = field(default_factory=QueueLimits)
