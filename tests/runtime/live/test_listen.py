@@ -17,11 +17,15 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
+from edgeae.runtime.capture.microphone import MicrophoneLimits
 from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.selftest import load_all
+from tests.runtime.capture.fakes import AlsaDevice, AlsaPlan
 
 RATE = 16000
+QUICK = RunLimits(microphone=MicrophoneLimits(min_retry_seconds=0.01))
 MAIN = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
 Line = dict[str, Any]
@@ -44,7 +48,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def call(*arguments: object) -> tuple[int, list[Line], str]:
         capfd.readouterr()
-        code = run_command(["run", "--json", *map(str, arguments)])
+        code = run_command(["run", "--json", *map(str, arguments)], QUICK)
         out, err = capfd.readouterr()
         return code, [json.loads(line) for line in out.splitlines()], err
 
@@ -64,7 +68,7 @@ def states(lines: list[Line]) -> list[str]:
 
 
 @pytest.fixture
-def stereo(sound: NDArray[np.int16], alsa_device: Any, tmp_path: Path) -> Path:
+def stereo(sound: NDArray[np.int16], alsa_device: AlsaDevice, tmp_path: Path) -> Path:
     """A device of two channels, the second played backwards; and the same as a file."""
     both = np.stack([sound, sound[::-1]], axis=1)
     alsa_device(both)
@@ -108,7 +112,7 @@ def test_artifacts_of_one_network_share_its_session(
 
 
 def test_several_devices_are_heard_at_once(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice
 ) -> None:
     alsa_device(sound)
     code, lines, _ = run(machine, "--device", "hw:1", "-D", "plughw:2,0", "--duration", 12)
@@ -183,23 +187,17 @@ def test_several_sources_are_tracked_in_a_folder(
     assert stereo.is_file()
 
 
-@pytest.fixture
-def plan(alsa_plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setattr("edgeae.runtime.capture.microphone.FIRST_WAIT", 0.01)
-    return alsa_plan
-
-
 @pytest.mark.parametrize("code", [errno.ENODEV, errno.EIO])
 def test_a_microphone_that_is_unplugged_is_told_and_heard_again(
     run: Run,
     machine: Path,
     sound: NDArray[np.int16],
-    alsa_device: Any,
-    plan: Callable[..., None],
+    alsa_device: AlsaDevice,
+    alsa_plan: AlsaPlan,
     code: int,
 ) -> None:
     alsa_device(sound)
-    plan(200, -1, -1, code=code)
+    alsa_plan(200, -1, -1, code=code)
     exit_code, lines, _ = run(machine, "--device", "hw:1", "--duration", 14)
     assert exit_code == 0
     assert states(lines) == ["listening", "lost", "lost", "listening", "gap", "stopped"]
@@ -216,10 +214,10 @@ def test_a_microphone_that_is_unplugged_is_told_and_heard_again(
 
 
 def test_a_device_that_is_not_there_at_the_start_can_be_waited_for(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan(-1, -1)
+    alsa_plan(-1, -1)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 6, "--wait-device", 60)
     assert code == 0
     assert states(lines) == ["waiting", "listening", "stopped"]
@@ -228,10 +226,10 @@ def test_a_device_that_is_not_there_at_the_start_can_be_waited_for(
 
 @pytest.mark.parametrize("options", [[], ["--wait-device", "0.2"]])
 def test_a_device_that_does_not_come_ends_the_command(
-    run: Run, machine: Path, alsa_device: Any, plan: Callable[..., None], options: list[str]
+    run: Run, machine: Path, alsa_device: AlsaDevice, alsa_plan: AlsaPlan, options: list[str]
 ) -> None:
     alsa_device(bytes(1000))
-    plan(*[-1] * 1000)
+    alsa_plan(*[-1] * 1000)
     code, lines, err = run(machine, "--device", "hw:1", *options)
     assert code == 4
     assert states(lines) == (["waiting", "stopped"] if options else [])
@@ -239,10 +237,10 @@ def test_a_device_that_does_not_come_ends_the_command(
 
 
 def test_one_device_of_two_is_enough(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan()
+    alsa_plan()
     code, lines, _ = run(machine, "-D", "hw:1", "-D", "nonsense", "--duration", 12)
     assert code == 0
     assert len(scores(lines, "hw:1")) == 9  # of 12 s, in windows of 4.096 s
@@ -253,10 +251,10 @@ def test_one_device_of_two_is_enough(
 
 
 def test_a_device_that_stays_away_can_be_given_up(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan(200, *[-1] * 1000)
+    alsa_plan(200, *[-1] * 1000)
     code, lines, err = run(machine, "--device", "hw:1", "--give-up", 0.3)
     assert code == 4
     assert "hw:1" in err
@@ -264,10 +262,10 @@ def test_a_device_that_stays_away_can_be_given_up(
 
 
 def test_what_is_missing_at_the_end_is_told(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan(200, *[-1] * 1000)
+    alsa_plan(200, *[-1] * 1000)
     code, lines, _ = run(machine, "--device", "hw:1", "--give-up", 0.3)
     assert code == 4
     gap, stopped = lines[-2:]
@@ -277,16 +275,16 @@ def test_what_is_missing_at_the_end_is_told(
 
 
 def test_waiting_for_a_device_is_not_part_of_the_duration(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan(-1, -1, -1)
+    alsa_plan(-1, -1, -1)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 60)
     assert (code, states(lines)[:2]) == (
         2,
         ["waiting", "listening"],
     )  # it came, for less than a window
-    plan(*[-1] * 1000)
+    alsa_plan(*[-1] * 1000)
     assert run(machine, "--device", "hw:1", "--duration", 0.05, "--wait-device", 0.3)[0] == 4
 
 
@@ -298,10 +296,10 @@ def test_two_sources_of_one_name_are_refused(run: Run, machine: Path) -> None:
 
 
 def test_the_duration_passes_while_a_device_is_lost(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any, plan: Callable[..., None]
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice, alsa_plan: AlsaPlan
 ) -> None:
     alsa_device(sound)
-    plan(200, *[-1] * 1000)
+    alsa_plan(200, *[-1] * 1000)
     code, lines, _ = run(machine, "--device", "hw:1", "--duration", 200 * 512 / RATE + 0.5)
     assert code == 0
     assert states(lines)[-1] == "stopped"
@@ -311,7 +309,7 @@ def test_sound_that_is_not_numbers_is_a_gap(
     run: Run,
     machine: Path,
     sound: NDArray[np.int16],
-    alsa_device: Any,
+    alsa_device: AlsaDevice,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class OnlyFloats(Alsa):
@@ -355,7 +353,7 @@ def test_a_pipe_that_waits_ends_with_its_status_on_sigterm(
 
 
 def test_a_device_that_repeats_itself_is_not_judged(
-    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: Any
+    run: Run, machine: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice
 ) -> None:
     alsa_device(
         sound[: 8 * RATE]

@@ -38,13 +38,16 @@ PATIENCE = 60  # seconds, for what takes one
 
 # `edgeae run` whose waits are short.
 HURRIED = """
-from edgeae.runtime.capture import microphone
+from edgeae.runtime.capture.capture import CaptureLimits
+from edgeae.runtime.capture.microphone import MicrophoneLimits
+from edgeae.runtime.commands.cli import main
+from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.outputs import registry as options
 options.SCREEN_LINES, options.CHECK_SECONDS, options.CLOSING = 20, 0.0, 0.5
-microphone.CHECK_SECONDS, microphone.LONGEST_WAIT = 0.05, 0.05
-microphone.Microphone.__init__.__kwdefaults__["stall_seconds"] = 0.5
-from edgeae.runtime.commands.cli import main
-main()
+microphone = MicrophoneLimits(
+    check_seconds=0.05, max_retry_seconds=0.05, capture=CaptureLimits(stall_seconds=0.5)
+)
+main(RunLimits(microphone=microphone))
 """
 
 Line = dict[str, Any]
