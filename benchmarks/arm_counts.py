@@ -109,7 +109,11 @@ def run(plugin: Path, processor: str, models: tuple[Path, ...]) -> tuple[Any, li
         key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"
     } | settled
     done = subprocess.run(
-        [*emulator, *program], capture_output=True, text=True, check=False, env=environment
+        [str(part) for part in (*emulator, *program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if done.returncode:
         raise click.ClickException(f"{processor}: {done.stderr.strip()[-500:]}")

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime
-from numpy.typing import NDArray
 
 from edgeae.runtime import Detector, log_mel
 from edgeae.runtime.features.mel import MelStream
 from edgeae.runtime.model.network import STATISTICS
 from edgeae.runtime.scoring.selftest import test_sound
+from edgeae.runtime.system.arrays import Float32
 
 PATCHES = 12  # n: more than a decision window holds
 PERIOD = 512  # samples of a block, as a microphone gives them
@@ -41,7 +41,7 @@ class Works:
     def _samples(self, patches: int) -> int:
         return patches * self.frames * self.spec.hop + self.spec.n_fft - self.spec.hop
 
-    def _blocks(self, patches: int) -> list[NDArray]:
+    def _blocks(self, patches: int) -> list[Float32]:
         sound = self._sound[: self._samples(patches)]
         return [sound[k : k + PERIOD] for k in range(0, len(sound), PERIOD)]
 
@@ -74,7 +74,7 @@ class Works:
                 self.detector.network(p) for p in self._patches[:n]
             ],
             f"{name}: sound to score, blocks of {PERIOD}": lambda n: list(
-                self.detector.window_stream(self._blocks(n))
+                self.detector.stream(self._blocks(n))
             ),
         }
 

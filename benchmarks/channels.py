@@ -59,12 +59,12 @@ def heard(
             if together:
                 channel.stream.hear(block)
             else:
-                channel.publish(channel.stream.push(block), teller)
+                channel.tell(channel.stream.push(block), teller)
         if together:
             for channel, windows in zip(
                 channels, see([channel.stream.window_stream for channel in channels]), strict=True
             ):
-                channel.publish(windows, teller)
+                channel.tell(windows, teller)
     return time.process_time() - began, [channel.lines for channel in channels]
 
 

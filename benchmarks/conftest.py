@@ -90,12 +90,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from edgeae.train.synth.dataset import write_dataset
 
     root = tmp_path_factory.mktemp("benchmarks")
-    counts = {"test_normals": 20, "test_anomalies": 20, "seconds": 6.0, "seed": 0}
-    data = write_dataset(root / "data", machines=[0, 1, 2], train_clips=20, **counts)
+    data = write_dataset(
+        root / "data",
+        machines=[0, 1, 2],
+        train_clips=20,
+        test_normals=20,
+        test_anomalies=20,
+        seconds=6.0,
+        seed=0,
+    )
     run = train(data, load_config("edge", ["training.epochs=3"]), root / "run")
     export(run, int8=True, report=print).write(run, None)
-    found = {"data": data, "float": run / "model.onnx", "int8": run / "model.int8.onnx"}
+    artifacts = {"data": data, "float": run / "model.onnx", "int8": run / "model.int8.onnx"}
     clips = sorted((data / "train").glob("normal_id_00_*"))
-    machine = calibrate_files(Detector.load(found["int8"]), clips, machine="id_00", report=print)
+    machine = calibrate_files(
+        Detector.load(artifacts["int8"]), clips, machine="id_00", report=print
+    )
     machine.artifact.write(root / "machine.onnx")
-    return {**found, "machine": root / "machine.onnx"}
+    return {**artifacts, "machine": root / "machine.onnx"}

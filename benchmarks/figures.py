@@ -1,8 +1,10 @@
 """The table of `pytest benchmarks`: a figure, that of a peer, and the most that is aimed at."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 HEADS = ("what", "figure", "peer", "ratio", "at most")
 
@@ -57,6 +59,11 @@ class Row:
             if self.figure is None
             else f"{self.peer}: {_number(self.peer_figure)}"
         )
+
+
+Record = Callable[..., Row]  # takes what `Row` takes
+Built = Callable[..., Any]  # (what, name, make, target) -> what `make` returns
+Models = dict[str, Path]  # the fixture `models`
 
 
 def markdown(rows: Sequence[Row]) -> str:

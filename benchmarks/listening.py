@@ -21,15 +21,15 @@ EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; m
 
 
 @dataclass
-class Heard:
-    """What was read from the process at each of its scores."""
+class Listening:
+    """Measurements of the listening process, one at each of its scores."""
 
     seconds: list[float] = field(default_factory=list)  # of sound
     cpu: list[float] = field(default_factory=list)  # seconds of the processor, of all threads
     peak_mib: float = 0.0
 
     def look(self, seconds: float, pid: int) -> None:
-        """At the process, which has just told a score."""
+        """Measure the process, which has just printed a score."""
         self.seconds.append(seconds)
         self.cpu.append(
             time.clock_gettime(~pid << 3 | 2)
@@ -45,9 +45,10 @@ class Heard:
         return 1e3 * (self.cpu[-1] - self.cpu[first]) / (self.seconds[-1] - self.seconds[first])
 
 
-def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) -> Heard:
-    """Hear ``sound`` (n,) as it comes from a microphone, or as fast as it goes, with all lines logged as JSON."""
-    fifo, heard = folder / "device", Heard()
+def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) -> Listening:
+    """Score ``sound`` (n,) at the pace of a microphone (`paced`) or as fast as possible, with all lines logged."""
+    fifo = folder / "device"
+    listening = Listening()
     os.mkfifo(fifo)
     (folder / "asound.conf").write_text(configuration(fifo))
     command = [
@@ -70,13 +71,13 @@ def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) 
         assert process.stdout
         for line in map(json.loads, process.stdout):
             if line["type"] == "score":
-                heard.look(line["t"], process.pid)
+                listening.look(line["t"], process.pid)
             if line["t"] > len(sound) / RATE - LAST:
                 break
         process.terminate()
     player.join()
     os.close(device)
-    return heard
+    return listening
 
 
 def _play(device: int, sound: NDArray[np.int16], paced: bool) -> None:

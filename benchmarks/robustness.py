@@ -80,20 +80,30 @@ class Machine:
             [disturb(recording, self._normal, self._random(path)) for path, recording in part]
             for part in self._parts
         ]
-        if any(recording is None for part in disturbed for recording in part):
+        possible = [
+            [recording for recording in part if recording is not None] for part in disturbed
+        ]
+        if [len(part) for part in possible] != [len(part) for part in disturbed]:
             return None
-        return [[recording.windows(self.detector) for recording in part] for part in disturbed]
+        return [[recording.windows(self.detector) for recording in part] for part in possible]
 
-    def rows(self, found: dict[str, Disturbance]) -> Rows:
-        calibration, test = self.windows(lambda recording, *_: recording)
-        own = self._calibrated(calibration)
-        before, rows = self._judged(own, test), dict[str, Row | None]()
-        for name, disturb in found.items():
-            rows[name] = None
-            if disturbed := self.windows(disturb):
-                calibration, test = disturbed
-                after = self._judged(own, test)
-                rows[name] = Row(before, after, self._judged(self._calibrated(calibration), test))
+    def rows(self, disturbances: dict[str, Disturbance]) -> Rows:
+        """The row of each disturbance, None where it has no meaning for these recordings."""
+        undisturbed = self.windows(lambda recording, *_: recording)
+        assert undisturbed is not None
+        calibration, test = undisturbed
+        detector = self._calibrated(calibration)
+        before = self._judged(detector, test)
+        rows: dict[str, Row | None] = {}
+        for name, disturb in disturbances.items():
+            disturbed = self.windows(disturb)
+            if disturbed is None:
+                rows[name] = None
+                continue
+            calibration, test = disturbed
+            after = self._judged(detector, test)
+            recalibrated = self._judged(self._calibrated(calibration), test)
+            rows[name] = Row(before, after, recalibrated)
         return rows
 
     def _random(self, path: Path) -> np.random.Generator:
@@ -108,11 +118,13 @@ class Machine:
 
     def _judged(self, detector: Detector, recordings: Windows) -> Figures:
         scores = np.array([detector.mean_score(windows) for windows in recordings])
-        bare = detector.with_kind("no_network")
-        aucs = [self._auc(scores), self._auc(bare.mean_score(windows) for windows in recordings)]
+        without_network = detector.with_kind("no_network")
         above = scores > detector.threshold.value
         return Figures(
-            *aucs, float(above[~self.anomalous].mean()), float(above[self.anomalous].mean())
+            auc=self._auc(scores),
+            no_network_auc=self._auc(without_network.mean_score(w) for w in recordings),
+            false_alarm_rate=float(above[~self.anomalous].mean()),
+            detection_rate=float(above[self.anomalous].mean()),
         )
 
     def _auc(self, scores: Iterable[float]) -> float:
@@ -121,7 +133,9 @@ class Machine:
         return auc
 
 
-def measure(model: Path, data: Path, clips: int, found: dict[str, Disturbance]) -> dict[str, Rows]:
+def measure(
+    model: Path, data: Path, clips: int, disturbances: dict[str, Disturbance]
+) -> dict[str, Rows]:
     """The rows of each machine of ``data`` whose test holds both labels; ConfigError without one."""
     detector, train = load_checked(model), by_machine(scan(data, "train"))
     tests = by_machine(scan(data, "test"))
@@ -131,7 +145,7 @@ def measure(model: Path, data: Path, clips: int, found: dict[str, Disturbance]) 
             f"{data}: no machine has normal and anomalous test recordings; an AUC needs both"
         )
     return {
-        machine: Machine(detector, train.get(machine, []), test, clips).rows(found)
+        machine: Machine(detector, train.get(machine, []), test, clips).rows(disturbances)
         for machine, test in both.items()
     }
 

@@ -137,7 +137,7 @@ class Offline:
             )
             return not ended
         self._fed += len(period)
-        self._lines += self._report.lines(self._stream.push(period / np.float32(2**15)))
+        self._lines += self._report.lines(self._stream.push((period / 2**15).astype(np.float32)))
         return True
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from figures import Models, Record, Row
 
 from edgeae.evaluate.results.evaluation_result import EvaluationResult
 from edgeae.evaluate.results.scores import EvaluationOptions, evaluate_machines
@@ -17,7 +18,7 @@ def _evaluate(model: Path, data: Path, clips: int) -> EvaluationResult:
     return summarise(str(model), detector.head.kind, tests)
 
 
-def _lost(float_: Path, int8: Path, data: Path, record, name: str, most: float):
+def _lost(float_: Path, int8: Path, data: Path, record: Record, name: str, most: float) -> Row:
     """The row of the AUC lost to int8."""
     of_float = _evaluate(float_, data, 5).mean
     of_int8 = _evaluate(int8, data, 5).mean
@@ -27,18 +28,20 @@ def _lost(float_: Path, int8: Path, data: Path, record, name: str, most: float):
     ):
         record(f"{name}, int8: {key}", value, "", "float", float_value)
         record(f"{name}, int8: {key}", value, "", "no network", baseline)
+    assert of_float.auc.value is not None
+    assert of_int8.auc.value is not None
     lost = of_float.auc.value - of_int8.auc.value
     return record(f"{name}, int8: auc lost", lost, "", target=most)
 
 
-def test_int8_keeps_the_auc_on_the_synthetic_machines(models, record):
+def test_int8_keeps_the_auc_on_the_synthetic_machines(models: Models, record: Record) -> None:
     assert _lost(models["float"], models["int8"], models["data"], record, "synthetic", 0.02).met
 
 
 @pytest.mark.skipif(
     "EDGEAE_DATA" not in os.environ, reason="EDGEAE_DATA names no folder of real recordings"
 )
-def test_int8_keeps_the_auc_on_real_machines(record, tmp_path):
+def test_int8_keeps_the_auc_on_real_machines(record: Record, tmp_path: Path) -> None:
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
     from edgeae.train.run import train

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from figures import Built, Record
 from paired import paired
 from peers import FRONT_ENDS, kaldi_stream
 
@@ -18,7 +19,7 @@ FRAME_TARGET = 25  # us
 
 
 @pytest.mark.parametrize("name", FRONT_ENDS)
-def test_a_recording(record, built, name):
+def test_a_recording(record: Record, built: Built, name: str) -> None:
     what, target = "front end, 10 s", TARGETS.get(name)
     peer = built(what, name, FRONT_ENDS[name], target)
     assert np.abs(peer(SOUND) - log_mel(SOUND)).max() < 0.01  # dB: the same work
@@ -28,19 +29,19 @@ def test_a_recording(record, built, name):
     assert record(what, ours, "us per second of audio", name, theirs, target).met
 
 
-def _stream():
+def _stream() -> None:
     stream = MelStream()
     for block in BLOCKS:
         stream.push(block)
     stream.rest()
 
 
-def test_a_frame_of_a_stream(record):
+def test_a_frame_of_a_stream(record: Record) -> None:
     (seconds,) = paired(_stream)
     record("front end, one frame of a stream", 1e6 * seconds / FRAMES, "us", target=FRAME_TARGET)
 
 
-def test_a_frame_of_a_stream_against_a_peer(record, built):
+def test_a_frame_of_a_stream_against_a_peer(record: Record, built: Built) -> None:
     what, name = "front end, one frame of a stream", "kaldi-native-fbank"
     peer = built(what, name, kaldi_stream, None)
     ours, theirs = (1e6 * seconds / FRAMES for seconds in paired(_stream, lambda: peer(BLOCKS)))

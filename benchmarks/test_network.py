@@ -3,7 +3,10 @@
 from functools import partial
 
 import numpy as np
+import onnxruntime
 import pytest
+import torch
+from figures import Record
 from paired import paired
 
 from edgeae.runtime import log_mel
@@ -12,14 +15,16 @@ from edgeae.runtime.scoring.selftest import test_sound as make_sound
 PATCHES = {1: 1 / 1.5, 6: 1 / 2.2, 10: 1 / 2.2}  # how many at once: most of the time of float
 SIZE = 0.3  # most of the bytes of float
 FLOAT = "onnxruntime in float"
+Forms = tuple[str, torch.nn.Module, list[bytes]]
 
 
 @pytest.fixture(scope="module", params=["edge", "dense", "cnn2d"])
-def forms(request):
-    return request.param, *_forms(request.param)
+def forms(request: pytest.FixtureRequest) -> Forms:
+    network, graphs = _forms(request.param)
+    return request.param, network, graphs
 
 
-def _forms(name):
+def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     """torch, and ONNX graphs: float with the residual alone, float with statistics, int8 with statistics."""
     from edgeae.quantize.conv_transpose import rewrite
     from edgeae.quantize.export import HEADROOM, to_onnx
@@ -36,19 +41,15 @@ def _forms(name):
     return network, [graph.SerializeToString() for graph in graphs]
 
 
-def _session(graph):
-    import onnxruntime
-
+def _session(graph: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
     return onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize("patches", PATCHES)
-def test_int8_is_faster_than_float(record, forms, patches):
+def test_int8_is_faster_than_float(record: Record, forms: Forms, patches: int) -> None:
     """Both graphs give the statistics; torch, and one float graph, the residual alone."""
-    import torch
-
     name, network, graphs = forms
     frames = np.resize(log_mel(make_sound(1, 16000 * 11)), (patches, 32, 128))
     works = [partial(_session(graph).run, None, {"log_mel": frames}) for graph in graphs]
@@ -62,7 +63,7 @@ def test_int8_is_faster_than_float(record, forms, patches):
     assert row.met
 
 
-def test_int8_is_smaller_than_float(record, forms):
+def test_int8_is_smaller_than_float(record: Record, forms: Forms) -> None:
     name, _, (_, float_, int8) = forms
     assert record(
         f"{name}, int8, network", len(int8) / 1024, "KiB", FLOAT, len(float_) / 1024, SIZE

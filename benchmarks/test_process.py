@@ -2,9 +2,11 @@
 
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import soundfile
+from figures import Models, Record
 from listening import EDGEAE
 
 from edgeae.runtime.scoring.selftest import test_sound as make_sound
@@ -16,6 +18,7 @@ HELP_TARGET, SCORE_TARGET = 0.15, 0.6  # seconds
 def _seconds_to_first_line(*arguments: object) -> float:
     began = time.perf_counter()
     with subprocess.Popen([*EDGEAE, *map(str, arguments)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
         assert process.stdout.readline()
         elapsed = time.perf_counter() - began
         process.stdout.read()
@@ -23,12 +26,12 @@ def _seconds_to_first_line(*arguments: object) -> float:
     return elapsed
 
 
-def test_help(record):
+def test_help(record: Record) -> None:
     seconds = min(_seconds_to_first_line("--help") for _ in range(STARTS))
     record("edgeae --help", seconds, "s", target=HELP_TARGET)
 
 
-def test_first_score_of_a_file(record, models, tmp_path):
+def test_first_score_of_a_file(record: Record, models: Models, tmp_path: Path) -> None:
     path = tmp_path / "recording.wav"
     soundfile.write(path, make_sound(1, 160000), 16000, subtype="PCM_16")
     seconds = min(_seconds_to_first_line("run", models["machine"], path) for _ in range(STARTS))
@@ -36,7 +39,9 @@ def test_first_score_of_a_file(record, models, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["int8", "machine"])
-def test_size(record, models, name):
+def test_size(record: Record, models: Models, name: str) -> None:
     what = {"int8": "edge, int8, artifact", "machine": "edge, int8, artifact of one machine"}[name]
     sizes = [models[form].stat().st_size / 1024 for form in (name, "float")]
-    assert record(what, sizes[0], "KiB", "artifact in float", sizes[1]).ratio < 1
+    ratio = record(what, sizes[0], "KiB", "artifact in float", sizes[1]).ratio
+    assert ratio is not None
+    assert ratio < 1

@@ -1,7 +1,10 @@
 """Hours of audio a minute of the processor, on one thread."""
 
 import time
+from collections.abc import Sized
+from pathlib import Path
 
+from figures import Models, Record
 from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
@@ -19,21 +22,27 @@ UNIT = "hours of audio a minute"
 class Epochs(Callback):
     """Seconds of the batches of each epoch, and the patches of one."""
 
-    def __init__(self):
-        self.seconds, self.patches = [], 0
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.patches = 0
+        self.start = 0.0
+        self.batches = 0.0
 
-    def on_train_epoch_start(self, trainer, module):
-        self.began, self.patches = time.process_time(), 0
+    def on_train_epoch_start(self, *_: object) -> None:
+        self.start = time.process_time()
+        self.patches = 0
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, number):
+    def on_train_batch_end(
+        self, trainer: object, module: object, outputs: object, batch: Sized, number: int
+    ) -> None:
         self.patches += len(batch)
-        self.batches = time.process_time() - self.began
+        self.batches = time.process_time() - self.start
 
-    def on_train_epoch_end(self, trainer, module):
+    def on_train_epoch_end(self, *_: object) -> None:
         self.seconds.append(self.batches)
 
 
-def test_features_and_epoch(record, models, tmp_path):
+def test_features_and_epoch(record: Record, models: Models, tmp_path: Path) -> None:
     recordings = scan(models["data"], "train")
     began = time.process_time()
     found = features(recordings, CONFIG, tmp_path / "cache", report=print)

@@ -1,9 +1,12 @@
 """A WAV file of 10 s, from disk to its score."""
 
+from pathlib import Path
+
 import mlperf_tiny
 import numpy as np
 import pytest
 import soundfile
+from figures import Built, Models, Record
 from mlperf_tiny import WINDOWS, scorer
 from paired import paired
 
@@ -12,18 +15,18 @@ from edgeae.runtime.scoring.selftest import test_sound as make_sound
 
 PEER = "librosa + MLPerf Tiny int8 on LiteRT"
 TARGET = 0.2  # most of its time, the faster of its two forms; out of reach, since the front end alone takes .2
-MOST = 1.2  # of the ratio: not slower, but for the noise of a shared computer, while more of the sound is judged
+MAX_RATIO = 1.2  # of the ratio: not slower, but for the noise of a shared computer, while more of the sound is judged
 PEERS = {f"{PEER}, a window at a time": 1, f"{PEER}, all at once": WINDOWS}
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory):
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "recording.wav"
     soundfile.write(path, make_sound(1, 160000), 16000, subtype="PCM_16")
     return path
 
 
-def _score(detector, path):
+def _score(detector: Detector, path: Path) -> list[float]:
     return [detector.result(window).score for window in detector.read(path)]
 
 
@@ -31,18 +34,18 @@ def _score(detector, path):
     "ignore:'.*' is deprecated and slated for removal"
 )  # what librosa reads old formats with
 @pytest.mark.parametrize("name", PEERS)
-def test_a_file(record, built, models, recording, name):
+def test_a_file(record: Record, built: Built, models: Models, recording: Path, name: str) -> None:
     what, detector = "file of 10 s to its score", Detector.load(models["machine"])
     peer = built(what, name, lambda: scorer(PEERS[name]), TARGET)
     ours, theirs = (
         1e3 * s for s in paired(lambda: _score(detector, recording), lambda: peer(recording))
     )
     record(what, ours, "ms", name, theirs, TARGET)
-    assert ours < MOST * theirs
+    assert ours < MAX_RATIO * theirs
 
 
 @pytest.mark.parametrize("batch", PEERS.values())
-def test_the_peer_computes_its_network(batch):
+def test_the_peer_computes_its_network(batch: int) -> None:
     pytest.importorskip("ai_edge_litert", reason="the peer ai-edge-litert is not installed")
     windows = np.random.default_rng(1).uniform(-80, 0, (WINDOWS, 640)).astype(np.float32)
     *hidden, last = [

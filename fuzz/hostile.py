@@ -40,7 +40,7 @@ NUMBERS = [
 ]
 NUMBERS += [(1 << 31) - 1, (1 << 63) - 1, (1 << 64) - 1, (1 << 64) - 2]  # the last two: -1 and -2
 FLOATS = [0.0, -0.0, 1e-300, 1e-45, 1e-7, 0.5, 1e7, 3e38, 1e300, -1e300, -1.0]
-VALUES = [
+VALUES: list[Any] = [
     None,
     True,
     False,
