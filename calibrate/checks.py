@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgeae.runtime.audio.level import SILENCE_DBFS
-from edgeae.runtime.monitoring.health import INTERRUPTED, silent_share
+from edgeae.runtime.monitoring.health import MIN_INTERRUPTED_SHARE, silent_share
 from edgeae.runtime.scoring.calibration import threshold_for, was_used_for_fitting
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer
@@ -84,12 +84,12 @@ def _muted(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | 
 
 def _stuck(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
     shares = np.array([window.raw.stuck for window in _windows(detector, sounds)])
-    if not (found := _beyond(detector, sounds, shares, INTERRUPTED)):
+    if not (found := _beyond(detector, sounds, shares, MIN_INTERRUPTED_SHARE)):
         return None
     where, worst = found
     return (
         f"{where}: for {worst:.0%} of a second the samples stand still or repeat themselves, "
-        f"allowed is less than {INTERRUPTED:.0%}; reconnect the microphone, record again"
+        f"allowed is less than {MIN_INTERRUPTED_SHARE:.0%}; reconnect the microphone, record again"
     )
 
 

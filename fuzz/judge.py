@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+from dataclasses import asdict
 
 import numpy as np
 
 from edgeae.runtime.errors import EdgeaeError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.monitoring.alarm import Alarm
-from edgeae.runtime.monitoring.drift import Tracker
+from edgeae.runtime.monitoring.drift import DriftTracker
 from edgeae.runtime.monitoring.health import Health
 from edgeae.runtime.scoring.calibration import calibrated, extended, history
 from edgeae.runtime.scoring.detector import Detector
@@ -43,20 +44,20 @@ def _told(detector: Detector) -> None:
 
 
 def _watched(detector: Detector) -> None:
-    health, alarm = Health(detector), Alarm(detector)
+    health, alarm = Health(detector), Alarm(detector.threshold, detector.explainer)
     for result in detector.stream([SOUND], RATE):
         health.update(result.window)
         if event := alarm.update(result):
-            json.dumps(health.explained(event, result.window).bands, allow_nan=False)
+            json.dumps(asdict(health.with_cause(event, result.window)), allow_nan=False)
     explainer = Explainer(detector.spec, detector.head, detector.band_std)
     assert explainer.explain(result.window.features).sentence("since 1 s").isprintable()
 
 
 def _tracked(detector: Detector) -> None:
-    tracker = Tracker(detector)
+    tracker = DriftTracker(detector)
     for result in detector.stream([SOUND], RATE):
-        tracker.hear(result.window, result, 30.0, alarm=False)
-    tracker.move(np.ones(len(tracker.drift)))
+        tracker.update(result.window, result, 30.0, alarm=False)
+    tracker.set_drift(np.ones(len(tracker.drift)))
     assert np.isfinite(tracker.drift).all()
 
 

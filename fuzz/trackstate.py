@@ -12,7 +12,7 @@ with atheris.instrument_imports(include=["edgeae"]):
     import hostile
 
     from edgeae.runtime.errors import ConfigError
-    from edgeae.runtime.monitoring.drift_file import TrackFile
+    from edgeae.runtime.monitoring.drift_file import DriftFile
     from edgeae.runtime.scoring.detector import Detector
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 DETECTOR = Detector.load(MACHINE)
 PATH = FOLDER / "track.json"
 PATH.unlink(missing_ok=True)
-TrackFile(PATH, DETECTOR)
+DriftFile(PATH, DETECTOR)
 STATE = PATH.read_bytes()
 
 
@@ -33,14 +33,14 @@ def target(data: bytes) -> None:
     )
     try:
         with Path(os.devnull).open("w") as quiet, contextlib.redirect_stderr(quiet):
-            tracker = TrackFile(PATH, DETECTOR).tracker
+            tracker = DriftFile(PATH, DETECTOR).tracker
     except ConfigError as error:
         assert str(error).isprintable(), error
     else:
         assert np.isfinite(tracker.drift).all()
         assert 0 <= tracker.distance < 1.001
-        assert 0 <= tracker.learned < 1e12
-        TrackFile(PATH, DETECTOR)  # what was saved is read
+        assert 0 <= tracker.learned_seconds < 1e12
+        DriftFile(PATH, DETECTOR)  # what was saved is read
 
 
 fuzz(target, {"state": b"\0" + STATE, "nested": b"\0" + b"[" * 3000})

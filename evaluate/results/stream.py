@@ -102,7 +102,7 @@ def _windows(detector: Detector, blocks: Iterable[Float32]) -> Iterator[Window]:
 
 def alarm_states(detector: Detector, blocks: Iterable[Float32]) -> Iterator[AlarmState]:
     """The state of the alarm after each window of a stream of log-mel blocks."""
-    alarm = Alarm(detector)
+    alarm = Alarm(detector.threshold, detector.explainer)
     for window in _windows(detector, blocks):
         event = alarm.update(detector.result(window))
         starts = event is not None and event.phase == "start"

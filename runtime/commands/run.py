@@ -22,8 +22,8 @@ from ..live.source import Source, tell
 from ..live.stdin import Pipe
 from ..live.stream import stopping
 from ..model.find import split_models
-from ..monitoring.drift import DAYS
-from ..monitoring.drift_file import TrackFile
+from ..monitoring.drift import DEFAULT_DAYS
+from ..monitoring.drift_file import DriftFile
 from ..offline.files import expand, score_files
 from ..offline.resume import Logged, logs_of
 from ..outputs.registry import Outputs, output_options
@@ -88,7 +88,7 @@ def score_pipe(
 )
 @click.option(
     "--track-days",
-    default=DAYS,
+    default=DEFAULT_DAYS,
     show_default=True,
     type=click.FloatRange(0.1, 365),
     help="Time constant of --track, days of sound.",
@@ -243,17 +243,17 @@ def open_tracks(
     days: float,
     names: Sequence[str],
     detectors: Sequence[Detector],
-) -> list[TrackFile | None]:
+) -> list[DriftFile | None]:
     """What follows the drift of each source; saved when the stack is left, however that comes."""
     if track is None:
         return [None] * len(names)
     if len(names) == 1:
-        return [stack.enter_context(TrackFile(track, detectors[0], days))]
+        return [stack.enter_context(DriftFile(track, detectors[0], days))]
     if not track.is_dir():
         raise ConfigError(f"--track {track}: of several sources it is a folder; create it first")
     paths = [track / f"{slug(name)}.json" for name in names]
     return [
-        stack.enter_context(TrackFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)
+        stack.enter_context(DriftFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)
     ]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..monitoring.alarm import Alarm
-from ..monitoring.drift_file import TrackFile
+from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
-from ..monitoring.states import NO_SOUND
+from ..monitoring.states import UNJUDGED_STATES
 from ..outputs.lines import event_line, health_line, score_line, status_line
 from ..outputs.outbox import Line
 from ..scoring.detector import Detector, Result
@@ -16,8 +16,8 @@ from ..scoring.window_stream import Window
 class SourceReporter:
     """Turns the windows of one source into lines, and remembers whether any was anomalous."""
 
-    def __init__(self, detector: Detector, source: str, track: TrackFile | None = None) -> None:
-        self._detector, self._alarm, self._health = detector, Alarm(detector), Health(detector)
+    def __init__(self, detector: Detector, source: str, track: DriftFile | None = None) -> None:
+        self._detector, self._alarm, self._health = detector, Alarm(detector.threshold, detector.explainer), Health(detector)
         self._source, self._track, self._t = source, track, 0.0
         self.anomalous = False
         self.windows = 0
@@ -32,25 +32,25 @@ class SourceReporter:
             before, condition = self._health.condition, self._health.update(window)
             if condition.state != before.state:
                 yield health_line(self._source, window.end, condition)
-            heard = self._track.tracker.compensated(window) if self._track else window
+            heard = self._track.tracker.compensate(window) if self._track else window
             result: Result = replace(self._detector.result(heard), health=condition.state)
-            if condition.state in NO_SOUND:
+            if condition.state in UNJUDGED_STATES:
                 result = replace(result, anomaly=False)
                 self._alarm.reset()
             self.windows += 1
             self.anomalous |= result.anomaly
             yield score_line(self._source, result)
-            if condition.state not in NO_SOUND and (event := self._alarm.update(result)):
-                yield event_line(self._source, self._health.explained(event, heard))
+            if condition.state not in UNJUDGED_STATES and (event := self._alarm.update(result)):
+                yield event_line(self._source, self._health.with_cause(event, heard))
             yield from self._learn(window, result)
 
     def _learn(self, window: Window, result: Result) -> Iterator[Line]:
         """Let the tracker hear; sound that a gap lost does not count."""
         seconds, self._t = min(result.t - self._t, self._detector.window), result.t
         if self._track and (
-            status := self._track.hear(window, result, seconds, alarm=self._alarm.active)
+            status := self._track.update(window, result, seconds, alarm=self._alarm.active)
         ):
-            yield status_line(self._source, result.t, **status)
+            yield status_line(self._source, result.t, **status.to_dict())
 
     def gap(self) -> None:
         """What came before is not followed by what comes now."""

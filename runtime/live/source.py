@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import AudioError
-from ..monitoring.drift_file import TrackFile
+from ..monitoring.drift_file import DriftFile
 from ..outputs.lines import gap_line, status_line, words
 from ..outputs.outbox import Line
 from ..outputs.registry import Outputs
@@ -35,7 +35,7 @@ class Source:
         *,
         model: Path,
         duration: float | None = None,
-        track: TrackFile | None = None,
+        track: DriftFile | None = None,
     ) -> None:
         """duration: seconds of sound, lost ones included, after which it is done."""
         self.name, self._detector, self._out, self._model = name, detector, out, model

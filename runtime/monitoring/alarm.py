@@ -1,90 +1,127 @@
-"""From scores to alarms that can be trusted: k of n windows, hysteresis, a cool-down, the bands that moved."""
+"""When an alarm starts and ends.
+
+    score   |        x     x  x                          | above the threshold
+            |--------------------------------------------| threshold
+            |           x        x  x                    | within the hysteresis
+            |............................................| threshold - hysteresis
+            |  x  x                    x  x  x  x  x     | below
+    alarm                     [=======================]
+                            start                    end
+
+A window is above if its score exceeds the threshold; while an alarm is on, the threshold less the hysteresis.
+
+start   the window with which k of the last n windows are above, unless the last alarm ended less than the
+        cool-down ago
+update  each minute of an alarm
+end     the window with which none of the last n windows is above
+
+k, n, hysteresis and cool-down are values of the artifact (`edgeae.runtime.scoring.threshold.Threshold`, by
+default 3 of 5 windows). Windows before a gap do not count (`Alarm.reset`), and windows without sound are
+not passed on (`edgeae.runtime.live.reporter`).
+"""
 
 from collections import deque
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from ..scoring.detector import Detector, Result
-from ..scoring.explain import Explanation
+from ..scoring.detector import Result
+from ..scoring.explain import Explainer, Explanation, Moved
+from ..scoring.threshold import Threshold
 
-UPDATE_SECONDS = 60.0  # between two updates of an alarm that lasts
+UPDATE_SECONDS = 60.0  # between two updates of an alarm
+
+Phase = Literal["start", "update", "end"]
+Cause = Literal["machine", "microphone"]
 
 
 @dataclass(frozen=True)
 class AlarmEvent:
     """The start, continuation or end of an alarm."""
 
-    phase: Literal["start", "update", "end"]
+    phase: Phase
     t: float  # seconds from the start of the source
-    duration: float  # seconds since the alarm began
+    duration: float  # seconds since the alarm started
     peak: float  # highest score so far
-    bands: list[
-        dict[str, Any]
-    ]  # what moved, the largest first, see `edgeae.runtime.scoring.explain.Moved`
+    bands: list[Moved]  # the ranges of frequencies that changed, the largest first
     sentence: str  # the same for a mechanic
-    cause: Literal["machine", "microphone"] = "machine"  # see `edgeae.runtime.monitoring.health`
+    cause: Cause = "machine"  # see `edgeae.runtime.monitoring.health`
 
 
 class Alarm:
-    """Turns the results of one source into events."""
+    """The alarm of one source: turns its results into events."""
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector, self._rule = detector, detector.threshold
-        self._above: deque[bool] = deque(maxlen=self._rule.of_windows)
-        self._heard = 0.0  # seconds, when the first window above the threshold came
-        self._began: float | None = None
-        self._ended = -np.inf
-        self._told = 0.0
-        self._found = Explanation([], rest_is_normal=False)  # what was told last
+    def __init__(self, rule: Threshold, explainer: Explainer) -> None:
+        """rule: the threshold and when an alarm starts; explainer: names what changed."""
+        self._rule = rule
+        self._explainer = explainer
+        self._above: deque[bool] = deque(maxlen=rule.of_windows)
+        self._first_above = 0.0  # seconds, of the first window above the threshold
+        self._started: float | None = None  # seconds; None while no alarm is on
+        self._ended = -np.inf  # seconds, of the last alarm
+        self._reported = 0.0  # seconds, of the last event
+        self._explanation = Explanation([], rest_is_normal=False)  # of the last event
         self._peak = -np.inf
 
     @property
     def active(self) -> bool:
-        return self._began is not None
+        """True while an alarm is on."""
+        return self._started is not None
 
     def update(self, result: Result) -> AlarmEvent | None:
-        """The event that ``result`` causes, if it causes one."""
-        limit = self._rule.value - (self._rule.hysteresis if self.active else 0.0)
-        if result.score > limit and not any(self._above) and not self.active:
-            self._heard = result.t
-        self._above.append(result.score > limit)
-        if self._began is None:
-            return self._start(result)
+        """Add the result of the next window; returns the event that it causes, if any."""
+        above = result.score > self._limit()
+        if above and not self.active and not any(self._above):
+            self._first_above = result.t
+        self._above.append(above)
+        if self._started is None:
+            return self._start(result) if self._must_start(result.t) else None
         self._peak = max(self._peak, result.score)
-        if len(self._above) == self._rule.of_windows and not any(self._above):
-            return self._end(result)
-        if result.t - self._told >= UPDATE_SECONDS:
-            return self._event("update", result, self._began)
+        if self._must_end():
+            return self._end(result, self._started)
+        if result.t - self._reported >= UPDATE_SECONDS:
+            return self._event("update", result, self._started)
         return None
 
     def reset(self) -> None:
         """Forget the windows before a gap; an alarm that is on stays on."""
         self._above.clear()
 
-    def _start(self, result: Result) -> AlarmEvent | None:
-        if (
-            sum(self._above) < self._rule.alarm_windows
-            or result.t - self._ended < self._rule.cooldown
-        ):
-            return None
-        self._began, self._peak = result.t, result.score
+    def _limit(self) -> float:
+        """The score above which a window counts."""
+        return self._rule.value - (self._rule.hysteresis if self.active else 0.0)
+
+    def _must_start(self, t: float) -> bool:
+        cooled_down = t - self._ended >= self._rule.cooldown
+        return sum(self._above) >= self._rule.alarm_windows and cooled_down
+
+    def _must_end(self) -> bool:
+        return len(self._above) == self._rule.of_windows and not any(self._above)
+
+    def _start(self, result: Result) -> AlarmEvent:
+        self._started = result.t
+        self._peak = result.score
         return self._event("start", result, result.t)
 
-    def _end(self, result: Result) -> AlarmEvent:
-        began, self._began, self._ended = self._began, None, result.t
-        return self._event("end", result, began or 0.0)
+    def _end(self, result: Result, started: float) -> AlarmEvent:
+        self._started = None
+        self._ended = result.t
+        return self._event("end", result, started)
 
-    def _event(
-        self, phase: Literal["start", "update", "end"], result: Result, began: float
-    ) -> AlarmEvent:
-        self._told = result.t
-        heard = f"{result.t - self._heard:.0f} s"
-        if phase == "end":  # tells what it was
-            sentence = f"normal again; it was: {self._found.sentence(f'for {heard}')}"
+    def _event(self, phase: Phase, result: Result, started: float) -> AlarmEvent:
+        self._reported = result.t
+        lasted = f"{result.t - self._first_above:.0f} s"
+        if phase == "end":  # the window is normal, so the last explanation is repeated
+            sentence = f"normal again; it was: {self._explanation.sentence(f'for {lasted}')}"
         else:
-            self._found = self._detector.explainer.explain(result.window.features)
-            sentence = self._found.sentence(f"since {heard}")
-        bands = [asdict(moved) for moved in self._found.moved]
-        return AlarmEvent(phase, result.t, round(result.t - began, 3), self._peak, bands, sentence)
+            self._explanation = self._explainer.explain(result.window.features)
+            sentence = self._explanation.sentence(f"since {lasted}")
+        return AlarmEvent(
+            phase,
+            result.t,
+            round(result.t - started, 3),
+            self._peak,
+            list(self._explanation.moved),
+            sentence,
+        )

@@ -1,26 +1,27 @@
 """A slow tracker of normal: a machine changes harmlessly over weeks, its calibration does not.
 
-    window -> mean of a minute -> waits for 10 minutes -> drift += (minute - drift) * (1 - exp(-seconds / days))
-       |                                 |                   |
-       not if silent or partial          dropped by an       held within a distance
-                                         alarm or a window   of the calibrated mean
-                                         above the threshold
+    window -> mean of a minute -> 10 minutes' delay -> drift += (minute - drift) * (1 - exp(-seconds / days))
+       |                              |                  |
+       only complete windows          cleared by an      bounded distance from
+       of sound that is "ok"          alarm or a window  the calibrated mean
+                                      above the threshold
 
-What is tracked is the **drift**, the difference of today's normal from the calibrated mean. It is taken
-off a window before that is scored, which is to score it around a moved mean. Artifact, covariance and
-threshold stay as they were calibrated, and without the state file everything is as it was.
+The **drift** is the difference of today's normal from the calibrated mean. It is subtracted from a window
+before that is scored, which is the same as to score it around a moved mean. Artifact, covariance and
+threshold stay as they were calibrated, and without the state file every score is as before.
 
-A fault that grows slowly looks like a drift. What tells them apart is how far they go, so the drift is
-bounded: seen from the calibrated mean, it stays within a share of the radius of the threshold. Distances
-are norms, so whatever was learned, a window still is an anomaly when it lies beyond 1 + SHARE radii, that
-is, when the calibrated score exceeds the threshold by 2 ln(1 + SHARE); between the two, a slow fault is
-heard later than without a tracker or not at all. (Exact where one view counts; where both do, and their
-logarithms are averaged, a rule of thumb.)
+A fault that grows slowly looks like drift. The distance tells them apart, so the drift is bounded: seen
+from the calibrated mean, it stays within a share of the radius of the threshold. Distances are norms, so
+whatever was learned, a window is still an anomaly if it lies beyond 1 + share radii, that is, if the
+calibrated score exceeds the threshold by 2 ln(1 + share); between the two, a slow fault is detected later
+than without a tracker or not at all. (Exact where one view counts; where both do, and their logarithms are
+averaged, a rule of thumb.)
 """
 
 from collections import deque
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,76 +30,121 @@ from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 
-DAYS = 2.0  # of sound, the time constant
-MINUTE = 60.0  # seconds of sound that are learned at once
-DELAY = 600.0  # seconds of sound without an alarm or a high score before a minute is learned
-SHARE = 1 / 3  # of the threshold's radius that normal may drift
+DEFAULT_DAYS = 2.0  # of sound, the time constant
+FULL_DRIFT = 0.995  # of the allowed distance; from here on it is reported as reached
 DRIFTED = "normal has drifted as far as tracking allows: re-calibrate, or look at the machine"
 
 
-class Tracker:
-    """The drift of one machine; `hear` learns it from windows, `level` takes it off them."""
+@dataclass(frozen=True)
+class DriftLimits:
+    """How cautiously normal is tracked; seconds are seconds of sound."""
 
-    def __init__(self, detector: Detector, days: float = DAYS) -> None:
+    minute_seconds: float = 60.0  # learned at once, as one mean
+    delay_seconds: float = 600.0  # without an alarm or a high score, before a minute is learned
+    max_share: float = 1 / 3  # of the threshold's radius that normal may drift
+    status_seconds: float = 3600.0  # between two saves and status lines
+
+
+DEFAULT_LIMITS = DriftLimits()
+
+
+@dataclass(frozen=True)
+class DriftStatus:
+    """What a status line reports of the drift."""
+
+    state: Literal["tracking", "drifted"]
+    drift: float  # share of the allowed distance
+    sentence: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that have a value."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class _Deviation:
+    """The mean deviation of some sound from the calibrated mean."""
+
+    seconds: float
+    mean: Float64  # (n_features,)
+
+
+class DriftTracker:
+    """The drift of one machine: `update` learns it from windows, `compensate` subtracts it."""
+
+    def __init__(
+        self, detector: Detector, days: float = DEFAULT_DAYS, limits: DriftLimits = DEFAULT_LIMITS
+    ) -> None:
+        """days: of sound, the time constant. ConfigError unless the artifact is calibrated."""
         if detector.machine is None or detector.head.kind == "mse":
             raise ConfigError(
                 f"--track follows the mean sound of one machine: the artifact has to be calibrated, with a head "
                 f"other than mse (machine: {detector.machine}, head: {detector.head.kind}); run `edgeae calibrate`"
             )
-        self._detector, self._constant = detector, days * 86400
-        self._bound = detector.threshold.value + 2 * np.log(SHARE)
-        self.drift: Float64 = np.zeros(len(detector.head.mean))  # (size,), as the features
-        self.learned = 0.0  # seconds of sound
-        self._waiting: deque[tuple[float, Float64]] = (
-            deque()
-        )  # minutes: seconds, mean deviation from the calibration
-        self._minute: list[tuple[float, Float64]] = []  # its windows
+        self.limits = limits
+        self.drift: Float64 = np.zeros(len(detector.head.mean))  # (n_features,)
+        self.learned_seconds = 0.0  # of sound
+        self._detector = detector
+        self._time_constant_seconds = days * 86400
+        self._max_log_distance = detector.threshold.value + 2 * np.log(limits.max_share)
+        self._delayed: deque[_Deviation] = deque()  # minutes that are not learned yet
+        self._minute: list[_Deviation] = []  # the windows of the present minute
 
-    def compensated(self, window: Window) -> Window:
-        """``window`` as it would be had the machine not drifted."""
+    def compensate(self, window: Window) -> Window:
+        """``window`` as it would be if the machine had not drifted."""
         return replace(window, features=window.features - self.drift)
 
     @property
     def distance(self) -> float:
         """How far normal has drifted: 0 not at all, 1 as far as tracking allows."""
-        return float(np.exp((self._reach(self.drift) - self._bound) / 2))
+        return float(np.exp((self._log_distance(self.drift) - self._max_log_distance) / 2))
 
-    def hear(self, window: Window, result: Result, seconds: float, *, alarm: bool) -> None:
-        """Learn from ``window``, which stands for so many new seconds of sound.
+    def update(self, window: Window, result: Result, seconds: float, *, alarm: bool) -> None:
+        """Learn from a window.
 
-        result: its score, compensated. alarm: one is on.
+        window: before it is compensated.
+        result: its score, compensated.
+        seconds: of sound that are new in it.
+        alarm: True while an alarm is on.
         """
         if alarm or result.anomaly:
-            self._waiting.clear()
+            self._delayed.clear()
             self._minute.clear()
         elif window.full and result.health == "ok":
-            self._minute.append((seconds, window.features - self._detector.head.mean))
-            if sum(heard for heard, _ in self._minute) >= MINUTE:
-                self._wait(*_mean(self._minute))
+            deviation = window.features - self._detector.head.mean
+            self._minute.append(_Deviation(seconds, deviation))
+            if _total_seconds(self._minute) >= self.limits.minute_seconds:
+                self._delay(_pooled(self._minute))
                 self._minute.clear()
 
-    def status(self) -> dict[str, Any]:
-        """What a status line says of the drift."""
+    def status(self) -> DriftStatus:
+        """How far normal has drifted, and what to do if that is as far as tracking allows."""
         distance = round(self.distance, 3)
-        if distance < 0.995:
-            return {"state": "tracking", "drift": distance}
-        return {"state": "drifted", "drift": distance, "sentence": DRIFTED}
+        if distance < FULL_DRIFT:
+            return DriftStatus("tracking", distance)
+        return DriftStatus("drifted", distance, DRIFTED)
 
-    def move(self, drift: Float64) -> None:
-        """Set the drift (size,), as far as it is allowed."""
-        self.drift = drift * np.exp(min(0.0, self._bound - self._reach(drift)) / 2)
+    def set_drift(self, drift: Float64) -> None:
+        """Set the drift (n_features,), shortened to the allowed distance."""
+        excess = self._log_distance(drift) - self._max_log_distance
+        self.drift = drift * np.exp(min(0.0, -excess) / 2)
 
-    def _wait(self, seconds: float, deviation: Float64) -> None:
-        self._waiting.append((seconds, deviation))
-        while sum(heard for heard, _ in self._waiting) - self._waiting[0][0] >= DELAY:
-            self._learn(*self._waiting.popleft())
+    def _delay(self, minute: _Deviation) -> None:
+        """Keep a minute, and learn those that are old enough."""
+        self._delayed.append(minute)
+        while True:
+            after_the_oldest = _total_seconds(self._delayed) - self._delayed[0].seconds
+            if after_the_oldest < self.limits.delay_seconds:
+                return
+            self._learn(self._delayed.popleft())
 
-    def _learn(self, seconds: float, deviation: Float64) -> None:
-        self.move(self.drift + (deviation - self.drift) * -np.expm1(-seconds / self._constant))
-        self.learned += seconds
+    def _learn(self, minute: _Deviation) -> None:
+        step = -np.expm1(-minute.seconds / self._time_constant_seconds)
+        self.set_drift(self.drift + (minute.mean - self.drift) * step)
+        self.learned_seconds += minute.seconds
 
-    def _reach(self, drift: Float64) -> float:
-        """ln of the distance of a drift (size,) from the calibrated mean, both views as they weigh in the score.
+    def _log_distance(self, drift: Float64) -> float:
+        """ln of the distance of a drift (n_features,) from the calibrated mean, the views weighted as in the score.
 
         At least the score of a window there: the geometric mean is never above the arithmetic one.
         """
@@ -106,6 +152,12 @@ class Tracker:
         return float(np.log(np.exp(head.parts(head.mean + drift)) @ head.weights))
 
 
-def _mean(windows: list[tuple[float, Float64]]) -> tuple[float, Float64]:
-    seconds = sum(heard for heard, _ in windows)
-    return seconds, np.sum([heard * deviation for heard, deviation in windows], axis=0) / seconds
+def _total_seconds(deviations: Iterable[_Deviation]) -> float:
+    return sum(deviation.seconds for deviation in deviations)
+
+
+def _pooled(deviations: list[_Deviation]) -> _Deviation:
+    """The mean of the deviations, weighted by their seconds."""
+    seconds = _total_seconds(deviations)
+    weighted = [deviation.seconds * deviation.mean for deviation in deviations]
+    return _Deviation(seconds, np.sum(weighted, axis=0) / seconds)

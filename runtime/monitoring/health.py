@@ -1,20 +1,21 @@
-"""Is it the machine that changed, or the microphone?
+"""Did the machine change, or the microphone?
 
-The conditions of the sound, the worst first; one at a time is told:
+The states of the sound, the most severe first; one at a time is reported:
 
-    silence     digital zeros, or a second below -90 dBFS                    not judged
-    stuck       the samples stand still, or one buffer comes again and again  not judged
-    clipping    flat tops                                                    judged
-    bandwidth   above some frequency is nothing, where this machine has sound  judged
-    level       all bands moved by nearly the same number of dB              judged
+    silence     digital zeros, or a second below -90 dBFS                         not judged
+    stuck       the samples are constant, or one buffer is repeated              not judged
+    clipping    flat tops                                                        judged
+    bandwidth   no sound above some frequency, where this machine has sound      judged
+    level       all bands changed by nearly the same number of dB                judged
 
-The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others on the mean log-mel
-of the window against this machine's normal; those work for precomputed features, too. A condition
-begins at once, stays while it holds by four fifths, and ends after three windows without it.
+The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others on the
+mean log-mel of the window against this machine's baseline; those work for precomputed features, too. A state
+begins at once, stays while its measure is above four fifths of its limit, and ends after three windows
+without it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 import numpy as np
 
@@ -23,33 +24,36 @@ from ..scoring.detector import Detector
 from ..scoring.threshold import reference_for
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
-from .alarm import AlarmEvent
-from .states import WORSE, State
+from .alarm import AlarmEvent, Cause
+from .states import SOUND_STATES, SoundState
 
-ENDS = 3  # windows without a condition that end it
-STAYS = 0.8  # of a limit, from which a condition that is on stays on
-INTERRUPTED = 0.05  # share of a second
-CLIPPED = 5e-4  # share of a window
-DISTORTED = 0.01  # share of a window, from which clipping is what is heard and not the machine
-TOP_SHARE = 0.05  # of the bands, at the top: there a resampler leaves what it likes
-LOWEST_EDGE = 1000.0  # Hz
-LEVEL = 4.0  # dB, by which all bands moved
-DEVIATIONS = 3.0  # normal ones, that the level has to move, too
-FELL = 2.0  # normal deviations, that each band above the edge has to fall, too
-ALIKE = 2.0  # normal deviations from each other of bands that moved alike, which is at most half of the level
-LEAST_SCATTER = 0.5  # dB
-USUAL = (
-    0.95  # of normal windows are no further from normal than what is called normal but for its gain
-)
+END_WINDOWS = 3  # without a state, which end it
+STAY_RATIO = 0.8  # of a limit, above which a state that is on stays on
+MIN_INTERRUPTED_SHARE = 0.05  # of a second: silence, stuck
+MIN_CLIPPED_SHARE = 5e-4  # of a window
+MIN_DISTORTED_SHARE = 0.01  # of a window: from here on clipping explains an alarm
+
+MIN_EDGE_HZ = 1000.0
+IGNORED_TOP_SHARE = 0.05  # of the bands, at the top: a resampler changes them
+MIN_BAND_DROP_STDS = 2.0  # standard deviations by which each band above the edge fell
+
+MIN_LEVEL_CHANGE_DB = 4.0  # median of all bands ...
+MIN_LEVEL_CHANGE_STDS = 3.0  # ... and standard deviations of the level
+MAX_SCATTER_STDS = 2.0  # standard deviations by which the bands differ from their median ...
+MIN_SCATTER_LIMIT_DB = 0.5  # ... if that is more than this
+MAX_SCATTER_RATIO = 0.5  # of the change of the level
+
+NORMAL_QUANTILE = 0.95  # of the distances of normal windows; below it, only the gain changed
+IQR_STDS = 1.35  # interquartile range of a normal distribution, in standard deviations
 
 
 @dataclass(frozen=True)
 class SoundCondition:
     """The state of the sound of a window, in numbers and in one sentence."""
 
-    state: State
+    state: SoundState
     sentence: str
-    numbers: dict[str, float]
+    numbers: dict[str, float]  # of the status line: share, change_db, above_hz, missing_db
 
 
 OK = SoundCondition("ok", "the sound can be judged again", {})
@@ -59,125 +63,169 @@ class Health:
     """The condition of one source of sound, window by window."""
 
     def __init__(self, detector: Detector) -> None:
-        self._detector, self._normal = detector, detector.normal
-        self.condition, self._without = OK, 0
-        self._cause: Literal["machine", "microphone"] = "machine"  # of the alarm that is on
+        self._detector = detector
+        self._normal = detector.normal
+        self.condition = OK
+        self._windows_without = 0  # the condition, in a row
+        self._alarm_cause: Cause = "machine"  # of the alarm that is on
 
     def update(self, window: Window) -> SoundCondition:
-        """The condition with ``window``."""
-        found = self._examine(window)
-        self._without = 0 if found.state == self.condition.state else self._without + 1
-        if WORSE.index(found.state) >= WORSE.index(self.condition.state) or self._without >= ENDS:
-            self.condition, self._without = found, 0
+        """Add the next window; returns the condition with it."""
+        measured = self._measure(window)
+        if measured.state == self.condition.state:
+            self._windows_without = 0
+        else:
+            self._windows_without += 1
+        severity = SOUND_STATES.index(measured.state) - SOUND_STATES.index(self.condition.state)
+        if severity >= 0 or self._windows_without >= END_WINDOWS:
+            self.condition = measured
+            self._windows_without = 0
         return self.condition
 
-    def _examine(self, window: Window) -> SoundCondition:
-        checks = (self._silence, self._stuck, self._clipping, self._bandwidth, self._level)
-        return next((found for check in checks if (found := check(window))), OK)
+    def _measure(self, window: Window) -> SoundCondition:
+        """The most severe condition of this window alone."""
+        checks: tuple[Callable[[Window], SoundCondition | None], ...] = (
+            self._silence,
+            self._stuck,
+            self._clipping,
+            self._bandwidth,
+            self._level,
+        )
+        for check in checks:
+            condition = check(window)
+            if condition:
+                return condition
+        return OK
 
-    def _limit(self, state: State, limit: float) -> float:
-        return limit * STAYS if self.condition.state == state else limit
+    def _limit(self, state: SoundState, limit: float) -> float:
+        """The limit from which a state begins, or, if it is on, stays."""
+        return limit * STAY_RATIO if self.condition.state == state else limit
 
     def _silence(self, window: Window) -> SoundCondition | None:
         share = silent_share(window, self._detector.spec.floor_db)
-        if share < self._limit("silence", INTERRUPTED):
+        if share < self._limit("silence", MIN_INTERRUPTED_SHARE):
             return None
-        said = f"{share:.0%} of a second is silence"
         return SoundCondition(
-            "silence", f"{said}; not judged: check the microphone and its cable", _share(share)
+            "silence",
+            f"{share:.0%} of a second is silence; not judged: check the microphone and its cable",
+            _share(share),
         )
 
     def _stuck(self, window: Window) -> SoundCondition | None:
         share = window.raw.stuck
-        if share < self._limit("stuck", INTERRUPTED):
+        if share < self._limit("stuck", MIN_INTERRUPTED_SHARE):
             return None
-        said = f"for {share:.0%} of a second the samples stand still or repeat themselves"
         return SoundCondition(
-            "stuck", f"{said}; not judged: reconnect the microphone", _share(share)
+            "stuck",
+            f"for {share:.0%} of a second the samples are constant or repeat themselves; "
+            "not judged: reconnect the microphone",
+            _share(share),
         )
 
     def _clipping(self, window: Window) -> SoundCondition | None:
         share = window.raw.clipped
-        if share < self._limit("clipping", CLIPPED):
+        if share < self._limit("clipping", MIN_CLIPPED_SHARE):
             return None
-        said = f"{share:.2%} of the samples are clipped"
         return SoundCondition(
-            "clipping", f"{said}: turn the gain down or move the microphone away", _share(share)
+            "clipping",
+            f"{share:.2%} of the samples are clipped: "
+            "turn the gain down or move the microphone away",
+            _share(share),
         )
 
     def _bandwidth(self, window: Window) -> SoundCondition | None:
         if window.bands is None:
             return None
-        change, limit = window.bands - self._normal.bands, self._limit("bandwidth", MIN_DROP_DB)
-        if change.min() > -limit:  # quick, and almost always so
+        change = window.bands - self._normal.bands
+        limit = self._limit("bandwidth", MIN_DROP_DB)
+        if change.min() > -limit:  # quick, and almost always true
             return None
-        top = round((1 - TOP_SHARE) * len(change))
+        top = round((1 - IGNORED_TOP_SHARE) * len(change))
         edges = range(BELOW_BANDS + EDGE_BANDS, top - 2 * EDGE_BANDS)
-        step = find_step_down(change, edges, top, _mean_loss, FELL * self._normal.band_std)
-        drop, above = step.drop_db, float(self._normal.edges[step.band + 1])
-        if above < LOWEST_EDGE or drop < limit:
+        tolerance = MIN_BAND_DROP_STDS * self._normal.band_std
+        step = find_step_down(change, edges, top, _mean_loss, tolerance)
+        edge_hz = float(self._normal.edges[step.band + 1])
+        if edge_hz < MIN_EDGE_HZ or step.drop_db < limit:
             return None
-        said = f"the sound above {above / 1000:.1f} kHz is missing ({drop:.0f} dB below normal)"
-        advice = "the microphone or its rate changed, not the machine; mend it or calibrate again"
         return SoundCondition(
             "bandwidth",
-            f"{said}: {advice}",
-            {"above_hz": round(above), "missing_db": round(drop, 1)},
+            f"the sound above {edge_hz / 1000:.1f} kHz is missing "
+            f"({step.drop_db:.0f} dB below normal): the microphone or its sample rate changed, "
+            "not the machine; repair it or calibrate again",
+            {"above_hz": round(edge_hz), "missing_db": round(step.drop_db, 1)},
         )
 
     def _level(self, window: Window) -> SoundCondition | None:
         if window.bands is None or self._detector.machine is None:  # machines differ in level
             return None
-        moved = np.sort(window.bands - self._normal.bands)
-        quarter, half = len(moved) // 4, len(moved) // 2
-        shift, scatter = float(moved[half]), float(moved[-quarter - 1] - moved[quarter]) / 1.35
-        if abs(shift) < self._limit("level", max(LEVEL, DEVIATIONS * self._normal.level_std)):
+        change = window.bands - self._normal.bands
+        median, scatter = _median_and_scatter(change)
+        min_change = max(MIN_LEVEL_CHANGE_DB, MIN_LEVEL_CHANGE_STDS * self._normal.level_std)
+        if abs(median) < self._limit("level", min_change):
             return None
-        if scatter > min(max(LEAST_SCATTER, ALIKE * self._normal.scatter), abs(shift) / 2):
+        max_scatter = max(MIN_SCATTER_LIMIT_DB, MAX_SCATTER_STDS * self._normal.scatter)
+        if scatter > min(max_scatter, MAX_SCATTER_RATIO * abs(median)):
             return None
-        said = f"all of the sound is {abs(shift):.1f} dB {'louder' if shift > 0 else 'quieter'} than normal"
-        advice = "check the gain and the distance of the microphone, then calibrate again"
-        return SoundCondition("level", f"{said}: {advice}", {"change_db": round(shift, 1)})
-
-    def explained(self, event: AlarmEvent, window: Window) -> AlarmEvent:
-        """``event`` with its cause, and what to check where it is the microphone."""
-        if event.phase == "end":
-            return replace(event, cause=self._cause)
-        if self.condition.state == "ok":
-            self._cause = "machine"
-            return event
-        self._cause = "microphone" if self._to_blame(window) else "machine"
-        return replace(
-            event, cause=self._cause, sentence=f"{self.condition.sentence}; {event.sentence}"
+        direction = "louder" if median > 0 else "quieter"
+        return SoundCondition(
+            "level",
+            f"all of the sound is {abs(median):.1f} dB {direction} than normal: "
+            "check the gain and the distance of the microphone, then calibrate again",
+            {"change_db": round(median, 1)},
         )
 
-    def _to_blame(self, window: Window) -> bool:
-        """The condition alone explains that the sound is not as normal."""
+    def with_cause(self, event: AlarmEvent, window: Window) -> AlarmEvent:
+        """``event`` with its cause, and with what to check if that is the microphone."""
+        if event.phase == "end":
+            return replace(event, cause=self._alarm_cause)
+        if self.condition.state == "ok":
+            self._alarm_cause = "machine"
+            return event
+        self._alarm_cause = "microphone" if self._microphone_explains(window) else "machine"
+        sentence = f"{self.condition.sentence}; {event.sentence}"
+        return replace(event, cause=self._alarm_cause, sentence=sentence)
+
+    def _microphone_explains(self, window: Window) -> bool:
+        """True if the condition alone explains that the sound is not normal."""
         if self.condition.state == "clipping":
-            return self.condition.numbers["share"] >= DISTORTED
+            return self.condition.numbers["share"] >= MIN_DISTORTED_SHARE
         if self.condition.state == "level":
             return self._detector.head.kind != "mse" and self._normal_but_for_gain(window)
         return True
 
     def _normal_but_for_gain(self, window: Window) -> bool:
-        """The input's distance, to which gain is no fault, as for the residual it may be, is one of normal sound."""
+        """True if the distance of the input view is that of normal sound.
+
+        The input view disregards gain; the residual view may not.
+        """
         head = self._detector.head
         reference = reference_for(self._detector.references(head.kind), head.windows)
-        usual = float(np.quantile(reference.parts[:, 0], USUAL))
-        return float(head.distances(window.features)[0]) <= usual
+        limit = float(np.quantile(reference.parts[:, 0], NORMAL_QUANTILE))
+        return float(head.distances(window.features)[0]) <= limit
 
 
 def silent_share(window: Window, floor_db: float) -> float:
-    """Of the worst second, from the raw samples or, for precomputed features, from bands that are all at the floor."""
+    """Share of the worst second of a window that is silence, 0 to 1.
+
+    From the raw samples or, for precomputed features, from bands that are all at ``floor_db``.
+    """
     if window.bands is not None and window.bands.max() <= floor_db:
         return 1.0
     return window.raw.silent
 
 
-def _share(share: float) -> dict[str, Any]:
+def _median_and_scatter(change: Float64) -> tuple[float, float]:
+    """Median of ``change`` (n_mels,) in dB, and its standard deviation by the interquartile range."""
+    ordered = np.sort(change)
+    quarter = len(ordered) // 4
+    interquartile = float(ordered[-quarter - 1] - ordered[quarter])
+    return float(ordered[len(ordered) // 2]), interquartile / IQR_STDS
+
+
+def _share(share: float) -> dict[str, float]:
     return {"share": round(share, 5)}
 
 
 def _mean_loss(below: Float64) -> Float64:
     """(n,) dB: the mean change of the bands below an edge, as far as it is a loss."""
-    return np.minimum(below.mean(axis=1), 0.0)
+    return np.asarray(np.minimum(below.mean(axis=1), 0.0))

@@ -1,11 +1,16 @@
-"""The states of the sound from one microphone."""
+"""The states of the sound from one microphone: what `health` of a score line and of a status line may be."""
 
 from typing import Literal
 
-State = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
+SoundState = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
 
-
-WORSE: tuple[State, ...] = ("ok", "level", "bandwidth", "clipping", "stuck", "silence")
-
-
-NO_SOUND = ("silence", "stuck")
+# The most severe is the last.
+SOUND_STATES: tuple[SoundState, ...] = (
+    "ok",
+    "level",
+    "bandwidth",
+    "clipping",
+    "stuck",
+    "silence",
+)
+UNJUDGED_STATES: tuple[SoundState, ...] = ("silence", "stuck")

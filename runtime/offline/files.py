@@ -17,7 +17,7 @@ from ..audio.sound_file import SUFFIXES
 from ..errors import AudioError, ConfigError
 from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
-from ..monitoring.drift_file import TrackFile
+from ..monitoring.drift_file import DriftFile
 from ..outputs.outbox import Line
 from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
@@ -38,7 +38,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 
 
 def score_file(
-    detector: Detector, channel: Channel, track: TrackFile | None, path: Path
+    detector: Detector, channel: Channel, track: DriftFile | None, path: Path
 ) -> tuple[list[Line], bool]:
     """The lines of a recording, and was any window anomalous; AudioError, and no line, where it is bad."""
     report, windows = SourceReporter(detector, str(path), track), detector.read(path, channel)
@@ -57,7 +57,7 @@ def score_files(
     paths: Sequence[Path],
     channel: Channel,
     teller: LinePublisher,
-    track: TrackFile | None = None,
+    track: DriftFile | None = None,
     *,
     jobs: int = 1,
     logged: "Logged | None" = None,

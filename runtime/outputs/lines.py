@@ -9,7 +9,7 @@ from typing import Any
 
 from ..monitoring.alarm import AlarmEvent
 from ..monitoring.health import SoundCondition
-from ..monitoring.states import NO_SOUND
+from ..monitoring.states import UNJUDGED_STATES
 from ..scoring.detector import Result
 from .outbox import Line
 
@@ -54,7 +54,7 @@ def words(line: Line) -> str:
     if line["type"] == "score":
         verdict = (
             "not judged"
-            if line["health"] in NO_SOUND
+            if line["health"] in UNJUDGED_STATES
             else "ANOMALY"
             if line["anomaly"]
             else "normal"

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import click
 
-from ..monitoring.states import NO_SOUND
+from ..monitoring.states import UNJUDGED_STATES
 from ..system.progress import CLEAR, terminal_width
 from .latest import Latest, of_a_source
 from .lines import words
@@ -92,7 +92,7 @@ def _verdict(latest: Latest) -> str:
         return f"{latest.state}"
     if latest.alarm:
         return "ALARM"
-    if latest.health in NO_SOUND:
+    if latest.health in UNJUDGED_STATES:
         return f"not judged: {latest.health}"
     if latest.anomaly:
         return "above"

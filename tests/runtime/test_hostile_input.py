@@ -31,7 +31,7 @@ from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.protobuf import read_metadata, with_metadata
-from edgeae.runtime.monitoring.drift_file import TrackFile
+from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.calibration import extended
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
@@ -167,15 +167,15 @@ def test_a_hostile_state_is_restored_refused_or_set_aside(
 ) -> None:
     path = tmp_path / "track.json"
     path.unlink(missing_ok=True)
-    TrackFile(path, detector)
+    DriftFile(path, detector)
     path.write_text(json.dumps(hostile.edited(json.loads(path.read_bytes()), chooser(data))))
     try:
-        tracker = TrackFile(path, detector).tracker
+        tracker = DriftFile(path, detector).tracker
     except ConfigError as error:
         assert str(error).isprintable()
     else:
         assert 0 <= tracker.distance < 1.001
-        assert 0 <= tracker.learned < 1e12
+        assert 0 <= tracker.learned_seconds < 1e12
 
 
 # --- bombs ----------------------------------------------------------------------------------------
@@ -376,10 +376,10 @@ def test_the_name_of_a_machine_in_a_state_cannot_write_to_the_terminal(
     detector: Detector, tmp_path: Path
 ) -> None:
     path = tmp_path / "track.json"
-    TrackFile(path, detector)
+    DriftFile(path, detector)
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "machine": "\x1b[31m\n"}))
     with pytest.raises(ConfigError) as caught:
-        TrackFile(path, detector)
+        DriftFile(path, detector)
     assert str(caught.value).isprintable()
 
 
@@ -388,9 +388,9 @@ def test_a_state_that_learned_for_ever_is_damage(
     detector: Detector, tmp_path: Path, learned: float
 ) -> None:
     path = tmp_path / "track.json"
-    TrackFile(path, detector)
+    DriftFile(path, detector)
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "learned": learned}))
-    assert TrackFile(path, detector).tracker.learned == 0
+    assert DriftFile(path, detector).tracker.learned_seconds == 0
 
 
 @pytest.mark.parametrize("kind", ["0f4,(", "04f2, ", "<1f, ,", "V3"])

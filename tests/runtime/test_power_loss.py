@@ -23,7 +23,7 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.artifact import Artifact
-from edgeae.runtime.monitoring.drift_file import TrackFile
+from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.atomic_file import ABANDONED, UNFINISHED, replace_file
 
@@ -36,15 +36,15 @@ import os, random, signal, sys, time
 from pathlib import Path
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.monitoring.drift_file import TrackFile
+from edgeae.runtime.monitoring.drift_file import DriftFile
 
 machine, state, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
 artifact, detector = Artifact.read(machine), Detector.load(machine)
-track, written, left = TrackFile(state, detector), set(), 0
+track, written, left = DriftFile(state, detector), set(), 0
 
 def write(kill):
     artifact.with_sections(provenance={"write": [kill] * rng.randrange(1, 5000)}).write(machine)
-    track.tracker.learned = kill + 0.5
+    track.tracker.learned_seconds = kill + 0.5
     track.save()
 
 began = time.perf_counter()
@@ -59,7 +59,7 @@ for kill in range(kills):
     os.waitpid(writer, 0)
     found = Artifact.read(machine)
     assert found.network_bytes() == artifact.network_bytes()
-    learned = TrackFile(state, detector).tracker.learned
+    learned = DriftFile(state, detector).tracker.learned_seconds
     written.add(learned)
     left = max(left, len(list(machine.parent.glob(".*"))))
 assert not list(machine.parent.glob("*.damaged")), "a state was torn"
@@ -114,7 +114,7 @@ def test_killed_writers_leave_an_artifact_and_a_state_that_load(
     for path in unfinished(tmp_path):
         os.utime(path, (0, 0))
     small.write(machine)
-    TrackFile(state, Detector(small))
+    DriftFile(state, Detector(small))
     assert not unfinished(tmp_path)
 
 
@@ -234,13 +234,13 @@ def test_a_full_disk_leaves_the_old_state(
     machine: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state, detector = machine.with_name("track.json"), Detector.load(machine)
-    TrackFile(state, detector)
+    DriftFile(state, detector)
     before = state.read_bytes()
     fill(monkeypatch, when)
     with pytest.raises(
         ConfigError, match=r"track\.json: cannot be written \(No space left on device\)"
     ):
-        TrackFile(state, detector)
+        DriftFile(state, detector)
     assert state.read_bytes() == before
     assert not unfinished(state.parent)
 
@@ -294,15 +294,15 @@ def test_a_state_that_ends_at_any_byte_is_set_aside_and_tracking_goes_on(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state, detector = machine.with_name("track.json"), Detector.load(machine)
-    TrackFile(state, detector)
+    DriftFile(state, detector)
     content = json.dumps({**json.loads(state.read_bytes()), "learned": 60.0}).encode()
     aside = state.with_name("track.json.damaged")
     for end in range(0, len(content), 29 if KILLS < 200 else 1):
         state.write_bytes(content[:end])
-        assert TrackFile(state, detector).tracker.learned == 0
+        assert DriftFile(state, detector).tracker.learned_seconds == 0
         assert aside.read_bytes() == content[:end]
     state.write_bytes(content)
-    assert TrackFile(state, detector).tracker.learned == 60
+    assert DriftFile(state, detector).tracker.learned_seconds == 60
     assert "is damaged and was moved to" in capsys.readouterr().err
 
 
@@ -314,5 +314,5 @@ def test_a_damaged_state_that_cannot_be_set_aside_is_told(machine: Path) -> None
         ConfigError,
         match=r"track\.json: is damaged and cannot be moved to .*damaged \(Is a directory\)",
     ):
-        TrackFile(state, Detector.load(machine))
+        DriftFile(state, Detector.load(machine))
     assert state.read_text() == "{"

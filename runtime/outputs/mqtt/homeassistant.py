@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...monitoring.states import WORSE
+from ...monitoring.states import SOUND_STATES
 from ..latest import Latest
 
 LONGEST_STATE = 255  # characters that Home Assistant takes for a state
@@ -91,7 +91,7 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "platform": "sensor",
             "name": "Health",
             "device_class": "enum",
-            "options": list(WORSE),
+            "options": list(SOUND_STATES),
             "entity_category": "diagnostic",
             "value_template": "{{ value_json.health }}",
         },

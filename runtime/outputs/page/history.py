@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from ...monitoring.states import WORSE
+from ...monitoring.states import SOUND_STATES
 from ..latest import CAPTURE, SOURCES, Latest, of_a_source
 from ..outbox import Line
 
@@ -97,7 +97,7 @@ class Track:
 
     def _status(self, line: Line) -> None:
         self.drift = line.get("drift", self.drift)
-        if line["state"] in CAPTURE or line["state"] in WORSE:
+        if line["state"] in CAPTURE or line["state"] in SOUND_STATES:
             self.why = line.get("sentence") if line["state"] != "ok" else None
 
     def clip(self, number: int) -> str | None:

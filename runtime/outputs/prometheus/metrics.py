@@ -20,7 +20,7 @@ from datetime import datetime
 from importlib.metadata import version
 from threading import Lock
 
-from ...monitoring.states import WORSE
+from ...monitoring.states import SOUND_STATES
 from ..latest import SOURCES, Latest, of_a_source
 from ..outbox import Line, Outbox
 from .exposition import Family, render
@@ -142,7 +142,7 @@ def _now(sources: list[Counts]) -> Iterator[Family]:
         anomaly.add(labels, latest.anomaly)
         alarm.add(labels, latest.alarm)
         level.add(labels, latest.level_dbfs)
-        for state in WORSE:
+        for state in SOUND_STATES:
             health.add({**labels, "state": state}, state == latest.health)
     yield from (score, threshold, anomaly, alarm, level, health)
 

@@ -1,8 +1,5 @@
 """Alarms from made-up scores."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -21,14 +18,19 @@ SIZE = n_features_of(SPEC.n_mels)
 LIMIT = 2.0
 
 
+# 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s
+RULE = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
+
+
 @pytest.fixture(scope="module")
-def detector() -> Any:
-    """What an alarm needs of a detector: 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s."""
+def explainer() -> Explainer:
     head = Head(plain_fleet(SIZE, 0.25), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 5)
-    rule = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
-    return SimpleNamespace(
-        threshold=rule, explainer=Explainer(SPEC, head, np.full(SPEC.n_mels, 2.0))
-    )
+    return Explainer(SPEC, head, np.full(SPEC.n_mels, 2.0))
+
+
+@pytest.fixture
+def alarm(explainer: Explainer) -> Alarm:
+    return Alarm(RULE, explainer)
 
 
 def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[AlarmEvent]:
@@ -46,30 +48,30 @@ HIGH, NEAR, LOW = 3.0, 1.7, 1.0  # above, within the hysteresis, below it
 
 
 @pytest.mark.parametrize("scores", [[HIGH] * 3, [HIGH, LOW, HIGH, LOW, HIGH]])
-def test_three_of_five_windows_above_start_an_alarm(detector: Any, scores: list[float]) -> None:
-    events = play(Alarm(detector), scores)
+def test_three_of_five_windows_above_start_an_alarm(alarm: Alarm, scores: list[float]) -> None:
+    events = play(alarm, scores)
     assert [(event.phase, event.t) for event in events] == [("start", len(scores) - 1)]
 
 
 @pytest.mark.parametrize(
     "scores", [[HIGH, HIGH, LOW, LOW, LOW, HIGH, HIGH], [LIMIT] * 10, [NEAR] * 10]
 )
-def test_fewer_windows_above_start_no_alarm(detector: Any, scores: list[float]) -> None:
-    assert play(Alarm(detector), scores) == []
+def test_fewer_windows_above_start_no_alarm(alarm: Alarm, scores: list[float]) -> None:
+    assert play(alarm, scores) == []
 
 
-def test_an_alarm_goes_on_within_the_hysteresis(detector: Any) -> None:
-    assert [event.phase for event in play(Alarm(detector), [HIGH] * 3 + [NEAR] * 30)] == ["start"]
+def test_an_alarm_goes_on_within_the_hysteresis(alarm: Alarm) -> None:
+    assert [event.phase for event in play(alarm, [HIGH] * 3 + [NEAR] * 30)] == ["start"]
 
 
-def test_an_alarm_ends_after_five_windows_below_the_hysteresis(detector: Any) -> None:
-    start, end = play(Alarm(detector), [HIGH] * 3 + [LOW] * 10)
+def test_an_alarm_ends_after_five_windows_below_the_hysteresis(alarm: Alarm) -> None:
+    start, end = play(alarm, [HIGH] * 3 + [LOW] * 10)
     assert (start.phase, start.t, start.duration) == ("start", 2, 0)
     assert (end.phase, end.t, end.duration) == ("end", 7, 5)
 
 
-def test_an_alarm_that_lasts_is_told_every_minute(detector: Any) -> None:
-    events = play(Alarm(detector), [HIGH] * 150)
+def test_an_alarm_that_lasts_is_reported_every_minute(alarm: Alarm) -> None:
+    events = play(alarm, [HIGH] * 150)
     assert [(event.phase, event.t, event.duration) for event in events] == [
         ("start", 2, 0),
         ("update", 62, 60),
@@ -77,43 +79,40 @@ def test_an_alarm_that_lasts_is_told_every_minute(detector: Any) -> None:
     ]
 
 
-def test_events_tell_the_highest_score_so_far(detector: Any) -> None:
-    start, end = play(Alarm(detector), [HIGH, HIGH, 2.5, 9.0, 4.0] + [LOW] * 6)
+def test_events_hold_the_highest_score_so_far(alarm: Alarm) -> None:
+    start, end = play(alarm, [HIGH, HIGH, 2.5, 9.0, 4.0] + [LOW] * 6)
     assert (start.peak, end.peak) == (2.5, 9.0)
 
 
-def test_no_alarm_starts_within_the_cool_down(detector: Any) -> None:
-    events = play(Alarm(detector), [HIGH] * 3 + [LOW] * 5 + [HIGH] * 40)
+def test_no_alarm_starts_within_the_cool_down(alarm: Alarm) -> None:
+    events = play(alarm, [HIGH] * 3 + [LOW] * 5 + [HIGH] * 40)
     assert [(event.phase, event.t) for event in events] == [("start", 2), ("end", 7), ("start", 27)]
 
 
-def test_windows_before_a_gap_do_not_count(detector: Any) -> None:
-    alarm = Alarm(detector)
+def test_windows_before_a_gap_do_not_count(alarm: Alarm) -> None:
     assert play(alarm, [HIGH] * 2) == []
     alarm.reset()
     assert play(alarm, [HIGH] * 2, start=100) == []
 
 
-def test_an_alarm_outlasts_a_gap(detector: Any) -> None:
-    alarm = Alarm(detector)
+def test_an_alarm_outlasts_a_gap(alarm: Alarm) -> None:
     play(alarm, [HIGH] * 3)
     alarm.reset()
     assert alarm.active
     assert play(alarm, [HIGH] * 3, start=10) == []
 
 
-def test_one_low_window_after_a_gap_does_not_end_an_alarm(detector: Any) -> None:
-    alarm = Alarm(detector)
+def test_one_low_window_after_a_gap_does_not_end_an_alarm(alarm: Alarm) -> None:
     play(alarm, [HIGH] * 3)
     alarm.reset()
     assert play(alarm, [LOW] * 4, start=10) == []
     assert [event.phase for event in play(alarm, [LOW], start=14)] == ["end"]
 
 
-def test_an_event_tells_what_moved_and_since_when(detector: Any) -> None:
+def test_an_event_says_what_changed_and_since_when(alarm: Alarm) -> None:
     features = np.zeros(SIZE)
     features[41:51] = 3.0  # bands 40 to 49, 6 dB
-    alarm, edges = Alarm(detector), band_edges(SPEC)
+    edges = band_edges(SPEC)
     start, update, end = [
         event
         for t, score in enumerate([LOW, LOW, HIGH, LOW, HIGH, HIGH] + [HIGH] * 60 + [LOW] * 5)
@@ -124,9 +123,9 @@ def test_an_event_tells_what_moved_and_since_when(detector: Any) -> None:
         )
     ]
     band = start.bands[0]
-    assert edges[39] < band["low_hz"] < edges[42]
-    assert edges[49] < band["high_hz"] < edges[53]
-    assert (band["change_db"], band["kind"]) == (pytest.approx(6, abs=1), "steady")
+    assert edges[39] < band.low_hz < edges[42]
+    assert edges[49] < band.high_hz < edges[53]
+    assert (band.change_db, band.kind) == (pytest.approx(6, abs=1), "steady")
     assert [(event.phase, event.t) for event in (start, update, end)] == [
         ("start", 5),
         ("update", 65),

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model import artifact as artifact_module
-from edgeae.runtime.monitoring.drift import DRIFTED
-from edgeae.runtime.monitoring.drift_file import TELL, TrackFile
+from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftLimits
+from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.outputs.lines import status_line, words
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_stream import Window
@@ -53,15 +54,15 @@ def detector(machine: Path) -> Detector:
 def state(detector: Detector, tmp_path: Path) -> Path:
     """The file of a tracker that has drifted."""
     path = tmp_path / "track.json"
-    with TrackFile(path, detector) as track:
-        track.tracker.move(np.linspace(-0.1, 0.2, len(track.tracker.drift)))
-        track.tracker.learned = 1234.5
+    with DriftFile(path, detector) as track:
+        track.tracker.set_drift(np.linspace(-0.1, 0.2, len(track.tracker.drift)))
+        track.tracker.learned_seconds = 1234.5
     return path
 
 
 def refusal(path: Path, detector: Detector) -> str:
     with pytest.raises(ConfigError) as caught:
-        TrackFile(path, detector)
+        DriftFile(path, detector)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -69,22 +70,22 @@ def refusal(path: Path, detector: Detector) -> str:
 
 def test_what_was_tracked_survives_a_restart(state: Path, detector: Detector) -> None:
     before = json.loads(state.read_text())
-    tracker = TrackFile(state, detector).tracker
+    tracker = DriftFile(state, detector).tracker
     np.testing.assert_array_equal(tracker.drift, before["drift"])
     assert np.abs(tracker.drift).max() > 0.01
-    assert (tracker.learned, before["machine"]) == (1234.5, "id_03")
+    assert (tracker.learned_seconds, before["machine"]) == (1234.5, "id_03")
     assert state.stat().st_size < 8000
 
 
 def test_a_state_cannot_say_more_than_the_bound_allows(state: Path, detector: Detector) -> None:
     content = json.loads(state.read_text())
     state.write_text(json.dumps({**content, "drift": [50.0] * len(content["drift"])}))
-    assert TrackFile(state, detector).tracker.distance == pytest.approx(1)
+    assert DriftFile(state, detector).tracker.distance == pytest.approx(1)
 
 
 def test_the_state_of_another_calibration_is_refused(state: Path, detector: Detector) -> None:
     threshold = {**detector.artifact.sections["threshold"], "value": 9.0}
-    assert "delete it to begin anew" in refusal(state, detector.with_sections(threshold=threshold))
+    assert "delete it to start again" in refusal(state, detector.with_sections(threshold=threshold))
     before = state.read_bytes()
     section = {**detector.artifact.sections["head"], "machine": "id_04"}
     assert "id_03" in refusal(state, detector.with_sections(head=section))
@@ -97,7 +98,7 @@ def test_a_file_that_is_something_else_is_refused_and_kept(
 ) -> None:
     path = tmp_path / "settings.json"
     path.write_text(text)
-    assert "no state of a tracker" in refusal(path, detector)
+    assert "is not a tracker's file" in refusal(path, detector)
     assert path.read_text() == text
 
 
@@ -126,7 +127,7 @@ def test_a_torn_state_is_set_aside_and_never_crashes(
     whole = state.read_bytes()
     cut = data.draw(st.integers(0, len(whole) - 1))
     state.write_bytes(whole[:cut] + bytes(data.draw(st.integers(0, 50))))
-    assert not TrackFile(state, detector).tracker.drift.any()
+    assert not DriftFile(state, detector).tracker.drift.any()
     assert state.with_name("track.json.damaged").read_bytes()[:cut] == whole[:cut]
     state.write_bytes(whole)
 
@@ -138,7 +139,7 @@ def test_numbers_that_do_not_fit_are_damage(
     state: Path, detector: Detector, drift: Any, capsys: Any
 ) -> None:
     state.write_text(json.dumps({**json.loads(state.read_text()), "drift": drift}))
-    assert not TrackFile(state, detector).tracker.drift.any()
+    assert not DriftFile(state, detector).tracker.drift.any()
     assert "is damaged and was moved to" in capsys.readouterr().err
 
 
@@ -152,8 +153,8 @@ def test_a_power_cut_while_saving_leaves_the_old_state(
     def cut(*_: Any) -> None:
         raise PowerCut
 
-    track, before = TrackFile(state, detector), state.read_bytes()
-    track.tracker.move(np.full(len(track.tracker.drift), 0.01))
+    track, before = DriftFile(state, detector), state.read_bytes()
+    track.tracker.set_drift(np.full(len(track.tracker.drift), 0.01))
     place = {
         "write": (os, "fdopen"),
         "fsync": (os, "fsync"),
@@ -168,16 +169,18 @@ def test_a_power_cut_while_saving_leaves_the_old_state(
 def test_a_full_disk_is_said_and_the_watch_goes_on(
     tmp_path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    track = TrackFile(tmp_path / "track.json", detector)
+    track = DriftFile(tmp_path / "track.json", detector)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("edgeae.runtime.monitoring.drift_file.replace_file", full)
     window = Window(10.0, detector.head.mean, -30.0)
-    said = track.hear(window, Result(10.0, 0.0, 1.0, False, -30.0, 0.0, window), TELL, alarm=False)
-    assert said is not None
-    assert (said["state"], "No space left on device" in said["sentence"]) == ("tracking", True)
+    result = Result(10.0, 0.0, 1.0, False, -30.0, 0.0, window)
+    status = track.update(window, result, DEFAULT_LIMITS.status_seconds, alarm=False)
+    assert status is not None
+    assert status.sentence is not None
+    assert (status.state, "No space left on device" in status.sentence) == ("tracking", True)
 
 
 @pytest.fixture
@@ -204,9 +207,8 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
         soundfile.read(clip, dtype="float32")[0] for clip in audio_files(trained.new / "train")
     ]
     soundfile.write(tmp_path / "long.wav", np.concatenate(clips * 4), 16000)
-    monkeypatch.setattr("edgeae.runtime.monitoring.drift.MINUTE", 5.0)
-    monkeypatch.setattr("edgeae.runtime.monitoring.drift.DELAY", 10.0)
-    monkeypatch.setattr("edgeae.runtime.monitoring.drift_file.TELL", 40.0)
+    quick = DriftLimits(minute_seconds=5.0, delay_seconds=10.0, status_seconds=40.0)
+    monkeypatch.setattr("edgeae.runtime.commands.run.DriftFile", partial(DriftFile, limits=quick))
     before, track = machine.read_bytes(), tmp_path / "track.json"
     plain = [line["score"] for line in run(tmp_path / "long.wav")[1]]
     code, lines, err = run(tmp_path / "long.wav", "--track", track, "--track-days", 0.1)
@@ -238,9 +240,9 @@ def test_an_uncalibrated_artifact_is_not_tracked(trained: Any, tmp_path: Path) -
 
 
 def test_one_process_keeps_a_state(state: Path, detector: Detector) -> None:
-    with TrackFile(state, detector):
-        other = TrackFile(state, detector)
-        with pytest.raises(ConfigError, match=r"track\.json: another process keeps it"):
+    with DriftFile(state, detector):
+        other = DriftFile(state, detector)
+        with pytest.raises(ConfigError, match=r"track\.json: another process uses it"):
             other.__enter__()
-    with TrackFile(state, detector):
+    with DriftFile(state, detector):
         pass

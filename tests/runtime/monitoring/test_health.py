@@ -16,7 +16,7 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.signal_quality import SignalQuality
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.monitoring.alarm import AlarmEvent
-from edgeae.runtime.monitoring.health import CLIPPED, ENDS, Health
+from edgeae.runtime.monitoring.health import END_WINDOWS, MIN_CLIPPED_SHARE, Health
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
@@ -92,7 +92,7 @@ def test_the_numbers_are_those_of_the_change(machine: Detector, sound: Float32) 
 def test_a_microphone_of_another_rate_is_told(machine: Detector, sound: Float32) -> None:
     found = Health(machine).update(last(machine, soxr.resample(sound, RATE, 8000), 8000))
     assert found.state == "bandwidth"
-    assert "the microphone or its rate changed, not the machine" in found.sentence
+    assert "the microphone or its sample rate changed, not the machine" in found.sentence
 
 
 @pytest.mark.parametrize("state", ["ok", "level", "bandwidth", "silence"])
@@ -116,14 +116,16 @@ def states(health: Health, windows: list[Window]) -> list[str]:
 def test_a_condition_ends_after_three_windows_without_it(machine: Detector, normal: Window) -> None:
     bad = replace(normal, sound=SignalQuality(clipped=0.1))
     assert (
-        states(Health(machine), [bad, *[normal] * (ENDS + 1)]) == ["clipping"] * ENDS + ["ok"] * 2
+        states(Health(machine), [bad, *[normal] * (END_WINDOWS + 1)])
+        == ["clipping"] * END_WINDOWS + ["ok"] * 2
     )
     assert set(states(Health(machine), [bad, normal, normal] * 5)) == {"clipping"}
 
 
 def test_a_condition_stays_just_below_its_limit(machine: Detector, normal: Window) -> None:
     above, below = (
-        replace(normal, sound=SignalQuality(clipped=share * CLIPPED)) for share in (1.1, 0.9)
+        replace(normal, sound=SignalQuality(clipped=share * MIN_CLIPPED_SHARE))
+        for share in (1.1, 0.9)
     )
     assert states(Health(machine), [above] + [below] * 9) == ["clipping"] * 10
     assert states(Health(machine), [below] * 9) == ["ok"] * 9
@@ -136,9 +138,9 @@ def test_a_worse_condition_is_told_at_once_and_a_lesser_one_later(
         replace(normal, sound=sound)
         for sound in (SignalQuality(clipped=0.1), SignalQuality(silent=1.0))
     )
-    assert states(Health(machine), [clipping, silence] + [clipping] * ENDS) == [
+    assert states(Health(machine), [clipping, silence] + [clipping] * END_WINDOWS) == [
         "clipping",
-        *["silence"] * ENDS,
+        *["silence"] * END_WINDOWS,
         "clipping",
     ]
 
@@ -160,7 +162,7 @@ def test_an_event_tells_its_cause(
     machine: Detector, sound: Float32, state: str, cause: str
 ) -> None:
     health, window = Health(machine), last(machine, CHANGES[state](sound))
-    condition, event = health.update(window), health.explained(EVENT, window)
+    condition, event = health.update(window), health.with_cause(EVENT, window)
     assert event.cause == cause
     assert event.sentence == (
         EVENT.sentence if state == "ok" else f"{condition.sentence}; {EVENT.sentence}"
@@ -172,7 +174,7 @@ def test_a_machine_that_got_so_loud_that_it_clips_now_and_then_is_to_blame(
 ) -> None:
     health, window = Health(machine), replace(normal, sound=SignalQuality(clipped=0.002))
     assert health.update(window).state == "clipping"
-    assert health.explained(EVENT, window).cause == "machine"
+    assert health.with_cause(EVENT, window).cause == "machine"
 
 
 def test_another_gain_is_the_microphone_s_and_a_fault_beside_it_the_machine_s(
@@ -185,7 +187,7 @@ def test_another_gain_is_the_microphone_s_and_a_fault_beside_it_the_machine_s(
         window = last(machine, (sound + fault * rattle) * 10 ** (18 / 20))
         health = Health(machine)
         assert health.update(window).state == "level"
-        assert health.explained(EVENT, window).cause == cause
+        assert health.with_cause(EVENT, window).cause == cause
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])

@@ -15,7 +15,7 @@ from mosquitto import Message, Mosquitto, Subscriber
 from waiting import WAIT_SECONDS, wait_for
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.monitoring.states import WORSE
+from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
 from edgeae.runtime.outputs.mqtt.sink import Mqtt
@@ -305,7 +305,7 @@ def test_home_assistant_is_told_one_device_for_each_source(
         components["alarm"].items()
         >= {"platform": "binary_sensor", "device_class": "problem"}.items()
     )
-    assert components["health"]["options"] == list(WORSE)
+    assert components["health"]["options"] == list(SOUND_STATES)
     assert components["level"]["unit_of_measurement"] == "dBFS"
     assert {"score", "event", "listening"} < set(components)
     assert len({component["unique_id"] for component in components.values()}) == len(components)

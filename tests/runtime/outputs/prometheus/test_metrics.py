@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeae.runtime.monitoring.states import WORSE
+from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.outbox import Line, Outbox, OutputError
 from edgeae.runtime.outputs.prometheus.metrics import FRESH, REASONS, Metrics
@@ -103,8 +103,8 @@ def test_a_source_that_is_heard_gives_its_last_window() -> None:
     assert value(samples, "edgeae_level_dbfs") == -30.5
     assert value(samples, "edgeae_listening") == 1
     assert value(samples, "edgeae_last_window_timestamp_seconds") == 1767225601.5
-    assert {state: value(samples, "edgeae_health", state=state) for state in WORSE} == {
-        state: float(state == "ok") for state in WORSE
+    assert {state: value(samples, "edgeae_health", state=state) for state in SOUND_STATES} == {
+        state: float(state == "ok") for state in SOUND_STATES
     }
     assert alone(samples, "edgeae_clock_synced") == 1
     age = value(samples, "edgeae_score_age_seconds")
