@@ -1,56 +1,68 @@
-"""Events, gaps and status lines to a web server, one POST each, in order, and later if it is down.
+"""Events, gaps and status lines to a web server: one POST each, in order, later if it is down.
 
-    deliver --> Spool (folder or memory) --thread--> POST --2xx--> removed
-                                                      |---400, 413, 414, 415, 422--> dropped, and said
-                                                      `---else-> kept; tried again after 1, 2, 4 ... 300 s
+    deliver --> Spool (folder or memory) --thread--> POST
+        2xx                        removed
+        400, 413, 414, 415, 422    dropped, and reported
+        anything else              kept; sent again after 1, 2, 4 ... 300 s
 
-A line is accepted when it is in the spool, so `deliver` does not fail; that lines wait or were refused is told by
-`Webhook.trouble`. A process that is killed between the answer and the removal sends a line twice.
+A line is accepted when it is in the spool, so `deliver` does not fail. `Webhook.trouble` reports
+lines that wait or were refused. A process that is killed between the answer and the removal sends
+a line twice.
 """
 
-import base64
 import json
 import os
-from http.client import HTTPException, HTTPMessage
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
-from typing import IO
-from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..errors import ConfigError
 from .outbox import CLOSING, Line, OutputError
 from .spool import Spool
+from .webhook_endpoint import TOKEN_VARIABLE, AnsweredError, Endpoint, RequestRefusedError
 
-FIRST, LONGEST = 1.0, 300.0  # seconds between two attempts
-MOST_ANSWERS = 20  # without taking a line: more than an hour
-NEVER = {
-    400,
-    413,
-    414,
-    415,
-    422,
-}  # answers that are about the line; all others can pass or be mended
-TOKEN = "EDGEAE_WEBHOOK_TOKEN"  # the variable with the secret
+
+@dataclass(frozen=True)
+class WebhookLimits:
+    """How often a line is tried."""
+
+    first_pause_seconds: float = 1.0  # after the first attempt; each further pause is twice as long
+    max_pause_seconds: float = 300.0
+    max_answers: int = 20  # that do not take the line, until it is dropped: more than an hour
+    close_seconds: float = CLOSING
+
+
+DEFAULT_LIMITS = WebhookLimits()
 
 
 class Webhook:
-    """POST lines to ``url``; those that cannot be sent wait in the folder ``spool``, at most ``limit``.
-
-    ``timeout`` in seconds is for each step of a POST (connect, send, answer). $EDGEAE_WEBHOOK_TOKEN is sent as
-    a bearer token. Raises ConfigError for an address or a folder that cannot be used; the server may be down.
-    """
+    """A sink that posts lines; those that cannot be sent wait in a spool."""
 
     name = "webhook"
 
     def __init__(
-        self, url: str, *, spool: Path | None = None, limit: int = 1000, timeout: float = 10.0
+        self,
+        url: str,
+        *,
+        spool: Path | None = None,
+        limit: int = 1000,
+        timeout: float = 10.0,
+        limits: WebhookLimits = DEFAULT_LIMITS,
     ) -> None:
+        """Start to send what waits in the spool. The server may be down.
+
+        spool: folder for lines that wait; None: memory.
+        limit: lines that wait at most; the oldest is dropped for a new one.
+        timeout: seconds for each step of a POST: to connect, to send, to read the answer.
+
+        $EDGEAE_WEBHOOK_TOKEN is sent as a bearer token. Raises ConfigError for an address, a token
+        or a folder that cannot be used.
+        """
         if not timeout > 0:
             raise ConfigError(f"--webhook with a time limit of {timeout:g} s; give more than 0")
-        self._endpoint = Endpoint(url, os.environ.get(TOKEN, ""), timeout)
+        self._endpoint = Endpoint(url, os.environ.get(TOKEN_VARIABLE, ""), timeout)
         self._spool = Spool(spool, limit)
+        self._limits = limits
         self._changed = Condition()
         self._closing = False
         self._refused = 0
@@ -65,7 +77,7 @@ class Webhook:
 
     @property
     def lost(self) -> int:
-        """Lines that the server refused, that were too many for the spool, or that were damaged there."""
+        """Lines that the server refused, did not fit into the spool, or were damaged there."""
         return self._refused + self._spool.lost
 
     @property
@@ -82,46 +94,55 @@ class Webhook:
             self._changed.notify()
 
     def close(self) -> None:
-        """Send what waits, as far as that goes at once; the rest stays in the folder."""
+        """Send what waits, as long as each attempt succeeds; the others stay in the spool."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(CLOSING)
-
-    # The rest runs in the thread.
+        self._thread.join(self._limits.close_seconds)
 
     def _work(self) -> None:
-        pause, answers = FIRST, 0
-        while entry := self._next():
+        """Runs in the thread: post the oldest line until it is settled, then the next."""
+        retry = Retry(self._limits)
+        while (entry := self._next()) is not None:
             number, text = entry
-            try:
-                self._post(text, answers)
-            except RequestRefusedError as error:
-                self._failure = f"{error}; it was dropped"
-                self._refused += 1
-            except OutputError as error:
-                self._failure = f"{error}; {'the oldest lines are dropped' if self._spool.full else 'lines wait'}"
-                if self._closed_within(pause):
-                    break
-                pause, answers = min(2 * pause, LONGEST), answers + isinstance(error, AnsweredError)
-                continue
-            else:
-                self._failure = None
-            self._spool.remove(number)
-            pause, answers = FIRST, 0
+            if self._settles(text, retry):
+                self._spool.remove(number)
+                retry = Retry(self._limits)
+            elif self._closed_within(retry.next_pause()):
+                break
         self._spool.close()
 
-    def _post(self, text: bytes, answers: int) -> None:
-        """A line that a server answered so often without taking it would hold all later ones up for ever."""
+    def _settles(self, text: bytes, retry: "Retry") -> bool:
+        """Post a line; True if the server took it, or never will."""
         try:
             self._endpoint.post(text)
+        except RequestRefusedError as error:
+            self._drop(str(error))
+            return True
         except AnsweredError as error:
-            if answers + 1 >= MOST_ANSWERS:
-                raise RequestRefusedError(f"{error}, {MOST_ANSWERS} times") from error
-            raise
+            # A line that the server never takes must not delay the later ones without end.
+            retry.answers += 1
+            if retry.answers >= self._limits.max_answers:
+                self._drop(f"{error}, {retry.answers} times")
+                return True
+            self._keep(error)
+            return False
+        except OutputError as error:
+            self._keep(error)
+            return False
+        self._failure = None
+        return True
+
+    def _drop(self, reason: str) -> None:
+        self._failure = f"{reason}; it was dropped"
+        self._refused += 1
+
+    def _keep(self, error: OutputError) -> None:
+        effect = "the oldest lines are dropped" if self._spool.full else "lines wait"
+        self._failure = f"{error}; {effect}"
 
     def _next(self) -> tuple[int, bytes] | None:
-        """The oldest line, as soon as there is one; None at the end."""
+        """(number, line) of the oldest line, as soon as there is one; None at the end."""
         while True:
             if entry := self._spool.oldest():
                 return entry
@@ -131,102 +152,21 @@ class Webhook:
                     return None
 
     def _closed_within(self, seconds: float) -> bool:
+        """Wait so long; True at once if the sink is closed."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closing, seconds)
 
 
-class AnsweredError(OutputError):
-    """A server that is there and does not take a line now."""
+class Retry:
+    """The attempts of one line."""
 
+    def __init__(self, limits: WebhookLimits) -> None:
+        self._limits = limits
+        self._pause = limits.first_pause_seconds
+        self.answers = 0  # that did not take the line
 
-class RequestRefusedError(OutputError):
-    """A line that the server will never take."""
-
-
-class Endpoint:
-    """Where lines are posted. Messages name scheme and host alone: all else in an address may be secret."""
-
-    def __init__(self, url: str, token: str, timeout: float) -> None:
-        self.name, self._url, self._timeout = *address(url), timeout
-        self._headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "edgeae",
-            **authorization(url, token),
-        }
-        self._opener = build_opener(NoRedirect)
-
-    def post(self, text: bytes) -> None:
-        """RequestRefusedError if that is for ever, OutputError if it is for now."""
-        request = Request(self._url, text, self._headers, method="POST")
-        try:
-            self._opener.open(request, timeout=self._timeout).close()
-        except HTTPError as error:
-            with error:
-                answer = f"{self.name} answers {error.code} {_short(error.reason)}"
-            if 300 <= error.code < 400:
-                answer += " to another address, give that one"
-            raise (RequestRefusedError if error.code in NEVER else AnsweredError)(answer) from error
-        except (OSError, HTTPException) as error:
-            raise OutputError(f"{self.name}: {_short(error)}") from error
-        except Exception as error:  # a host or a proxy that is none; its words may hold a password
-            raise OutputError(
-                f"{self.name}: cannot be asked, look at its name and at the proxies"
-            ) from error
-
-
-class NoRedirect(HTTPRedirectHandler):
-    """Neither line nor token goes where the user did not send it."""
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
-
-
-def address(url: str) -> tuple[str, str]:
-    """Scheme and host, for messages, and the address without user and password. ConfigError without either."""
-    try:
-        parts = urlsplit(url)
-        usable = (
-            parts.hostname
-            and parts.port != 0
-            and url.isascii()
-            and url.isprintable()
-            and " " not in url
-        )
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigError(
-            "--webhook: the address cannot be read; give one such as https://example.org/alarms"
-        )
-    if parts.scheme not in {"http", "https"}:
-        raise ConfigError(
-            f"--webhook: {parts.scheme} is not known; give an address with http:// or https://"
-        )
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}", parts._replace(netloc=host, fragment="").geturl()
-
-
-def authorization(url: str, token: str) -> dict[str, str]:
-    """The header that says who sends; ConfigError for two ways or a token that no header can hold."""
-    user, given, _ = urlsplit(url).netloc.rpartition("@")
-    if not (token := token.strip()) and not given:
-        return {}
-    if token and given:
-        raise ConfigError(
-            f"--webhook: the address has a user and ${TOKEN} is set; give one of them"
-        )
-    if not (token.isascii() and token.isprintable()):
-        raise ConfigError(f"--webhook: ${TOKEN} holds characters that no header may; set it anew")
-    if token:
-        return {"Authorization": f"Bearer {token}"}
-    return {"Authorization": f"Basic {base64.b64encode(unquote(user).encode()).decode()}"}
-
-
-def _short(reason: object) -> str:
-    """What failed, in a few words; a part of it may come from the server."""
-    if isinstance(reason, URLError):
-        reason = reason.reason
-    words = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
-    return "".join(filter(str.isprintable, words))[:100]
+    def next_pause(self) -> float:
+        """Seconds until the next attempt."""
+        pause = self._pause
+        self._pause = min(2 * pause, self._limits.max_pause_seconds)
+        return pause

@@ -16,17 +16,12 @@ MOSQUITTO = Path("/usr/sbin/mosquitto")
 
 
 class Mosquitto:
-    """mosquitto at a port of its own, which stays the same when the broker starts again."""
+    """mosquitto at ``port``, which is the same when the broker starts again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self._configuration = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
-        # A socket that is bound and does not listen keeps the port from other processes; mosquitto
-        # can bind the port as well, because both set SO_REUSEADDR.
-        self._reservation = socket.socket()
-        self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reservation.bind(("127.0.0.1", 0))
-        self.port: int = self._reservation.getsockname()[1]
+        self.port = port
         self.configure("allow_anonymous true")
 
     @property
@@ -53,10 +48,6 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-    def close(self) -> None:
-        self.kill()
-        self._reservation.close()
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto import MOSQUITTO, Mosquitto, Subscriber
+from ports import reserved_port
 
 
 @pytest.fixture
@@ -13,9 +14,10 @@ def mosquitto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosqu
     if not MOSQUITTO.exists():
         pytest.fail("these tests need mosquitto: run scripts/install-system-packages --tests")
     monkeypatch.delenv("EDGEAE_MQTT_PASSWORD", raising=False)
-    broker = Mosquitto(tmp_path)
-    yield broker
-    broker.close()
+    with reserved_port() as port:
+        broker = Mosquitto(tmp_path, port)
+        yield broker
+        broker.kill()
 
 
 @pytest.fixture

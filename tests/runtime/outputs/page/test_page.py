@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 from page_lines import about, bands, event, gap, score, status
+from ports import reserved_port
 
 from edgeae.runtime.outputs.page.history import History
 from edgeae.runtime.outputs.page.server import PageServer
@@ -38,6 +39,13 @@ def server(history: History) -> Iterator[PageServer]:
     made = PageServer("127.0.0.1:0", history, news_seconds=0.05)
     yield made
     made.close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where nobody listens yet."""
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -195,9 +203,9 @@ def test_names_and_sentences_are_text(show: Show) -> None:
     server.close()
 
 
-def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> None:
-    first = PageServer("127.0.0.1:0", history, news_seconds=0.05)
-    page = show(first.port)
+def test_a_lost_connection_is_shown_and_restored(history: History, show: Show, port: int) -> None:
+    first = PageServer(f"127.0.0.1:{port}", history, news_seconds=0.05)
+    page = show(port)
     wait(page, "#verdict", "Normal")
     first.close()
     wait(page, "#link", "connection lost at")
@@ -205,7 +213,7 @@ def test_a_lost_connection_is_told_and_mended(history: History, show: Show) -> N
     again = History()
     for line in (about(), status("listening"), score(3.25)):
         again.deliver(line)
-    second = PageServer(f"127.0.0.1:{first.port}", again, news_seconds=0.05)
+    second = PageServer(f"127.0.0.1:{port}", again, news_seconds=0.05)
     wait(page, "#numbers", "score 3.25")
     assert page.inner_text("#link") == "live"
     second.close()
