@@ -115,11 +115,11 @@ def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress)
 
     from .error import compare
     from .layer_error import CLIPS, analyse, check_drift, table
-    from .training_set import spread
+    from .training_set import evenly_spread
 
     progress.step("comparing float and int8")
     compared = compare(made.float_, int8, made.sound)
-    clips = made.held_out or spread(made.sound.frames, CLIPS)
+    clips = made.held_out or evenly_spread(made.sound.frames, CLIPS)
     which = "normal test clips" if made.held_out else "training clips, which set the ranges"
     layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
     progress.message(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")

@@ -10,7 +10,7 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from .training_set import TrainingSet, spread
+from .training_set import TrainingSet, evenly_spread
 
 CLIPS = 200  # training clips that are compared at most
 LEAST_SPREAD = 0.1  # ln: scores of 50 to 500 clips have standard deviations of .14 to .29, of 3 to 6 clips down to .016
@@ -53,7 +53,7 @@ def compare(float_: Artifact, int8: Artifact, sound: TrainingSet) -> Comparison:
         Row("network", sizes[0][0], sizes[1][0], "KiB"),
         Row("file", sizes[0][1], sizes[1][1], "KiB"),
     ]
-    clips = spread(sound.frames, CLIPS)
+    clips = evenly_spread(sound.frames, CLIPS)
     patches = np.concatenate(TrainingSet([], clips).patches(detectors[0].network.patch_frames))
     for n in PATCHES:
         times = [

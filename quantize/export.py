@@ -6,11 +6,10 @@ checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
 """
 
 import io
-import json
 import platform
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -36,7 +35,13 @@ from edgeae.runtime.system.progress import Step, no_step
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import Autoencoder
-from edgeae.train.run import best_checkpoint
+from edgeae.train.run_folder import (
+    best_checkpoint,
+    data_folder_of,
+    data_record,
+    metrics_record,
+    validation_files,
+)
 
 from .conv_transpose import rewrite
 from .equalize import equalize
@@ -45,7 +50,7 @@ from .layer_error import CLIPS
 from .qdq import input_range, quantize
 from .ranges import measure_ranges
 from .statistics_output import with_statistics
-from .training_set import TrainingSet, data_of, read_sound, spread, validated
+from .training_set import TrainingSet, evenly_spread, read_training_set
 from .verify import assert_integer, assert_same
 
 OPSET = 17
@@ -101,10 +106,15 @@ def export(
     checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
     network, config = load_network(checkpoint)
     home = checkpoint.parent.parent
-    folder = data or data_of(home)
+    folder = data or data_folder_of(home)
     step("reading the training recordings")
-    sound = read_sound(folder, config, report, skip_bad=skip_bad or config.data.skip_bad)
-    sound = replace(sound, held_out=validated(home, folder))
+    sound = read_training_set(
+        folder,
+        config,
+        report,
+        skip_bad=skip_bad or config.data.skip_bad,
+        held_out=validation_files(home, folder),
+    )
     step("writing the network as ONNX")
     exported = to_onnx(network, config)
     model = rewrite(exported)
@@ -159,7 +169,10 @@ def held_out(data: Path, config: Config, report: Callable[[str], None]) -> list[
         normal = [recording for recording in scan(data, "test") if recording.label == "normal"]
         read = partial(read_log_mel, spec=config.mel, channel=config.data.channel)
         found = read_each(
-            [recording.path for recording in spread(normal, CLIPS)], read, report, skip_bad=True
+            [recording.path for recording in evenly_spread(normal, CLIPS)],
+            read,
+            report,
+            skip_bad=True,
         )
     except (ConfigError, AudioError):
         return []
@@ -222,7 +235,8 @@ def provenance(
 ) -> dict[str, Any]:
     """Where the artifact comes from, in plain values."""
     seconds = sum(map(len, sound.frames)) / config.mel.frames_per_second
-    data, metrics = (_json(run / name) for name in ("data.json", "metrics.json"))
+    data = data_record(run)
+    metrics = metrics_record(run)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "checkpoint": checkpoint.name,
@@ -246,10 +260,6 @@ def provenance(
             **{name: version(name) for name in PACKAGES},
         },
     }
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def fit_artifact(

@@ -1,13 +1,12 @@
 """A detector with a trained torch network in place of an artifact's network."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from edgeae.quantize.training_set import data_of, read_sound, validated
+from edgeae.quantize.training_set import read_training_set
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.model.sections import explain_section
@@ -16,7 +15,7 @@ from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import Autoencoder
-from edgeae.train.run import best_checkpoint
+from edgeae.train.run_folder import best_checkpoint, data_folder_of, validation_files
 
 BATCH_PATCHES = 64
 FALSE_ALARMS = "1/day"  # the budget of the threshold, as for an export
@@ -58,9 +57,14 @@ def torch_detector(model: Path, report: Callable[[str], None]) -> Detector:
     trained, config = load_network(checkpoint)
     network = TorchNetwork(trained, config.model.patch_frames)
     run = checkpoint.parent.parent
-    data = data_of(run)
-    training_set = read_sound(data, config, report, skip_bad=config.data.skip_bad)
-    training_set = replace(training_set, held_out=validated(run, data))
+    data = data_folder_of(run)
+    training_set = read_training_set(
+        data,
+        config,
+        report,
+        skip_bad=config.data.skip_bad,
+        held_out=validation_files(run, data),
+    )
     window = training_set.window(config.scoring.window, config)
     pipeline = Pipeline(config.mel, network, window)
     fitted = training_set.fit(pipeline, config.scoring.head, FALSE_ALARMS)

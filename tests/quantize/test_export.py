@@ -8,7 +8,7 @@ import pytest
 from edgeae.quantize import error as drift
 from edgeae.quantize import export
 from edgeae.quantize.cli import MAX_DRIFT
-from edgeae.quantize.training_set import read_sound
+from edgeae.quantize.training_set import read_training_set
 from edgeae.quantize.verify import assert_integer, optimized_ops
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.commands.cli import run_command
@@ -18,14 +18,14 @@ from edgeae.runtime.scoring.selftest import check
 from edgeae.train.config import load_config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.networks import build
-from edgeae.train.run import best_checkpoint
+from edgeae.train.run_folder import best_checkpoint
 
 NETWORKS = ("edge", "cnn2d", "dense")
 
 
 @pytest.fixture(scope="module")
 def sound(trained):
-    return read_sound(trained.data, load_config("tiny"), print, skip_bad=False)
+    return read_training_set(trained.data, load_config("tiny"), print, skip_bad=False)
 
 
 def _random_network(name):
@@ -132,7 +132,7 @@ def test_few_clips_that_score_alike_do_not_make_a_drift_of_noise():
     ("most", "expected"), [(1, [0]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])]
 )
 def test_clips_are_evenly_spread(most, expected):
-    assert drift.spread(range(5), most) == expected
+    assert drift.evenly_spread(range(5), most) == expected
 
 
 def test_an_int8_network_that_drifts_too_far_is_not_written(trained, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +75,7 @@ def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(
 
 @pytest.mark.parametrize("model", ["run", "checkpoint"])
 def test_trained_network_scores_as_its_float_artifact(capsys, trained, tmp_path, model):
-    from edgeae.train.run import best_checkpoint
+    from edgeae.train.run_folder import best_checkpoint
 
     path = trained.run if model == "run" else best_checkpoint(trained.run)
     torch_ = _evaluate(
@@ -265,18 +264,6 @@ def test_the_channel_of_training_is_read_again(trained):
     config = {"data": {"channel": "mix"}}
     assert detector.channel == 0
     assert detector.with_sections(provenance={"config": config}).channel == "mix"
-
-
-def test_the_recordings_that_validated_are_told_by_their_place_not_their_name(
-    tmp_path: Path,
-) -> None:
-    """MIMII names the recordings of every machine alike."""
-    from edgeae.quantize.training_set import validated
-
-    files = [("id_00/normal/0.wav", "validation"), ("id_02/normal/0.wav", "fit")]
-    recordings = [{"file": file, "part": part} for file, part in files]
-    (tmp_path / "data.json").write_text(json.dumps({"folder": "data", "recordings": recordings}))
-    assert validated(tmp_path, Path("data")) == {Path("data/id_00/normal/0.wav")}
 
 
 def test_several_processes_find_what_one_finds(capsys, trained, calibrated, tmp_path):

@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.train.run_folder import (
+    Metrics,
+    RecordedFile,
+    best_checkpoint,
+    claim_folder,
+    data_folder_of,
+    data_folder_or_default,
+    is_complete,
+    metrics_record,
+    point_latest,
+    record_data,
+    run_to_resume,
+    validation_files,
+    write_metrics,
+)
+
+RECORDINGS = [
+    RecordedFile("id_00/normal/0.wav", "id_00", "a" * 64, "validation"),
+    RecordedFile("id_02/normal/0.wav", "id_02", "b" * 64, "fit"),
+]
+
+
+def test_the_best_checkpoint_has_the_smallest_validation_loss(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    names = ("epoch000-val_loss0.900000", "epoch002-val_loss0.100000-v1", "epoch003-val_loss0.5")
+    for name in (*names, "last"):
+        (folder / f"{name}.ckpt").touch()
+    assert best_checkpoint(tmp_path).name == "epoch002-val_loss0.100000-v1.ckpt"
+
+
+def test_a_folder_without_a_finished_epoch_has_no_best_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        best_checkpoint(tmp_path)
+
+
+def test_the_data_set_is_read_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    record_data(tmp_path, data, RECORDINGS)
+    assert data_folder_of(tmp_path) == data
+
+
+def test_a_run_without_a_record_began_with_the_folder_data(tmp_path: Path) -> None:
+    assert data_folder_or_default(tmp_path) == Path("data")
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]", "not JSON", '{"folder": 3}'])
+def test_a_run_that_does_not_say_its_data_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "data.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"does not say .* --data DATA"):
+        data_folder_of(tmp_path)
+    assert validation_files(tmp_path, Path("data")) == frozenset()
+
+
+def test_data_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps({"folder": str(tmp_path / "gone")}))
+    with pytest.raises(ConfigError, match=r"was trained on .*gone, which does not exist any more"):
+        data_folder_of(tmp_path)
+
+
+def test_recordings_that_validated_are_identified_by_their_place_not_their_name(
+    tmp_path: Path,
+) -> None:
+    """MIMII gives the recordings of every machine the same names."""
+    record_data(tmp_path, Path("data"), RECORDINGS)
+    assert validation_files(tmp_path, Path("data")) == {Path("data/id_00/normal/0.wav")}
+
+
+def test_a_run_keeps_its_recordings(tmp_path: Path) -> None:
+    record_data(tmp_path, Path("data"), RECORDINGS)
+    record_data(tmp_path, Path("data"), RECORDINGS[::-1])
+    with pytest.raises(ConfigError, match="not the recordings"):
+        record_data(tmp_path, Path("data"), RECORDINGS[:1])
+
+
+def test_a_damaged_record_is_not_that_of_the_recordings(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text("{")
+    with pytest.raises(ConfigError, match="not the recordings"):
+        record_data(tmp_path, Path("data"), RECORDINGS)
+
+
+def test_metrics_mark_a_run_as_complete(tmp_path: Path) -> None:
+    assert not is_complete(tmp_path)
+    write_metrics(tmp_path, Metrics(0.5, 1, 3, 2.0, 100, 1e6, {"torch": "2"}))
+    assert is_complete(tmp_path)
+    assert metrics_record(tmp_path)["val_loss"] == 0.5
+    assert metrics_record(tmp_path)["versions"] == {"torch": "2"}
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    claim_folder(run, resume=False)
+    (run / "cache").mkdir()
+    claim_folder(run, resume=False)
+    (run / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="exists already; resume it with --resume"):
+        claim_folder(run, resume=False)
+    claim_folder(run, resume=True)
+
+
+def test_latest_is_resumed_under_the_name_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Path("runs/mine")
+    run.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="runs/latest: no run to resume"):
+        run_to_resume(None)
+    point_latest(run)
+    (run / "config.yaml").touch()
+    assert run_to_resume(None) == run
+    assert run_to_resume(run) == run
+
+
+def test_latest_does_not_point_outside_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    point_latest(tmp_path / "elsewhere")
+    assert not Path("runs/latest").is_symlink()
