@@ -2,6 +2,8 @@
 
 import csv
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,105 +13,135 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.progress import Progress, Step, no_step
 from edgeae.train.config import load_config
 
-FLEET = (0, 1, 2)  # machines that are trained on
-NEW = 3  # the machine that is calibrated and watched
-SECONDS = 10.0  # a recording
-TRAIN_CLIPS, CALIBRATION_CLIPS, TEST_NORMALS, TEST_ANOMALIES = 40, 6, 20, 40
+FLEET = (0, 1, 2)  # the machines to train on
+NEW_MACHINE = 3  # the machine to calibrate and monitor
 
 
-def write_sound(folder: Path, seed: int, step: Step = no_step) -> None:
-    """``folder/fleet`` to train on and ``folder/new-machine`` to watch."""
+@dataclass(frozen=True)
+class DemoSize:
+    """How many recordings are synthesised."""
+
+    train_clips: int = 40  # of each machine of the fleet
+    calibration_clips: int = 6  # of the new machine
+    test_normals: int = 20
+    test_anomalies: int = 40
+    seconds: float = 10.0  # of each recording
+
+
+@dataclass(frozen=True)
+class DemoStep:
+    """A step, in words and as the arguments of the command that does it."""
+
+    description: str
+    arguments: list[str]
+
+
+def write_recordings(folder: Path, size: DemoSize, seed: int, step: Step = no_step) -> None:
+    """Write ``folder``/fleet to train on and ``folder``/new-machine to monitor."""
     from edgeae.train.synth.dataset import write_dataset
 
     write_dataset(
         folder / "fleet",
         machines=FLEET,
-        train_clips=TRAIN_CLIPS,
+        train_clips=size.train_clips,
         test_normals=0,
         test_anomalies=0,
-        seconds=SECONDS,
+        seconds=size.seconds,
         seed=seed,
         step=step,
     )
     write_dataset(
         folder / "new-machine",
-        machines=[NEW],
-        train_clips=CALIBRATION_CLIPS,
-        test_normals=TEST_NORMALS,
-        test_anomalies=TEST_ANOMALIES,
-        seconds=SECONDS,
+        machines=[NEW_MACHINE],
+        train_clips=size.calibration_clips,
+        test_normals=size.test_normals,
+        test_anomalies=size.test_anomalies,
+        seconds=size.seconds,
         seed=seed,
         step=step,
     )
 
 
-def steps(folder: Path, config: str) -> list[tuple[str, list[str]]]:
-    """What is done, in words and as the command that does it."""
-    run, new, machine = folder / "run", folder / "new-machine", folder / "machine.onnx"
-    model, test = run / "model.int8.onnx", new / "test"
-    clips = [test / f"normal_id_03_{0:08d}.wav", *severest(new)]
+def demo_steps(folder: Path, config: str) -> list[DemoStep]:
+    """The steps after the recordings are written."""
+    run = folder / "run"
+    new = folder / "new-machine"
+    model = run / "model.int8.onnx"
+    machine = folder / "machine.onnx"
+    normal = new / "test" / f"normal_id_{NEW_MACHINE:02d}_{0:08d}.wav"
+    recordings = [normal, *most_severe(new)]
     return [
-        (
+        DemoStep(
             "Train an autoencoder on the fleet",
             ["train", f"{folder / 'fleet'}", "-c", config, "-o", f"{run}"],
         ),
-        (
+        DemoStep(
             "Quantize it to one int8 file",
             ["export", f"{run}", "--int8", "--data-licence", "synthetic"],
         ),
-        (
-            "Fit it to a machine it never heard, with a minute of normal sound",
+        DemoStep(
+            "Calibrate it to a new machine with a minute of normal sound",
             ["calibrate", f"{model}", f"{new}", "--false-alarms", "1/hour", "-o", f"{machine}"],
         ),
-        (
-            "How well are faults told apart?",
+        DemoStep(
+            "Evaluate how well it detects faults",
             ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}"],
         ),
-        (
-            "Listen to recordings: one normal, then the severest of each fault",
-            ["run", f"{machine}", *map(str, clips)],
+        DemoStep(
+            "Score recordings: a normal one, then the most severe one of each fault",
+            ["run", f"{machine}", *map(str, recordings)],
         ),
     ]
 
 
-def severest(data: Path) -> list[Path]:
-    """The recording of each fault in which there is most of it."""
+def most_severe(data: Path) -> list[Path]:
+    """The recording with the highest severity of each fault."""
     rows = sorted(_read_csv(data / "faults.csv"), key=lambda row: float(row["severity"]))
-    return [data / file for file in {row["fault"]: row["file"] for row in rows}.values()]
+    files = {row["fault"]: row["file"] for row in rows}  # the last one of each fault stays
+    return [data / file for file in files.values()]
 
 
-def summary(folder: Path, seconds: float) -> str:
-    """What was seen, and what to type next."""
-    from .results.metrics import auc_of
-
+def fault_table(folder: Path) -> list[str]:
+    """Lines: of each fault the number of recordings, the AUC, and how many exceed the threshold."""
     rows = _read_csv(folder / "report" / "anomaly_scores.csv")
     faults = {
         Path(row["file"]).name: row["fault"]
         for row in _read_csv(folder / "new-machine" / "faults.csv")
     }
-    normals = [row for row in rows if row["label"] == "normal"]
+    normal = [row for row in rows if row["label"] == "normal"]
     lines = [f"{'fault':14}{'recordings':>11}{'AUC':>8}{'above the threshold':>22}"]
     for fault in sorted(set(faults.values())):
-        mine = [row for row in rows if faults.get(row["file"]) == fault]
-        auc, _ = auc_of(
-            (float(row["score"]) for row in normals + mine),
-            (row["label"] for row in normals + mine),
-        )
-        above = sum(row["anomaly"] == "True" for row in mine)
-        lines.append(f"{fault:14}{len(mine):>11}{auc:>8.3f}{above:>22}")
-    false_alarms = sum(row["anomaly"] == "True" for row in normals)
-    lines.append(f"{'(normal)':14}{len(normals):>11}{'':8}{false_alarms:>22}")
+        faulty = [row for row in rows if faults.get(row["file"]) == fault]
+        auc = _auc(normal + faulty)
+        lines.append(f"{fault:14}{len(faulty):>11}{auc:>8.3f}{_n_anomalies(faulty):>22}")
+    lines.append(f"{'(normal)':14}{len(normal):>11}{'':8}{_n_anomalies(normal):>22}")
+    return lines
+
+
+def _auc(rows: list[dict[str, str]]) -> float:
+    from .results.metrics import auc_of
+
+    auc, _ = auc_of((float(row["score"]) for row in rows), (row["label"] for row in rows))
+    return float("nan") if auc is None else auc
+
+
+def _n_anomalies(rows: Iterable[dict[str, str]]) -> int:
+    return sum(row["anomaly"] == "True" for row in rows)
+
+
+def summary(folder: Path, size: DemoSize, seconds: float) -> str:
+    """What was done, what came out, and what to type next; seconds: the time it took."""
     return "\n".join(
         [
             "",
-            f"Done in {seconds:.0f} s. From {len(FLEET)} healthy machines and {CALIBRATION_CLIPS} recordings of "
-            "a new one, without ever hearing a fault:",
+            f"Done in {seconds:.0f} s: trained on {len(FLEET)} healthy machines, calibrated with "
+            f"{size.calibration_clips} recordings of a new one, without any recording of a fault:",
             "",
-            *lines,
+            *fault_table(folder),
             "",
             "AUC 1 ranks every fault above every normal recording, 0.5 is chance.",
             f"The report with all scores: {folder / 'report' / 'report.html'}",
-            f"The one file a device needs: {folder / 'machine.onnx'}",
+            f"The one file that a device needs: {folder / 'machine.onnx'}",
             "",
             "Next, with your own machine:",
             "  mkdir -p data/train",
@@ -125,6 +157,25 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
+def run_demo(folder: Path, config: str, seed: int, size: DemoSize) -> int:
+    """Run all steps and print the summary; the exit code of the first step that fails."""
+    began = time.monotonic()
+    _announce(f"Synthesize {len(FLEET)} machines for training and one to monitor")
+    with Progress() as progress:
+        write_recordings(folder, size, seed, progress.step)
+    for step in demo_steps(folder, config):
+        _announce(f"\n{step.description}\n$ edgeae {' '.join(step.arguments)}")
+        code = run_command(step.arguments)
+        if code:
+            return code
+    click.echo(summary(folder, size, time.monotonic() - began))
+    return 0
+
+
+def _announce(text: str) -> None:
+    click.secho(text, bold=True, err=True)
+
+
 @click.command()
 @click.option(
     "--output",
@@ -132,31 +183,19 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
     default="demo",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="New folder.",
+    help="New folder for everything that the demo writes.",
 )
 @click.option(
     "--config", "-c", default="edge", show_default=True, help="Preset or YAML file to train with."
 )
-@click.option("--seed", default=0, show_default=True, help="Of the synthetic machines.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random synthetic machines.")
 def demo(output: Path, config: str, seed: int) -> int:
-    """Synthesize machines, train, export, calibrate, evaluate and listen, in minutes.
+    """Synthesize machines, train, export, calibrate, evaluate and score, in minutes.
 
     \b
     edgeae demo
     """
     if output.exists() and any(output.iterdir()):
         raise ConfigError(f"{output}: exists already; remove it, or give another folder with -o")
-    load_config(config)  # before minutes are spent
-    began = time.monotonic()
-    click.secho(
-        f"Synthesize {len(FLEET)} machines for training and one to watch", bold=True, err=True
-    )
-    with Progress() as progress:
-        write_sound(output, seed, progress.step)
-    for words, arguments in steps(output, config):
-        click.secho(f"\n{words}\n$ edgeae {' '.join(arguments)}", bold=True, err=True)
-        code = run_command(arguments)
-        if code:
-            return code
-    click.echo(summary(output, time.monotonic() - began))
-    return 0
+    load_config(config)  # fails now if it is wrong, not after minutes
+    return run_demo(output, config, seed, DemoSize())
