@@ -1,114 +1,116 @@
-"""The charts of a data set: how loud its recordings are, the levels of its bands, spectrograms."""
+"""The charts of a data set: levels of its recordings, levels of its bands, spectrograms."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from edgeae.runtime.features.mel import band_edges
-from edgeae.runtime.system.arrays import Float32
 
-from ..report.svg import Axis, Chart, Scale, mel_axis
+from ..pages.axes import Colour, new_axes, set_x_axis, set_x_bands, set_y_axis
+from ..pages.chart import Chart, KeyEntry, to_svg
+from ..pages.marks import draw_area, draw_histogram, draw_line
+from ..pages.spectrogram import Scale, spectrogram_chart
 from .band_levels import INSPECTION_SPEC
 from .survey import GROUPS, Survey
 
-# Words and class (colour) of each group; that of training is the ink's.
-DRAWN = {
-    ("train", "normal"): ("train", ""),
-    ("test", "normal"): ("test, normal", "normal"),
-    ("test", "anomaly"): ("test, anomaly", "anomaly"),
+# What stands in the key for each group (split and label).
+KEYS = {
+    ("train", "normal"): KeyEntry("train", Colour.INK),
+    ("test", "normal"): KeyEntry("test, normal", Colour.NORMAL),
+    ("test", "anomaly"): KeyEntry("test, anomaly", Colour.ANOMALY),
 }
-HEAT = {"height": 236, "right": 46}
-COLOURS = "magma"
-MARGIN = 1.08  # of the height of a chart
+COLOUR_MAP = "magma"
+HEADROOM = 1.08  # of the axis, above the highest bar
+BAND_QUANTILES = (0.05, 0.5, 0.95)
 
 
-def level_chart(survey: Survey, machine: str) -> str:
-    """Histograms of the level of the recordings; empty where none is known."""
-    known = {
+def level_chart(survey: Survey, machine: str) -> Chart | None:
+    """Return histograms of the levels of the recordings; None where no level is known."""
+    levels = {
         group: [
-            fact.level_dbfs for fact in survey.of(machine, *group) if fact.level_dbfs is not None
+            recording.level_dbfs
+            for recording in survey.of(machine, *group)
+            if recording.level_dbfs is not None
         ]
         for group in GROUPS
     }
-    values = [level for levels in known.values() for level in levels]
-    if not values:
-        return ""
-    low, high = np.floor(min(values)) - 1, np.ceil(max(values)) + 1
-    edges = np.linspace(low, high, 8 + min(24, int(np.sqrt(len(values)))))
-    counts = {group: np.histogram(levels, edges)[0] for group, levels in known.items() if levels}
-    most = max(int(found.max()) for found in counts.values()) * MARGIN
-    name = f"Levels of {machine}: {'; '.join(_said(group, known[group]) for group in counts)}"
-    chart = Chart(
-        name,
-        f"{machine}: levels",
-        Axis.of("dBFS", low, high),
-        Axis.of("recordings", 0, most, least_step=1),
+    levels = {group: values for group, values in levels.items() if values}
+    all_levels = np.concatenate([[], *levels.values()])
+    if not len(all_levels):
+        return None
+    low = float(np.floor(all_levels.min())) - 1
+    high = float(np.ceil(all_levels.max())) + 1
+    edges = np.linspace(low, high, 8 + min(24, int(np.sqrt(len(all_levels)))))
+    counts = {group: np.histogram(values, edges)[0] for group, values in levels.items()}
+    highest = max(int(bars.max()) for bars in counts.values())
+    axes = new_axes()
+    set_x_axis(axes, "dBFS", low, high)
+    set_y_axis(axes, "recordings", 0, highest * HEADROOM, whole_numbers=True)
+    for group, bars in counts.items():
+        draw_histogram(axes, edges, bars, KEYS[group].colour)
+    description = "; ".join(_level_range(group, values) for group, values in levels.items())
+    svg = to_svg(axes, f"Levels of {machine}: {description}")
+    return Chart(f"{machine}: levels", svg, tuple(KEYS[group] for group in counts))
+
+
+def _level_range(group: tuple[str, str], levels: list[float]) -> str:
+    return (
+        f"{KEYS[group].words} {min(levels):.1f} to {max(levels):.1f} dBFS, "
+        f"median {np.median(levels):.1f}"
     )
-    for group, found in counts.items():
-        chart.steps(edges, found, DRAWN[group][1])
-    chart.key(*(DRAWN[group] for group in counts))
-    return chart.svg()
 
 
-def _said(group: tuple[str, str], levels: list[float]) -> str:
-    return f"{DRAWN[group][0]} {min(levels):.1f} to {max(levels):.1f} dBFS, median {np.median(levels):.1f}"
+def band_chart(survey: Survey, machine: str) -> Chart | None:
+    """Return the level of each band of normal sound, train and test; None where there is none.
 
-
-def band_chart(survey: Survey, machine: str) -> str:
-    """The level of each band of normal sound: the median and from 5 to 95 % of the frames, train and test."""
+    The line is the median of the frames, the area goes from 5 to 95 % of them.
+    """
     groups = [
-        group for group in GROUPS if group[1] == "normal" and (machine, *group) in survey.levels
+        group
+        for group in GROUPS
+        if group[1] == "normal"
+        and (machine, *group) in survey.levels
+        and survey.levels[machine, *group].counts.any()
     ]
-    groups = [group for group in groups if survey.levels[machine, *group].counts.any()]
-    found = {
-        group: [survey.levels[machine, *group].quantile(q) for q in (0.05, 0.5, 0.95)]
+    if not groups:
+        return None
+    quantiles = {
+        group: [survey.levels[machine, *group].quantile(q) for q in BAND_QUANTILES]
         for group in groups
     }
-    if not found:
-        return ""
-    low, high = (
-        extreme([values for lines in found.values() for values in lines])
-        for extreme in (np.min, np.max)
-    )
-    low, high = float(np.floor(low)), float(np.ceil(high))
-    said = " and of ".join(DRAWN[group][0] for group in groups)
-    name = f"Levels of the bands of {machine}: median and 5 to 95 % of the frames of {said}"
-    chart = Chart(
-        name,
-        f"{machine}: bands of normal sound",
-        mel_axis(band_edges(INSPECTION_SPEC)),
-        Axis.of("dB", low, high),
-    )
+    axes = new_axes()
+    set_x_bands(axes, band_edges(INSPECTION_SPEC))
+    low = float(np.floor(np.min(list(quantiles.values()))))
+    high = float(np.ceil(np.max(list(quantiles.values()))))
+    set_y_axis(axes, "dB", low, high)
     bands = np.arange(INSPECTION_SPEC.n_mels)
-    for group, (least, middle, most) in found.items():
-        chart.band(bands, least, most, DRAWN[group][1])
-        chart.line(bands, middle, DRAWN[group][1])
-    chart.key(*(DRAWN[group] for group in groups))
-    return chart.svg()
+    for group, (lower, median, upper) in quantiles.items():
+        draw_area(axes, bands, lower, upper, KEYS[group].colour)
+        draw_line(axes, bands, median, KEYS[group].colour)
+    names = " and of ".join(KEYS[group].words for group in groups)
+    svg = to_svg(
+        axes, f"Levels of the bands of {machine}: median and 5 to 95 % of the frames of {names}"
+    )
+    key = tuple(KEYS[group] for group in groups)
+    return Chart(f"{machine}: bands of normal sound", svg, key)
 
 
-def spectrograms(survey: Survey, machine: str) -> Iterator[tuple[str, str]]:
-    """A log-mel spectrogram of each group of a machine, all with one colour scale, and the file it is of."""
-    found = {
+def spectrograms(survey: Survey, machine: str) -> list[Chart]:
+    """Return a log-mel spectrogram of each group of a machine, all with the same colour scale."""
+    examples = {
         group: survey.examples[machine, *group]
         for group in GROUPS
         if (machine, *group) in survey.examples
     }
-    if not found:
-        return
-    low, high = np.quantile(np.concatenate([frames for _, frames in found.values()]), (0.01, 0.999))
-    for group, (file, frames) in found.items():
-        scale = Scale(float(low), max(float(high), float(low) + 1), "dB", COLOURS)
-        yield spectrogram(f"{machine}: {DRAWN[group][0]}", frames, scale), Path(file).name
-
-
-def spectrogram(head: str, frames: Float32, scale: Scale) -> str:
-    """frames: (n_frames, n_mels) dB."""
-    seconds = len(frames) / INSPECTION_SPEC.frames_per_second
-    across = Axis.of("s", 0, seconds)
-    chart = Chart(
-        f"Log-mel spectrogram, {head}", head, across, mel_axis(band_edges(INSPECTION_SPEC)), **HEAT
-    )
-    chart.heat(frames.T, scale)
-    return chart.svg()
+    if not examples:
+        return []
+    all_frames = np.concatenate([frames for _, frames in examples.values()])
+    low, high = np.quantile(all_frames, (0.01, 0.999))
+    scale = Scale(float(low), max(float(high), float(low) + 1), "dB", COLOUR_MAP)
+    charts = []
+    for group, (file, frames) in examples.items():
+        head = f"{machine}: {KEYS[group].words}"
+        name = f"Log-mel spectrogram, {head}"
+        caption = Path(file).name
+        charts.append(spectrogram_chart(head, name, frames, INSPECTION_SPEC, scale, caption=caption))
+    return charts

@@ -1,10 +1,10 @@
-"""The worst misses and the worst false alarms: what was heard, what the network made of it, and the sound itself.
+"""The worst misses and the worst false alarms: input, reconstruction, residual and the sound.
 
     recording  |-----------------------[ window of the highest score ]------------|
     shown                        [======== ten seconds that end with it ========]
 
-A recording of ten seconds or less is shown whole. The reconstruction in dB is the input plus the residual times
-what a standard deviation of the band is; bands that training makes the network deaf to have none.
+A recording of ten seconds or less is shown whole. The reconstruction in dB is the input minus the
+residual times the standard deviation of the band; bands that the training masks have none.
 """
 
 import io
@@ -29,15 +29,16 @@ from edgeae.runtime.system.arrays import Float32
 
 from ..results.recording_scores import MachineTest, RecordingScore
 
-SHOWN = 10.0  # seconds, about
-MOST = 3  # of each kind
-PLAYED = -3.0  # dBFS, the peak that a quiet sound is raised to
-MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
+EXCERPT_SECONDS = 10.0  # about
+MAX_EXAMPLES = 3  # of each label
+MIN_PEAK_DBFS = -3.0  # the peak that a quiet sound is raised to
+MAX_SILENCE_DBFS = -110.0  # a sound whose peak is not above it is not raised
+MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A test recording; ``margin`` is by how much its score is above the limit of its machine."""
+    """A test recording; ``margin`` is its score minus the limit of its machine."""
 
     score: RecordingScore
     path: Path
@@ -46,112 +47,145 @@ class Example:
 
     @property
     def wrong(self) -> bool:
-        """It is on the wrong side of the limit."""
+        """True if the score is on the wrong side of the limit."""
         return (self.margin > 0) != (self.score.label == "anomaly")
 
+    @property
+    def error(self) -> float:
+        """How far the score is on the wrong side of the limit; negative on the right side."""
+        return -self.margin if self.score.label == "anomaly" else self.margin
 
-def worst(tested: Mapping[str, MachineTest], label: Label) -> list[Example]:
-    """Of all machines, up to MOST recordings with this label that are on the wrong side, the furthest first.
 
-    If there is none, the one that came nearest. Without a threshold the limit is the median score of the machine.
+def worst_examples(tested: Mapping[str, MachineTest], label: Label) -> list[Example]:
+    """Return up to ``MAX_EXAMPLES`` wrong recordings with a label, the worst of all machines first.
+
+    If none is wrong, the one that is nearest to it. Without a threshold the limit is the median
+    score of the machine.
     """
-    found = []
-    for machine in tested.values():
-        median = float(np.median([score.score for score in machine.scores]))
-        for recording, score in zip(machine.recordings, machine.scores, strict=True):
-            limit = median if score.threshold is None else score.threshold
-            found.append(Example(score, recording.path, machine.detector, score.score - limit))
-    mine = [example for example in found if example.score.label == label]
-    mine.sort(
-        key=lambda example: (
-            example.margin if label == "anomaly" else -example.margin,
-            example.score.file,
-        )
-    )
-    return [example for example in mine if example.wrong][:MOST] or mine[:1]
+    examples = [
+        example
+        for result in tested.values()
+        for example in _examples(result)
+        if example.score.label == label
+    ]
+    examples.sort(key=lambda example: (-example.error, example.score.file))
+    wrong = [example for example in examples if example.wrong]
+    return wrong[:MAX_EXAMPLES] or examples[:1]
+
+
+def _examples(test: MachineTest) -> Iterator[Example]:
+    median = float(np.median([score.score for score in test.scores]))
+    for recording, score in zip(test.recordings, test.scores, strict=True):
+        limit = median if score.threshold is None else score.threshold
+        yield Example(score, recording.path, test.detector, score.score - limit)
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What is shown of a recording."""
+    """The part of a recording that is shown."""
 
     start: float  # seconds
     frames: Float32  # (n_frames, n_mels), dB
-    reconstruction: Float32  # the same of what the network made of it; NaN where it is deaf
-    excess: Float32  # input less reconstruction, in standard deviations
+    reconstruction: Float32  # (n_frames, n_mels), dB, by the network; NaN in masked bands
+    residual: Float32  # (n_frames, n_mels), input minus reconstruction, in standard deviations
     samples: Float32 | None  # (n,) at the rate of the features; None for precomputed ones
-    explanation: str  # what stands out of this machine's normal sound, in words
+    explanation: str  # how it differs from the normal sound of this machine
 
 
 def excerpt(example: Example, channel: Channel) -> Excerpt:
-    """The seconds of a recording that its highest score was given for."""
-    detector, path = example.detector, example.path
-    spec, patch = detector.spec, detector.network.patch_frames
-    highest = max(detector.read(path, channel), key=lambda window: detector.result(window).score)
-    n = max(1, round(SHOWN * spec.frames_per_second / patch)) * patch
-    end = round(highest.end * spec.frames_per_second)
-    first = max(0, end - n) // patch * patch
-    if path.suffix.lower() == ".npy":
-        samples, frames = None, read_log_mel(path, spec)[first:end]
-    else:
-        samples = _samples(
-            path, spec.sample_rate, channel, first * spec.hop, (end - 1) * spec.hop + spec.n_fft
-        )
-        frames = log_mel(samples, spec)
-    residual, std = (
-        residual_of(detector, frames),
-        np.where(detector.band_std < MASKED_BAND_STD_DB, detector.band_std, np.nan),
+    """Read the seconds of a recording that its highest score belongs to."""
+    detector = example.detector
+    spec = detector.spec
+    windows = detector.read(example.path, channel)
+    highest = max(windows, key=lambda window: detector.result(window).score)
+    patch_frames = detector.network.patch_frames
+    n_patches = max(1, round(EXCERPT_SECONDS * spec.frames_per_second / patch_frames))
+    last = round(highest.end * spec.frames_per_second)
+    first = max(0, last - n_patches * patch_frames) // patch_frames * patch_frames
+    samples, frames = _read_part(example, channel, first, last)
+    residual = residual_of(detector, frames)
+    std = np.where(detector.band_std < MASKED_BAND_STD_DB, detector.band_std, np.nan)
+    masked = np.isnan(std)
+    return Excerpt(
+        start=first / spec.frames_per_second,
+        frames=frames,
+        reconstruction=np.asarray(frames + residual * std, np.float32),
+        residual=np.where(masked, np.float32(np.nan), -residual),
+        samples=samples,
+        explanation=_explanation(detector, highest),
     )
-    made = np.asarray(frames + residual * std, np.float32)
-    excess = np.asarray(-residual + 0 * std, np.float32)
-    words = _explained(detector, highest)
-    return Excerpt(first / spec.frames_per_second, frames, made, excess, samples, words)
 
 
-def _explained(detector: Detector, window: Window) -> str:
-    moved = detector.explainer.explain(window.features).moved
-    found = "; ".join(range_.sentence() for range_ in moved)
-    return found or "no range of frequencies stands out by itself"
+def _read_part(
+    example: Example, channel: Channel, first: int, last: int
+) -> tuple[Float32 | None, Float32]:
+    """Return samples (None for precomputed features) and log-mel frames ``first`` to ``last``."""
+    spec = example.detector.spec
+    if example.path.suffix.lower() == ".npy":
+        return None, read_log_mel(example.path, spec)[first:last]
+    with AudioFile(example.path, channel) as audio:
+        blocks = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
+        first_sample = first * spec.hop
+        last_sample = (last - 1) * spec.hop + spec.n_fft
+        samples = np.concatenate(list(_part(blocks, first_sample, last_sample)))
+    return samples, log_mel(samples, spec)
 
 
-def _samples(path: Path, samplerate: int, channel: Channel, first: int, last: int) -> Float32:
-    """(n,) samples ``first`` to ``last`` at ``samplerate`` Hz, as far as the recording goes."""
-    with AudioFile(path, channel) as audio:
-        return np.concatenate(
-            list(_between(resampled(audio.blocks(), audio.samplerate, samplerate), first, last))
-        )
-
-
-def _between(blocks: Iterable[Float32], first: int, last: int) -> Iterator[Float32]:
-    at = 0
+def _part(blocks: Iterable[Float32], first: int, last: int) -> Iterator[Float32]:
+    """Yield samples ``first`` to ``last``, as far as the blocks go."""
+    position = 0
     for block in blocks:
-        yield block[max(0, first - at) : max(0, last - at)]
-        at += len(block)
-        if at >= last:
+        yield block[max(0, first - position) : max(0, last - position)]
+        position += len(block)
+        if position >= last:
             return
 
 
+def _explanation(detector: Detector, window: Window) -> str:
+    ranges = detector.explainer.explain(window.features).moved
+    sentences = "; ".join(range_.sentence() for range_ in ranges)
+    return sentences or "no range of frequencies stands out by itself"
+
+
 def residual_of(detector: Detector, frames: Float32) -> Float32:
-    """(n_frames, n_mels) reconstruction minus input in standard deviations, frame by frame as the scores see it."""
-    patch = detector.network.patch_frames
-    found = detector.network.residual(cut_patches(frames, patch))
-    whole = len(frames) // patch
-    left = len(frames) - whole * patch
-    return np.concatenate([found[:whole].reshape(-1, frames.shape[1]), found[-1][patch - left :]])
+    """Return reconstruction minus input as the scores use it, for each frame.
+
+    frames: (n_frames, n_mels), dB; returned: (n_frames, n_mels), in standard deviations.
+    """
+    patch_frames = detector.network.patch_frames
+    residual = detector.network.residual(cut_patches(frames, patch_frames))
+    n_patches = len(frames) // patch_frames
+    n_remaining = len(frames) - n_patches * patch_frames
+    patches = residual[:n_patches].reshape(-1, frames.shape[1])
+    remaining = residual[-1][patch_frames - n_remaining :]
+    return np.concatenate([patches, remaining])
 
 
-def encoded(samples: Float32, samplerate: int) -> tuple[bytes, str, float]:
-    """A sound as a small file, its media type, and by how many dB it was raised to be heard.
+@dataclass(frozen=True)
+class EncodedSound:
+    """A sound as a small file."""
 
-    MP3, about 4 kB a second, which every browser plays (Ogg is no larger, but not every phone knows it);
-    FLAC, six times as much, where libsndfile is too old or the rate is not one of MP3's.
+    content: bytes
+    media_type: str
+    gain_db: float  # by which it was raised
+
+
+def encode_sound(samples: Float32, samplerate: int) -> EncodedSound:
+    """Encode a sound, raised so far that it can be heard.
+
+    MP3 takes about 4 kB a second and plays in every browser; Ogg is no smaller and does not play on
+    every phone. FLAC takes six times as much; it is used where libsndfile is too old for MP3 or MP3
+    does not have the rate.
     """
     import soundfile
 
-    peak_db = dbfs(peak(samples))
-    gain = max(0.0, PLAYED - peak_db) if peak_db > -110 else 0.0
-    small = "MP3" in soundfile.available_formats() and samplerate in MP3_RATES
+    peak_dbfs = dbfs(peak(samples))
+    gain_db = 0.0
+    if peak_dbfs > MAX_SILENCE_DBFS:
+        gain_db = max(0.0, float(MIN_PEAK_DBFS - peak_dbfs))
+    sound = np.clip(samples * 10 ** (gain_db / 20), -1, 1)
+    is_mp3 = "MP3" in soundfile.available_formats() and samplerate in MP3_RATES_HZ
     buffer = io.BytesIO()
-    sound = np.clip(samples * 10 ** (gain / 20), -1, 1)
-    soundfile.write(buffer, sound, samplerate, format="MP3" if small else "FLAC")
-    return buffer.getvalue(), "audio/mpeg" if small else "audio/flac", float(gain)
+    soundfile.write(buffer, sound, samplerate, format="MP3" if is_mp3 else "FLAC")
+    media_type = "audio/mpeg" if is_mp3 else "audio/flac"
+    return EncodedSound(buffer.getvalue(), media_type, gain_db)

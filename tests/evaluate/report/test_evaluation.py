@@ -122,7 +122,9 @@ def test_paper_and_ink_are_those_of_the_theme(shown):
         "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
     )
     assert (paper == "rgb(13, 17, 23)") is dark
-    assert page.evaluate("getComputedStyle(document.querySelector('svg .head')).fill") == ink
+    assert page.evaluate("getComputedStyle(document.querySelector('figure .head')).color") == ink
+    soft = page.evaluate("getComputedStyle(document.querySelector('p.soft')).color")
+    assert page.evaluate("getComputedStyle(document.querySelector('svg text')).fill") == soft
 
 
 def test_the_verdict_is_that_of_the_numbers_and_stands_first(shown, evaluated):
@@ -137,9 +139,7 @@ def test_the_verdict_is_that_of_the_numbers_and_stands_first(shown, evaluated):
     headings = page.eval_on_selector_all(
         "h1, h2", "found => found.map(heading => heading.textContent)"
     )
-    assert (
-        headings[:2] == ["Evaluation", "What to do next"] and headings[-1] == "Where it comes from"
-    )
+    assert headings[:2] == ["Evaluation", "What to do next"] and headings[-1] == "Provenance"
     assert len(headings) == 8
 
 

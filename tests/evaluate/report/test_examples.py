@@ -8,13 +8,13 @@ import pytest
 import soundfile
 
 from edgeae.evaluate.report.examples import (
-    MOST,
-    SHOWN,
+    EXCERPT_SECONDS,
+    MAX_EXAMPLES,
     Example,
-    encoded,
+    encode_sound,
     excerpt,
     residual_of,
-    worst,
+    worst_examples,
 )
 from edgeae.runtime.audio.sound_file import read_audio
 from edgeae.runtime.features.log_mel_file import read_log_mel
@@ -36,27 +36,29 @@ def _scores(tested, label):
 
 
 def test_the_worst_misses_are_the_lowest_scores_of_faults_below_the_threshold(tested):
-    found = worst(_limited(tested, 1e3), "anomaly")
-    assert [example.score.score for example in found] == _scores(tested, "anomaly")[:MOST]
+    found = worst_examples(_limited(tested, 1e3), "anomaly")
+    assert [example.score.score for example in found] == _scores(tested, "anomaly")[:MAX_EXAMPLES]
     assert all(example.wrong and example.score.file == example.path.name for example in found)
 
 
 def test_the_worst_false_alarms_are_the_highest_scores_of_normal_sound(tested):
-    found = worst(_limited(tested, -1e3), "normal")
-    assert [example.score.score for example in found] == _scores(tested, "normal")[: -MOST - 1 : -1]
+    found = worst_examples(_limited(tested, -1e3), "normal")
+    assert [example.score.score for example in found] == _scores(tested, "normal")[
+        : -MAX_EXAMPLES - 1 : -1
+    ]
 
 
 def test_without_an_error_the_nearest_to_one_is_shown(tested):
     (missed,), (rung,) = (
-        worst(_limited(tested, -1e3), "anomaly"),
-        worst(_limited(tested, 1e3), "normal"),
+        worst_examples(_limited(tested, -1e3), "anomaly"),
+        worst_examples(_limited(tested, 1e3), "normal"),
     )
     assert not missed.wrong and missed.score.score == _scores(tested, "anomaly")[0]
     assert not rung.wrong and rung.score.score == _scores(tested, "normal")[-1]
 
 
 def test_without_a_threshold_the_median_of_the_machine_divides(tested):
-    found = worst(_limited(tested, None), "normal")
+    found = worst_examples(_limited(tested, None), "normal")
     assert found[0].score.score == _scores(tested, "normal")[-1]
     median = np.median([score.score for score in tested["id_03"].scores])
     assert found[0].margin == pytest.approx(found[0].score.score - median)
@@ -64,7 +66,7 @@ def test_without_a_threshold_the_median_of_the_machine_divides(tested):
 
 @pytest.fixture
 def example(tested) -> Example:
-    return worst(tested, "anomaly")[0]
+    return worst_examples(tested, "anomaly")[0]
 
 
 def test_a_short_recording_is_shown_whole_as_the_scores_hear_it(example):
@@ -83,12 +85,12 @@ def test_heard_less_reconstruction_is_the_residual_in_standard_deviations(exampl
     deaf = std > 1e3
     assert (
         deaf.any()
-        and np.isnan(shown.excess[:, deaf]).all()
+        and np.isnan(shown.residual[:, deaf]).all()
         and np.isnan(shown.reconstruction[:, deaf]).all()
     )
     difference = (shown.frames - shown.reconstruction) / std
-    assert np.abs(difference - shown.excess)[:, ~deaf].max() < 1e-3
-    assert np.abs(shown.excess[:, ~deaf]).max() > 0.1
+    assert np.abs(difference - shown.residual)[:, ~deaf].max() < 1e-3
+    assert np.abs(shown.residual[:, ~deaf]).max() > 0.1
 
 
 @pytest.mark.parametrize("frames", [32, 33, 63, 64, 100])
@@ -118,7 +120,7 @@ def test_of_a_long_recording_the_seconds_before_the_highest_window_are_shown(
     shown, fps = excerpt(long, 0), detector.spec.frames_per_second
     end = shown.start + len(shown.frames) / fps
     assert end == pytest.approx(ends[np.argmax(detector.head.score(found))], abs=0.05)
-    assert SHOWN - 0.5 < end - shown.start < SHOWN + 1.1
+    assert EXCERPT_SECONDS - 0.5 < end - shown.start < EXCERPT_SECONDS + 1.1
     whole = log_mel(read_audio(path, 16000), detector.spec)
     first = round(shown.start * fps)
     assert np.allclose(shown.frames, whole[first : first + len(shown.frames)], atol=1e-3)
@@ -138,10 +140,10 @@ def test_precomputed_features_are_shown_without_a_sound(example, tmp_path):
 def test_an_encoded_sound_is_small_and_what_it_was_but_for_its_gain(samplerate, kind, most):
     seconds = np.arange(3 * samplerate) / samplerate
     sound = (0.01 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
-    content, found, gain = encoded(sound, samplerate)
-    assert found == kind and len(content) < most * 3
-    assert gain == pytest.approx(37, abs=0.1)  # from -40 to -3 dBFS
-    heard, rate = soundfile.read(io.BytesIO(content))
+    encoded = encode_sound(sound, samplerate)
+    assert encoded.media_type == kind and len(encoded.content) < most * 3
+    assert encoded.gain_db == pytest.approx(37, abs=0.1)  # from -40 to -3 dBFS
+    heard, rate = soundfile.read(io.BytesIO(encoded.content))
     assert rate == samplerate
     spectrum = np.abs(np.fft.rfft(heard[: len(sound)]))
     assert np.argmax(spectrum) * samplerate / len(sound) == pytest.approx(440, abs=1)
@@ -151,4 +153,4 @@ def test_an_encoded_sound_is_small_and_what_it_was_but_for_its_gain(samplerate, 
 
 
 def test_silence_is_not_raised():
-    assert encoded(np.zeros(16000, np.float32), 16000)[2] == 0
+    assert encode_sound(np.zeros(16000, np.float32), 16000).gain_db == 0
