@@ -112,5 +112,7 @@ def spectrograms(survey: Survey, machine: str) -> list[Chart]:
         head = f"{machine}: {KEYS[group].words}"
         name = f"Log-mel spectrogram, {head}"
         caption = Path(file).name
-        charts.append(spectrogram_chart(head, name, frames, INSPECTION_SPEC, scale, caption=caption))
+        charts.append(
+            spectrogram_chart(head, name, frames, INSPECTION_SPEC, scale, caption=caption)
+        )
     return charts

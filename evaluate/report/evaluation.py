@@ -31,7 +31,9 @@ class Evaluation:
     result: EvaluationResult
     calibration_clips: int | None
     channel: Channel
-    other: tuple[Path, Mapping[str, MachineTest]] | None = None  # another model on the same recordings
+    other: tuple[Path, Mapping[str, MachineTest]] | None = (
+        None  # another model on the same recordings
+    )
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,9 @@ def test_the_verdict_is_that_of_the_numbers_and_stands_first(shown, evaluated):
     mean, worst = evaluated.summary["mean"]["auc"], evaluated.summary["worst"]
     baseline = evaluated.summary["no_network"]["auc"]
     assert page.inner_text("p.verdict") == (
-        f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked rightly on average "
-        f"(AUC {mean:.3f}), {100 * worst['auc']:.1f} on the worst machine ({worst['machine']}); "
-        f"without a network it would be {100 * baseline:.1f}."
+        f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked "
+        f"correctly on average (AUC {mean:.3f}), {100 * worst['auc']:.1f} on the worst machine "
+        f"({worst['machine']}); without a network {100 * baseline:.1f} are."
     )
     headings = page.eval_on_selector_all(
         "h1, h2", "found => found.map(heading => heading.textContent)"
