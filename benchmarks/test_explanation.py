@@ -13,7 +13,9 @@ from edgeae.runtime import Detector
 from edgeae.runtime.scoring.explain import Explainer, Explanation
 from edgeae.train.config import load_config
 from edgeae.train.run import train
-from edgeae.train.synth.dataset import FAULTS, Machine, fault_band, write_dataset
+from edgeae.train.synth.dataset import write_dataset
+from edgeae.train.synth.faults import FAULTS, fault_band
+from edgeae.train.synth.machine import Machine
 
 SEED = 7
 FLEET = range(3)

@@ -17,7 +17,8 @@ from edgeae.runtime.scoring.calibration import extended, history, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
 from edgeae.runtime.system.arrays import Float32
-from edgeae.train.synth.dataset import Machine, render
+from edgeae.train.synth.dataset import render
+from edgeae.train.synth.machine import Machine
 
 Command = Callable[..., tuple[int, str, str]]
 

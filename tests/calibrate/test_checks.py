@@ -16,7 +16,8 @@ from edgeae.runtime.errors import AudioError
 from edgeae.runtime.monitoring.health import Health
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
-from edgeae.train.synth.dataset import Machine, render
+from edgeae.train.synth.dataset import render
+from edgeae.train.synth.machine import Machine
 
 RATE = 16000
 Change = Callable[[Float32], Float32]

@@ -22,7 +22,9 @@ from edgeae.runtime.scoring.head import Head, Kind
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64
-from edgeae.train.synth.dataset import FAULTS, Fault, Machine, render
+from edgeae.train.synth.dataset import render
+from edgeae.train.synth.faults import FAULTS, Fault
+from edgeae.train.synth.machine import Machine
 from tests.runtime.conftest import plain_fleet
 
 SIZE = 25  # eight mel bands
