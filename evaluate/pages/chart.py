@@ -57,11 +57,14 @@ def to_svg(axes: "Axes", name: str) -> Markup:
     The same drawing with the same name gives the same bytes.
     """
     from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
+    figure = axes.figure
+    assert isinstance(figure, Figure)
     buffer = io.StringIO()
     # The salt makes the ids of a chart differ from those of the other charts of the page.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        axes.figure.savefig(
+        figure.savefig(
             buffer,
             format="svg",
             transparent=True,

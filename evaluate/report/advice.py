@@ -31,7 +31,7 @@ def advice(
 def _test(result: EvaluationResult) -> Iterator[str]:
     auc = result.mean.auc
     rates = [machine.rates for machine in result.machines.values()]
-    counts = [min(item.n_normal, item.n_anomaly) for item in rates]
+    counts = [min(item.n_normal or 0, item.n_anomaly or 0) for item in rates]
     if auc.value is None:
         yield "Record normal and anomalous sound of the same machine into test/; five of each are the least."
     elif min(filter(None, counts)) < MIN_RECORDINGS:

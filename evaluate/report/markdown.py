@@ -1,25 +1,73 @@
-"""Words and tables in Markdown, of values that come from foreign files."""
+"""Markdown from Jinja2 templates, into which any value may go: what could be markup is escaped."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-LONGEST = 400  # letters of one value
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MAX_VALUE_LETTERS = 400
+MAX_DEPTH = 8  # of values within values
 UNKNOWN = "not stated"
-DEEPEST = 8  # a value within values
 
-# What starts markup, formulas, links, HTML or the next cell; as entities where a backslash could itself be escaped.
-_MARKUP = str.maketrans({c: f"\\{c}" for c in "*_[]~$"} | {c: f"&#{ord(c)};" for c in "\\`|<>&@"})
-
-
-def text(value: Any) -> str:
-    """A value of a file as plain words on one line, whatever it holds; `UNKNOWN` for nothing."""
-    words = "".join(letter if letter.isprintable() else " " for letter in _words(value))
-    words = " ".join(words.split())
-    return f"{words[:LONGEST]}{' ...' * (len(words) > LONGEST)}".translate(_MARKUP) or UNKNOWN
+# What starts markup, formulas, links, HTML or the next cell. A backslash could itself be escaped in
+# some places, so what it must not stand before is written as an entity.
+_BACKSLASHED = {letter: f"\\{letter}" for letter in "*_[]~$"}
+_ENTITIES = {letter: f"&#{ord(letter)};" for letter in "\\`|<>&@"}
+_ESCAPES = str.maketrans(_BACKSLASHED | _ENTITIES)
 
 
-def _words(value: Any, depth: int = 0) -> str:
-    if depth > DEEPEST:
+def environment(package: str) -> "Environment":
+    """Return the Jinja2 environment for the Markdown templates of a package.
+
+    It escapes every value that is not `Markup`. ``cell`` leaves an empty text empty; ``code`` is
+    for commands in a block of code.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,  # `finalize` escapes first, for Markdown; this keeps the output of macros
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = cell
+    environment.filters["code"] = code
+    return environment
+
+
+def escape(value: object) -> Markup:
+    """Return a value as plain words on one line; ``UNKNOWN`` for an empty value."""
+    if isinstance(value, Markup):
+        return value
+    printable = "".join(letter if letter.isprintable() else " " for letter in _words(value))
+    words = " ".join(printable.split())
+    ending = " ..." if len(words) > MAX_VALUE_LETTERS else ""
+    short = words[:MAX_VALUE_LETTERS] + ending
+    return Markup(short.translate(_ESCAPES) or UNKNOWN)
+
+
+def cell(text: str) -> Markup:
+    """Return the text of a cell; an empty cell stays empty."""
+    return escape(text) if text else Markup("")
+
+
+def code(command: str) -> Markup:
+    """Return a command on one line, without what could end the block of code that it stands in."""
+    return Markup(
+        "".join(
+            letter if letter.isprintable() and letter != "`" else "?" for letter in str(command)
+        )
+    )
+
+
+def _words(value: object, depth: int = 0) -> str:
+    if depth > MAX_DEPTH:
         return "..."
     if value is None or (isinstance(value, str | list | dict) and not value):
         return UNKNOWN
@@ -27,20 +75,6 @@ def _words(value: Any, depth: int = 0) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(_words(item, depth + 1) for item in value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ", ".join(f"{key} {_words(item, depth + 1)}" for key, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def code(words: str) -> str:
-    """A command of a code block: on one line, without what could end the block."""
-    return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in words)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows of cells that are Markdown already."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
-
-
-def bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)

@@ -60,8 +60,8 @@ class Rates(_FlatJson):
     the life of a machine.
     """
 
-    n_normal: int
-    n_anomaly: int
+    n_normal: int | None  # None only where a file of results does not state it
+    n_anomaly: int | None
     false_alarm_rate: Estimate  # share of normal recordings above the threshold
     detection_rate: float | None  # share of anomalous recordings above it: the recall
     precision: float | None

@@ -121,12 +121,11 @@ def info(
 
 
 def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
-    from edgeae.evaluate.report.model_card import card
-    from edgeae.evaluate.report.results import load
+    from edgeae.evaluate.report.model_card import render_card
 
     if output and output.suffix != ".md":
         raise ConfigError(f"{output}: the name of a card ends in .md")
-    words = card(detector, path, load(results) if results else None)
+    words = render_card(detector, path, results)
     if output:
         replace_file(output, words.encode())
     else:

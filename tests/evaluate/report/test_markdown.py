@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.evaluate.report.markdown import LONGEST, UNKNOWN, bullets, code, table, text
+from edgeae.evaluate.report.markdown import (
+    MAX_VALUE_LETTERS,
+    UNKNOWN,
+    cell,
+    code,
+    environment,
+    escape,
+)
 
 HOSTILE = st.text(st.sampled_from("a\\`|<>&*_[]~$@!#\n\r\t\x1b\u202e\u2028 "), max_size=60)
 
@@ -34,12 +41,12 @@ HOSTILE = st.text(st.sampled_from("a\\`|<>&*_[]~$@!#\n\r\t\x1b\u202e\u2028 "), m
     ],
 )
 def test_a_value_is_words_and_nothing_else(value: Any, expected: str) -> None:
-    assert text(value) == expected
+    assert escape(value) == expected
 
 
 @given(HOSTILE)
 def test_nothing_of_a_value_can_start_markup(value: str) -> None:
-    found = text(value)
+    found = escape(value)
     assert found.isprintable()
     plain = re.sub(r"\\[*_\[\]~$]|&#\d+;", "", found)
     assert not set(plain) & set("\\`|<>&*_[]~$@")
@@ -47,23 +54,26 @@ def test_nothing_of_a_value_can_start_markup(value: str) -> None:
 
 @given(HOSTILE.filter(lambda words: " ".join(words.split()).isprintable()))
 def test_a_reader_sees_what_the_value_was(value: str) -> None:
-    shown = re.sub(r"\\(.)|&#(\d+);", lambda found: found[1] or chr(int(found[2])), text(value))
+    shown = re.sub(r"\\(.)|&#(\d+);", lambda found: found[1] or chr(int(found[2])), escape(value))
     assert shown == (" ".join(value.split()) or UNKNOWN)
 
 
 def test_a_long_value_is_cut() -> None:
-    assert text("|" * 10**5) == "&#124;" * LONGEST + " ..."
-    assert len(text([["x" * 300] * 3] * 1000)) == LONGEST + 4
+    assert escape("|" * 10**5) == "&#124;" * MAX_VALUE_LETTERS + " ..."
+    assert len(escape([["x" * 300] * 3] * 1000)) == MAX_VALUE_LETTERS + 4
 
 
 def test_a_command_stays_on_its_line_and_in_its_block() -> None:
     assert code("edgeae run 'a\n```\nrm'") == "edgeae run 'a?????rm'"
 
 
-def test_tables_and_lists() -> None:
-    assert (
-        table(["", "x"], [["a", "1"], ["b", "2"]])
-        == "|  | x |\n| --- | --- |\n| a | 1 |\n| b | 2 |"
+def test_a_template_escapes_values_but_not_its_own_text() -> None:
+    template = environment("edgeae.evaluate.report").from_string(
+        "{% macro row(text) %}| {{ text }} |{% endmacro %}**{{ value }}** {{ row(value) }}"
     )
-    assert bullets(["a", "b"]) == "- a\n- b"
-    assert bullets([]) == ""
+    assert template.render(value="a|b_") == "**a&#124;b\\_** | a&#124;b\\_ |"
+
+
+def test_an_empty_cell_stays_empty() -> None:
+    assert cell("") == ""
+    assert cell("a|") == "a&#124;"

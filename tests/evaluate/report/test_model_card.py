@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeae.evaluate.report.model_card import card
+from edgeae.evaluate.report.model_card import render_card
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import COMMANDS, run_command
 from edgeae.runtime.model.artifact import Artifact
@@ -30,8 +30,8 @@ def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def written(path: Path, evaluated: Any = None) -> str:
-    return card(Detector.load(path), path, evaluated)
+def written(path: Path) -> str:
+    return render_card(Detector.load(path), path)
 
 
 def rows(page: str) -> dict[str, str]:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from edgeae.evaluate.report.results import load, results
+from edgeae.evaluate.report.model_card import render_card
+from edgeae.evaluate.report.saved_results import read_results
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.scoring.detector import Detector
 
 
 def cells(page: str) -> list[list[str]]:
@@ -36,15 +38,22 @@ def test_what_evaluate_prints_stands_in_the_card(
     assert ranking[r"id\_01"][2:] == ["6", "8"]
     assert ranking["mean"][0].startswith(f"{summary['mean']['auc']:.3f} (")
     assert ranking["no network"][0] == f"{summary['no_network']['auc']:.3f}"
-    rates = {row[0]: row[1:] for row in cells(page) if len(row) == 9}
+    rates = {row[0]: row[1:] for row in cells(page) if len(row) == 6}
     assert rates["all"][0].startswith(f"{summary['all']['false_alarm_rate']:.3f} (")
     assert rates[r"id\_01"][2] == f"{figures['recall']:.3f}"
 
 
-def test_figures_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup() -> None:
+def test_metrics_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup(
+    trained: Any, tmp_path: Path
+) -> None:
     strange = {"auc": "<b>", "pauc": True, "pauc_low": [1], "n_normal": None, "recall": {}}
-    page = results({"model": "<i>|", "head": None, "machines": {"a|b": strange}, "no_network": 3})
-    assert [len(row) for row in cells(page)] == [5] * 5 + [9] * 3
+    path = tmp_path / "results.json"
+    path.write_text(
+        json.dumps({"model": "<i>|", "head": None, "machines": {"a|b": strange}, "no_network": 3})
+    )
+    card = render_card(Detector.load(trained.int8), trained.int8, path)
+    page = card[card.index("## Results") : card.index("## Limits")]
+    assert [len(row) for row in cells(page)] == [5] * 5 + [6] * 3 + [9] * 3
     assert ["a&#124;b", "-", "1.000", "-", "-"] not in cells(page)
     assert ["a&#124;b", "-", "-", "-", "-"] in cells(page)
     assert "<" not in page
@@ -59,9 +68,9 @@ def test_a_file_that_holds_no_results_is_refused_in_one_sentence(
     path = tmp_path / "results.json"
     path.write_text(content)
     with pytest.raises(ConfigError, match="give what `edgeae evaluate MODEL DATA --json` printed"):
-        load(path)
+        read_results(path)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(tmp_path / "none.json")
+        read_results(tmp_path / "none.json")
