@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.channel import Channel, select_channel
-from edgeae.runtime.audio.sound_file import AudioFile, read_audio
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
@@ -154,7 +155,11 @@ def mains_hum(rng: np.random.Generator, n: int) -> Float32:
 
 def background(folder: Path) -> Noise:
     """Stretches of the recordings of a folder."""
-    sounds = [read_audio(path, SPEC.sample_rate) for path in sorted(folder.glob("**/normal*.wav"))]
+    sounds = []
+    for path in sorted(folder.glob("**/normal*.wav")):
+        with AudioFile(path) as audio:
+            blocks = resampled(audio.blocks(), audio.samplerate, SPEC.sample_rate)
+            sounds.append(np.concatenate(list(blocks)))
     if not sounds:
         raise ConfigError(
             f"{folder}: holds no normal*.wav; name a folder of recordings to be heard in the background"

@@ -27,7 +27,8 @@ from alsa_files import configuration
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.audio.sound_file import read_audio
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.scoring.detector import Detector
@@ -278,7 +279,11 @@ def _compare(line: dict[str, Any], offline: Offline, counted: Soak) -> None:
 def load(folders: list[Path]) -> list[NDArray[np.int16]]:
     """The recordings of the folders, at 16 kHz."""
     paths = [path for folder in folders for path in audio_files(folder) if path.suffix != ".npy"]
-    sounds = (read_audio(path, RATE, "mix") for path in paths)
+    sounds = []
+    for path in paths:
+        with AudioFile(path, "mix") as audio:
+            blocks = resampled(audio.blocks(), audio.samplerate, RATE)
+            sounds.append(np.concatenate(list(blocks)))
     return [np.clip(sound * 2**15, -(2**15), 2**15 - 1).astype(np.int16) for sound in sounds]
 
 

@@ -80,7 +80,7 @@ class _SampleMeter:
         for block in blocks:
             self._add(block)
             yield block
-        self._qualities += self._quality_meter.rest()
+        self._qualities += self._quality_meter.flush()
 
     def _add(self, block: Float32) -> None:
         self._n_samples += len(block)
@@ -88,7 +88,7 @@ class _SampleMeter:
         self._energy += float(np.dot(block, block))
         self._sha256.update(block.data)
         self._quality_meter.push(block)
-        while complete := self._quality_meter.take():
+        while complete := self._quality_meter.pop():
             self._qualities += complete
 
     def stats(self) -> _SampleStats:

@@ -21,6 +21,7 @@ Label = Literal["normal", "anomaly"]
 SplitName = Literal["train", "test"]
 
 DEFAULT_MACHINE = "default"
+
 _LABEL = re.compile(r"(?:^|_)(normal|anomaly|anomalous|abnormal)(?:_|$)")
 _MACHINE = re.compile(r"(?:^|_)((?:id|section)_\d+)(?:_|$)")
 
@@ -37,16 +38,16 @@ class Recording:
 def machine_of(path: Path) -> str:
     """The machine id in the file's name, else in the folders above it, else ``default``."""
     for name in (path.stem, path.parent.name, path.parent.parent.name):
-        if found := _MACHINE.search(name.lower()):
-            return found[1]
+        if match := _MACHINE.search(name.lower()):
+            return match[1]
     return DEFAULT_MACHINE
 
 
 def label_of(path: Path) -> Label | None:
     """The label in the file's name, else in its folder's name, else None."""
     for name in (path.stem, path.parent.name):
-        if found := _LABEL.search(name.lower()):
-            return "normal" if found[1] == "normal" else "anomaly"
+        if match := _LABEL.search(name.lower()):
+            return "normal" if match[1] == "normal" else "anomaly"
     return None
 
 
@@ -57,11 +58,12 @@ def audio_files(folder: Path) -> list[Path]:
     )
 
 
-def _raise(sentence: str) -> None:
-    raise ConfigError(sentence)
+def _raise(message: str) -> None:
+    raise ConfigError(message)
 
 
 def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Recording]:
+    """The recordings with a label in their names; the others are passed to ``refuse``."""
     recordings = []
     for path in paths:
         label = label_of(path)
@@ -76,18 +78,20 @@ def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Reco
 
 
 def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[SplitName, list[Recording]]:
-    """Per machine: as many normals as anomalies, the last by name and at most half, are the test."""
-    found = _labelled(
-        (path for sub in sorted(folder.glob("id_*/*normal")) for path in audio_files(sub)), refuse
-    )
+    """Both splits of a MIMII folder.
+
+    Of each machine, the last normal recordings by name are in the test: as many as there are anomalies,
+    at most half.
+    """
+    subfolders = sorted(folder.glob("id_*/*normal"))
+    paths = [path for subfolder in subfolders for path in audio_files(subfolder)]
     splits: dict[SplitName, list[Recording]] = {"train": [], "test": []}
-    for machine in sorted({recording.machine for recording in found}):
-        mine = [recording for recording in found if recording.machine == machine]
-        normals = [recording for recording in mine if recording.label == "normal"]
-        anomalies = [recording for recording in mine if recording.label == "anomaly"]
-        kept = len(normals) - min(len(anomalies), len(normals) // 2)
-        splits["train"] += normals[:kept]
-        splits["test"] += normals[kept:] + anomalies
+    for recordings in by_machine(_labelled(paths, refuse)).values():
+        normals = [recording for recording in recordings if recording.label == "normal"]
+        anomalies = [recording for recording in recordings if recording.label == "anomaly"]
+        n_train = len(normals) - min(len(anomalies), len(normals) // 2)
+        splits["train"] += normals[:n_train]
+        splits["test"] += normals[n_train:] + anomalies
     return splits
 
 
@@ -96,8 +100,11 @@ def scan(
 ) -> list[Recording]:
     """The recordings of one split of a data set, sorted by machine and name.
 
-    Raises ConfigError for a missing folder and one without recordings. A name without a label and an anomaly
-    among the training recordings do so, too, unless ``refuse`` takes the sentence: then they are left out.
+    data: its folder. split: train or test.
+    refuse: is called with a message about each name without a label, and each anomaly among the training
+        recordings; if it returns, the recording is left out. By default it raises ConfigError.
+
+    Raises ConfigError for a folder that is missing or holds no recordings.
     """
     folder = Path(data)
     if not folder.is_dir():
@@ -109,24 +116,32 @@ def scan(
     elif any(folder.glob("id_*/normal")):
         recordings = _split_mimii(folder, refuse)[split]
     else:
-        raise ConfigError(f"{folder}: holds neither {split}/ nor MIMII folders id_00/normal/")
-    if not recordings:
-        raise ConfigError(f"{folder}: no {', '.join(SUFFIXES)} file for {split}")
-    for wrong in (item for item in recordings if split == "train" and item.label != "normal"):
-        refuse(
-            f"{wrong.path}: an anomaly among the training recordings; move it to {folder / 'test'}"
+        raise ConfigError(
+            f"{folder}: holds neither {split}/ nor MIMII folders id_00/normal/; "
+            f"put the recordings into {folder / split}"
         )
-    good = [item for item in recordings if split == "test" or item.label == "normal"]
-    return sorted(good, key=lambda recording: (recording.machine, recording.path.name))
+    if not recordings:
+        raise ConfigError(
+            f"{folder}: no {', '.join(SUFFIXES)} file for {split}; put recordings into it"
+        )
+    if split == "train":
+        for recording in recordings:
+            if recording.label == "anomaly":
+                refuse(
+                    f"{recording.path}: an anomaly among the training recordings; "
+                    f"move it to {folder / 'test'}"
+                )
+        recordings = [recording for recording in recordings if recording.label == "normal"]
+    return sorted(recordings, key=lambda recording: (recording.machine, recording.path.name))
 
 
 def by_name(recordings: Iterable[Recording]) -> list[Recording]:
-    """In the order of the names of their files, wherever these are."""
+    """The recordings in the order of their file names, whatever their folders."""
     return sorted(recordings, key=lambda recording: recording.path.name)
 
 
 def by_machine(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
-    """Machine id -> its recordings, both in order."""
+    """Machine id -> its recordings; machines by name, recordings in the given order."""
     groups: dict[str, list[Recording]] = {}
     for recording in recordings:
         groups.setdefault(recording.machine, []).append(recording)

@@ -1,10 +1,10 @@
-"""What the raw samples tell of the microphone: measured before resampling, on a grid of their own.
+"""The quality of raw samples: silence, stuck samples, clipping. Measured before resampling, on a grid of its own.
 
-    samples  |----------------------------------------------------------> as they come, any rate
-    seconds  [   SignalQuality   ][   SignalQuality   ][   SignalQuality   ][   SignalQuality   ]         as long as a patch, one each
+    samples  |----------------------------------------------------------> in blocks of any size, any rate
+    grid     [ SignalQuality ][ SignalQuality ][ SignalQuality ][ Signal   each as long as a patch
     pieces   |  |  |  |  |                                                20 ms
 
-The grid begins with the source and does not know its blocks, so that a stream measures what a file does.
+The grid begins with the source and does not depend on its blocks, so a stream measures the same as a file.
 """
 
 from collections import deque
@@ -16,127 +16,154 @@ import numpy as np
 from ..system.arrays import Float32
 from .level import SILENCE_DBFS
 
-PIECE = 0.02  # seconds of one and the same value that no sound has
+PIECE_SECONDS = 0.02  # no sound has one and the same value for so long
 SILENCE_POWER = 10 ** (SILENCE_DBFS / 10)  # mean square, full scale 1
-LONGEST_PERIOD = 0.5  # seconds, of a buffer that comes again and again
-TONE_LINES, IMPURE = 4, 1e-3  # lines of a period's spectrum, and share of the power beside them
-ANCHOR = 64  # samples; no two stretches of real sound are equal in so many
-LOUD = 0.005  # of full scale; a peak below it is not clipped
-TOP, NEAR = 0.999, 0.99  # of the peak: an unclipped sound is as often near it as at it
-CROWDED = 3.0  # times more samples at the peak than near it: a flat top
-FEWEST_CLIPPED = 8  # samples a second
+
+MAX_PERIOD_SECONDS = 0.5  # of a buffer that is repeated
+MATCH_SAMPLES = 64  # no two stretches of real sound are equal in so many
+MIN_MATCH_SHARE = 0.5  # of the samples that equal those a period before
+TONE_LINES = 4  # of the spectrum of a period of a computed tone
+MAX_TONE_IMPURITY = 1e-3  # share of the power beside these lines
+
+MIN_CLIPPED_PEAK = 0.005  # full scale 1; a lower peak is not clipped
+TOP_RATIO = 0.999  # of the peak: samples from here on are at the top
+NEAR_RATIO = 0.99  # of the peak: samples from here on are near it
+MIN_TOP_RATIO = 3.0  # of samples at the top to samples near it, in a flat top
+MIN_CLIPPED_SAMPLES = 8  # of a second
 
 
 @dataclass(frozen=True)
 class SignalQuality:
-    """The state of a stretch of samples; shares are 0 to 1."""
+    """The quality of a stretch of samples; shares are 0 to 1."""
 
     silent: float = 0.0  # share that is digital silence; 1 if all of it is below -90 dBFS
     stuck: float = 0.0  # share that is constant otherwise, or repeats what came before
     clipped: float = 0.0  # share at the flat top of clipped peaks
 
+    def scaled(self, share: float) -> "SignalQuality":
+        """The same, counted for ``share`` of its length."""
+        return SignalQuality(self.silent * share, self.stuck * share, self.clipped * share)
+
 
 def pooled(seconds: Sequence[SignalQuality]) -> SignalQuality:
-    """Of a window: the worst second for what interrupts sound, the mean for what distorts it."""
-    clipped = sum(sound.clipped for sound in seconds) / len(seconds)
+    """The quality of a window of one or more stretches.
+
+    The worst stretch for what interrupts sound, the mean for what distorts it.
+    """
     return SignalQuality(
-        max(sound.silent for sound in seconds), max(sound.stuck for sound in seconds), clipped
+        silent=max(second.silent for second in seconds),
+        stuck=max(second.stuck for second in seconds),
+        clipped=sum(second.clipped for second in seconds) / len(seconds),
     )
 
 
-def measure(samples: Float32, samplerate: int) -> SignalQuality:
-    """samples: (n,), full scale 1."""
-    length = round(PIECE * samplerate)
+def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
+    """The quality of about a second of ``samples`` (n,), full scale 1; samplerate: Hz."""
+    length = round(PIECE_SECONDS * samplerate)
     pieces = samples[: len(samples) // length * length].reshape(-1, length)
     if not len(pieces):
         return SignalQuality()
-    high, low = pieces.max(axis=1), pieces.min(axis=1)
-    still = high == low
-    held = np.count_nonzero(still)
-    zero = np.count_nonzero(high[still] == 0) if held else 0
-    stuck = float((held - zero) / len(pieces))
-    period = 0 if held else _period(samples, samplerate)
+    high = pieces.max(axis=1)
+    low = pieces.min(axis=1)
+    constant = high == low
+    n_constant = np.count_nonzero(constant)
+    n_zero = np.count_nonzero(high[constant] == 0) if n_constant else 0
+    stuck = float((n_constant - n_zero) / len(pieces))
+    period = 0 if n_constant else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
-    peak, least = max(float(high.max()), -float(low.min())), SILENCE_POWER * len(samples)
-    quiet = (
-        peak**2 < least and float(np.dot(samples, samples)) < least
-    )  # the first is quick, and seldom true
-    silent = 1.0 if quiet else float(zero / len(pieces))
-    if period or peak < LOUD:  # what comes again exactly has its peak again
+    peak = max(float(high.max()), -float(low.min()))
+    silent = 1.0 if _is_silent(samples, peak) else float(n_zero / len(pieces))
+    if period or peak < MIN_CLIPPED_PEAK:  # in a repeated period the peak is repeated, too
         return SignalQuality(silent, stuck)
-    loudest = pieces[(np.maximum(high, -low) >= NEAR * peak) & ~still]
+    loudest = pieces[(np.maximum(high, -low) >= NEAR_RATIO * peak) & ~constant]
     return SignalQuality(silent, stuck, _clipped(loudest, peak) / len(samples))
 
 
+def _is_silent(samples: Float32, peak: float) -> bool:
+    """True if the level is below -90 dBFS."""
+    max_squares = SILENCE_POWER * len(samples)
+    if peak**2 >= max_squares:  # quick, and almost always true
+        return False
+    return float(np.dot(samples, samples)) < max_squares
+
+
 def _period(samples: Float32, samplerate: int) -> int:
-    """After how many samples they come again, half of them at least; 0 where they do not."""
-    longest = min(round(LONGEST_PERIOD * samplerate), len(samples) // 2 - ANCHOR)
+    """The number of samples after which at least half of them are repeated; 0 if they are not."""
+    max_period = round(MAX_PERIOD_SECONDS * samplerate)
+    longest = min(max_period, len(samples) // 2 - MATCH_SAMPLES)
     lags = 1 + (samples[1 : max(1, longest)] == samples[0]).nonzero()[0]
-    for k in range(1, ANCHOR):
+    for k in range(1, MATCH_SAMPLES):
         if not len(lags):
             return 0
         lags = lags[samples[lags + k] == samples[k]]
     if not len(lags):
         return 0
     lag = int(lags[0])
-    return lag if np.mean(samples[lag:] == samples[:-lag]) >= 0.5 else 0
+    return lag if np.mean(samples[lag:] == samples[:-lag]) >= MIN_MATCH_SHARE else 0
 
 
 def _is_tone(period: Float32) -> bool:
-    """A computed tone comes again, too; a buffer of recorded sound is never so pure."""
-    lines = np.sort(np.square(np.abs(np.fft.rfft(period))))
-    return bool(lines[:-TONE_LINES].sum() < IMPURE * lines.sum())
+    """True for a computed tone, which is repeated, too; a buffer of recorded sound is never so pure."""
+    power = np.sort(np.square(np.abs(np.fft.rfft(period))))
+    return bool(power[:-TONE_LINES].sum() < MAX_TONE_IMPURITY * power.sum())
 
 
 def _clipped(samples: Float32, peak: float) -> int:
-    """How many samples form a flat top; 0 where they are as rare as a peak is."""
-    sizes = np.abs(samples)
-    top = np.count_nonzero(sizes >= TOP * peak)
-    flat = top >= FEWEST_CLIPPED and top > CROWDED * (np.count_nonzero(sizes >= NEAR * peak) - top)
-    return int(top) if flat else 0
+    """The number of samples in a flat top; 0 if the peak is as rare as that of unclipped sound."""
+    amplitudes = np.abs(samples)
+    n_top = np.count_nonzero(amplitudes >= TOP_RATIO * peak)
+    n_near = np.count_nonzero(amplitudes >= NEAR_RATIO * peak) - n_top
+    is_flat = n_top >= MIN_CLIPPED_SAMPLES and n_top > MIN_TOP_RATIO * n_near
+    return int(n_top) if is_flat else 0
 
 
 class QualityMeter:
-    """Blocks of any size in, one `SignalQuality` for each stretch of ``seconds`` out, in their order."""
+    """Measures blocks of any size: one `SignalQuality` for each stretch of ``seconds``, in their order."""
 
     def __init__(self, samplerate: int, seconds: float) -> None:
-        self._samplerate, self._step = samplerate, seconds * samplerate
-        self._buffer = np.empty(int(self._step) + 1, np.float32)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was heard, as after a gap."""
-        self._held, self._count = 0, 0
+        """samplerate: Hz; seconds: of a stretch, about one."""
+        self._samplerate = samplerate
+        self._stretch_samples = seconds * samplerate  # need not be a whole number
+        self._buffer = np.empty(int(self._stretch_samples) + 1, np.float32)
+        self._n_buffered = 0
+        self._n_measured = 0  # stretches, since the start or the last gap
         self._measured: deque[SignalQuality] = deque()
 
+    def reset(self) -> None:
+        """Forget the samples before a gap."""
+        self._n_buffered = 0
+        self._n_measured = 0
+        self._measured.clear()
+
     def push(self, block: Float32) -> None:
-        """A block (n,), full scale 1."""
+        """Add a block (n,), full scale 1."""
         while len(block):
-            part = block[: self._length() - self._held]
-            self._buffer[self._held : self._held + len(part)] = part
-            self._held, block = self._held + len(part), block[len(part) :]
-            if self._held == self._length():
+            n_new = min(len(block), self._length() - self._n_buffered)
+            end = self._n_buffered + n_new
+            self._buffer[self._n_buffered : end] = block[:n_new]
+            self._n_buffered = end
+            block = block[n_new:]
+            if self._n_buffered == self._length():
                 self._measured.append(self._measure())
-                self._held, self._count = 0, self._count + 1
+                self._n_buffered = 0
+                self._n_measured += 1
 
     def _length(self) -> int:
-        """Samples of the stretch that is being heard; where it is no whole number, its neighbours make up for it."""
-        return round((self._count + 1) * self._step) - round(self._count * self._step)
+        """Samples of the present stretch: rounded so that the lengths of all add up."""
+        start = round(self._n_measured * self._stretch_samples)
+        return round((self._n_measured + 1) * self._stretch_samples) - start
 
     def _measure(self) -> SignalQuality:
-        return measure(self._buffer[: self._held], self._samplerate)
+        return measure_quality(self._buffer[: self._n_buffered], self._samplerate)
 
-    def take(self) -> list[SignalQuality]:
-        """The next stretch, if it is complete."""
+    def pop(self) -> list[SignalQuality]:
+        """The next stretch that is complete, if any."""
         return [self._measured.popleft()] if self._measured else []
 
-    def rest(self) -> list[SignalQuality]:
-        """What has not been taken at the end of the source; the last stretch counts for as much as there is of it."""
-        if not self._held:
+    def flush(self) -> list[SignalQuality]:
+        """The remaining stretches at the end of the source; an incomplete one counts for its share."""
+        if not self._n_buffered:
             return list(self._measured)
-        last, share = self._measure(), self._held / self._length()
-        return [
-            *self._measured,
-            SignalQuality(last.silent * share, last.stuck * share, last.clipped * share),
-        ]
+        share = self._n_buffered / self._length()
+        return [*self._measured, self._measure().scaled(share)]

@@ -14,6 +14,7 @@ from ..audio.level import dbfs
 from ..audio.level_meter import LevelMeter
 from ..audio.pcm import to_int16
 from ..audio.resample import Resampler
+from ..audio.sound_file import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from ..capture.blocks import Gap
 from ..capture.capture import Capture, open_capture
 from ..errors import ConfigError
@@ -178,8 +179,10 @@ def _check_output(output: Path, force: bool) -> None:
 def _parse_rate(rate: str) -> int | None:
     if rate == "native":
         return None
-    if not rate.isdecimal() or not 4000 <= int(rate) <= 384_000:
-        raise ConfigError(f"--rate {rate}: give 4000 to 384000 (Hz), or native")
+    if not rate.isdecimal() or not MIN_SAMPLE_RATE <= int(rate) <= MAX_SAMPLE_RATE:
+        raise ConfigError(
+            f"--rate {rate}: give {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} (Hz), or native"
+        )
     return int(rate)
 
 

@@ -1,6 +1,7 @@
 """Log-mel features stored in .npy files."""
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..audio.channel import Channel
 from ..audio.resample import resampled
-from ..audio.sound_file import UNREADABLE, AudioFile, _reason
+from ..audio.sound_file import AudioFile, reason_of
 from ..errors import AudioError
 from ..system.arrays import Float32
 from .mel import MelSpec, MelStream
@@ -17,6 +18,18 @@ MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
 
 
 WIDEST = 1000.0  # dB, of a precomputed log-mel array
+
+# What a damaged header raises: NumPy passes it to Python's parser.
+UNREADABLE = (
+    ValueError,
+    SyntaxError,
+    OSError,
+    ArithmeticError,
+    TypeError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float32:
@@ -35,7 +48,7 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
         array = _mapped(path)
     except UNREADABLE as error:
         raise AudioError(
-            f"{path}: not a readable NumPy array ({_reason(error)}); compute it again"
+            f"{path}: not a readable NumPy array ({reason_of(error)}); compute it again"
         ) from error
     if spec != MelSpec():
         raise AudioError(

@@ -13,7 +13,7 @@ from threading import Condition
 import numpy as np
 
 from ..audio.channel import Channel, select_channel
-from ..audio.sound_file import LOUDEST
+from ..audio.sound_file import MAX_AMPLITUDE
 from ..capture.blocks import Block, Gap
 from ..capture.microphone import Microphone
 from ..capture.negotiate import FormatRefusedError
@@ -88,7 +88,7 @@ def _hear(source: Source, samples: Float32, heard: float) -> None:
     try:
         source.hear(samples, heard)
     except AudioError:
-        wrong = np.flatnonzero(~(np.abs(samples) <= LOUDEST))
+        wrong = np.flatnonzero(~(np.abs(samples) <= MAX_AMPLITUDE))
         first, after = int(wrong[0]), int(wrong[-1]) + 1
         source.hear(samples[:first], heard)
         source.gap(after - first, "not numbers")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..audio.level import level_dbfs
 from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
-from ..audio.sound_file import LOUDEST
+from ..audio.sound_file import MAX_AMPLITUDE
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
 from ..system.arrays import Float32, Float64
@@ -131,7 +131,7 @@ class WindowStream:
         statistics, bands, out_of_range = seen
         self._statistics.append(statistics)
         self._bands.append(bands)
-        self._measured.extend(self._meter.take())
+        self._measured.extend(self._meter.pop())
         self._out_of_range = float(out_of_range)
         self._frames += new
         self._heard += new
@@ -155,7 +155,7 @@ class WindowStream:
             last = np.concatenate([self._last, self._pending])[None, -self.patch :]
             [seen] = _seen(self.network, last)
             self._add(seen, rest)
-        self._measured.extend(self._meter.rest())
+        self._measured.extend(self._meter.flush())
         level = level_dbfs(self._sound) if len(self._sound) else None
         return [self._window(self._levels.popleft() if self._levels else level)]
 
@@ -212,9 +212,9 @@ def checked(block: NDArray[Any]) -> Float32:
             f"samples are {block.dtype} of shape {block.shape}; they have to be float with full scale 1 and of one "
             f"channel, (n,)"
         )
-    if len(block) and not (block.max() <= LOUDEST and block.min() >= -LOUDEST):
+    if len(block) and not (block.max() <= MAX_AMPLITUDE and block.min() >= -MAX_AMPLITUDE):
         raise AudioError(
-            f"the sound holds samples that are not numbers or beyond {LOUDEST:g} of full scale; "
+            f"the sound holds samples that are not numbers or beyond {MAX_AMPLITUDE:g} of full scale; "
             f"check where it comes from"
         )
     return block.astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Files that are replaced whole: the old content or the new, whatever happens."""
+"""Files that are replaced as a whole: whatever happens, a file holds the old content or the new."""
 
 import contextlib
 import errno
@@ -7,20 +7,20 @@ import os
 import time
 from pathlib import Path
 
-UNFINISHED, ABANDONED = (
-    ".unfinished",
-    60.0,
-)  # seconds without a write, of a file that takes milliseconds
+UNFINISHED = ".unfinished"  # suffix of a temporary file
+# A write takes milliseconds; a temporary file without one for so long belongs to a writer that was killed.
+ABANDONED_SECONDS = 60.0
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write through a temporary file, so that a power cut leaves the old content or the new; OSError if it fails.
+    """Write ``content`` to a temporary file, then rename it to ``path``; OSError if that fails.
 
-    What a writer that was killed left behind, `.NAME.*.unfinished`, the next one removes.
+    A power cut leaves the old content or the new. Temporary files that killed writers left,
+    `.NAME.*.unfinished`, are removed.
     """
-    import tempfile  # a megabyte and milliseconds that only a writer pays
+    import tempfile  # costs a megabyte and milliseconds, so only writers import it
 
-    _clear(path)
+    _remove_abandoned(path)
     descriptor, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED
     )
@@ -37,21 +37,21 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
-def _clear(path: Path) -> None:
-    """Remove temporary files for ``path`` that nobody has written to for a while."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
-        with contextlib.suppress(FileNotFoundError):  # another writer cleared it
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files for ``path`` that no writer has written to for a minute."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        with contextlib.suppress(FileNotFoundError):  # another writer has removed it
+            if time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS:
+                temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` as durable as the contents."""
+    """Write the names in ``folder`` to the disk, as fsync does the content of a file."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems have no such thing
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
             raise
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""SHA-256 from Python itself: `hashlib` loads OpenSSL, 4 MiB of memory for a few sums at the start."""
+"""SHA-256 in Python's own code: `hashlib` loads OpenSSL, which takes 4 MiB of memory."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ else:
     except ImportError:
         try:
             from _sha256 import sha256  # Python 3.11
-        except ImportError:  # a Python that was built without its own
+        except ImportError:  # a Python built without it
             from hashlib import sha256
 
 __all__ = ["sha256"]

@@ -1,11 +1,11 @@
-"""Many recordings, several processes: results come in the order of the items, and few of them wait.
+"""Several processes for many recordings: results in the order of the items, with few items in memory.
 
-    items     0 1 2 3 4 5 6 7 8 9 ...
-    handed over         ^ AHEAD a process          computed, or being computed
-    told      ^ the next in order
+    items      0 1 2 3 4 5 6 7 8 9 ...
+    submitted          ^ at most MAX_ITEMS_AHEAD for each process
+    yielded    ^ the next in order
 
-Threads would not do: most of a short recording's time is Python's. The processes are new ones (spawn), since
-one that listens has threads, which a fork would tear.
+Threads would not be faster: most of the time of a short recording is Python's. The processes are started
+anew (spawn), because a process that captures sound has threads, which a fork would not copy.
 """
 
 import os
@@ -23,56 +23,61 @@ from ..errors import EdgeaeError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-AHEAD = 4  # items of each process that are handed over before their turn
-WORTHWHILE = 32e6  # bytes of recordings that take longer than another process takes to start
+MAX_ITEMS_AHEAD = 4  # for each process, submitted before their turn
+MIN_PARALLEL_BYTES = 32e6  # of recordings; for fewer, another process starts too slowly
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def jobs_for(paths: Iterable[Path]) -> int:
-    """How many processes are worthwhile: as many as cores may be used, or one for little to do."""
-    return len(os.sched_getaffinity(0)) if sum(map(_size, paths)) > WORTHWHILE else 1
+    """How many processes are worth their start: one for each usable core, or one for few recordings."""
+    n_bytes = sum(_size(path) for path in paths)
+    return len(os.sched_getaffinity(0)) if n_bytes > MIN_PARALLEL_BYTES else 1
 
 
 def _size(path: Path) -> int:
+    """Bytes of a file; 0 if it cannot be read, which its reader reports."""
     try:
         return path.stat().st_size
-    except OSError:  # said when it is read
+    except OSError:
         return 0
 
 
 def in_order(
     items: Iterable[T], make: Callable[[], Callable[[T], R]], jobs: int
 ) -> Iterator[tuple[T, Callable[[], R]]]:
-    """Each item with a function that gives its result, or raises what was raised for it.
+    """Yield each item with a function that returns its result, or raises what computing it raised.
 
-    make: gives what is applied to an item; called once in each process, so it has to be a function of a
-    module, or a ``partial`` of one. With one job all is done in this process, each item when it is asked for.
+    items: they are taken a few ahead of their turn.
+    make: returns the function of an item. It is called once in each process, so it has to be a function
+        of a module, or a ``partial`` of one.
+    jobs: the number of processes; 1 computes in this process, each item when its result is asked for.
     """
     if jobs == 1:
-        work = make()
-        yield from ((item, partial(work, item)) for item in items)
+        function = make()
+        for item in items:
+            yield item, partial(function, item)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (make,))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (make,))
     try:
-        waiting: deque[tuple[T, Callable[[], R]]] = deque()
+        pending: deque[tuple[T, Callable[[], R]]] = deque()
         for item in items:
-            with _interruptible_later():
-                waiting.append((item, partial(_result, pool.submit(_apply, item))))
-            if len(waiting) == AHEAD * jobs:
-                yield waiting.popleft()
-        yield from waiting
+            with _sigint_blocked():
+                pending.append((item, partial(_result, pool.submit(_apply, item))))
+            if len(pending) == MAX_ITEMS_AHEAD * jobs:
+                yield pending.popleft()
+        yield from pending
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _interruptible_later() -> Iterator[None]:
-    """Hold SIGINT back, for a process that starts meanwhile as well: it would die with a traceback."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT, also for a process that starts meanwhile: there Ctrl-C would print a traceback."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -87,20 +92,20 @@ def _result(future: "Future[R]") -> R:
         return future.result()
     except BrokenProcessPool as error:
         raise EdgeaeError(
-            "a process that computes was ended from outside, or had no memory; close other programs"
+            "a computing process was ended from outside, or had no memory; close other programs"
         ) from error
 
 
-_work: Callable[[Any], Any]  # of this process
+_function: Callable[[Any], Any]  # of this worker process
 
 
-def _begin(make: Callable[[], Callable[[Any], Any]]) -> None:
-    """In a new process, which ends with the one that started it, at once and in silence."""
-    global _work  # noqa: PLW0603  what a pool hands over comes without an object to keep it in
+def _start_worker(make: Callable[[], Callable[[Any], Any]]) -> None:
+    """Set up a new process, which ends at once and without a message when its parent ends."""
+    global _function  # noqa: PLW0603  a pool's initializer has no object to keep it in
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     Thread(target=_end_with_parent, daemon=True).start()
-    _work = make()
+    _function = make()
 
 
 def _end_with_parent() -> None:
@@ -112,4 +117,4 @@ def _end_with_parent() -> None:
 
 
 def _apply(item: Any) -> Any:
-    return _work(item)
+    return _function(item)

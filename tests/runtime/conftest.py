@@ -16,11 +16,21 @@ from alsa_files import ALSA_CONF, configuration
 from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.audio.resample import resampled
+from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.fleet import Fleet
+from edgeae.runtime.system.arrays import Float32
 from tests.runtime.capture.fakes import AlsaDevice, AlsaMicrophone, AlsaPlan
+
+
+def read_samples(path: Path, samplerate: int, channel: Channel = 0) -> Float32:
+    """A whole recording (n,) at ``samplerate`` Hz, full scale 1."""
+    with AudioFile(path, channel) as audio:
+        return np.concatenate(list(resampled(audio.blocks(), audio.samplerate, samplerate)))
 
 
 def plain_fleet(

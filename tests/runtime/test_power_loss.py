@@ -25,7 +25,7 @@ from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.system.atomic_file import ABANDONED, UNFINISHED, replace_file
+from edgeae.runtime.system.atomic_file import UNFINISHED
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
@@ -130,46 +130,6 @@ def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(
     process.wait()
     assert Artifact.read(machine).network_bytes() == Artifact.from_bytes(before).network_bytes()
     assert len(unfinished(machine.parent)) <= 1
-
-
-def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "track[1].json"
-    old, young, of_another, of_a_person = (
-        tmp_path / name
-        for name in (
-            ".track[1].json.a.unfinished",
-            ".track[1].json.b.unfinished",
-            ".track1.json.c.unfinished",
-            ".track[1].json.bak",
-        )
-    )
-    for left in (old, young, of_another, of_a_person):
-        left.touch()
-        os.utime(left, (0, 0))
-    os.utime(young, (time.time() - ABANDONED / 2,) * 2)  # somebody may be writing it
-    replace_file(path, b"new")
-    assert set(tmp_path.iterdir()) == {path, young, of_another, of_a_person}
-
-
-def test_content_is_durable_before_its_name_and_the_name_before_success(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps, fsync, replace = list[str](), os.fsync, Path.replace
-
-    def synced(descriptor: int) -> None:
-        steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
-        fsync(descriptor)
-
-    def renamed(path: Path, target: Path) -> Path:
-        steps.append("rename")
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", renamed)
-    replace_file(tmp_path / "a", b"new")
-    assert steps == ["file", "rename", "folder"]
 
 
 # --- full disks -----------------------------------------------------------------------------------

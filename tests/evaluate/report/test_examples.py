@@ -16,9 +16,9 @@ from edgeae.evaluate.report.examples import (
     residual_of,
     worst_examples,
 )
-from edgeae.runtime.audio.sound_file import read_audio
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import log_mel
+from tests.runtime.conftest import read_samples
 
 
 def _limited(tested, limit):
@@ -72,7 +72,7 @@ def example(tested) -> Example:
 def test_a_short_recording_is_shown_whole_as_the_scores_hear_it(example):
     shown, spec = excerpt(example, 0), example.detector.spec
     assert shown.start == 0
-    whole = read_audio(example.path, spec.sample_rate)
+    whole = read_samples(example.path, spec.sample_rate)
     assert len(whole) - spec.hop < len(shown.samples) and np.array_equal(
         shown.samples, whole[: len(shown.samples)]
     )
@@ -121,7 +121,7 @@ def test_of_a_long_recording_the_seconds_before_the_highest_window_are_shown(
     end = shown.start + len(shown.frames) / fps
     assert end == pytest.approx(ends[np.argmax(detector.head.score(found))], abs=0.05)
     assert EXCERPT_SECONDS - 0.5 < end - shown.start < EXCERPT_SECONDS + 1.1
-    whole = log_mel(read_audio(path, 16000), detector.spec)
+    whole = log_mel(read_samples(path, 16000), detector.spec)
     first = round(shown.start * fps)
     assert np.allclose(shown.frames, whole[first : first + len(shown.frames)], atol=1e-3)
 

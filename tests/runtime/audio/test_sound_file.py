@@ -1,27 +1,24 @@
-"""Recordings good and bad, resampling, precomputed log-mel arrays."""
+"""Recordings, good and bad."""
 
 import io
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.batch import read_each
-from edgeae.runtime.audio.channel import parse_channel, select_channel
+from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.level import level_dbfs
-from edgeae.runtime.audio.resample import Resampler, resampled
-from edgeae.runtime.audio.sound_file import AudioFile, read_audio
+from edgeae.runtime.audio.sound_file import AudioFile, samplerate_of
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.features.mel import MelSpec, log_mel
+from edgeae.runtime.features.mel import MelSpec
+from tests.runtime.conftest import read_samples
 
 SECOND = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)).astype(np.float32)
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 40000).astype(np.float32)
@@ -36,12 +33,6 @@ def encoded(samples: NDArray[Any], samplerate: int = 16000, **options: Any) -> b
     return buffer.getvalue()
 
 
-def saved(array: Any, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, **options)
-    return buffer.getvalue()
-
-
 def patched(data: bytes, at: int, new: bytes) -> bytes:
     return data[:at] + new + data[at + len(new) :]
 
@@ -52,7 +43,7 @@ def with_sample(value: float, subtype: str = "FLOAT") -> bytes:
     return encoded(samples, subtype=subtype)
 
 
-def refusal(path: Path, read: Callable[[], Any]) -> str:
+def refusal(path: Path, read: Callable[[], object]) -> str:
     """The one sentence that names the file."""
     with pytest.raises(AudioError) as caught:
         read()
@@ -96,7 +87,7 @@ def test_a_bad_recording_is_refused_in_one_sentence(name: str, tmp_path: Path) -
     content, expected = BAD[name]
     path = tmp_path / name
     path.write_bytes(content)
-    assert expected in refusal(path, lambda: read_audio(path, 16000))
+    assert expected in refusal(path, lambda: read_samples(path, 16000))
     assert expected in refusal(path, lambda: read_log_mel(path, MelSpec()))
 
 
@@ -110,7 +101,7 @@ def test_a_missing_recording_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_channel_that_does_not_exist_is_refused(channel: int, tmp_path: Path) -> None:
     path = tmp_path / "stereo.wav"
     path.write_bytes(encoded(np.stack([SECOND, -SECOND], axis=1)))
-    message = refusal(path, lambda: read_audio(path, 16000, channel))
+    message = refusal(path, lambda: read_samples(path, 16000, channel))
     assert f"channel {channel} was asked for but the file has 2, counted from 0" in message
 
 
@@ -120,7 +111,7 @@ def test_a_cut_recording_is_refused_or_read_but_never_crashes(data: bytes, tmp_p
     for end in np.unique(np.linspace(1, len(data) - 1, 40).astype(int)):
         path.write_bytes(data[:end])
         try:
-            assert 0 < len(read_audio(path, 16000)) <= 16000
+            assert 0 < len(read_samples(path, 16000)) <= 16000
         except AudioError as error:
             assert str(error).startswith(f"{path}: ")
 
@@ -136,91 +127,9 @@ def test_a_damaged_recording_is_refused_or_read_but_never_crashes(
     path = tmp_path_factory.getbasetemp() / "damaged.wav"
     path.write_bytes(damaged)
     try:
-        assert np.isfinite(read_audio(path, 16000)).all()
+        assert np.isfinite(read_samples(path, 16000)).all()
     except AudioError as error:
         assert str(error).startswith(f"{path}: ")
-
-
-@pytest.mark.parametrize("text", ["-1", "", "left", "1.0", "all", "²"])
-def test_a_channel_that_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(AudioError, match="give a number counted from 0, or 'mix'"):
-        parse_channel(text)
-
-
-def test_channels_are_numbers_or_mix() -> None:
-    assert [parse_channel(text) for text in ("0", "3", "mix")] == [0, 3, "mix"]
-
-
-# --- bad log-mel arrays -------------------------------------------------------------------------
-
-FRAMES = log_mel(SECOND)
-MEL = saved(FRAMES)
-BAD_ARRAYS = {
-    "one axis": (
-        saved(np.zeros(128, np.float32)),
-        "shape (128,); a log-mel array is float, (n_frames, 128), dB",
-    ),
-    "three axes": (saved(np.zeros((2, 3, 128), np.float32)), "shape (2, 3, 128)"),
-    "other bands": (saved(np.zeros((30, 64), np.float32)), "shape (30, 64)"),
-    "transposed": (saved(FRAMES.T), "shape (128, 30)"),
-    "integers": (saved(np.zeros((30, 128), np.int16)), "holds int16"),
-    "complex": (saved(np.zeros((30, 128), complex)), "holds complex128"),
-    "no frames": (saved(np.zeros((0, 128), np.float32)), "shape (0, 128)"),
-    "nan": (saved(np.full((3, 128), np.nan)), "not numbers"),
-    "infinite": (saved(np.full((3, 128), -np.inf, np.float32)), "not numbers"),
-    "beyond float32": (saved(np.full((3, 128), 1e300)), "beyond 1000 dB"),
-    "pickle": (
-        saved(np.array([{}], dtype=object), allow_pickle=True),
-        "not a readable NumPy array",
-    ),
-    "truncated": (MEL[:1000], "not a readable NumPy array"),
-    "short header": (MEL[:50], "not a readable NumPy array"),
-    "more promised than there is": (
-        MEL.replace(b"(30, 128)", b"(9999999999, 128)"),
-        "not a readable NumPy array",
-    ),
-    "zip archive": (b"PK\x03\x04" + bytes(60), "not a readable NumPy array"),
-    "text": (b"No array.\n" * 20, "not a readable NumPy array"),
-    "empty": (b"", "not a readable NumPy array"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_ARRAYS)
-def test_a_bad_log_mel_array_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
-    content, expected = BAD_ARRAYS[name]
-    path = tmp_path / f"{name}.npy"
-    path.write_bytes(content)
-    assert expected in refusal(path, lambda: read_log_mel(path, MelSpec()))
-
-
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(
-    changes=st.lists(st.tuples(st.integers(0, 140), st.integers(0, 255)), min_size=1, max_size=4)
-)
-def test_a_damaged_log_mel_array_is_refused_or_read_but_never_crashes(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
-) -> None:
-    damaged = bytearray(MEL)
-    for at, byte in changes:
-        damaged[at] = byte
-    path = tmp_path_factory.getbasetemp() / "damaged.npy"
-    path.write_bytes(damaged)
-    try:
-        assert np.isfinite(read_log_mel(path, MelSpec())).all()
-    except AudioError as error:
-        assert str(error).startswith(f"{path}: ")
-
-
-@pytest.mark.parametrize("array", [FRAMES, FRAMES.astype(">f8"), np.asfortranarray(FRAMES)])
-@pytest.mark.parametrize("name", ["a.npy", "A.NPY"])
-def test_a_log_mel_array_is_used_as_it_is(name: str, array: NDArray[Any], tmp_path: Path) -> None:
-    path = tmp_path / name
-    path.write_bytes(saved(array))
-    found = read_log_mel(path, MelSpec())
-    np.testing.assert_array_equal(found, FRAMES)
-    assert found.dtype == np.float32
-    found[:] = 0  # a copy: the file is closed and unchanged
-    np.testing.assert_array_equal(np.load(path), FRAMES)
 
 
 # --- good recordings ----------------------------------------------------------------------------
@@ -246,9 +155,9 @@ def test_every_encoding_is_read_at_full_scale_1(
 ) -> None:
     path = tmp_path / "sound.wav"
     path.write_bytes(encoded(SECOND, **options))
-    found = read_audio(path, 16000)
-    assert (found.dtype, found.shape) == (np.float32, SECOND.shape)
-    np.testing.assert_allclose(found, SECOND, rtol=0, atol=worst)
+    samples = read_samples(path, 16000)
+    assert (samples.dtype, samples.shape) == (np.float32, SECOND.shape)
+    np.testing.assert_allclose(samples, SECOND, rtol=0, atol=worst)
 
 
 @pytest.mark.parametrize("samplerate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])
@@ -257,9 +166,9 @@ def test_a_tone_is_the_same_at_every_sample_rate(samplerate: int, tmp_path: Path
     path.write_bytes(
         encoded(0.5 * np.sin(2 * np.pi * 1000 * np.arange(samplerate) / samplerate), samplerate)
     )
-    found = read_audio(path, 16000)
-    assert abs(len(found) - 16000) <= 1
-    np.testing.assert_allclose(found[800:15200], SECOND[800:15200], rtol=0, atol=1e-3)
+    samples = read_samples(path, 16000)
+    assert abs(len(samples) - 16000) <= 1
+    np.testing.assert_allclose(samples[800:15200], SECOND[800:15200], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("samplerate", [44100, 48000, 96000])
@@ -268,24 +177,20 @@ def test_what_is_above_the_new_band_does_not_fold_into_it(samplerate: int, tmp_p
     path.write_bytes(
         encoded(0.5 * np.sin(2 * np.pi * 11000 * np.arange(samplerate) / samplerate), samplerate)
     )
-    assert level_dbfs(read_audio(path, 16000)[800:15200]) < -85
+    assert level_dbfs(read_samples(path, 16000)[800:15200]) < -85
 
 
 @pytest.mark.parametrize(
     ("channel", "expected"), [(0, 0.25), (1, -0.5), (2, 0.125), ("mix", (0.25 - 0.5 + 0.125) / 3)]
 )
 def test_one_channel_is_chosen_or_all_are_mixed(
-    channel: Any, expected: float, tmp_path: Path
+    channel: Channel, expected: float, tmp_path: Path
 ) -> None:
     path = tmp_path / "three.wav"
     path.write_bytes(encoded(np.tile([0.25, -0.5, 0.125], (500, 1)), subtype="FLOAT"))
     np.testing.assert_array_equal(
-        read_audio(path, 16000, channel), np.full(500, np.float32(expected))
+        read_samples(path, 16000, channel), np.full(500, np.float32(expected))
     )
-
-
-def test_mixing_mono_changes_nothing() -> None:
-    np.testing.assert_array_equal(select_channel(NOISE[:, None], "mix"), NOISE)
 
 
 @fixed
@@ -301,79 +206,7 @@ def test_blocks_of_any_length_hold_every_sample_once(
     assert max(map(len, blocks)) <= max(1, seconds * 16000)
 
 
-def test_log_mel_of_a_file_is_log_mel_of_its_samples(tmp_path: Path) -> None:
-    path = tmp_path / "noise.flac"
-    path.write_bytes(encoded(NOISE, 44100, format="FLAC"))
-    np.testing.assert_array_equal(read_log_mel(path, MelSpec()), log_mel(read_audio(path, 16000)))
-
-
-def test_a_recording_shorter_than_a_frame_has_no_frames(tmp_path: Path) -> None:
-    path = tmp_path / "click.wav"
-    path.write_bytes(encoded(NOISE[:100]))
-    assert read_log_mel(path, MelSpec()).shape == (0, 128)
-
-
-# --- resampling ---------------------------------------------------------------------------------
-
-
-@fixed
-@given(
-    rates=st.sampled_from(
-        [
-            (8000, 16000),
-            (44100, 16000),
-            (48000, 16000),
-            (96000, 16000),
-            (22050, 8000),
-            (16000, 16000),
-        ]
-    ),
-    cuts=st.lists(st.integers(0, len(NOISE)), max_size=12),
-)
-def test_resampling_does_not_depend_on_the_blocks(rates: tuple[int, int], cuts: list[int]) -> None:
-    ends = [0, *sorted(cuts), len(NOISE)]
-    found = np.concatenate(list(resampled((NOISE[a:b] for a, b in pairwise(ends)), *rates)))
-    np.testing.assert_array_equal(found, soxr.resample(NOISE, *rates, quality="HQ"))
-
-
-def test_equal_rates_pass_unchanged() -> None:
-    assert Resampler(16000, 16000).push(NOISE) is NOISE
-
-
-# --- many recordings ----------------------------------------------------------------------------
-
-
-def even(number: int) -> int:
-    if number % 2:
-        raise AudioError(f"{number}: odd")
-    return number * 10
-
-
-def test_bad_recordings_are_reported_and_fail_the_whole() -> None:
-    reported: list[str] = []
-    with pytest.raises(AudioError, match=r"^2 of 5 recordings cannot be used .*--skip-bad$"):
-        read_each([0, 1, 2, 3, 4], even, reported.append)
-    assert reported == ["1: odd", "3: odd"]
-
-
-def test_bad_recordings_are_reported_and_skipped() -> None:
-    reported: list[str] = []
-    assert read_each([0, 1, 2], even, reported.append, skip_bad=True) == [(0, 0), (2, 20)]
-    assert reported == ["1: odd"]
-
-
-@pytest.mark.parametrize("items", [[], [1, 3]])
-def test_nothing_that_can_be_read_is_an_error(items: list[int]) -> None:
-    with pytest.raises(AudioError, match="no recording could be read"):
-        read_each(items, even, lambda _: None, skip_bad=True)
-
-
-def test_other_errors_are_not_taken_for_bad_recordings() -> None:
-    with pytest.raises(ZeroDivisionError):
-        read_each([0], lambda number: 1 // number, lambda _: None, skip_bad=True)
-
-
-def test_a_wav_shorter_than_its_header_says_is_refused(tmp_path):
+def test_a_wav_shorter_than_its_header_says_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.wav"
     soundfile.write(path, np.zeros(16000), 16000)
     path.write_bytes(path.read_bytes()[:20000])
@@ -381,7 +214,7 @@ def test_a_wav_shorter_than_its_header_says_is_refused(tmp_path):
         AudioFile(path)
 
 
-def test_a_wav_of_a_recorder_that_was_killed_is_read(tmp_path):
+def test_a_wav_of_a_recorder_that_was_killed_is_read(tmp_path: Path) -> None:
     path = tmp_path / "killed.wav"
     soundfile.write(path, np.zeros(16000), 16000)
     content = bytearray(path.read_bytes())
@@ -389,3 +222,17 @@ def test_a_wav_of_a_recorder_that_was_killed_is_read(tmp_path):
     path.write_bytes(content)
     with AudioFile(path) as audio:
         assert sum(map(len, audio.blocks())) == 16000
+
+
+def test_the_sample_rate_is_that_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    path.write_bytes(encoded(SECOND, 22050))
+    assert samplerate_of(path) == 22050
+    assert samplerate_of(tmp_path / "precomputed.NPY") == 0
+
+
+def test_a_recording_of_more_than_a_day_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    path.write_bytes(encoded(np.zeros(4000 * 3600 * 26, np.int16), 4000, format="FLAC"))
+    with pytest.raises(AudioError, match="lasts 26 hours; at most 25 are read at once"):
+        AudioFile(path)

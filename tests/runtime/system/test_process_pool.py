@@ -12,7 +12,12 @@ import pytest
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
-from edgeae.runtime.system.process_pool import AHEAD, WORTHWHILE, in_order, jobs_for
+from edgeae.runtime.system.process_pool import (
+    MAX_ITEMS_AHEAD,
+    MIN_PARALLEL_BYTES,
+    in_order,
+    jobs_for,
+)
 
 
 def _inverse(number: int) -> tuple[float, int]:
@@ -36,20 +41,20 @@ def _make_deadly() -> Callable[[int], int]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_and_errors_come_in_the_order_of_the_items(jobs: int) -> None:
-    said: list[str] = []
-    found = read_each(
-        in_order(range(20), _make, jobs), lambda pair: pair[1](), said.append, skip_bad=True
+    messages: list[str] = []
+    results = read_each(
+        in_order(range(20), _make, jobs), lambda pair: pair[1](), messages.append, skip_bad=True
     )
-    assert [(item, value) for (item, _), (value, _) in found] == [
+    assert [(item, value) for (item, _), (value, _) in results] == [
         (k, 1 / (k + 1)) for k in range(20) if k != 3
     ]
-    assert said == ["no inverse"]
-    processes = {process for _, (_, process) in found}
-    assert (
-        (processes == {os.getpid()})
-        if jobs == 1
-        else (os.getpid() not in processes and len(processes) == 2)
-    )
+    assert messages == ["no inverse"]
+    processes = {process for _, (_, process) in results}
+    if jobs == 1:
+        assert processes == {os.getpid()}
+    else:
+        assert os.getpid() not in processes
+        assert len(processes) == 2
 
 
 def test_few_items_wait() -> None:
@@ -62,7 +67,7 @@ def test_few_items_wait() -> None:
 
     results = in_order(items(), _make, 2)
     next(results)
-    assert len(taken) == 2 * AHEAD
+    assert len(taken) == 2 * MAX_ITEMS_AHEAD
     results.close()  # type: ignore[attr-defined]
 
 
@@ -86,13 +91,14 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_processes_end_with_the_one_that_began_them(how: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_end_with_the_one_that_started_them(number: int, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(ORPHANS)
-    with subprocess.Popen([sys.executable, tmp_path / "main.py"], stdout=subprocess.PIPE) as begun:
-        assert begun.stdout and begun.stdout.readline() == b"begun\n"
-        children = Path(f"/proc/{begun.pid}/task/{begun.pid}/children").read_text().split()
-        begun.send_signal(how)
+    with subprocess.Popen([sys.executable, tmp_path / "main.py"], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"begun\n"
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        parent.send_signal(number)
     deadline = time.monotonic() + 20
     while any(Path("/proc", child).exists() for child in children) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -109,6 +115,6 @@ def _alive(process: str) -> bool:
 
 def test_more_than_one_process_is_for_much_to_do(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
-        file.truncate(int(WORTHWHILE) + 1)
+        file.truncate(int(MIN_PARALLEL_BYTES) + 1)
     assert jobs_for([tmp_path / "missing"] * 9) == 1
     assert jobs_for([tmp_path / "large"]) == len(os.sched_getaffinity(0))

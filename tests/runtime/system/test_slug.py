@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.runtime.system.slug import LONGEST, slug
+from edgeae.runtime.system.slug import MAX_LENGTH, slug
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("pump-3", "pump-3"),
         ("Pümpe Nr. 3", "pumpe-nr-3"),
@@ -16,8 +16,8 @@ from edgeae.runtime.system.slug import LONGEST, slug
         ("id_03", "id-03"),
     ],
 )
-def test_what_has_latin_letters_keeps_them(text: str, found: str) -> None:
-    assert slug(text) == found
+def test_what_has_latin_letters_keeps_them(text: str, expected: str) -> None:
+    assert slug(text) == expected
 
 
 # ruff: noqa: RUF001
@@ -34,6 +34,6 @@ def test_names_that_would_lose_what_tells_them_apart_end_in_a_digest() -> None:
 
 @given(st.text(max_size=100))
 def test_it_is_a_short_name_of_a_file(text: str) -> None:
-    found = slug(text)
-    assert 0 < len(found) <= LONGEST
-    assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    name = slug(text)
+    assert 0 < len(name) <= MAX_LENGTH
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
