@@ -66,7 +66,7 @@ def resampled_areas(scores: Float64, truth: Bools, seed: Iterable[int]) -> Float
         return None
     blocks = [
         np.stack([areas(column, truth, counts) for column in scores.T], axis=1)
-        for counts in _resamples(truth, seed)
+        for counts in resample_counts(truth, seed)
     ]
     resampled = np.concatenate(blocks)
     if MAX_FPR * np.sum(~truth) < MIN_RECORDINGS:
@@ -74,7 +74,7 @@ def resampled_areas(scores: Float64, truth: Bools, seed: Iterable[int]) -> Float
     return resampled
 
 
-def _resamples(truth: Bools, seed: Iterable[int]) -> Iterator[Counts]:
+def resample_counts(truth: Bools, seed: Iterable[int]) -> Iterator[Counts]:
     """Blocks (RESAMPLES_PER_BLOCK, n): how often each resample contains each recording."""
     rng = np.random.default_rng(list(seed))
     for _ in range(N_RESAMPLES // RESAMPLES_PER_BLOCK):
@@ -134,8 +134,8 @@ def _area(false: Float64, true: Float64, limit: float) -> Float64:
 def curves(scores: Float64, truth: Bools, counts: Counts) -> Float64:
     """(m, 2, n_grid) recall over false positive rate, and precision over recall.
 
-    Both are given at the points of CURVE_GRID. The precision is that at the highest limit that reaches the recall, for the share of anomalies
-    in this test. The parameters are those of `areas`.
+    Both are given at the points of CURVE_GRID. The precision is that at the highest limit
+    that reaches the recall, for the share of anomalies in this test. Parameters: see `areas`.
     """
     n_anomaly = np.sum(truth)
     n_normal = np.sum(~truth)
@@ -163,7 +163,7 @@ def resampled_curves(scores: Float64, truth: Bools, seed: Iterable[int]) -> Floa
     """
     if not has_enough_recordings(truth):
         return None
-    blocks = [curves(scores, truth, counts) for counts in _resamples(truth, seed)]
+    blocks = [curves(scores, truth, counts) for counts in resample_counts(truth, seed)]
     return np.asarray(np.quantile(np.concatenate(blocks), TAILS, axis=0))
 
 

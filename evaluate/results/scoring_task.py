@@ -118,15 +118,16 @@ def _scorer(detectors: Mapping[str, Detector], channel: Channel) -> Callable[[Re
         for machine, detector in detectors.items()
     }
     pipeline = next(iter(detectors.values()))
-    return partial(_score, pipeline, heads, channel)
+    return partial(score_recording, pipeline, heads, channel)
 
 
-def _score(
+def score_recording(
     pipeline: Pipeline,
     heads: Mapping[str, tuple[Head, Head]],
     channel: Channel,
     recording: Recording,
 ) -> Scores:
+    """The mean scores of a recording's windows, by the two heads of its machine."""
     features = np.array([window.features for window in pipeline.read(recording.path, channel)])
     network, baseline = heads[recording.machine]
     return float(np.mean(network.score(features))), float(np.mean(baseline.score(features)))

@@ -159,7 +159,15 @@ def simulate_stream(
         return None
     normal = chain.from_iterable(frames_of(path, detector.spec, channel) for path in normals)
     states = list(alarm_states(detector, normal))
-    delays = detection_delays(detector, normals, anomalies, channel)
+    return count(states, detection_delays(detector, normals, anomalies, channel))
+
+
+def count(states: Sequence[AlarmState], delays: Sequence[float | None]) -> StreamCounts:
+    """The counts of a stream.
+
+    states: after each window of the normal sound
+    delays: of each splice, see `detection_delay`; one not above 0 is no detection
+    """
     counted = tuple(delay for delay in delays if delay is None or delay > 0)
     return StreamCounts(
         seconds=states[-1].end,

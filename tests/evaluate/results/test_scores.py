@@ -1,209 +1,94 @@
-"""Evaluation: AUCs by scikit-learn, tables, the network without an export."""
+"""The test of each machine: its detector, its scores, its thresholds."""
 
-import csv
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from edgeae.runtime.audio.recordings import by_machine, scan
-from edgeae.runtime.commands.cli import run_command
+from edgeae.evaluate.results.result_cache import ResultCache
+from edgeae.evaluate.results.scores import (
+    EvaluationOptions,
+    calibration_windows,
+    evaluate_machines,
+)
+from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.scoring.calibration import calibrated, threshold_for
+from edgeae.runtime.scoring.detector import Detector
+from tests.conftest import Trained
 
-KEYS = {"model", "head", "machines", "mean", "harmonic_mean", "worst", "no_network", "all"}
-
-
-def _rows(folder, name="anomaly_scores"):
-    return list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
-
-
-def _evaluate(capsys, *arguments):
-    code = run_command(["evaluate", *map(str, arguments), "--json"])
-    out = capsys.readouterr()
-    assert code == 0, out.err
-    return json.loads(out.out)
+SCORES_ONLY = EvaluationOptions(simulate_streams=False)
 
 
-@pytest.fixture
-def calibrated(capsys, trained, tmp_path):
-    return _evaluate(capsys, trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path)
+@pytest.fixture(scope="module")
+def detector(trained: Trained) -> Detector:
+    return Detector.load(trained.int8)
 
 
-def test_json_has_the_keys_of_the_contract(calibrated):
-    assert calibrated.keys() == KEYS
-    assert {"auc", "pauc", "n_normal", "n_anomaly", "false_alarm_rate"} <= calibrated["machines"][
-        "id_03"
-    ].keys()
-    assert calibrated["machines"]["id_03"]["n_anomaly"] == 8
-    assert calibrated["head"] == "gaussian"
+@pytest.fixture(scope="module")
+def train(trained: Trained) -> list[Recording]:
+    """The training recordings of the new machine."""
+    return by_machine(scan(trained.new, "train"))["id_03"]
 
 
-def test_auc_is_that_of_the_scores_in_the_table(calibrated, tmp_path):
-    rows = _rows(tmp_path)
-    truth = [row["label"] == "anomaly" for row in rows]
-    scores = [float(row["score"]) for row in rows]
-    assert calibrated["mean"]["auc"] == pytest.approx(roc_auc_score(truth, scores))
-    assert calibrated["mean"]["pauc"] == pytest.approx(roc_auc_score(truth, scores, max_fpr=0.1))
-    assert [row["machine"] for row in _rows(tmp_path, "test_results")] == ["id_03"]
+def test_each_machine_of_the_test_has_its_recordings_in_order(
+    trained: Trained, detector: Detector
+) -> None:
+    tests = evaluate_machines(detector, trained.data, SCORES_ONLY, print)
+    assert list(tests) == ["id_00", "id_01", "id_02"]
+    for machine, test in tests.items():
+        assert test.recordings == by_machine(scan(trained.data, "test"))[machine]
+        assert [score.file for score in test.scores] == [r.path.name for r in test.recordings]
+        assert {score.machine for score in test.scores} == {machine}
 
 
-def test_calibration_on_a_new_machine_separates_its_faults(calibrated):
-    assert calibrated["mean"]["auc"] > 0.75
-    assert calibrated["no_network"]["auc"] > 0.75
+def test_scores_are_means_over_the_windows_with_the_network_and_without(
+    trained: Trained, detector: Detector
+) -> None:
+    test = evaluate_machines(detector, trained.new, SCORES_ONLY, print)["id_03"]
+    windows = list(detector.read(test.recordings[3].path))
+    assert test.scores[3].score == pytest.approx(detector.mean_score(windows))
+    baseline = detector.with_kind("no_network")
+    assert test.scores[3].no_network == pytest.approx(baseline.mean_score(windows))
 
 
-def test_own_head_is_used_without_calibration_clips(capsys, trained, tmp_path):
-    from edgeae.runtime import Detector
-
-    _evaluate(capsys, trained.int8, trained.new, "-o", tmp_path)
-    detector = Detector.load(trained.int8)
-    row = _rows(tmp_path)[0]
-    windows = list(detector.read(trained.new / "test" / row["file"]))
-    assert float(row["score"]) == pytest.approx(detector.mean_score(windows))
-    assert float(row["threshold"]) == detector.threshold.value
-
-
-def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(
-    capsys, trained, calibrated, tmp_path
-):
-    machine = tmp_path / "machine.onnx"
-    arguments = ["calibrate", trained.int8, trained.new, "--clips", 5, "-o", machine]
-    assert run_command(list(map(str, arguments))) == 0
-    capsys.readouterr()
-    assert _evaluate(capsys, machine, trained.new)["machines"] == calibrated["machines"]
+def test_a_recording_is_an_anomaly_above_the_threshold(
+    trained: Trained, detector: Detector
+) -> None:
+    test = evaluate_machines(detector, trained.new, SCORES_ONLY, print)["id_03"]
+    limit = detector.threshold.value
+    assert test.one_per_day == threshold_for(detector, "1/day")
+    for score in test.scores:
+        assert score.threshold == limit
+        assert score.anomaly == (score.score > limit)
+        assert score.anomaly_1_per_day == (score.score > test.one_per_day.value)
 
 
-@pytest.mark.parametrize("model", ["run", "checkpoint"])
-def test_trained_network_scores_as_its_float_artifact(capsys, trained, tmp_path, model):
-    from edgeae.train.run_folder import best_checkpoint
-
-    path = trained.run if model == "run" else best_checkpoint(trained.run)
-    torch_ = _evaluate(
-        capsys, path, trained.new, "--calibration-clips", 5, "-o", tmp_path / "torch"
-    )
-    onnx_ = _evaluate(
-        capsys, trained.float_, trained.new, "--calibration-clips", 5, "-o", tmp_path / "onnx"
-    )
-    scores = [
-        np.array([float(row["score"]) for row in _rows(tmp_path / name)])
-        for name in ("torch", "onnx")
-    ]
-    assert np.abs(scores[0] - scores[1]).max() < 1e-3
-    assert torch_["mean"]["auc"] == pytest.approx(onnx_["mean"]["auc"], abs=0.03)
+def test_mse_head_is_the_mean_squared_residual(trained: Trained) -> None:
+    detector = Detector.load(trained.float_)
+    options = EvaluationOptions(calibration_clips=5, kind="mse", simulate_streams=False)
+    test = evaluate_machines(detector, trained.new, options, print)["id_03"]
+    window = next(iter(detector.read(test.recordings[0].path)))
+    assert test.scores[0].score == pytest.approx(window.features[0])
 
 
-def test_mse_head_is_the_mean_squared_residual(capsys, trained, tmp_path):
-    from edgeae.runtime import Detector
-
-    _evaluate(
-        capsys,
-        trained.float_,
-        trained.new,
-        "--head",
-        "mse",
-        "--calibration-clips",
-        5,
-        "-o",
-        tmp_path,
-    )
-    row = _rows(tmp_path)[0]
-    window = next(iter(Detector.load(trained.float_).read(trained.new / "test" / row["file"])))
-    assert float(row["score"]) == pytest.approx(window.features[0])
-
-
-def test_machine_without_anomalies_has_no_auc(capsys, trained, tmp_path):
-    data = tmp_path / "data"
-    (data / "test").mkdir(parents=True)
-    (data / "train").symlink_to(trained.new / "train")
-    for path in (trained.new / "test").glob("normal*"):
-        (data / "test" / path.name).symlink_to(path)
-    found = _evaluate(capsys, trained.int8, data, "--calibration-clips", 5, "-o", tmp_path)
-    assert found["machines"]["id_03"]["auc"] is None
-    assert found["worst"] == {"machine": None, "auc": None}
-    assert found["harmonic_mean"] == {"auc": None, "pauc": None}
-    machine = found["machines"]["id_03"]
-    assert machine["splices"] == 0 and machine["false_alarms"] is not None
-    for key in (
-        "auc_low",
-        "auc_difference",
-        "precision",
-        "recall",
-        "f1",
-        "recall_1_per_day",
-        "never_detected",
-    ):
-        assert machine[key] is None
-
-
-def test_too_few_calibration_clips_are_named(capsys, trained):
-    assert (
-        run_command(["evaluate", str(trained.int8), str(trained.new), "--calibration-clips", "99"])
-        == 2
-    )
-    assert "id_03 has 6 training recordings" in capsys.readouterr().err
-
-
-def test_bad_recording_fails_the_evaluation_unless_skipped(capsys, trained, tmp_path):
-    data = tmp_path / "data"
-    (data / "test").mkdir(parents=True)
-    for path in (trained.new / "test").glob("*.wav"):
-        (data / "test" / path.name).symlink_to(path)
-    (data / "test" / "anomaly_id_03_99999999.wav").write_bytes(b"")
-    assert run_command(["evaluate", str(trained.int8), str(data), "-o", str(tmp_path)]) == 2
-    assert "anomaly_id_03_99999999.wav: the file is empty" in capsys.readouterr().err
-    found = _evaluate(capsys, trained.int8, data, "--skip-bad", "-o", tmp_path)
-    assert found["machines"]["id_03"]["n_anomaly"] == 8
-
-
-def test_rates_are_those_of_scikit_learn(calibrated, tmp_path):
-    rows, machine = _rows(tmp_path), calibrated["machines"]["id_03"]
-    truth, flags = (
-        [row["label"] == "anomaly" for row in rows],
-        [row["anomaly"] == "True" for row in rows],
-    )
-    assert any(flags)
-    assert machine["precision"] == precision_score(truth, flags)
-    assert machine["recall"] == machine["detection_rate"] == recall_score(truth, flags)
-    assert machine["f1"] == f1_score(truth, flags)
-    assert {
-        key: calibrated["all"][key] for key in machine.keys() & calibrated["all"].keys()
-    }.items() <= machine.items()
-
-
-def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(
-    capsys, trained, calibrated, tmp_path
-):
-    machine = tmp_path / "machine.onnx"
-    arguments = [
-        "calibrate",
-        trained.int8,
-        trained.new,
-        "--clips",
-        5,
-        "--false-alarms",
-        "20%",
-        "-o",
-        machine,
-    ]
-    assert run_command(list(map(str, arguments))) == 0
-    capsys.readouterr()
-    found, asked = (
-        _evaluate(capsys, machine, trained.new)["machines"]["id_03"],
-        calibrated["machines"]["id_03"],
-    )
-    assert (
-        found["recall"] >= found["recall_1_per_day"] == asked["recall_1_per_day"] == asked["recall"]
-    )
+def test_streams_are_simulated_only_where_they_are_asked_for_and_have_a_threshold(
+    trained: Trained, detector: Detector
+) -> None:
+    options = EvaluationOptions(calibration_clips=2)
+    assert evaluate_machines(detector, trained.new, options, print)["id_03"].stream is not None
+    assert evaluate_machines(detector, trained.new, SCORES_ONLY, print)["id_03"].stream is None
+    without_threshold = EvaluationOptions(kind="mse")
+    test = evaluate_machines(detector, trained.new, without_threshold, print)["id_03"]
+    assert test.stream is test.one_per_day is None
+    assert test.scores[0].threshold is test.scores[0].anomaly is None
 
 
 @pytest.mark.parametrize("clips", [0, 2, 5])
-def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, clips):
-    from edgeae.evaluate.results.scores import calibration_windows
-    from edgeae.runtime import Detector
-    from edgeae.runtime.scoring.calibration import calibrated, threshold_for
-
-    detector = Detector.load(trained.int8)
-    train = by_machine(scan(trained.new, "train"))["id_03"]
+def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(
+    detector: Detector, train: Sequence[Recording], clips: int
+) -> None:
     if not clips:
         same = threshold_for(detector, detector.threshold.false_alarms)
         assert same.value == pytest.approx(detector.threshold.value, abs=2e-6)
@@ -216,104 +101,44 @@ def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(trained, 
     assert week.threshold.value > day.threshold.value
 
 
-def test_the_network_is_compared_with_none_on_the_same_recordings(calibrated):
-    machine, bare = calibrated["machines"]["id_03"], calibrated["no_network"]
-    assert bare["auc"] == machine["no_network_auc"]
-    assert bare["auc_difference"] == pytest.approx(calibrated["mean"]["auc"] - bare["auc"])
-    low, high = bare["auc_difference_low"], bare["auc_difference_high"]
-    assert low is None or low <= bare["auc_difference"] <= high
+def test_calibration_takes_the_first_clips_by_name(
+    detector: Detector, train: Sequence[Recording]
+) -> None:
+    found = calibration_windows(detector, train[::-1], 2, 0, print, skip_bad=False)
+    first, second = (detector.independent(detector.read(r.path)) for r in by_name(train)[:2])
+    assert np.array_equal(found, np.concatenate([first, second]))
 
 
-def test_the_printed_tables_fit_a_terminal(capsys, trained, tmp_path):
-    arguments = ["evaluate", trained.int8, trained.data, "--calibration-clips", 5, "-o", tmp_path]
-    assert run_command(list(map(str, arguments))) == 0
-    shown = [line for line in capsys.readouterr().err.splitlines() if str(tmp_path) not in line]
-    assert max(map(len, shown)) <= 100
-    assert all(
-        any(word in line for line in shown)
-        for word in ("harmonic mean", "recall at 1/day", "never", "extrapolated")
-    )
+def test_a_bad_clip_is_replaced_by_the_next_or_refused(
+    detector: Detector, train: Sequence[Recording], tmp_path: Path
+) -> None:
+    bad = Recording(tmp_path / "normal_id_03_!.wav", "normal", "id_03")
+    bad.path.write_bytes(b"")
+    reports: list[str] = []
+    clips = [bad, *train[:2]]
+    found = calibration_windows(detector, clips, 2, 0, reports.append, skip_bad=True)
+    expected = calibration_windows(detector, train, 2, 0, print, skip_bad=False)
+    assert np.array_equal(found, expected)
+    assert len(reports) == 1 and "the file is empty" in reports[0]
+    with pytest.raises(AudioError, match="only 2 training recordings can be read"):
+        calibration_windows(detector, clips, 3, 0, print, skip_bad=True)
 
 
-def test_report_is_one_file_without_references_to_others(calibrated, tmp_path):
-    page = (tmp_path / "report.html").read_text()
-    assert "AUC" in page and "<svg" in page and "never" in page
-    assert "<link" not in page and "@import" not in page
-    assert page.count("src=") == page.count('src="data:') > 0
+def test_too_few_training_recordings_are_named(trained: Trained, detector: Detector) -> None:
+    options = EvaluationOptions(calibration_clips=99)
+    with pytest.raises(ConfigError, match="id_03 has 6 training recordings"):
+        evaluate_machines(detector, trained.new, options, print)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--head", "mse"), ("--head", "no_network", "--calibration-clips", 5)]
-)
-def test_a_head_without_a_threshold_of_its_own_has_no_rates(capsys, trained, tmp_path, arguments):
-    found = _evaluate(capsys, trained.int8, trained.new, *arguments, "-o", tmp_path)["machines"][
-        "id_03"
-    ]
-    assert found["auc"] is not None
-    assert found["false_alarm_rate"] is found["detection_rate"] is None
-    assert (
-        found["recall"] is found["f1"] is found["recall_1_per_day"] is found["false_alarms"] is None
-    )
-    assert _rows(tmp_path)[0]["threshold"] == ""
-
-
-def test_the_channel_of_training_is_read_again(trained):
-    from edgeae.runtime import Detector
-
-    detector = Detector.load(trained.int8)
+def test_the_channel_of_training_is_read_again(detector: Detector) -> None:
     config = {"data": {"channel": "mix"}}
     assert detector.channel == 0
     assert detector.with_sections(provenance={"config": config}).channel == "mix"
 
 
-def test_several_processes_find_what_one_finds(capsys, trained, calibrated, tmp_path):
-    found = _evaluate(
-        capsys,
-        trained.int8,
-        trained.new,
-        "--calibration-clips",
-        5,
-        "-o",
-        tmp_path / "two",
-        "--jobs",
-        2,
-    )
-    assert found == calibrated
-    assert _rows(tmp_path / "two") == _rows(tmp_path)
-
-
-def test_an_evaluation_goes_on_after_an_interruption(
-    capsys, trained, calibrated, tmp_path, monkeypatch
-):
-    from edgeae.evaluate.results import scoring_task as module
-
-    scored, score = [], module._score
-
-    def interrupted(*arguments):
-        if len(scored) == 5:
-            raise KeyboardInterrupt
-        scored.append(arguments[-1])
-        return score(*arguments)
-
-    monkeypatch.setattr(module, "_score", interrupted)
-    arguments = [trained.int8, trained.new, "--calibration-clips", 5, "-o", tmp_path / "again"]
-    assert run_command(["evaluate", *map(str, arguments)]) == 130
-    scored.clear()
-    monkeypatch.setattr(
-        module, "_score", lambda *arguments: (scored.append(arguments[-1]), score(*arguments))[1]
-    )
-    assert _evaluate(capsys, *arguments) == calibrated
-    assert len(scored) == len(scan(trained.new, "test")) - 5
-    assert _rows(tmp_path / "again") == _rows(tmp_path)
-    assert not (tmp_path / "again" / "unfinished.jsonl").exists()
-
-
-def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, trained, tmp_path):
-    from edgeae.evaluate.results.result_cache import ResultCache
-    from edgeae.evaluate.results.scores import EvaluationOptions, evaluate_machines
-    from edgeae.runtime import Detector
-
-    detector = Detector.load(trained.int8)
+def test_results_with_other_options_or_files_are_not_reused(
+    trained: Trained, detector: Detector
+) -> None:
     cache = ResultCache(None)
     on_three, on_four = (EvaluationOptions(calibration_clips=clips) for clips in (3, 4))
     evaluate_machines(detector, trained.new, on_three, print, cache)
@@ -322,18 +147,3 @@ def test_what_was_found_with_other_options_or_files_is_not_reused(capsys, traine
     assert len(cache) == n_results == len(scan(trained.new, "test")) + 1  # and the stream
     evaluate_machines(detector, trained.new, on_four, print, cache)
     assert len(cache) == 2 * n_results
-
-
-def test_models_calibrated_to_other_machines_are_not_compared(trained, tmp_path):
-    machine = tmp_path / "machine.onnx"
-    assert run_command(["calibrate", str(trained.int8), str(trained.new), "-o", str(machine)]) == 0
-    arguments = [
-        "evaluate",
-        str(machine),
-        str(trained.new),
-        "-o",
-        str(tmp_path / "out"),
-        "--against",
-    ]
-    assert run_command([*arguments, str(trained.float_)]) == 2
-    assert run_command([*arguments, str(trained.new / "faults.csv")]) == 2

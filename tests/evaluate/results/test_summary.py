@@ -1,0 +1,183 @@
+"""From scored recordings to the metrics of machines and of all together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
+
+from edgeae.evaluate.results.evaluation_result import Alarms, Estimate, WorstMachine
+from edgeae.evaluate.results.metrics import share_interval
+from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore
+from edgeae.evaluate.results.stream import StreamCounts
+from edgeae.evaluate.results.summary import machine_result, mean, rates, resamples_of, summarise
+from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.scoring.detector import Detector
+
+THRESHOLD = 0.5
+
+
+@pytest.fixture(scope="module")
+def detector(tested: Mapping[str, MachineTest]) -> Detector:
+    return tested["id_03"].detector
+
+
+def _machine(
+    detector: Detector, name: str, normal: Sequence[float], anomalous: Sequence[float]
+) -> MachineTest:
+    """A machine with these scores; without the network scores are half a unit off."""
+    scores = [
+        RecordingScore(
+            file=f"{i}.wav",
+            machine=name,
+            label="normal" if i < len(normal) else "anomaly",
+            score=score,
+            no_network=score + 0.5 * (-1) ** i,
+            threshold=THRESHOLD,
+            anomaly=score > THRESHOLD,
+            anomaly_1_per_day=score > 2 * THRESHOLD,
+        )
+        for i, score in enumerate([*normal, *anomalous])
+    ]
+    recordings = [Recording(Path(name, score.file), score.label, name) for score in scores]
+    return MachineTest(detector, recordings, scores, None, None)
+
+
+def _random_machine(detector: Detector, name: str, normals: int, anomalies: int) -> MachineTest:
+    rng = np.random.default_rng(normals)
+    normal = rng.standard_normal(normals)
+    return _machine(detector, name, list(normal), list(1 + rng.standard_normal(anomalies)))
+
+
+def test_the_areas_of_a_machine_are_those_of_scikit_learn(detector: Detector) -> None:
+    test = _random_machine(detector, "id_00", 40, 60)
+    ranking = machine_result(test, None).ranking
+    network, baseline = test.both_scores.T
+    assert ranking.auc == Estimate(roc_auc_score(test.anomalous, network))
+    assert ranking.pauc == Estimate(roc_auc_score(test.anomalous, network, max_fpr=0.1))
+    assert ranking.no_network_auc == roc_auc_score(test.anomalous, baseline)
+    assert ranking.no_network_pauc == roc_auc_score(test.anomalous, baseline, max_fpr=0.1)
+    assert ranking.auc.value is not None
+    assert ranking.auc_difference.value == ranking.auc.value - ranking.no_network_auc
+
+
+def test_intervals_hold_their_values(detector: Detector) -> None:
+    test = _random_machine(detector, "id_00", 60, 60)
+    ranking = machine_result(test, resamples_of(test)).ranking
+    for estimate in (ranking.auc, ranking.auc_difference, ranking.pauc, ranking.pauc_difference):
+        assert estimate.value is not None and estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.low < estimate.value < estimate.high
+
+
+def test_rates_are_those_of_scikit_learn(detector: Detector) -> None:
+    scores = _random_machine(detector, "id_00", 40, 60).scores
+    truth = [score.label == "anomaly" for score in scores]
+    above = [score.anomaly for score in scores]
+    found = rates(scores)
+    assert (found.n_normal, found.n_anomaly) == (40, 60)
+    assert found.precision == pytest.approx(precision_score(truth, above))
+    assert found.recall == found.detection_rate == pytest.approx(recall_score(truth, above))
+    assert found.f1 == pytest.approx(f1_score(truth, above))
+
+
+def test_shares_have_the_interval_of_their_recordings(detector: Detector) -> None:
+    found = rates(_machine(detector, "id_00", [0, 0, 0, 1], [0.6, 0.7, 2, 3, 4]).scores)
+    assert found.false_alarm_rate == Estimate(0.25, *share_interval(1, 4))
+    assert found.recall_1_per_day == Estimate(0.6, *share_interval(3, 5))
+    assert found.recall == 1.0
+
+
+def test_without_a_threshold_there_are_counts_only(detector: Detector) -> None:
+    scores = [
+        replace(score, threshold=None, anomaly=None, anomaly_1_per_day=None)
+        for score in _machine(detector, "id_00", [0.0], [1.0]).scores
+    ]
+    found = rates(scores)
+    assert (found.n_normal, found.n_anomaly) == (1, 1)
+    assert found.false_alarm_rate == found.recall_1_per_day == Estimate()
+    assert found.precision is found.recall is found.f1 is None
+
+
+def test_without_anomalies_precision_and_recall_are_unknown(detector: Detector) -> None:
+    found = rates(_machine(detector, "id_00", [0.0, 1.0], []).scores)
+    assert found.precision is found.recall is found.f1 is found.recall_1_per_day.value is None
+    assert found.false_alarm_rate.value == 0.5
+
+
+def test_precision_is_unknown_where_nothing_is_above_the_threshold(detector: Detector) -> None:
+    found = rates(_machine(detector, "id_00", [0.0], [0.1]).scores)
+    assert found.precision is None and found.recall == 0.0
+
+
+def test_the_mean_gives_each_machine_the_same_weight(detector: Detector) -> None:
+    """A mean over machines, not over recordings: the large machine does not decide it."""
+    tests = {
+        "id_00": _machine(detector, "id_00", [0.0, 1.0] * 50, [0.5] * 100),  # AUC .5
+        "id_01": _machine(detector, "id_01", [0.0] * 5, [1.0] * 5),  # AUC 1
+    }
+    result = summarise("model.onnx", "gaussian", tests)
+    assert result.mean.auc.value == 0.75
+    assert result.harmonic_mean.auc == pytest.approx(2 / 3)
+    assert result.worst == WorstMachine("id_00", 0.5)
+    assert result.mean_rates.false_alarm_rate == pytest.approx((0.5 + 0) / 2)
+    assert result.mean_rates.recall == pytest.approx((0 + 1) / 2)
+    assert result.rates.false_alarm_rate.value == pytest.approx(50 / 105)
+    assert result.rates.recall == pytest.approx(5 / 105)
+
+
+def test_a_machine_of_one_label_is_left_out_of_the_mean_of_areas_only(detector: Detector) -> None:
+    tests = {
+        "id_00": _random_machine(detector, "id_00", 20, 20),
+        "id_01": _machine(detector, "id_01", [1.0] * 10, []),
+    }
+    result = summarise("model.onnx", "gaussian", tests)
+    assert result.machines["id_01"].ranking.auc == Estimate()
+    assert result.mean == result.machines["id_00"].ranking
+    assert result.worst.machine == "id_00"
+    assert result.rates.n_normal == 30
+
+
+def test_the_mean_is_resampled_within_each_machine(detector: Detector) -> None:
+    """Two machines are twice the evidence, so the interval of their mean is narrower."""
+    tests = {name: _random_machine(detector, name, n, n) for name, n in (("a", 40), ("b", 41))}
+    result = summarise("model.onnx", "gaussian", tests)
+    alone = result.machines["a"].ranking.auc
+    assert result.mean.auc.low is not None and result.mean.auc.high is not None
+    assert alone.low is not None and alone.high is not None
+    assert result.mean.auc.high - result.mean.auc.low < 0.85 * (alone.high - alone.low)
+
+
+def test_the_mean_has_no_interval_where_a_machine_has_none(detector: Detector) -> None:
+    tests = {name: _random_machine(detector, name, n, n) for name, n in (("a", 40), ("b", 4))}
+    result = summarise("model.onnx", "gaussian", tests)
+    assert result.machines["a"].ranking.auc.low is not None
+    assert result.mean.auc.value is not None
+    assert result.mean.auc.low is result.mean.auc.high is None
+
+
+def test_streams_of_all_machines_add_up(detector: Detector) -> None:
+    counts = StreamCounts(3600.0, 1, 100, 10, (2.0, None), 0)
+    tests = {
+        name: replace(_random_machine(detector, name, 5, 5), stream=counts) for name in ("a", "b")
+    }
+    result = summarise("model.onnx", "gaussian", tests)
+    assert result.alarms.normal_hours == 2.0
+    assert result.alarms.false_alarms == 2
+    assert result.alarms.splices == 4
+    without = {name: replace(test, stream=None) for name, test in tests.items()}
+    assert summarise("model.onnx", "gaussian", without).alarms == Alarms()
+
+
+def test_without_any_anomaly_nothing_is_ranked(detector: Detector) -> None:
+    result = summarise("m", "mse", {"a": _machine(detector, "a", [0.0, 1.0], [])})
+    assert result.mean.auc == result.mean.auc_difference == Estimate()
+    assert result.worst == WorstMachine(None, None)
+    assert result.harmonic_mean.auc is result.harmonic_mean.pauc is None
+
+
+def test_a_mean_leaves_out_what_is_unknown() -> None:
+    assert mean([1.0, None, 2.0]) == 1.5
+    assert mean([None]) is None
