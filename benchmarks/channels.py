@@ -41,8 +41,8 @@ class Channel:
     def tell(self, windows: Any, teller: LinePublisher) -> None:
         """As `edgeae run --json` does, but for the time of day."""
         for line in self.report.lines(windows):
-            teller.stamp(line, "machine", 0.1)
-            self.lines.append(json.dumps({**line, "time": None, "seq": None}))
+            published = teller.add_sequence_and_time(line, "machine", 0.1)
+            self.lines.append(json.dumps({**published.to_dict(), "time": None, "seq": None}))
 
 
 def heard(

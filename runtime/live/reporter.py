@@ -7,8 +7,7 @@ from ..monitoring.alarm import Alarm
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
 from ..monitoring.states import UNJUDGED_STATES
-from ..outputs.lines import event_line, health_line, score_line, status_line
-from ..outputs.outbox import Line
+from ..outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 
@@ -17,7 +16,11 @@ class SourceReporter:
     """Turns the windows of one source into lines, and remembers whether any was anomalous."""
 
     def __init__(self, detector: Detector, source: str, track: DriftFile | None = None) -> None:
-        self._detector, self._alarm, self._health = detector, Alarm(detector.threshold, detector.explainer), Health(detector)
+        self._detector, self._alarm, self._health = (
+            detector,
+            Alarm(detector.threshold, detector.explainer),
+            Health(detector),
+        )
         self._source, self._track, self._t = source, track, 0.0
         self.anomalous = False
         self.windows = 0
@@ -27,11 +30,11 @@ class SourceReporter:
         """An alarm is on."""
         return self._alarm.active
 
-    def lines(self, windows: Iterable[Window]) -> Iterator[Line]:
+    def lines(self, windows: Iterable[Window]) -> Iterator[RunLine]:
         for window in windows:
             before, condition = self._health.condition, self._health.update(window)
             if condition.state != before.state:
-                yield health_line(self._source, window.end, condition)
+                yield StatusLine.of_sound(self._source, window.end, condition)
             heard = self._track.tracker.compensate(window) if self._track else window
             result: Result = replace(self._detector.result(heard), health=condition.state)
             if condition.state in UNJUDGED_STATES:
@@ -39,18 +42,20 @@ class SourceReporter:
                 self._alarm.reset()
             self.windows += 1
             self.anomalous |= result.anomaly
-            yield score_line(self._source, result)
+            yield ScoreLine.of(self._source, result)
             if condition.state not in UNJUDGED_STATES and (event := self._alarm.update(result)):
-                yield event_line(self._source, self._health.with_cause(event, heard))
+                yield EventLine.of(self._source, self._health.with_cause(event, heard))
             yield from self._learn(window, result)
 
-    def _learn(self, window: Window, result: Result) -> Iterator[Line]:
+    def _learn(self, window: Window, result: Result) -> Iterator[RunLine]:
         """Let the tracker hear; sound that a gap lost does not count."""
         seconds, self._t = min(result.t - self._t, self._detector.window), result.t
         if self._track and (
             status := self._track.update(window, result, seconds, alarm=self._alarm.active)
         ):
-            yield status_line(self._source, result.t, **status.to_dict())
+            yield StatusLine(
+                source=self._source, t=result.t, state=status.state, details=status.details()
+            )
 
     def gap(self) -> None:
         """What came before is not followed by what comes now."""

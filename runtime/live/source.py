@@ -1,12 +1,20 @@
 """One source of live sound (a channel of a device, a pipe) and what listens to it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AudioError
 from ..monitoring.drift_file import DriftFile
-from ..outputs.lines import gap_line, status_line, words
-from ..outputs.outbox import Line
+from ..outputs.lines import (
+    ClipReference,
+    Detail,
+    EventLine,
+    GapLine,
+    RunLine,
+    ScoreLine,
+    StatusLine,
+)
 from ..outputs.registry import Outputs
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window, WindowStream, see
@@ -81,9 +89,15 @@ class Source:
         """Sound comes from now on, as frames of ``channels`` at ``samplerate`` Hz."""
         tell([self])
         self._stream = Stream(self._detector, samplerate, self._stream.seconds)
-        setup = {"samplerate": samplerate, "channels": channels, "format": encoding}
-        judged = {"threshold": self._detector.threshold.value, "window": self._detector.window}
-        self.status("listening", **setup, **judged, model=str(self._model))
+        self.status(
+            "listening",
+            samplerate=samplerate,
+            channels=channels,
+            format=encoding,
+            threshold=self._detector.threshold.value,
+            window=self._detector.window,
+            model=str(self._model),
+        )
 
     def hear(self, block: Float32, heard: float) -> None:
         """A block (n,), full scale 1, whose last sample came at ``heard``; AudioError if it is no sound.
@@ -109,12 +123,15 @@ class Source:
         if self._clips:
             self._out.keep(self._clips.gap())
         self._gaps, self._lost = self._gaps + 1, self._lost + seconds
-        self._tell(gap_line(self.name, self.t, frames, round(seconds, 3), reason))
+        line = GapLine(
+            source=self.name, t=self.t, frames=frames, seconds=round(seconds, 3), reason=reason
+        )
+        self._tell(line)
 
-    def status(self, state: str, **values: object) -> None:
+    def status(self, state: str, **details: Detail) -> None:
         """Tell a status."""
         tell([self])
-        self._tell(status_line(self.name, self.t, state, **values))
+        self._tell(StatusLine(source=self.name, t=self.t, state=state, details=details))
 
     def end(self) -> None:
         """The sound is over, if there was any. `too_short` is the reason if it gave no score at all."""
@@ -141,8 +158,8 @@ class Source:
     def tell_windows(self, windows: Iterable[Window]) -> None:
         """Tell of windows that its sound completed."""
         for line in self._report.lines(self._viewed(windows)):
-            self._tell(line, now() - self._heard + max(0.0, self._stream.seconds - line["t"]))
-            if line["type"] == "score":
+            self._tell(line, now() - self._heard + max(0.0, self._stream.seconds - line.t))
+            if isinstance(line, ScoreLine):
                 self._out.notify.scored()
 
     def _viewed(self, windows: Iterable[Window]) -> Iterator[Window]:
@@ -152,11 +169,12 @@ class Source:
                 self._out.picture(self._view.of(window))
             yield window
 
-    def _tell(self, line: Line, age: float | None = None) -> None:
-        teller, self.told = self._out.publisher, True
-        teller.stamp(line, self._detector.machine, age)
-        if line["type"] != "score":
-            self._out.notify.status(words(line))
-        if self._clips and line["type"] == "event":
-            line["clip"] = self._clips.event(line)
-        teller.send(line)
+    def _tell(self, line: RunLine, age: float | None = None) -> None:
+        publisher = self._out.publisher
+        self.told = True
+        line = publisher.add_sequence_and_time(line, self._detector.machine, age)
+        if not isinstance(line, ScoreLine):
+            self._out.notify.status(line.describe())
+        if self._clips and isinstance(line, EventLine):
+            line = replace(line, clip=ClipReference(self._clips.event(line)))
+        publisher.send(line)

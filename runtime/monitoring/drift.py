@@ -20,8 +20,8 @@ averaged, a rule of thumb.)
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -56,9 +56,12 @@ class DriftStatus:
     drift: float  # share of the allowed distance
     sentence: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields that have a value."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+    def details(self) -> dict[str, float | str]:
+        """What the status line has beside the state: the fields that have a value."""
+        details: dict[str, float | str] = {"drift": self.drift}
+        if self.sentence is not None:
+            details["sentence"] = self.sentence
+        return details
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..errors import AudioError, ConfigError
 from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
 from ..monitoring.drift_file import DriftFile
-from ..outputs.outbox import Line
+from ..outputs.lines import RunLine
 from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
 from ..system.process_pool import in_order
@@ -39,7 +39,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 
 def score_file(
     detector: Detector, channel: Channel, track: DriftFile | None, path: Path
-) -> tuple[list[Line], bool]:
+) -> tuple[list[RunLine], bool]:
     """The lines of a recording, and was any window anomalous; AudioError, and no line, where it is bad."""
     report, windows = SourceReporter(detector, str(path), track), detector.read(path, channel)
     heard = (
@@ -48,7 +48,7 @@ def score_file(
     return list(report.lines(heard)), report.anomalous
 
 
-def _scorer(artifact: bytes, channel: Channel) -> Callable[[Path], tuple[list[Line], bool]]:
+def _scorer(artifact: bytes, channel: Channel) -> Callable[[Path], tuple[list[RunLine], bool]]:
     return partial(score_file, Detector(Artifact.from_bytes(artifact)), channel, None)
 
 

@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..outputs.lines import PROGRAM
-from ..outputs.outbox import Line
+from ..outputs.lines import PROGRAM, JsonObject
 from ..scoring.detector import Detector
 
 
@@ -50,7 +49,7 @@ class Logged:
                 self._add(line)
         self._open.add(last)
 
-    def _is_own(self, line: Line) -> bool:
+    def _is_own(self, line: JsonObject) -> bool:
         """Thresholds tell artifacts apart; the lines between two scores go with the one before."""
         source = line["source"]
         if line["type"] == "score":
@@ -64,7 +63,7 @@ class Logged:
                 self._sources.pop(source, None)
         return source not in self._foreign
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: JsonObject) -> None:
         told = self._sources.setdefault(line["source"], _Told())
         told.lines += 1
         told.time = datetime.fromisoformat(line["time"]).timestamp()
@@ -95,7 +94,7 @@ def logs_of(log: Path) -> list[Path]:
     ]
 
 
-def _lines(logs: Iterable[Path]) -> Iterator[Line]:
+def _lines(logs: Iterable[Path]) -> Iterator[JsonObject]:
     """The lines of `edgeae run`; what else a log may hold is passed over."""
     for log in logs:
         with log.open("rb") as file:

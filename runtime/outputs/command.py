@@ -8,7 +8,6 @@ would fill the memory. A job that has to outlive its command can leave the group
 """
 
 import contextlib
-import json
 import os
 import selectors
 import shlex
@@ -20,7 +19,8 @@ from io import FileIO
 from typing import cast
 
 from ..errors import ConfigError
-from .outbox import Line, OutputError
+from .lines import EventLine, RunLine
+from .outbox import OutputError
 
 TAIL = 300  # bytes of stderr that are told
 SECRETS = {
@@ -46,14 +46,14 @@ class Hook:
         self._timeout, self._command = timeout, split(command)
         self._running: int | None = None  # process group of the command
 
-    def wants(self, line: Line) -> bool:
-        return bool(line["type"] == "event")
+    def wants(self, line: RunLine) -> bool:
+        return isinstance(line, EventLine)
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """Run the command to its end; OutputError if it cannot be started, fails or takes too long."""
         program = self._command[0]
         try:
-            process = start(self._command, json.dumps(line).encode() + b"\n")
+            process = start(self._command, line.to_json().encode() + b"\n")
         except OSError as error:
             raise OutputError(f"{program}: cannot be started ({error.strerror})") from error
         with process:

@@ -6,7 +6,8 @@ An alarm lasts until its end is told: a gap, silence or a lost device do not mea
 """
 
 from dataclasses import dataclass
-from typing import Any
+
+from .lines import EventLine, RunLine, ScoreLine, StatusLine
 
 CAPTURE = (
     "waiting",
@@ -38,25 +39,30 @@ class Latest:
     last_event: str | None = None  # its sentence
     last_event_time: str | None = None
 
-    def hear(self, line: dict[str, Any]) -> None:
+    def hear(self, line: RunLine) -> None:
         """Take in a line of this source."""
-        self.synced = line.get("synced", self.synced)
-        if line["type"] == "score":
-            self._score(line)
-        elif line["type"] == "event":
-            self.alarm = line["event"] != "end"
-            self.last_event, self.last_event_time = line["sentence"], line["time"]
-        elif line["type"] == "status" and line["state"] in CAPTURE:
-            self.state = line["state"]
-            self.model = line.get("model", self.model)
+        self.synced = line.synced
+        if isinstance(line, ScoreLine):
+            self._update_score(line)
+        elif isinstance(line, EventLine):
+            self.alarm = line.phase != "end"
+            self.last_event = line.sentence
+            self.last_event_time = line.time
+        elif isinstance(line, StatusLine) and line.state in CAPTURE:
+            self.state = line.state
+            self.model = line.model or self.model
 
-    def _score(self, line: dict[str, Any]) -> None:
-        self.state, self.time = "listening", line["time"]
-        self.score, self.threshold, self.anomaly = line["score"], line["threshold"], line["anomaly"]
+    def _update_score(self, line: ScoreLine) -> None:
+        self.state = "listening"
+        self.time = line.time
+        self.score = line.score
+        self.threshold = line.threshold
+        self.anomaly = line.anomaly
         self.alarm = bool(self.alarm)
-        self.level_dbfs, self.health = line["level_dbfs"], line["health"]
+        self.level_dbfs = line.level_dbfs
+        self.health = line.health
 
 
-def of_a_source(line: dict[str, Any]) -> bool:
+def of_a_source(line: RunLine) -> bool:
     """Whether a line tells of a source, and not of an output."""
-    return line["type"] != "status" or line["state"] not in OUTPUTS
+    return not isinstance(line, StatusLine) or line.state not in OUTPUTS

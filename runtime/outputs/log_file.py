@@ -20,7 +20,8 @@ from typing import Literal, get_args
 
 from ..errors import ConfigError
 from ..system.atomic_file import sync_folder
-from .outbox import Line, OutputError
+from .lines import RunLine, ScoreLine
+from .outbox import OutputError
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores
 
@@ -58,15 +59,15 @@ class LineFile:
         self._file: FileIO | None = None
         self._begin()
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """Append one line; OSError if there is no room or the disk fails."""
-        text = json.dumps(line).encode() + b"\n"
+        text = line.to_json().encode() + b"\n"
         file = self._current(len(text))
         self._append(file, text)
-        if self._fsync == "always" or (self._fsync == "events" and line["type"] != "score"):
+        if self._fsync == "always" or (self._fsync == "events" and not isinstance(line, ScoreLine)):
             os.fsync(file.fileno())
 
     def close(self) -> None:

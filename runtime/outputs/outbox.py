@@ -10,11 +10,10 @@ and `lost` of its own, which stand in those of its outbox: it may fail, and reco
 import time
 from collections import deque
 from threading import Condition, Thread
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import EdgeaeError
-
-Line = dict[str, Any]  # what `edgeae run` says, see `edgeae.runtime.outputs.lines`
+from .lines import Line
 
 LIMIT = 1000  # lines that wait
 CLOSING = 5.0  # seconds that an output has at the end for what waits
@@ -24,31 +23,34 @@ class OutputError(EdgeaeError):
     """An output that does not take a line: what failed and what to do about it."""
 
 
-class Sink(Protocol):
+LineType = TypeVar("LineType", bound=Line, contravariant=True)
+
+
+class Sink(Protocol[LineType]):
     """Where lines go. `deliver` and `close` run in a thread of the sink's own and may take their time."""
 
     name: str  # as in status lines and metrics
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: LineType) -> bool:
         """Runs in the thread that listens: it has to be quick."""
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: LineType) -> None:
         """Take one line; OSError or OutputError if that fails."""
 
     def close(self) -> None:
         """Nothing comes any more."""
 
 
-class Outbox:
+class Outbox(Generic[LineType]):
     """The queue and the thread of one sink."""
 
-    def __init__(self, sink: Sink, limit: int = LIMIT) -> None:
+    def __init__(self, sink: Sink[LineType], limit: int = LIMIT) -> None:
         self.sink, self._limit = sink, limit
         self.delivered = self.dropped = self._failed = 0  # lines
         self._trouble: str | None = None  # why the last line was not taken
         self.gone = False  # the reader went away for ever (a broken pipe)
         self.behind = False  # lines were dropped, and since then some were always waiting
-        self._waiting: deque[Line] = deque()
+        self._waiting: deque[LineType] = deque()
         self._changed = Condition()
         self._open = True
         self._thread = Thread(target=self._work, name=f"output {sink.name}", daemon=True)
@@ -66,7 +68,7 @@ class Outbox:
         own: str | None = getattr(self.sink, "trouble", None)
         return self._trouble or own
 
-    def put(self, line: Line, *, wait: bool = False) -> None:
+    def put(self, line: LineType, *, wait: bool = False) -> None:
         """Where there is no room the oldest line is dropped, unless whoever puts can ``wait``."""
         if not self.sink.wants(line):
             return
@@ -115,9 +117,9 @@ class Outbox:
         try:
             self.sink.close()
         except (OSError, OutputError) as error:
-            self._trouble = words(error)
+            self._trouble = reason_of(error)
 
-    def _next(self) -> Line | None:
+    def _next(self) -> LineType | None:
         with self._changed:
             self._busy = False
             self.behind &= bool(self._waiting)
@@ -127,20 +129,20 @@ class Outbox:
             self._busy = bool(self._waiting)
             return self._waiting.popleft() if self._waiting else None
 
-    def _deliver(self, line: Line) -> None:
+    def _deliver(self, line: LineType) -> None:
         try:
             self.sink.deliver(line)
         except BrokenPipeError:
             self.gone = True
         except Exception as error:  # whatever it is, the next line has to find this thread
             self._failed += 1
-            self._trouble = words(error)
+            self._trouble = reason_of(error)
         else:
             self.delivered += 1
             self._trouble = None
 
 
-def words(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What failed, in words."""
     if isinstance(error, OutputError):
         return str(error)

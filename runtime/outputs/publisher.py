@@ -1,53 +1,75 @@
-"""Numbers and dates the lines of one process, and hands them to all outputs."""
+"""Adds sequence and time to the lines of one process, and puts them into all outputs."""
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from ..system.clock import synced
-from .outbox import Line, Outbox
+from .lines import RunLine, ScoreLine
+from .outbox import Outbox
 
-CLOCK_SECONDS = 10.0  # between two looks at whether the clock is synchronised
+SYNC_CHECK_SECONDS = 10.0  # between two checks of whether the clock is synchronised
+
+RunLineType = TypeVar("RunLineType", bound=RunLine)
 
 
 class LinePublisher:
-    """Numbers and dates the lines of one process, and hands them to all outputs."""
+    """Adds sequence and time to the lines of one process, and puts them into all outputs."""
 
     def __init__(
         self,
-        show: Callable[[Line], None] | None,
-        outboxes: Sequence[Outbox],
+        show: Callable[[RunLine], None] | None,
+        outboxes: Sequence[Outbox[RunLine]],
         *,
         waits: bool = False,
     ) -> None:
-        """show: prints a line at once. waits: for an outbox that is full, as sound from a file can."""
-        self._show, self._outboxes, self._waits = show, outboxes, waits
+        """show: prints a line at once; None: an outbox prints.
+
+        waits: for an outbox that is full; sound from a file can wait.
+        """
+        self._show = show
+        self._outboxes = outboxes
+        self._waits = waits
         self._count = 0
         self._synced: bool | None = None
-        self._looked = float("-inf")
+        self._checked_at = float("-inf")  # monotonic, s
 
-    def publish(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
-        """age: seconds since the sound that the line is about, if that is known."""
-        self.stamp(line, machine, age)
-        self.send(line)
+    def publish(self, line: RunLine, machine: str | None = None, age: float | None = None) -> None:
+        """`add_sequence_and_time`, and `send`."""
+        self.send(self.add_sequence_and_time(line, machine, age))
 
-    def stamp(self, line: Line, machine: str | None = None, age: float | None = None) -> None:
-        """Number and date a line, which is to be sent next."""
-        heard = datetime.now(UTC) - timedelta(seconds=age or 0.0)
-        line["time"] = heard.isoformat(timespec="milliseconds")
-        line |= {"machine": machine, "seq": self._count, "synced": self._is_synced()}
-        if line["type"] == "score":
-            line["age"] = None if age is None else round(age, 3)
+    def add_sequence_and_time(
+        self, line: RunLineType, machine: str | None = None, age: float | None = None
+    ) -> RunLineType:
+        """The line as it is sent; it has to be the next one that is sent.
+
+        age: seconds since the sound that the line is about, if that is known.
+        """
+        sound_time = datetime.now(UTC) - timedelta(seconds=age or 0.0)
+        complete = replace(
+            line,
+            time=sound_time.isoformat(timespec="milliseconds"),
+            machine=machine,
+            sequence=self._count,
+            synced=self._is_synced(),
+        )
         self._count += 1
+        if isinstance(complete, ScoreLine) and age is not None:
+            return replace(complete, age=round(age, 3))
+        return complete
 
-    def send(self, line: Line) -> None:
-        """Hand a line to all outputs."""
+    def send(self, line: RunLine) -> None:
+        """Put a line into all outputs."""
         if self._show:
             self._show(line)
         for outbox in self._outboxes:
             outbox.put(line, wait=self._waits)
 
     def _is_synced(self) -> bool | None:
-        if time.monotonic() - self._looked > CLOCK_SECONDS:
-            self._synced, self._looked = synced(), time.monotonic()
+        now = time.monotonic()
+        if now - self._checked_at > SYNC_CHECK_SECONDS:
+            self._synced = synced()
+            self._checked_at = now
         return self._synced

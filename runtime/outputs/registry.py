@@ -13,8 +13,8 @@ from ..errors import ConfigError
 from ..system.progress import draws_over
 from ..system.watchdog import ServiceManager
 from .clips.ring import Recorder
-from .lines import PROGRAM, status_line
-from .outbox import CLOSING, Line, Outbox, Sink
+from .lines import PROGRAM, AboutLine, BandsLine, ClipLine, Line, RunLine, StatusLine
+from .outbox import CLOSING, Outbox, Sink
 from .publisher import LinePublisher
 from .stdout import Screen
 from .terminal import Terminal
@@ -128,7 +128,7 @@ def output_options(command: Command) -> Command:
     return command
 
 
-def _screen(*, as_json: bool, live: bool) -> Sink:
+def _screen(*, as_json: bool, live: bool) -> Sink[RunLine]:
     """Standard output: lines, but for a person who watches a machine one that is drawn over."""
     if as_json or not live or not draws_over(sys.stdout):
         return Screen(as_json=as_json)
@@ -152,11 +152,9 @@ class Outputs:
         self._live, self._closers = live, list[Callable[[], None]]()
         self._clips: Path | None = options["clips"]
         screen = _screen(as_json=as_json, live=live)
+        self._keeper: Outbox[Line] | None = None
+        self._page: Outbox[Line] | None = None
         self._outboxes = self._opened(options)
-        self._keeper = next(
-            (outbox for outbox in self._outboxes if outbox.sink.name == "clips"), None
-        )
-        self._page = next((outbox for outbox in self._outboxes if outbox.sink.name == "page"), None)
         self._screen = Outbox(screen, SCREEN_LINES) if paced else None
         self._outboxes += [self._screen] if self._screen else []
         self._closers += [] if paced else [screen.close]
@@ -194,7 +192,7 @@ class Outputs:
         """What keeps the sound of a source, if clips are wanted."""
         return Recorder(self._clips, source, machine) if self._clips else None
 
-    def keep(self, clips: Iterable[Line]) -> None:
+    def keep(self, clips: Iterable[ClipLine]) -> None:
         """Write clips that a recorder gave."""
         for clip in clips:
             if self._keeper:
@@ -210,7 +208,7 @@ class Outputs:
         self.picture(view.about())
         return view
 
-    def picture(self, line: Line) -> None:
+    def picture(self, line: AboutLine | BandsLine) -> None:
         """For the page alone."""
         if self._page:
             self._page.put(line)
@@ -225,12 +223,12 @@ class Outputs:
         for outbox in self._outboxes:
             self._check(outbox)
 
-    def _opened(self, options: dict[str, Any]) -> list[Outbox]:
+    def _opened(self, options: dict[str, Any]) -> list[Outbox[RunLine]]:
         """The outputs that are asked for. What they need is imported here: most are not asked for.
 
         An empty value, as of a shell's variable that is not set, is one that they refuse.
         """
-        sinks: list[Sink] = []
+        sinks: list[Sink[RunLine]] = []
         if options["log"]:
             from .log_file import LineFile
 
@@ -265,17 +263,21 @@ class Outputs:
             from .clips.files import WAITING, ClipFiles
 
             limits = {"megabytes": options["clips_megabytes"], "days": options["clips_days"]}
-            outboxes.append(Outbox(ClipFiles(options["clips"], **limits), WAITING))
+            self._keeper = Outbox(ClipFiles(options["clips"], **limits), WAITING)
+            outboxes.append(self._keeper)
         if options["page"] is not None:
             from .page.history import History
             from .page.server import PageServer
 
             history = History()
             self._closers.append(PageServer(options["page"], history).close)
-            outboxes.append(Outbox(history))
+            self._page = Outbox(history)
+            outboxes.append(self._page)
         return [*outboxes, *self._measured(options, outboxes)]
 
-    def _measured(self, options: dict[str, Any], outboxes: list[Outbox]) -> list[Outbox]:
+    def _measured(
+        self, options: dict[str, Any], outboxes: list[Outbox[RunLine]]
+    ) -> list[Outbox[RunLine]]:
         """What publishes numbers, of the other outputs as well."""
         if options["metrics"] is None and options["metrics_file"] is None:
             return []
@@ -293,7 +295,7 @@ class Outputs:
             found.append(Outbox(MetricsFile(options["metrics_file"], metrics)))
         return found
 
-    def _check(self, outbox: Outbox) -> None:
+    def _check(self, outbox: Outbox[RunLine]) -> None:
         name, dropped = outbox.sink.name, outbox.dropped
         new, self._dropped[name] = dropped - self._dropped.get(name, 0), dropped
         trouble = outbox.trouble or (
@@ -305,8 +307,17 @@ class Outputs:
         state, sentence = (
             ("degraded", f"{name}: {trouble}") if trouble else ("restored", f"{name} works again")
         )
-        counts = {"dropped": dropped, "failed": outbox.failed}
         t = round(time.monotonic() - self._began, 3)
         self.publisher.publish(
-            status_line(PROGRAM, t, state, output=name, sentence=sentence, **counts)
+            StatusLine(
+                source=PROGRAM,
+                t=t,
+                state=state,
+                details={
+                    "output": name,
+                    "sentence": sentence,
+                    "dropped": dropped,
+                    "failed": outbox.failed,
+                },
+            )
         )

@@ -1,11 +1,8 @@
 """Standard output."""
 
-import json
-
 import click
 
-from .lines import words
-from .outbox import Line
+from .lines import RunLine
 
 
 class Screen:
@@ -14,14 +11,14 @@ class Screen:
     name = "stdout"
 
     def __init__(self, *, as_json: bool) -> None:
-        self._format = json.dumps if as_json else words
+        self._as_json = as_json
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """One line, at once."""
-        click.echo(self._format(line))
+        click.echo(line.to_json() if self._as_json else line.describe())
 
     def close(self) -> None:
         """It stays open: it belongs to the process."""

@@ -17,8 +17,7 @@ import click
 from ..monitoring.states import UNJUDGED_STATES
 from ..system.progress import CLEAR, terminal_width
 from .latest import Latest, of_a_source
-from .lines import words
-from .outbox import Line
+from .lines import EventLine, RunLine, ScoreLine
 
 BELOW, ABOVE = 2.0, 1.0  # of the threshold, where the bar begins and ends
 WIDEST, NARROWEST = 40, 9  # characters of the bar; where there is no room for that, there is none
@@ -35,26 +34,24 @@ class Terminal:
         self._colour = not os.environ.get("NO_COLOR")
         self._sources: dict[str, Latest] = {}
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """One line, at once."""
         if of_a_source(line):
-            self._sources.setdefault(line["source"], Latest(line["source"], line["machine"])).hear(
-                line
-            )
-        at = f"{datetime.fromisoformat(line['time']).astimezone():%H:%M:%S}"
-        said = "" if line["type"] == "score" else f"{self._said(line, at)}\n"
+            self._sources.setdefault(line.source, Latest(line.source, line.machine)).hear(line)
+        at = f"{datetime.fromisoformat(line.time).astimezone():%H:%M:%S}"
+        said = "" if isinstance(line, ScoreLine) else f"{self._said(line, at)}\n"
         self._write(f"{CLEAR}{said}{self._meter(at)}")
 
     def close(self) -> None:
         """Leave the cursor at the beginning of an empty line."""
         self._write(CLEAR)
 
-    def _said(self, line: Line, at: str) -> str:
-        alarm = line["type"] == "event" and line["event"] != "end"
-        return f"{at}  {self._styled(words(line), 'red' if alarm else None)}"
+    def _said(self, line: RunLine, at: str) -> str:
+        alarm = isinstance(line, EventLine) and line.phase != "end"
+        return f"{at}  {self._styled(line.describe(), 'red' if alarm else None)}"
 
     def _meter(self, at: str) -> str:
         """The line that is drawn over, as wide as the terminal at most; empty before the first score."""

@@ -10,14 +10,14 @@ lines that wait or were refused. A process that is killed between the answer and
 a line twice.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 
 from ..errors import ConfigError
-from .outbox import CLOSING, Line, OutputError
+from .lines import RunLine, ScoreLine
+from .outbox import CLOSING, OutputError
 from .spool import Spool
 from .webhook_endpoint import TOKEN_VARIABLE, AnsweredError, Endpoint, RequestRefusedError
 
@@ -85,11 +85,11 @@ class Webhook:
         """Lines in the spool."""
         return len(self._spool)
 
-    def wants(self, line: Line) -> bool:
-        return bool(line["type"] != "score")
+    def wants(self, line: RunLine) -> bool:
+        return not isinstance(line, ScoreLine)
 
-    def deliver(self, line: Line) -> None:
-        self._spool.put(json.dumps(line).encode())
+    def deliver(self, line: RunLine) -> None:
+        self._spool.put(line.to_json().encode())
         with self._changed:
             self._changed.notify()
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from ...audio.pcm import Pcm
 from ...errors import ConfigError
 from ...system.atomic_file import UNFINISHED, replace_file
-from ..outbox import Line, OutputError
+from ..lines import ClipLine, Line
+from ..outbox import OutputError
 from .ring import NAME, STAMP
 
 WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
@@ -73,13 +74,14 @@ class ClipFiles:
             ) from error
 
     def wants(self, line: Line) -> bool:
-        return bool(line["type"] == "clip")
+        return isinstance(line, ClipLine)
 
     def deliver(self, line: Line) -> None:
-        path, sound = Path(line["path"]), _flac(line["samples"], line["samplerate"])
-        told = json.dumps(
-            {key: value for key, value in line.items() if key != "samples"}, indent=1
-        ).encode()
+        if not isinstance(line, ClipLine):
+            return
+        path = Path(line.path)
+        sound = _flac(line.samples, line.samplerate)
+        told = json.dumps(line.to_dict(), indent=1).encode()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room(len(sound) + len(told))
         replace_file(path, sound)

@@ -8,6 +8,7 @@ clip              [ before ][        after        ]                   given away
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ...audio.pcm import Pcm, to_int16
 from ...errors import ConfigError
 from ...system.arrays import Float32
 from ...system.slug import slug
-from ..outbox import Line
+from ..lines import ClipLine, ClipReference, EventLine
 
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"
@@ -74,9 +75,9 @@ class Recorder:
         self._ring = Ring(0)
         self._path: str | None = None
         self._clip: _Clip | None = None
-        self._ended: list[Line] = []
+        self._ended: list[ClipLine] = []
 
-    def hear(self, samples: Float32, samplerate: int) -> list[Line]:
+    def hear(self, samples: Float32, samplerate: int) -> list[ClipLine]:
         """A block (n,) of any length, full scale 1; another ``samplerate`` than before is a gap."""
         if samplerate != self._samplerate:
             self._end("gap")
@@ -88,9 +89,9 @@ class Recorder:
             self._end("complete")
         return self._take()
 
-    def event(self, line: Line) -> str | None:
+    def event(self, line: EventLine) -> str | None:
         """The path for an alarm's line: at its start that of a new clip, later on the same; None without any sound."""
-        if line["event"] == "start":
+        if line.phase == "start":
             self._end("alarm")
             heard = self._ring.last()
             self._path = str(self._folder / self._name(line)) if self._samplerate else None
@@ -98,19 +99,19 @@ class Recorder:
                 self._clip = _Clip(self._path, line, heard, round(self._after * self._samplerate))
         return self._path
 
-    def gap(self) -> list[Line]:
+    def gap(self) -> list[ClipLine]:
         """Sound was lost."""
         self._end("gap")
         self._forget()
         return self._take()
 
-    def close(self) -> list[Line]:
+    def close(self) -> list[ClipLine]:
         """The source ended."""
         self._end("stop")
         return self._take()
 
-    def _name(self, line: Line) -> str:
-        at = datetime.fromisoformat(line["time"]).astimezone(UTC)
+    def _name(self, line: EventLine) -> str:
+        at = datetime.fromisoformat(line.time).astimezone(UTC)
         milliseconds = f"{at.microsecond // 1000:03}"
         return f"{at:{STAMP}}.{milliseconds}Z_{slug(self._machine or self._source)}_{uuid.uuid4().hex[:6]}.flac"
 
@@ -119,16 +120,10 @@ class Recorder:
 
     def _end(self, why: str) -> None:
         if self._clip and self._clip.held:
-            told = {
-                "type": "clip",
-                "source": self._source,
-                "machine": self._machine,
-                "samplerate": self._samplerate,
-            }
-            self._ended.append({**told, **self._clip.line(why, self._samplerate)})
+            self._ended.append(self._clip.line(self._source, self._machine, why, self._samplerate))
         self._clip = None
 
-    def _take(self) -> list[Line]:
+    def _take(self) -> list[ClipLine]:
         ended, self._ended = self._ended, []
         return ended
 
@@ -136,8 +131,10 @@ class Recorder:
 class _Clip:
     """A clip that is being collected."""
 
-    def __init__(self, path: str, event: Line, before: Pcm, after: int) -> None:
-        self._path, self._event, self._before = path, {**event, "clip": path}, len(before)
+    def __init__(self, path: str, event: EventLine, before: Pcm, after: int) -> None:
+        self._path = path
+        self._event = replace(event, clip=ClipReference(path))
+        self._before = len(before)
         self._samples = np.concatenate([before, np.zeros(after, np.int16)])
         self.held = len(before)
 
@@ -148,14 +145,15 @@ class _Clip:
         self.held += len(part)
         return self.held == len(self._samples)
 
-    def line(self, ended: str, samplerate: int) -> Line:
-        before, after = self._before / samplerate, (self.held - self._before) / samplerate
-        seconds = {"before": round(before, 3), "after": round(after, 3)}
-        samples = self._samples[: self.held]
-        return {
-            "path": self._path,
-            **seconds,
-            "ended": ended,
-            "event": self._event,
-            "samples": samples,
-        }
+    def line(self, source: str, machine: str | None, ended: str, samplerate: int) -> ClipLine:
+        return ClipLine(
+            source=source,
+            machine=machine,
+            samplerate=samplerate,
+            path=self._path,
+            before_seconds=round(self._before / samplerate, 3),
+            after_seconds=round((self.held - self._before) / samplerate, 3),
+            ended=ended,
+            event=self._event,
+            samples=self._samples[: self.held],
+        )

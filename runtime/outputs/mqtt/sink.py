@@ -19,7 +19,8 @@ from typing import Any
 
 from ...errors import ConfigError
 from ..latest import SOURCES, Latest, of_a_source
-from ..outbox import Line, OutputError
+from ..lines import EventLine, RunLine, ScoreLine
+from ..outbox import OutputError
 from .broker import Broker, checked_prefix, default_client_id, topic_level
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
@@ -76,17 +77,17 @@ class Mqtt:
         """Events that were given up, for want of room."""
         return self._connection.lost
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """OutputError while there is no connection; what the line tells is sent later nevertheless."""
         self._connection.attempted.wait(self._limits.first_connection_seconds)
         self._connection.attempted.set()
         if of_a_source(line):
             self._tell(line)
         else:
-            self._connection.publish(f"{self._client_topic}/status", _payload(line))
+            self._connection.publish(f"{self._client_topic}/status", line.to_json().encode())
         if trouble := self._connection.trouble:
             raise OutputError(trouble)
 
@@ -94,7 +95,7 @@ class Mqtt:
         """Goodbye, in a bounded time."""
         self._connection.close()
 
-    def _tell(self, line: Line) -> None:
+    def _tell(self, line: RunLine) -> None:
         """Publish what a line of a source changes."""
         source = self._source(line)
         source.latest.hear(line)
@@ -102,23 +103,23 @@ class Mqtt:
         self._connection.retain(
             f"{source.base}/state", _payload(vars(source.latest)), now=source.due(self._every)
         )
-        if line["type"] == "event":
-            self._connection.publish_event(f"{source.base}/event", _payload(line))
-        elif line["type"] != "score":
-            self._connection.publish(f"{source.base}/status", _payload(line))
+        if isinstance(line, EventLine):
+            self._connection.publish_event(f"{source.base}/event", line.to_json().encode())
+        elif not isinstance(line, ScoreLine):
+            self._connection.publish(f"{source.base}/status", line.to_json().encode())
 
-    def _source(self, line: Line) -> "_Source":
+    def _source(self, line: RunLine) -> "_Source":
         """The line's source, whose topics stay the same while the process lives."""
-        key = (line["machine"], line["source"])
+        key = (line.machine, line.source)
         if key not in self._sources:
             if len(self._sources) == SOURCES:
                 raise OutputError(
-                    f"MQTT tells of the first {SOURCES} sources only; {line['source']} is another"
+                    f"MQTT tells of the first {SOURCES} sources only; {line.source} is another"
                 )
-            base = f"{self._prefix}/{topic_level(line['machine'] or line['source'])}"
+            base = f"{self._prefix}/{topic_level(line.machine or line.source)}"
             if base in {source.base for source in self._sources.values()}:
-                base += f"-{topic_level(line['source'])}-{len(self._sources)}"
-            self._sources[key] = _Source(Latest(line["source"], line["machine"]), base)
+                base += f"-{topic_level(line.source)}-{len(self._sources)}"
+            self._sources[key] = _Source(Latest(line.source, line.machine), base)
         return self._sources[key]
 
     def _describe(self, source: "_Source") -> None:

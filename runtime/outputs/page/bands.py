@@ -19,7 +19,7 @@ from ...scoring.detector import Detector
 from ...scoring.window_features import smooth_basis
 from ...scoring.window_stream import Window
 from ...system.arrays import Float64
-from ..outbox import Line
+from ..lines import AboutLine, BandsLine
 
 LOWEST, LEVEL_STEP = -100.0, 0.6  # dB: where bytes of levels begin, and what one is
 SAME, RESIDUAL_STEP = 128, 0.25  # the byte of no change, and what one more is, dB
@@ -30,40 +30,46 @@ class View:
 
     def __init__(self, source: str, detector: Detector, model: str) -> None:
         """model: name of the artifact's file."""
-        self._names = {"source": source, "machine": detector.machine}
+        self._source = source
         self._n_mels, self._detector, self._model = detector.spec.n_mels, detector, model
         self._basis = smooth_basis(self._n_mels)
         self._normal = self._residual(detector.head.mean)
 
-    def about(self) -> Line:
+    def about(self) -> AboutLine:
         """What does not change: the calibration, and the bands."""
-        detector, rule = self._detector, self._detector.threshold
-        judged = {
-            "threshold": rule.value,
-            "false_alarms": rule.false_alarms,
-            "extrapolated": rule.extrapolated,
-        }
-        alarm = {
-            "alarm_windows": rule.alarm_windows,
-            "of_windows": rule.of_windows,
-            "window": detector.window,
-        }
-        centres = [round(float(hertz)) for hertz in band_edges(detector.spec)[1:-1]]
-        bands = {"centres_hz": centres, "normal": self._heard_normal()}
-        calibrated = {"model": self._model, "windows": detector.head.windows}
-        return {"type": "about", **self._names, **judged, **alarm, **calibrated, **bands}
+        detector = self._detector
+        rule = detector.threshold
+        return AboutLine(
+            source=self._source,
+            machine=detector.machine,
+            threshold=rule.value,
+            false_alarms=rule.false_alarms,
+            extrapolated=rule.extrapolated,
+            alarm_windows=rule.alarm_windows,
+            of_windows=rule.of_windows,
+            window=detector.window,
+            model=self._model,
+            windows=detector.head.windows,
+            centres_hz=[round(float(hertz)) for hertz in band_edges(detector.spec)[1:-1]],
+            normal=self._heard_normal(),
+        )
 
     def _heard_normal(self) -> bytes:
         """The mean level of each band; 0 where the network is deaf, for which nothing is known of it."""
         bands = self._detector.normal.bands
         return levels(np.where(self._detector.band_std < MASKED_BAND_STD_DB, bands, LOWEST))
 
-    def of(self, window: Window) -> Line:
+    def of(self, window: Window) -> BandsLine:
         """What was heard at the end of ``window``."""
         change = 10 * np.log10(self._residual(window.features) / self._normal)
         residual = np.clip(np.rint(change / RESIDUAL_STEP) + SAME, 0, 255).astype(np.uint8)
         heard = np.zeros(self._n_mels) if window.latest is None else window.latest
-        return {"type": "bands", **self._names, "heard": levels(heard), "residual": bytes(residual)}
+        return BandsLine(
+            source=self._source,
+            machine=self._detector.machine,
+            levels=levels(heard),
+            residual=bytes(residual),
+        )
 
     def _residual(self, features: Float64) -> Float64:
         """(n_mels,) mean square of the residual by band, in squared standard deviations of the training sound."""

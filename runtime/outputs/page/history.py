@@ -17,7 +17,7 @@ from typing import Any
 
 from ...monitoring.states import SOUND_STATES
 from ..latest import CAPTURE, SOURCES, Latest, of_a_source
-from ..outbox import Line
+from ..lines import AboutLine, BandsLine, EventLine, GapLine, Line, RunLine, ScoreLine, StatusLine
 
 WINDOWS = 600  # ten minutes, one a second
 MINUTES = 24 * 60
@@ -53,23 +53,34 @@ class Track:
     _residual: bytes = b""
 
     def hear(self, line: Line) -> None:
-        if line["type"] == "about":
-            self.about = {
-                key: _text(value)
-                for key, value in line.items()
-                if key not in ("type", "source", "machine")
-            }
-        elif line["type"] == "bands":
-            self._column, self._residual = line["heard"], line["residual"]
-        else:
+        if isinstance(line, AboutLine):
+            self.about = line.to_dict()
+            for key in ("type", "source", "machine"):
+                del self.about[key]
+        elif isinstance(line, BandsLine):
+            self._column = line.levels
+            self._residual = line.residual
+        elif isinstance(line, RunLine):
             self.latest.hear(line)
-            self.changes += line["type"] != "score"
-            getattr(self, f"_{line['type']}")(line)
+            self.changes += not isinstance(line, ScoreLine)
+            self._add(line)
 
-    def _score(self, line: Line) -> None:
-        self.age = line.get("age") or 0.0
-        at, score = _now(self.age), line["score"]
-        self.windows.append((at, round(score, 3), line["level_dbfs"], self._column))
+    def _add(self, line: RunLine) -> None:
+        match line:
+            case ScoreLine():
+                self._score(line)
+            case EventLine():
+                self._event(line)
+            case GapLine():
+                self._gap(line)
+            case StatusLine():
+                self._status(line)
+
+    def _score(self, line: ScoreLine) -> None:
+        self.age = line.age or 0.0
+        at = _now(self.age)
+        score = line.score
+        self.windows.append((at, round(score, 3), line.level_dbfs, self._column))
         self.heard += 1
         if not self.minutes or at // 60_000 != self.minutes[-1][0] // 60_000:
             self.minutes.append([at, score, 0.0, score, 0])
@@ -81,24 +92,30 @@ class Track:
             minute[4] + 1,
         ]
 
-    def _event(self, line: Line) -> None:
+    def _event(self, line: EventLine) -> None:
         at = _now(self.age)
-        if line["event"] == "start" or not self.events:
+        if line.phase == "start" or not self.events:
             self.event_count += 1
-            self.events.append({"id": self.event_count, "at": at - round(1000 * line["duration"])})
-        told = {key: line[key] for key in ("duration", "peak", "sentence", "cause")}
-        ended = at if line["event"] == "end" else None
-        self.events[-1] |= {**told, "end": ended, "clip": line.get("clip")}
+            self.events.append({"id": self.event_count, "at": at - round(1000 * line.duration)})
+        self.events[-1] |= {
+            "duration": line.duration,
+            "peak": line.peak,
+            "sentence": line.sentence,
+            "cause": line.cause,
+            "end": at if line.phase == "end" else None,
+            "clip": line.clip.path if line.clip else None,
+        }
 
-    def _gap(self, line: Line) -> None:
-        self.gaps.append((_now(), line["seconds"], line["reason"]))
+    def _gap(self, line: GapLine) -> None:
+        self.gaps.append((_now(), line.seconds, line.reason))
         self.gap_count += 1
-        self.lost += line["seconds"]
+        self.lost += line.seconds
 
-    def _status(self, line: Line) -> None:
-        self.drift = line.get("drift", self.drift)
-        if line["state"] in CAPTURE or line["state"] in SOUND_STATES:
-            self.why = line.get("sentence") if line["state"] != "ok" else None
+    def _status(self, line: StatusLine) -> None:
+        if line.drift is not None:
+            self.drift = line.drift
+        if line.state in CAPTURE or line.state in SOUND_STATES:
+            self.why = line.sentence if line.state != "ok" else None
 
     def clip(self, number: int) -> str | None:
         """The path of the sound of an event."""
@@ -172,13 +189,13 @@ class History:
         self._lock = Lock()
 
     def wants(self, line: Line) -> bool:
-        return of_a_source(line)
+        return not isinstance(line, RunLine) or of_a_source(line)
 
     def deliver(self, line: Line) -> None:
-        key = (line["machine"], line["source"])
+        key = (line.machine, line.source)
         with self._lock:
             if key not in self._tracks and len(self._tracks) < SOURCES:
-                self._tracks[key] = Track(Latest(line["source"], line["machine"]))
+                self._tracks[key] = Track(Latest(line.source, line.machine))
             if key in self._tracks:
                 self._tracks[key].hear(line)
 

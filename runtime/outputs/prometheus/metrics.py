@@ -22,7 +22,8 @@ from threading import Lock
 
 from ...monitoring.states import SOUND_STATES
 from ..latest import SOURCES, Latest, of_a_source
-from ..outbox import Line, Outbox
+from ..lines import EventLine, GapLine, RunLine, ScoreLine
+from ..outbox import Outbox
 from .exposition import Family, render
 from .process import process_families
 
@@ -42,18 +43,18 @@ class Counts:
     lost_seconds: float = 0.0
     gaps: Counter[str] = field(default_factory=Counter)
 
-    def hear(self, line: Line) -> None:
+    def hear(self, line: RunLine) -> None:
         self.latest.hear(line)
-        if line["type"] == "score":
-            self.heard_at = time.monotonic() - (line.get("age") or 0.0)
+        if isinstance(line, ScoreLine):
+            self.heard_at = time.monotonic() - (line.age or 0.0)
             self.windows += 1
-            self.anomalous += line["anomaly"]
-        elif line["type"] == "event":
-            self.alarms += line["event"] == "start"
-        elif line["type"] == "gap":
-            known = line["reason"] in self.gaps or len(self.gaps) < REASONS
-            self.gaps[line["reason"] if known else "other"] += 1
-            self.lost_seconds += line["seconds"]
+            self.anomalous += line.anomaly
+        elif isinstance(line, EventLine):
+            self.alarms += line.phase == "start"
+        elif isinstance(line, GapLine):
+            known = line.reason in self.gaps or len(self.gaps) < REASONS
+            self.gaps[line.reason if known else "other"] += 1
+            self.lost_seconds += line.seconds
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -69,32 +70,32 @@ class Metrics:
 
     name = "metrics"
 
-    def __init__(self, outboxes: Iterable[Outbox] = ()) -> None:
+    def __init__(self, outboxes: Iterable[Outbox[RunLine]] = ()) -> None:
         self.outboxes = list(outboxes)
         self._sources: dict[tuple[str | None, str], Counts] = {}
         self._ignored = 0  # lines of sources beyond SOURCES
         self._synced: bool | None = None
         self._lock = Lock()
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         with self._lock:
-            self._synced = line.get("synced", self._synced)
+            self._synced = line.synced
             if of_a_source(line):
                 self._hear(line)
 
     def close(self) -> None:
         """Nothing to give back: the numbers stay."""
 
-    def _hear(self, line: Line) -> None:
-        key = (line["machine"], line["source"])
+    def _hear(self, line: RunLine) -> None:
+        key = (line.machine, line.source)
         if key not in self._sources and len(self._sources) == SOURCES:
             self._ignored += 1
             return
         if key not in self._sources:
-            self._sources[key] = Counts(Latest(line["source"], line["machine"]), time.monotonic())
+            self._sources[key] = Counts(Latest(line.source, line.machine), time.monotonic())
         self._sources[key].hear(line)
 
     def text(self) -> str:
@@ -179,7 +180,7 @@ def _counted(sources: list[Counts]) -> Iterator[Family]:
     yield from (listening, age, last, windows, anomalous, alarms, gaps, lost)
 
 
-def _outputs(outboxes: list[Outbox]) -> Iterator[Family]:
+def _outputs(outboxes: list[Outbox[RunLine]]) -> Iterator[Family]:
     """Outputs of one name (two webhooks) are told as one."""
     delivered = Family("edgeae_output_delivered_total", "counter", "Lines that an output took.")
     dropped = Family(

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ...errors import ConfigError
-from ..outbox import Line
+from ..lines import RunLine
 from .metrics import Metrics
 
 EVERY = 15.0  # seconds, as often as Prometheus usually scrapes
@@ -38,10 +38,10 @@ class MetricsFile:
         self._thread = Thread(target=self._work, name="metrics file", daemon=True)
         self._thread.start()
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         """OSError if the last file could not be written."""
         if self._failure:
             raise self._failure

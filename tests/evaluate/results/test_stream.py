@@ -25,6 +25,7 @@ from edgeae.runtime import Detector
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.offline.files import score_files
+from edgeae.runtime.outputs.lines import EventLine, ScoreLine
 from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.calibration import calibrated
 
@@ -65,10 +66,10 @@ def test_alarms_are_those_of_run_on_the_same_recording(detector, recordings, tmp
     )
     lines = []
     score_files(restless, [path], 0, LinePublisher(lines.append, []))
-    expected = [line["t"] for line in lines if line["type"] == "event" and line["event"] == "start"]
+    expected = [line.t for line in lines if isinstance(line, EventLine) and line.phase == "start"]
     heard = list(alarm_states(restless, frames_of(path, restless.spec)))
     assert [state.end for state in heard] == [
-        line["t"] for line in lines if line["type"] == "score"
+        line.t for line in lines if isinstance(line, ScoreLine)
     ]
     assert [state.end for state in heard if state.starts] == expected
     assert simulate_stream(restless, [path], []).n_alarms == len(expected) > 1

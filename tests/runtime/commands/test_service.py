@@ -362,12 +362,19 @@ from pathlib import Path
 from edgeae.runtime.capture.alsa import _DISCARD_MESSAGE  # a callback of ctypes
 from edgeae.runtime.outputs.clips.files import ClipFiles
 from edgeae.runtime.outputs.clips.ring import Recorder
+from edgeae.runtime.outputs.lines import EventLine
 from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))
 _DISCARD_MESSAGE(b"", 0, b"", 0, b"")
 recorder, folder = Recorder(Path(sys.argv[2]), "hw:1", None, before=0.1), Path(sys.argv[2])
 recorder.hear(np.zeros(8000, np.float32), 48000)
-recorder.event({"event": "start", "time": datetime.datetime.now(datetime.UTC).isoformat()})
+time = datetime.datetime.now(datetime.UTC).isoformat()
+recorder.event(
+    EventLine(
+        source="hw:1", t=0.0, time=time, phase="start", duration=0.0, peak=0.0, bands=[],
+        sentence="", cause="machine",
+    )
+)
 for line in recorder.close():
     ClipFiles(folder, free_megabytes=0).deliver(line)
 print(denied, len(list(folder.glob("*.flac"))))

@@ -21,7 +21,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model import artifact as artifact_module
 from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftLimits
 from edgeae.runtime.monitoring.drift_file import DriftFile
-from edgeae.runtime.outputs.lines import status_line, words
+from edgeae.runtime.outputs.lines import StatusLine
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_stream import Window
 
@@ -226,9 +226,9 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
 
 
 def test_people_are_told_what_to_do_at_the_bound() -> None:
-    assert words(status_line("hw:1", 3600.0, "drifted", drift=1.0, sentence=DRIFTED)).endswith(
-        DRIFTED
-    )
+    details = {"drift": 1.0, "sentence": DRIFTED}
+    line = StatusLine(source="hw:1", t=3600.0, state="drifted", details=details)
+    assert line.describe().endswith(DRIFTED)
 
 
 def test_an_uncalibrated_artifact_is_not_tracked(trained: Any, tmp_path: Path) -> None:

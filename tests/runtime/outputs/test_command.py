@@ -5,20 +5,18 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from example_lines import ONE_OF_EACH, event
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.command import TAIL, Hook
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
 
-EVENT = {
-    "type": "event",
-    "event": "start",
-    "sentence": "2.1 kHz: 3 dB louder; rm -rf /",
-    "source": "Küche",
-}
+EVENT = event(source="Küche", sentence="2.1 kHz: 3 dB louder; rm -rf /")
+LONG_EVENT = replace(EVENT, sentence="x" * 300_000)
 
 Script = Callable[..., str]
 
@@ -57,11 +55,11 @@ def children() -> str:
 
 def test_the_command_reads_the_line_as_json(script: Script, tmp_path: Path) -> None:
     Hook(script("cat > line")).deliver(EVENT)
-    assert json.loads((tmp_path / "line").read_text()) == EVENT
+    assert json.loads((tmp_path / "line").read_text()) == EVENT.to_dict()
 
 
 def test_a_long_line_comes_whole(script: Script, tmp_path: Path) -> None:
-    Hook(script("sleep .1; wc -c > count")).deliver({**EVENT, "bands": "x" * 300_000})
+    Hook(script("sleep .1; wc -c > count")).deliver(LONG_EVENT)
     assert int((tmp_path / "count").read_text()) > 300_000
 
 
@@ -79,13 +77,11 @@ def test_words_are_split_as_by_a_shell_and_seen_by_none(script: Script, tmp_path
 
 def test_only_events_are_for_it() -> None:
     hook = Hook("true")
-    assert [kind for kind in ("score", "event", "gap", "status") if hook.wants({"type": kind})] == [
-        "event"
-    ]
+    assert [line.type for line in ONE_OF_EACH if hook.wants(line)] == ["event"]
 
 
 def test_a_command_that_does_not_read_is_fine() -> None:
-    Hook("true").deliver({**EVENT, "bands": "x" * 300_000})
+    Hook("true").deliver(LONG_EVENT)
 
 
 def test_its_stdout_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:

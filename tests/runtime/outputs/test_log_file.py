@@ -5,22 +5,38 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+import example_lines
 import pytest
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs import log_file as linefile
+from edgeae.runtime.outputs.lines import JsonObject, ScoreLine
 from edgeae.runtime.outputs.log_file import LineFile
 from edgeae.runtime.outputs.outbox import OutputError
 
-EVENT = {"type": "event", "event": "start"}
+
+@dataclass(frozen=True, kw_only=True)
+class ShortLine(ScoreLine):
+    """A score of a few bytes, so that a test can count how many fit into a file."""
+
+    sentence: str = ""
+
+    def to_dict(self) -> JsonObject:
+        values = {"type": self.type, "seq": self.sequence}
+        return {**values, "sentence": self.sentence} if self.sentence else values
 
 
-def score(n: int) -> dict[str, Any]:
-    return {"type": "score", "seq": n}
+def score(n: int, sentence: str = "") -> ShortLine:
+    values = vars(example_lines.score(sequence=n))
+    return ShortLine(**values, sentence=sentence)
+
+
+EVENT = example_lines.event()
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -48,7 +64,7 @@ def test_lines_are_in_the_file_when_deliver_returns(path: Path) -> None:
     log = LineFile(path)
     log.deliver(score(0))
     log.deliver(EVENT)
-    assert read(path) == [score(0), EVENT]
+    assert read(path) == [score(0).to_dict(), EVENT.to_dict()]
     log.close()
 
 
@@ -78,7 +94,7 @@ def test_rotation_bounds_the_space_and_keeps_the_newest_lines(path: Path) -> Non
 def test_a_line_longer_than_a_file_has_one_of_its_own(path: Path) -> None:
     log = LineFile(path, megabytes=0.0001)
     for n in range(3):
-        log.deliver({**score(n), "sentence": "x" * 300})
+        log.deliver(score(n, "x" * 300))
     log.close()
     assert all_numbers(path, 5) == [0, 1, 2] and path.with_name("log.jsonl.2").exists()
 
@@ -273,19 +289,28 @@ def test_a_full_disk_at_the_start_is_no_reason_not_to_listen(
     assert numbers(path) == [0, 1, 2]
 
 
+LINES = """
+from edgeae.runtime.outputs.lines import EventLine, ScoreLine
+def score(n):
+    return ScoreLine(source="hw:1", t=0.0, sequence=n, score=0.0, threshold=1.0, anomaly=False,
+                     level_dbfs=None, out_of_range=0.0, health="ok")
+def event(n):
+    return EventLine(source="hw:1", t=0.0, sequence=n, phase="update", duration=0.0, peak=0.0,
+                     bands=[], sentence="x" * 500, cause="machine")
+"""
 LIMITED = """
 import resource, sys
 from pathlib import Path
 from edgeae.runtime.outputs.log_file import LineFile
 log, failed = LineFile(Path(sys.argv[1])), 0
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (800, resource.RLIM_INFINITY))
 for n in range(10):
     try:
-        log.deliver({"type": "score", "seq": n})
+        log.deliver(score(n))
     except OSError:
         failed += 1
     if n == 7:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
 print(failed)
 """
 MOUNTED = """
@@ -296,7 +321,7 @@ folder = Path(sys.argv[1])
 log, failed, ballast = LineFile(folder / "log"), 0, folder / "ballast"
 for n in range(1000):
     try:
-        log.deliver({"type": "event", "seq": n, "sentence": "x" * 500})
+        log.deliver(event(n))
     except OSError as error:
         failed += 1
         last = (folder / "log").read_bytes()
@@ -316,7 +341,7 @@ print(failed)
 def python(
     program: str, *arguments: object, prefix: tuple[str, ...] = ()
 ) -> "subprocess.CompletedProcess[str]":
-    command = [*prefix, sys.executable, "-c", program, *map(str, arguments)]
+    command = [*prefix, sys.executable, "-c", LINES + program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -340,9 +365,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from edgeae.runtime.outputs.log_file import LineFile
-log, n = LineFile(Path(sys.argv[1]), megabytes=0.001, files=1000), int(sys.argv[2])
+log, n = LineFile(Path(sys.argv[1]), megabytes=0.01, files=1000), int(sys.argv[2])
 while True:
-    log.deliver({"type": "score", "seq": n})
+    log.deliver(score(n))
     n += 1
     print(n, flush=True)
 """
@@ -351,7 +376,7 @@ while True:
 def test_killed_again_and_again_it_loses_no_line_that_was_taken(path: Path) -> None:
     taken = 0
     for lines in (1, 50, 200, 333):
-        command = [sys.executable, "-c", KILLED, str(path), str(taken)]
+        command = [sys.executable, "-c", LINES + KILLED, str(path), str(taken)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
             for _ in range(lines):

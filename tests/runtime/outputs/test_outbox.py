@@ -2,19 +2,24 @@
 
 from threading import Semaphore
 from time import sleep
-from typing import Any
 
+from example_lines import score
+
+from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
+
+GOOD = score(0.0)
+BAD = score(9.0)
 
 
 class Fails:
     name = "fails"
 
-    def wants(self, line: Any) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Any) -> None:
-        if line["bad"]:
+    def deliver(self, line: RunLine) -> None:
+        if line == BAD:
             raise OutputError("no paper")
 
     def close(self) -> None:
@@ -30,9 +35,9 @@ class Keeps(Fails):
 
 def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
     outbox = Outbox(Fails())
-    outbox.put({"bad": True})
+    outbox.put(BAD)
     assert outbox.drain(20) and outbox.trouble == "no paper"
-    outbox.put({"bad": False})
+    outbox.put(GOOD)
     assert (
         outbox.drain(20) and outbox.trouble is None and (outbox.delivered, outbox.failed) == (1, 1)
     )
@@ -42,7 +47,7 @@ def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
 def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
     sink = Keeps()
     outbox = Outbox(sink)
-    outbox.put({"bad": False})
+    outbox.put(GOOD)
     assert outbox.drain(20) and outbox.trouble is None
     sink.trouble, sink.lost = "the server is down", 2
     assert outbox.trouble == "the server is down" and (outbox.delivered, outbox.failed) == (1, 2)
@@ -57,7 +62,7 @@ class Slow(Fails):
     def __init__(self) -> None:
         self.may = Semaphore(0)
 
-    def deliver(self, line: Any) -> None:
+    def deliver(self, line: RunLine) -> None:
         self.may.acquire()
 
 
@@ -65,8 +70,8 @@ def test_an_outbox_that_dropped_lines_is_behind_until_nothing_waits() -> None:
     sink = Slow()
     outbox = Outbox(sink, limit=2)
     for _ in range(3):  # one is being delivered, or all wait
-        outbox.put({})
-    outbox.put({})
+        outbox.put(GOOD)
+    outbox.put(GOOD)
     assert outbox.behind and outbox.dropped >= 1
     sink.may.release()
     while not outbox.delivered:
@@ -78,16 +83,16 @@ def test_an_outbox_that_dropped_lines_is_behind_until_nothing_waits() -> None:
 
 
 class IsWrong(Fails):
-    def deliver(self, line: Any) -> None:
-        if line["bad"]:
+    def deliver(self, line: RunLine) -> None:
+        if line == BAD:
             raise KeyError("a mistake of ours")
 
 
 def test_a_sink_with_a_mistake_goes_on_with_the_next_line() -> None:
     outbox = Outbox(IsWrong())
-    outbox.put({"bad": True})
+    outbox.put(BAD)
     assert outbox.drain(20) and outbox.trouble == "KeyError: 'a mistake of ours'"
-    outbox.put({"bad": False})
+    outbox.put(GOOD)
     assert outbox.drain(20) and outbox.trouble is None and outbox.delivered == 1
     outbox.close()
 

@@ -29,6 +29,7 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.outputs import registry as options
+from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.log_file import LineFile
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.scoring.detector import Detector
@@ -521,7 +522,7 @@ def test_files_wait_for_a_slow_output(
 ) -> None:
     deliver, wait = LineFile.deliver, threading.Event()
 
-    def slowly(log: LineFile, line: Line) -> None:
+    def slowly(log: LineFile, line: RunLine) -> None:
         wait.wait(0.01)
         deliver(log, line)
 

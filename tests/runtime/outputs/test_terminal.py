@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from example_lines import event, gap, score, status
 from numpy.typing import NDArray
-from page_lines import event, gap, score, status
 
 from edgeae.runtime.outputs.terminal import Terminal
 

@@ -10,11 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import example_lines
 import pytest
+from example_lines import ONE_OF_EACH
 from ports import reserved_port
 from waiting import wait_for
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.outputs.lines import EventLine
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.webhook import DEFAULT_LIMITS, Webhook, WebhookLimits
 from edgeae.runtime.outputs.webhook_endpoint import TOKEN_VARIABLE
@@ -23,8 +26,8 @@ QUICK = WebhookLimits(first_pause_seconds=0.01, max_pause_seconds=0.02)
 ONE_ATTEMPT = WebhookLimits(first_pause_seconds=1000.0)
 
 
-def event(n: int) -> dict[str, Any]:
-    return {"type": "event", "event": "start", "seq": n}
+def event(n: int) -> EventLine:
+    return example_lines.event(sequence=n)
 
 
 class Server(ThreadingHTTPServer):
@@ -125,16 +128,16 @@ def test_lines_are_posted_one_by_one_as_json(server: Server, make_webhook: MakeW
     for n in range(20):
         webhook.deliver(event(n))
     wait_for(lambda: not webhook.waiting)
-    assert server.lines == [event(n) for n in range(20)] and set(server.paths) == {"/alarms?room=7"}
+    assert server.lines == [event(n).to_dict() for n in range(20)] and set(server.paths) == {
+        "/alarms?room=7"
+    }
     assert {h["Content-Type"] for h in server.headers} == {"application/json"}
     assert webhook.trouble is None and webhook.lost == 0
 
 
 def test_scores_are_not_wanted(make_webhook: MakeWebhook) -> None:
     webhook = make_webhook("http://127.0.0.1:9")
-    assert [
-        kind for kind in ("score", "event", "gap", "status") if webhook.wants({"type": kind})
-    ] == [
+    assert [line.type for line in ONE_OF_EACH if webhook.wants(line)] == [
         "event",
         "gap",
         "status",

@@ -7,16 +7,18 @@ import shutil
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from example_lines import event, gap, score, status
 
+from edgeae.runtime.audio.pcm import Pcm
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips import files as clips
 from edgeae.runtime.outputs.clips.files import WAITING, ClipFiles
 from edgeae.runtime.outputs.clips.ring import Recorder
+from edgeae.runtime.outputs.lines import ClipLine
 from edgeae.runtime.outputs.outbox import Outbox, OutputError
 
 Usage = namedtuple("Usage", "total used free")
@@ -29,19 +31,18 @@ def name(at: datetime) -> str:
     return f"{at:%Y%m%dT%H%M%S}.000Z_pump-3_{at.second:06x}.flac"
 
 
-def clip(
-    folder: Path, at: datetime, samples: Any = NOISE, samplerate: int = 16000
-) -> dict[str, Any]:
-    line = {"type": "event", "event": "start", "sentence": "a fault"}
-    return {
-        "type": "clip",
-        "path": str(folder / name(at)),
-        "samplerate": samplerate,
-        "before": 0.1,
-        "ended": "complete",
-        "event": line,
-        "samples": samples,
-    }
+def clip(folder: Path, at: datetime, samples: Pcm = NOISE, samplerate: int = 16000) -> ClipLine:
+    return ClipLine(
+        source="hw:1",
+        machine="pump-3",
+        path=str(folder / name(at)),
+        samplerate=samplerate,
+        before_seconds=0.1,
+        after_seconds=0.4,
+        ended="complete",
+        event=event(sentence="a fault"),
+        samples=samples,
+    )
 
 
 def now(seconds: float = 0.0) -> datetime:
@@ -61,13 +62,13 @@ def folder(tmp_path: Path) -> Path:
 def test_a_clip_is_a_flac_file_with_exactly_these_samples(folder: Path, samplerate: int) -> None:
     line = clip(folder, now(), samplerate=samplerate)
     ClipFiles(folder).deliver(line)
-    samples, rate = soundfile.read(line["path"], dtype="int16")
+    samples, rate = soundfile.read(line.path, dtype="int16")
     assert rate == samplerate
     assert np.array_equal(samples, NOISE)
-    information = soundfile.info(line["path"])
+    information = soundfile.info(line.path)
     assert (information.format, information.subtype, information.channels) == ("FLAC", "PCM_16", 1)
-    told = json.loads(Path(line["path"]).with_suffix(".json").read_text())
-    assert told == {key: value for key, value in line.items() if key != "samples"}
+    told = json.loads(Path(line.path).with_suffix(".json").read_text())
+    assert told == line.to_dict()
     assert len(names(folder)) == 2
 
 
@@ -78,11 +79,11 @@ def test_from_the_sound_to_the_file(folder: Path) -> None:
         Outbox(ClipFiles(folder), WAITING),
     )
     recorder.hear(heard[:4000], 8000)
-    path = recorder.event({"type": "event", "event": "start", "time": now().isoformat()})
+    path = recorder.event(event(time=now().isoformat()))
     assert path is not None
     for line in [*recorder.hear(heard[4000:5000], 8000), *recorder.close()]:
         outbox.put(line)
-    outbox.put({"type": "score"})
+    outbox.put(score())
     outbox.close()
     assert (outbox.delivered, outbox.trouble) == (1, None)
     assert np.array_equal(soundfile.read(path, dtype="int16")[0], NOISE[3200:5000])
@@ -95,7 +96,7 @@ def test_beyond_the_megabytes_the_oldest_go(folder: Path) -> None:
         sink.deliver(line)
         assert sum(path.stat().st_size for path in folder.iterdir()) <= 70000
     kept = {path.name for path in folder.glob("*.flac")}
-    assert kept == {Path(line["path"]).name for line in lines[-4:]}
+    assert kept == {Path(line.path).name for line in lines[-4:]}
     assert {path.stem for path in folder.glob("*.json")} == {Path(name).stem for name in kept}
 
 
@@ -139,14 +140,14 @@ def test_a_full_disk_takes_the_oldest_then_no_clip_is_written_and_that_is_told(
     usage(1_000_000 + 40_000)  # two clips and what is told of them
     sink.deliver(lines[3])
     kept = {path.name for path in folder.glob("*.flac")}
-    assert kept == {Path(line["path"]).name for line in lines[2:4]}
+    assert kept == {Path(line.path).name for line in lines[2:4]}
     usage(900_000)
     with pytest.raises(OutputError, match="less than 1 MB left"):
         sink.deliver(lines[4])
     assert names(folder) == ["notes.txt"]
     usage(2_000_000)
     sink.deliver(lines[4])
-    assert Path(lines[4]["path"]).exists()
+    assert Path(lines[4].path).exists()
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
@@ -226,7 +227,9 @@ def test_the_temporary_names_are_those_that_are_removed(
 def test_only_clips_are_wanted(folder: Path) -> None:
     sink = ClipFiles(folder)
     assert [
-        kind for kind in ("score", "event", "gap", "status", "clip") if sink.wants({"type": kind})
+        line.type
+        for line in (score(), event(), gap(), status("lost"), clip(folder, now()))
+        if sink.wants(line)
     ] == ["clip"]
 
 

@@ -1,9 +1,10 @@
 """The seconds around an alarm: exact samples, whatever the blocks, and bounded memory."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import example_lines
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,17 +13,19 @@ from hypothesis import strategies as st
 from edgeae.runtime.audio.pcm import to_int16
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips.ring import NAME, Recorder
+from edgeae.runtime.outputs.lines import ClipReference, EventLine
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.slug import slug
 
 TIME = "2026-11-23T02:34:50.123+00:00"
 fixed = settings(derandomize=True, deadline=None, max_examples=150)
 
 
-def event(phase: str = "start", time: str = TIME) -> dict[str, Any]:
-    return {"type": "event", "event": phase, "time": time, "sentence": "a fault", "seq": 7}
+def event(phase: str = "start", time: str = TIME) -> EventLine:
+    return example_lines.event(phase, time=time, sentence="a fault", sequence=7)
 
 
-def counting(start: int, n: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def counting(start: int, n: int) -> Float32:
     """Samples that tell their own place, exact in 16 bits."""
     return (((np.arange(start, start + n) % 65536) - 32768) / 32768).astype(np.float32)
 
@@ -38,10 +41,10 @@ def test_a_clip_is_what_was_heard_before_and_after_the_start(samplerate: int) ->
     path = kept.event(event())
     (clip,) = kept.hear(counting(start, 2 * samplerate), samplerate)
     first, n = start - round(0.5 * samplerate), round(0.5 * samplerate) + samplerate
-    assert np.array_equal(clip["samples"], to_int16(counting(first, n)))
-    assert (clip["path"], clip["samplerate"], clip["ended"]) == (path, samplerate, "complete")
-    assert (clip["before"], clip["after"]) == (0.5, 1.0)
-    assert clip["event"] == {**event(), "clip": path}
+    assert np.array_equal(clip.samples, to_int16(counting(first, n)))
+    assert (clip.path, clip.samplerate, clip.ended) == (path, samplerate, "complete")
+    assert (clip.before_seconds, clip.after_seconds) == (0.5, 1.0)
+    assert clip.event == replace(event(), clip=ClipReference(path))
 
 
 @fixed
@@ -65,7 +68,7 @@ def test_blocks_of_any_size_give_the_same_clip(
     clips += kept.close()
     first, last = max(0, start - ring), min(heard, start + 50)
     assert (path is None) == (not before)
-    samples = [clip["samples"].tolist() for clip in clips]
+    samples = [clip.samples.tolist() for clip in clips]
     expected = to_int16(counting(first, last - first)).tolist()
     assert samples == ([expected] if expected and path else [])
 
@@ -93,13 +96,13 @@ def test_a_gap_ends_the_clip_and_nothing_before_it_comes_in_the_next() -> None:
     kept.event(event())
     kept.hear(counting(100, 30), 100)
     (cut,) = kept.gap()
-    assert (cut["ended"], cut["before"], cut["after"]) == ("gap", 0.5, 0.3)
-    assert np.array_equal(cut["samples"], to_int16(counting(50, 80)))
+    assert (cut.ended, cut.before_seconds, cut.after_seconds) == ("gap", 0.5, 0.3)
+    assert np.array_equal(cut.samples, to_int16(counting(50, 80)))
     kept.hear(counting(5000, 20), 100)
     kept.event(event())
     (clip,) = kept.hear(counting(5020, 200), 100)
-    assert (clip["before"], clip["after"]) == (0.2, 1.0)
-    assert np.array_equal(clip["samples"], to_int16(counting(5000, 120)))
+    assert (clip.before_seconds, clip.after_seconds) == (0.2, 1.0)
+    assert np.array_equal(clip.samples, to_int16(counting(5000, 120)))
 
 
 def test_another_sample_rate_is_a_gap() -> None:
@@ -108,10 +111,10 @@ def test_another_sample_rate_is_a_gap() -> None:
     kept.event(event())
     kept.hear(counting(100, 30), 100)
     (cut,) = kept.hear(counting(0, 10), 50)
-    assert (cut["ended"], cut["samplerate"], len(cut["samples"])) == ("gap", 100, 80)
+    assert (cut.ended, cut.samplerate, len(cut.samples)) == ("gap", 100, 80)
     kept.event(event())
     (clip,) = kept.hear(counting(10, 100), 50)
-    assert (clip["samplerate"], clip["before"]) == (50, 0.2)
+    assert (clip.samplerate, clip.before_seconds) == (50, 0.2)
 
 
 def test_the_end_keeps_what_there_is() -> None:
@@ -120,7 +123,7 @@ def test_the_end_keeps_what_there_is() -> None:
     kept.event(event())
     kept.hear(counting(100, 30), 100)
     (cut,) = kept.close()
-    assert (cut["ended"], len(cut["samples"])) == ("stop", 80)
+    assert (cut.ended, len(cut.samples)) == ("stop", 80)
     assert kept.close() == []
 
 
@@ -131,9 +134,9 @@ def test_an_alarm_within_a_clip_begins_a_new_one_with_the_sound_before_it() -> N
     kept.hear(counting(100, 30), 100)
     second = kept.event(event())
     clips = kept.hear(counting(130, 100), 100)
-    assert [clip["path"] for clip in clips] == [first, second]
-    assert [clip["ended"] for clip in clips] == ["alarm", "complete"]
-    assert np.array_equal(clips[1]["samples"], to_int16(counting(80, 150)))
+    assert [clip.path for clip in clips] == [first, second]
+    assert [clip.ended for clip in clips] == ["alarm", "complete"]
+    assert np.array_equal(clips[1].samples, to_int16(counting(80, 150)))
 
 
 def test_later_lines_of_an_alarm_name_its_clip() -> None:

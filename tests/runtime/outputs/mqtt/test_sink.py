@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import example_lines
 import pytest
+from example_lines import gap, status
 from mosquitto import Message, Mosquitto, Subscriber
 from waiting import WAIT_SECONDS, wait_for
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.latest import SOURCES
+from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
 from edgeae.runtime.outputs.mqtt.sink import Mqtt
-from edgeae.runtime.outputs.outbox import Line, Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox, OutputError
 
 STATE = "edgeae/pump-3/state"
 EVENT = "edgeae/pump-3/event"
@@ -44,44 +47,23 @@ def make_sink(mosquitto: Mosquitto) -> Iterator[MakeSink]:
         sink.close()
 
 
-def line(
-    kind: str, *, seq: int = 0, machine: str | None = "pump-3", source: str = "hw:1", **values: Any
-) -> Line:
-    stamp = {
-        "t": float(seq),
-        "time": f"2026-01-01T00:00:{seq % 60:02d}.000+00:00",
-        "seq": seq,
-        "synced": True,
-    }
-    return {"type": kind, **stamp, "source": source, "machine": machine, **values}
+def time(seq: int) -> str:
+    return f"2026-01-01T00:00:{seq % 60:02d}.000+00:00"
 
 
-def score(value: float = 1.0, *, health: str = "ok", **values: Any) -> Line:
-    scored = {
-        "score": value,
-        "threshold": 2.0,
-        "anomaly": value > 2,
-        "level_dbfs": -30.0,
-        "out_of_range": 0.0,
-    }
-    return line("score", **scored, health=health, age=0.1, **values)
+def score(value: float = 1.0, *, seq: int = 0, **fields: Any) -> ScoreLine:
+    values = {"time": time(seq), "threshold": 2.0, "level_dbfs": -30.0, "age": 0.1, **fields}
+    return example_lines.score(value, sequence=seq, **values)
 
 
-def event(phase: str = "start", **values: Any) -> Line:
-    told = {
-        "duration": 0.0,
-        "peak": 3.0,
-        "bands": [],
-        "sentence": f"1 to 2 kHz: louder, {phase}",
-        "cause": "machine",
-    }
-    return line("event", event=phase, **told, **values)
+def event(phase: str = "start", *, seq: int = 0) -> EventLine:
+    sentence = f"1 to 2 kHz: louder, {phase}"
+    return example_lines.event(phase, time=time(seq), sequence=seq, sentence=sentence)
 
 
-def listening(**values: Any) -> Line:
-    return line(
-        "status", state="listening", model="/home/pi/pump-3.onnx", samplerate=48000, **values
-    )
+def listening(source: str = "hw:1", machine: str | None = "pump-3") -> StatusLine:
+    details = {"model": "/home/pi/pump-3.onnx", "samplerate": 48000}
+    return status("listening", source, machine=machine, **details)
 
 
 def connected(sink: Mqtt) -> None:
@@ -150,14 +132,14 @@ def test_states_are_sparing_and_changes_are_told_at_once(
 @pytest.mark.parametrize(
     "other",
     [
-        line("gap", frames=1, seconds=0.1, reason="overrun"),
+        gap(0.1, "overrun", frames=1),
         score(health="silence"),
-        line("status", state="lost"),
+        status("lost"),
     ],
     ids=["gap", "silence", "lost"],
 )
 def test_an_alarm_lasts_until_its_end_is_told(
-    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe, other: Line
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe, other: RunLine
 ) -> None:
     mosquitto.start()
     sink, subscriber = make_sink(every=0), subscribe()
@@ -276,7 +258,7 @@ def test_the_end_is_told_after_all_that_came_before(
     outbox = Outbox(Mqtt(mosquitto.url, client_id="here"))
     for seq in range(100):
         outbox.put(event("update", seq=seq))
-    outbox.put(line("status", state="stopped", windows=5))
+    outbox.put(status("stopped", windows=5))
     outbox.close(WAIT_SECONDS)
     wait_for(lambda: b"offline" in subscriber.payloads(AVAILABILITY))
     assert [json.loads(payload)["seq"] for payload in subscriber.payloads(EVENT)] == list(
@@ -360,10 +342,8 @@ def test_gaps_and_the_troubles_of_other_outputs_are_published(
     mosquitto.start()
     sink, subscriber = make_sink(), subscribe()
     connected(sink)
-    sink.deliver(line("gap", frames=480, seconds=0.01, reason="overrun"))
-    sink.deliver(
-        line("status", state="degraded", output="webhook", sentence="no route", source="webhook")
-    )
+    sink.deliver(gap(0.01, "overrun", frames=480))
+    sink.deliver(status("degraded", output="webhook", sentence="no route", source="webhook"))
     wait_for(lambda: subscriber.last("edgeae/here/status").get("output") == "webhook")
     assert subscriber.last("edgeae/pump-3/status")["reason"] == "overrun"
 

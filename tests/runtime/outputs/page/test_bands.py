@@ -29,7 +29,7 @@ def test_a_column_is_the_last_second_that_was_heard(
     view, patch = View("hw:1", detector, "machine.onnx"), detector.network.patch_frames
     frames = log_mel((sound / 32768).astype(np.float32), detector.spec)
     end = round(windows[3].end * detector.spec.frames_per_second)
-    heard = np.frombuffer(view.of(windows[3])["heard"], np.uint8) * LEVEL_STEP + LOWEST
+    heard = np.frombuffer(view.of(windows[3]).levels, np.uint8) * LEVEL_STEP + LOWEST
     assert np.abs(heard - frames[end - patch : end].mean(axis=0)).max() <= LEVEL_STEP
 
 
@@ -38,7 +38,7 @@ def test_the_normal_of_the_machine_has_the_residual_it_is_measured_against(
 ) -> None:
     view = View("hw:1", detector, "machine.onnx")
     usual = replace(windows[0], features=detector.head.mean)
-    assert view.of(usual)["residual"] == bytes([SAME] * detector.spec.n_mels)
+    assert view.of(usual).residual == bytes([SAME] * detector.spec.n_mels)
 
 
 def test_a_residual_of_twice_the_size_is_six_decibels_in_its_bands_alone(
@@ -49,7 +49,7 @@ def test_a_residual_of_twice_the_size_is_six_decibels_in_its_bands_alone(
     mean = slice(len(more) - n - 2 * (n // 4), len(more) - 2 * (n // 4))
     power = view._residual(more)
     more[mean][:10] = np.sqrt(power[:10] * 4 - power[:10] + np.square(more[mean][:10]))
-    found = np.frombuffer(view.of(replace(windows[0], features=more))["residual"], np.uint8).astype(
+    found = np.frombuffer(view.of(replace(windows[0], features=more)).residual, np.uint8).astype(
         int
     )
     assert set((found[:10] - SAME) * RESIDUAL_STEP) == {6.0}
@@ -64,6 +64,6 @@ def test_what_does_not_change_is_told_once_and_the_path_of_the_artifact_is_not(
     detector: Detector,
 ) -> None:
     about = View("hw:1", detector, "machine.onnx").about()
-    assert (about["source"], about["machine"], about["model"]) == ("hw:1", "id_03", "machine.onnx")
-    assert len(about["centres_hz"]) == len(about["normal"]) == detector.spec.n_mels
-    assert about["threshold"] == detector.threshold.value
+    assert (about.source, about.machine, about.model) == ("hw:1", "id_03", "machine.onnx")
+    assert len(about.centres_hz) == len(about.normal) == detector.spec.n_mels
+    assert about.threshold == detector.threshold.value

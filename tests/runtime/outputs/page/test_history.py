@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from page_lines import BANDS, about, bands, column, event, gap, score, status
+from example_lines import N_BANDS, about, bands, column, event, gap, score, status
 
 from edgeae.runtime.outputs.page import history
 from edgeae.runtime.outputs.page.history import OTHERS, WINDOWS, History, Viewer
@@ -51,7 +51,7 @@ def test_a_viewer_is_told_the_past_first_and_then_what_is_new(told: History, clo
     past = viewer.news()
     assert past["looked_at"] == 0
     assert past["windows"] == [(1001000, -1.0, -31.2), (1002000, 0.5, -31.2)]
-    assert column(past["columns"]) == [90] * BANDS + [105] * BANDS
+    assert column(past["columns"]) == [90] * N_BANDS + [105] * N_BANDS
     assert past["about"]["windows"] == 60
     assert "windows" not in viewer.news()
     hear(told, clock, 1.0)
@@ -127,7 +127,7 @@ def test_other_sources_are_told_seldom_unless_something_happens(
         hear(told, clock, 0.1)
         seen.append(set(viewer.news()["sources"]))
     assert seen[1:] == [{0}] * (OTHERS - 2) + [{0, 1, 2}] + [{0}]
-    told.deliver(event("start", "hw:2", "fan-2"))
+    told.deliver(event("start", "hw:2", machine="fan-2"))
     assert set(viewer.news()["sources"]) == {0, 1}
 
 
@@ -163,6 +163,4 @@ def test_a_viewer_that_sleeps_misses_what_is_gone_and_no_more(told: History, clo
 
 
 def test_lines_of_outputs_are_not_wanted(told: History) -> None:
-    assert not told.wants(
-        {"type": "status", "state": "degraded", "source": "edgeae", "machine": None}
-    )
+    assert not told.wants(status("degraded", source="edgeae", machine=None))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile
+from example_lines import about, bands, event, gap, score, status
 from numpy.typing import NDArray
-from page_lines import about, bands, event, gap, score, status
 from ports import reserved_port
 
 from edgeae.runtime.outputs.page.history import History
@@ -175,11 +175,11 @@ def test_each_machine_is_seen_and_can_be_looked_at(
 ) -> None:
     for line in (
         about("hw:2", "fan-2"),
-        status("listening", "hw:2", "fan-2"),
-        score(2.0, "hw:2", "fan-2"),
+        status("listening", "hw:2", machine="fan-2"),
+        score(2.0, "hw:2", machine="fan-2"),
     ):
         history.deliver(line)
-    history.deliver(event("start", "hw:2", "fan-2", sentence="a rattle"))
+    history.deliver(event("start", "hw:2", machine="fan-2", sentence="a rattle"))
     page = show(server.port)
     wait(page, "#machines", "fan-2 (hw:2)\nALARM since")
     wait(page, "#verdict", "Normal")

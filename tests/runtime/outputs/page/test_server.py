@@ -8,11 +8,12 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_lines import about, bands, event, score, status
+from example_lines import about, bands, event, score, status
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.page.history import History
@@ -155,7 +156,7 @@ def test_a_second_costs_a_viewer_less_than_a_kilobyte(serve: Serve) -> None:
     history.deliver(about())
     connection, response = watch(serve(history=history, news_seconds=0.2).port)
     news(response)
-    history.deliver({**bands(90), "heard": heard, "residual": residual})
+    history.deliver(replace(bands(90), levels=heard, residual=residual))
     history.deliver(score(-1.2345))
     while b"windows" not in (line := response.readline()):
         pass

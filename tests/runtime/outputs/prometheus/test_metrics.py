@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import example_lines
 import pytest
+from example_lines import status
 
 from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.latest import SOURCES
-from edgeae.runtime.outputs.outbox import Line, Outbox, OutputError
+from edgeae.runtime.outputs.lines import EventLine, GapLine, RunLine, ScoreLine
+from edgeae.runtime.outputs.outbox import Outbox, OutputError
 from edgeae.runtime.outputs.prometheus.metrics import FRESH, REASONS, Metrics
 
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
@@ -49,35 +52,23 @@ def parse(text: str) -> Samples:
     return samples
 
 
-def line(kind: str, *, source: str = "hw:1", machine: str | None = "pump-3", **values: Any) -> Line:
-    stamp = {"t": 1.0, "time": "2026-01-01T00:00:01.500+00:00", "seq": 0, "synced": True}
-    return {"type": kind, **stamp, "source": source, "machine": machine, **values}
+TIME = "2026-01-01T00:00:01.500+00:00"
 
 
-def score(
-    value: float = 1.0, *, health: str = "ok", level: float | None = -30.5, **values: Any
-) -> Line:
-    scored = {
-        "score": value,
-        "threshold": 2.0,
-        "anomaly": value > 2,
-        "level_dbfs": level,
-        "out_of_range": 0.0,
-    }
-    return line("score", **{**scored, "health": health, "age": 0.25, **values})
+def score(value: float = 1.0, *, level: float | None = -30.5, **fields: Any) -> ScoreLine:
+    values = {"time": TIME, "threshold": 2.0, "level_dbfs": level, "age": 0.25, **fields}
+    return example_lines.score(value, **values)
 
 
-def event(phase: str) -> Line:
-    return line(
-        "event", event=phase, duration=0.0, peak=3.0, bands=[], sentence="louder", cause="machine"
-    )
+def event(phase: str) -> EventLine:
+    return example_lines.event(phase, time=TIME)
 
 
-def gap(reason: str, seconds: float = 0.5) -> Line:
-    return line("gap", frames=8000, seconds=seconds, reason=reason)
+def gap(reason: str, seconds: float = 0.5, source: str = "hw:1") -> GapLine:
+    return example_lines.gap(seconds, reason, source)
 
 
-def told(metrics: Metrics, *lines: Line) -> Samples:
+def told(metrics: Metrics, *lines: RunLine) -> Samples:
     for each in lines:
         metrics.deliver(each)
     return parse(metrics.text())
@@ -94,7 +85,7 @@ def alone(samples: Samples, name: str) -> float:
 
 
 def test_a_source_that_is_heard_gives_its_last_window() -> None:
-    listening = line("status", state="listening", model="m.onnx", samplerate=48000)
+    listening = status("listening", model="m.onnx", samplerate=48000)
     samples = told(Metrics(), listening, score(1.0), score(2.5), event("start"))
     assert value(samples, "edgeae_score") == 2.5
     assert value(samples, "edgeae_threshold") == 2.0
@@ -131,9 +122,7 @@ def test_windows_alarms_and_gaps_are_counted() -> None:
 
 
 def test_a_source_that_is_lost_gives_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = told(
-        Metrics(), score(2.5), event("start"), line("status", state="lost", sentence="unplugged")
-    )
+    samples = told(Metrics(), score(2.5), event("start"), status("lost", sentence="unplugged"))
     assert value(samples, "edgeae_listening") == 0
     assert value(samples, "edgeae_windows_total") == 1
     for name in ("score", "threshold", "anomaly", "alarm", "level_dbfs"):
@@ -155,7 +144,7 @@ def test_a_source_that_falls_silent_shows_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_source_that_never_gave_a_window_has_an_age() -> None:
-    samples = told(Metrics(), line("status", state="waiting", sentence="no such device"))
+    samples = told(Metrics(), status("waiting", sentence="no such device"))
     age = value(samples, "edgeae_score_age_seconds")
     assert age is not None
     assert age >= 0
@@ -176,7 +165,7 @@ def test_recordings_have_no_age_of_their_lines() -> None:
     "name", ['a"b', "a\\b", "a\nb", '\\"', 'pump,3="x"} 1', "Pumpe 3 für Öl", "\\n"]
 )
 def test_names_come_back_as_they_were(name: str) -> None:
-    samples = told(Metrics(), {**score(), "source": name, "machine": name})
+    samples = told(Metrics(), score(source=name, machine=name))
     assert value(samples, "edgeae_score", source=name, machine=name) == 1.0
 
 
@@ -195,9 +184,9 @@ def test_infinite_and_undefined_scores_are_readable() -> None:
 def test_the_number_of_series_is_bounded() -> None:
     metrics = Metrics()
     for number in range(SOURCES + 10):
-        metrics.deliver({**score(), "source": f"hw:{number}"})
+        metrics.deliver(score(source=f"hw:{number}"))
     for number in range(100):
-        metrics.deliver({**gap(f"reason {number}"), "source": "hw:0"})
+        metrics.deliver(gap(f"reason {number}", source="hw:0"))
     samples = parse(metrics.text())
     assert len([1 for name, _ in samples if name == "edgeae_score"]) == SOURCES
     assert len([1 for name, _ in samples if name == "edgeae_gaps_total"]) == REASONS + 1
@@ -208,7 +197,7 @@ def test_the_number_of_series_is_bounded() -> None:
 def test_the_troubles_of_outputs_are_no_source() -> None:
     samples = told(
         Metrics(),
-        line("status", state="degraded", source="mqtt", machine=None, sentence="no broker"),
+        status("degraded", source="mqtt", machine=None, sentence="no broker"),
     )
     assert not [name for name, labels in samples if "source" in dict(labels)]
 
@@ -216,10 +205,10 @@ def test_the_troubles_of_outputs_are_no_source() -> None:
 class Fails:
     name = "webhook"
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: RunLine) -> bool:
         return True
 
-    def deliver(self, line: Line) -> None:
+    def deliver(self, line: RunLine) -> None:
         raise OutputError("no route")
 
     def close(self) -> None:

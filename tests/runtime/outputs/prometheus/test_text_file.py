@@ -4,16 +4,18 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from example_lines import status
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.prometheus.metrics import Metrics
 from edgeae.runtime.outputs.prometheus.text_file import MetricsFile
 
-LINE = {"type": "status", "state": "listening", "t": 0.0, "source": "hw:1", "machine": None}
+LINE = status("listening", machine=None)
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
@@ -39,7 +41,7 @@ def test_the_end_is_in_the_last_file(tmp_path: Path) -> None:
     metrics = Metrics()
     sink = MetricsFile(tmp_path / "edgeae.prom", metrics, every=3600)
     metrics.deliver(LINE)
-    metrics.deliver({**LINE, "state": "stopped"})
+    metrics.deliver(replace(LINE, state="stopped"))
     sink.close()
     assert (
         'edgeae_listening{source="hw:1",machine=""} 0\n' in (tmp_path / "edgeae.prom").read_text()
