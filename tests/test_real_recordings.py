@@ -11,7 +11,7 @@ from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 
-DATA = os.environ.get("EDGEAE_DATA")
+DATA = os.environ.get("EDGEAE_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="EDGEAE_DATA names no folder of real recordings")
 
 
@@ -24,23 +24,26 @@ pytestmark = pytest.mark.skipif(not DATA, reason="EDGEAE_DATA names no folder of
         ("mimii_fan", {"id_00": 16}),
     ],
 )
-def test_every_test_recording_is_found_and_read(name, machines):
-    found = by_machine(scan(Path(DATA, name), "test"))
-    assert {machine: len(recordings) for machine, recordings in found.items()} == machines
-    first = next(iter(found.values()))[0]
+def test_every_test_recording_is_found_and_read(name: str, machines: dict[str, int]) -> None:
+    groups = by_machine(scan(Path(DATA, name), "test"))
+    assert {machine: len(recordings) for machine, recordings in groups.items()} == machines
+    first = next(iter(groups.values()))[0]
     assert read_log_mel(first.path, MelSpec()).shape[1] == 128
 
 
-def test_little_training_already_finds_faults_of_real_machines(capsys, tmp_path):
-    data, run = Path(DATA, "toycar"), tmp_path / "run"
-    train = ["train", data, "-o", run, "--set", "training.epochs=2", "--set", "data.patch_step=32"]
-    for arguments in (train, ["export", run, "--int8"]):
-        assert run_command(list(map(str, arguments))) == 0
+@pytest.mark.slow
+def test_little_training_already_detects_faults_of_real_machines(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = Path(DATA, "toycar")
+    run = tmp_path / "run"
+    few = ["--set", "training.epochs=2", "--set", "data.patch_step=32"]
+    assert run_command(["train", str(data), "-o", str(run), *few]) == 0
+    assert run_command(["export", str(run), "--int8"]) == 0
     capsys.readouterr()
     model = run / "model.int8.onnx"
-    assert (
-        run_command(["evaluate", str(model), str(data), "--calibration-clips", "5", "--json"]) == 0
-    )
-    found = json.loads(capsys.readouterr().out)
-    assert found["mean"]["auc"] > 0.95
-    assert found["no_network"]["auc"] > 0.95
+    options = ["--calibration-clips", "5", "--json"]
+    assert run_command(["evaluate", str(model), str(data), *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["mean"]["auc"] > 0.95
+    assert result["no_network"]["auc"] > 0.95
