@@ -1,4 +1,4 @@
-"""Options that commands with a microphone share."""
+"""Options shared by the commands that capture."""
 
 import click
 
@@ -7,5 +7,5 @@ wait_device_option = click.option(
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="Seconds to wait at the start for a device that is not there or busy.",
+    help="Seconds to wait at the start for a device that is missing or busy.",
 )

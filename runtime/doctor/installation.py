@@ -1,99 +1,99 @@
-"""The software that edgeae stands on, as `edgeae doctor` sees it."""
+"""Checks of the software that edgeae needs."""
 
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from .check import OK, PROBLEM, WARNING, Check
-from .masking import variable
+from .check import Check
+from .masking import masked_variable
 
-PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "click")
-OPTIONAL = {"paho-mqtt": "MQTT"}
-PREFIXES = ("EDGEAE_", "ALSA_", "OMP_", "OPENBLAS_")
+REQUIRED_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "click")
+# package: what needs it
+OPTIONAL_PACKAGES = {"paho-mqtt": "MQTT"}
+ENVIRONMENT_PREFIXES = ("EDGEAE_", "ALSA_", "OMP_", "OPENBLAS_")
+MIN_PYTHON = (3, 11)
+MAX_PYTHON = (3, 13)
+BROKEN_ONNXRUNTIME = "1.21.0"
 
-
-def python() -> Check:
-    """edgeae, Python and where it lives."""
-    found, implementation = (
-        _version("edgeae", version) or "not installed",
-        platform.python_implementation(),
-    )
-    place = (
-        "in a virtual environment"
-        if sys.prefix != sys.base_prefix
-        else "outside of a virtual environment"
-    )
-    sentence = f"edgeae {found}, {implementation} {platform.python_version()}, {place}"
-    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        return Check("edgeae", WARNING, sentence, "edgeae is made for Python 3.11 to 3.13")
-    return Check("edgeae", OK, sentence)
+GetVersion = Callable[[str], str]
 
 
-def packages(of: Callable[[str], str] = version, machine: str = platform.machine()) -> Check:
-    """The packages of the base install."""
-    found = {name: _version(name, of) for name in PACKAGES}
-    sentence = ", ".join(f"{name} {number or 'missing'}" for name, number in found.items())
-    if missing := [name for name, number in found.items() if not number]:
-        return Check("packages", PROBLEM, sentence, f"pip install {' '.join(missing)}")
-    if found["onnxruntime"] == "1.21.0":
-        state = PROBLEM if machine == "aarch64" else WARNING
-        return Check(
-            "packages",
-            state,
-            sentence,
-            "1.21.0 dies on a Raspberry Pi 4: pip install --upgrade onnxruntime",
-        )
-    return Check("packages", OK, sentence)
+def check_python() -> Check:
+    """Check the versions of edgeae and Python, and where they are installed."""
+    edgeae_version = _version("edgeae", version) or "not installed"
+    in_environment = sys.prefix != sys.base_prefix
+    place = f"{'in' if in_environment else 'outside of'} a virtual environment"
+    python_version = f"{platform.python_implementation()} {platform.python_version()}"
+    sentence = f"edgeae {edgeae_version}, {python_version}, {place}"
+    if not MIN_PYTHON <= sys.version_info[:2] <= MAX_PYTHON:
+        return Check.warning("edgeae", sentence, "edgeae is made for Python 3.11 to 3.13")
+    return Check.ok("edgeae", sentence)
 
 
-def optional(of: Callable[[str], str] = version) -> Check:
-    """Packages that only some outputs need."""
-    found = {name: _version(name, of) for name in OPTIONAL}
-    lacking = "not installed (only {} needs it)"
-    return Check(
-        "optional",
-        OK,
-        ", ".join(f"{n} {v or lacking.format(OPTIONAL[n])}" for n, v in found.items()),
-    )
+def check_packages(get_version: GetVersion = version, machine: str = platform.machine()) -> Check:
+    """Check the packages of the base install.
+
+    get_version: returns the version of a package, or raises PackageNotFoundError.
+    machine: architecture, as `uname -m` prints it.
+    """
+    versions = {name: _version(name, get_version) for name in REQUIRED_PACKAGES}
+    sentence = ", ".join(f"{name} {number or 'missing'}" for name, number in versions.items())
+    missing = [name for name, number in versions.items() if not number]
+    if missing:
+        return Check.problem("packages", sentence, f"pip install {' '.join(missing)}")
+    if versions["onnxruntime"] == BROKEN_ONNXRUNTIME:
+        advice = f"{BROKEN_ONNXRUNTIME} dies on a Raspberry Pi 4: pip install --upgrade onnxruntime"
+        if machine == "aarch64":
+            return Check.problem("packages", sentence, advice)
+        return Check.warning("packages", sentence, advice)
+    return Check.ok("packages", sentence)
 
 
-def libraries() -> Iterator[Check]:
-    """The shared libraries below: libsndfile reads files, libasound reads microphones."""
+def check_optional_packages(get_version: GetVersion = version) -> Check:
+    """Check the packages that only some outputs need."""
+    parts = []
+    for name, user in OPTIONAL_PACKAGES.items():
+        number = _version(name, get_version)
+        parts.append(f"{name} {number or f'not installed (only {user} needs it)'}")
+    return Check.ok("optional", ", ".join(parts))
+
+
+def check_libraries() -> Iterator[Check]:
+    """Check the shared libraries: libsndfile reads files, libasound reads microphones."""
     try:
         from soundfile import __libsndfile_version__
 
-        yield Check("libsndfile", OK, __libsndfile_version__)
+        yield Check.ok("libsndfile", __libsndfile_version__)
     except (ImportError, OSError) as error:
-        yield Check(
-            "libsndfile", PROBLEM, f"cannot be loaded: {error}", "sudo apt-get install libsndfile1"
+        yield Check.problem(
+            "libsndfile", f"cannot be loaded: {error}", "sudo apt-get install libsndfile1"
         )
     from ..capture.alsa import Alsa
     from ..errors import DeviceError
 
     try:
-        yield Check("libasound", OK, Alsa().text("snd_asoundlib_version"))
+        yield Check.ok("libasound", Alsa().text("snd_asoundlib_version"))
     except DeviceError as error:
-        missing, _, advice = str(error).partition(": ")
-        yield Check("libasound", WARNING, missing, advice)
+        sentence, _, advice = str(error).partition(": ")
+        yield Check.warning("libasound", sentence, advice)
 
 
-def environment(environ: Mapping[str, str]) -> Check:
-    """The variables that change what edgeae does, without secrets."""
-    told = [
-        f"{name}={variable(name, value)}"
+def check_environment(environ: Mapping[str, str]) -> Check:
+    """Check the environment variables that change what edgeae does; secrets are masked."""
+    variables = [
+        f"{name}={masked_variable(name, value)}"
         for name, value in sorted(environ.items())
-        if name.startswith(PREFIXES)
+        if name.startswith(ENVIRONMENT_PREFIXES)
     ]
-    return Check(
-        "environment",
-        OK,
-        "; ".join(told) or f"no variable of {', '.join(f'{p}*' for p in PREFIXES)}",
-    )
+    if variables:
+        return Check.ok("environment", "; ".join(variables))
+    patterns = ", ".join(f"{prefix}*" for prefix in ENVIRONMENT_PREFIXES)
+    return Check.ok("environment", f"no variable of {patterns}")
 
 
-def _version(name: str, of: Callable[[str], str]) -> str | None:
+def _version(name: str, get_version: GetVersion) -> str | None:
     try:
-        return of(name)
+        return get_version(name)
     except PackageNotFoundError:
         return None

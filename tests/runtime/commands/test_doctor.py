@@ -5,17 +5,19 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edgeae.runtime.commands import doctor as module
 from edgeae.runtime.commands.cli import run_command
-from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check
+from edgeae.runtime.doctor.check import Check
+from edgeae.runtime.doctor.run import exit_code
+from tests.conftest import Trained
 from tests.runtime.capture.fakes import TONE, AlsaDevice
 
-NAMES = "edgeae packages optional libsndfile libasound environment computer system processor cores memory temperature"
-NAMES += " power clock disk limits service user artifact"
+NAMES = (
+    "edgeae packages optional libsndfile libasound environment computer system processor cores "
+    "memory temperature power clock disk limits service user artifact"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def page(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 
 def test_this_computer_has_a_page_of_80_columns(
-    trained: Any, capsys: pytest.CaptureFixture[str]
+    trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, text = page(capsys, trained.int8)
     lines = text.splitlines()
@@ -44,14 +46,14 @@ def test_this_computer_has_a_page_of_80_columns(
     assert lines[-1].startswith("problems: ")
 
 
-def test_programs_get_the_same_checks(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_the_same_checks(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = page(capsys, trained.int8, "--json")
     checks = json.loads(text)["checks"]
     assert [set(check) for check in checks] == [{"name", "state", "sentence", "advice"}] * len(
         checks
     )
     assert {check["name"] for check in checks} >= set(NAMES.split())
-    assert code == module.exit_code([Check(**check) for check in checks])
+    assert code == exit_code([Check(**check) for check in checks])
 
 
 def test_a_device_is_listened_to(
@@ -78,43 +80,6 @@ def test_a_damaged_artifact_exits_with_3(
     code, text = page(capsys, "bad.onnx", "--device", "usb:ffff:ffff")
     assert code == 3
     assert "problem  artifact" in text
-
-
-@pytest.mark.parametrize(
-    ("checks", "code"),
-    [
-        ([("memory", WARNING), ("clock", OK)], 0),
-        ([("memory", PROBLEM)], 2),
-        ([("memory", PROBLEM), ("device", PROBLEM)], 4),
-        ([("artifact", PROBLEM), ("device", PROBLEM)], 3),
-        ([("devices", WARNING), ("artifact", WARNING)], 0),
-    ],
-)
-def test_the_exit_code_says_what_has_the_problem(checks: list[tuple[str, str]], code: int) -> None:
-    assert module.exit_code([Check(name, state, "") for name, state in checks]) == code
-
-
-def test_whatever_fails_the_page_is_written() -> None:
-    def fail(error: Exception) -> Any:
-        raise error
-
-    errors = [
-        OSError(5, "Input/output error"),
-        ValueError("x"),
-        KeyError("MemTotal"),
-        ImportError("no numpy"),
-    ]
-    names = [name for name, _ in module.looks(None, None)]
-    looks: list[module.Look] = [
-        (name, lambda error=errors[k % 4]: fail(error))  # type: ignore[misc]
-        for k, name in enumerate(names)
-    ]
-    checks = module.examine(looks)
-    assert [(check.name, check.state) for check in checks] == [(name, WARNING) for name in names]
-    assert all(check.sentence.startswith("could not be checked (") for check in checks)
-    assert (
-        module.written(checks)[-1] == f"problems: 0, warnings: {len(names)}, of {len(names)} checks"
-    )
 
 
 def test_the_page_names_neither_the_computer_nor_the_user(
@@ -146,14 +111,6 @@ def test_a_broken_numpy_is_a_line_not_the_end() -> None:
     assert (ended.returncode, ended.stderr) == (2, "")
     assert "problem  libsndfile" in ended.stdout
     assert "could not be checked (ModuleNotFoundError" in " ".join(ended.stdout.split())
-
-
-def test_a_user_without_a_home_folder_gets_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nowhere() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", nowhere)
-    assert module.examine([("a", lambda: Check("a", OK, "/srv/a"))]) == [Check("a", OK, "/srv/a")]
 
 
 def test_help_ends_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,9 +40,9 @@ def test_a_disk_that_fills_up_is_told(
     place.mkdir()
     mounted(tmp_path, place)
     monkeypatch.setattr(os, "statvfs", lambda _: space(free, files))
-    found = system.disk(place, tmp_path)
-    assert found.state == state
-    assert found.sentence.startswith(f"{place}: {free} MiB free, vfat")
+    check = system.check_disk(place, tmp_path)
+    assert check.state == state
+    assert check.sentence.startswith(f"{place}: {free} MiB free, vfat")
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,29 @@ def test_a_disk_that_cannot_be_written_is_told(
     tmp_path: Path, options: str, super_options: str
 ) -> None:
     mounted(tmp_path, tmp_path, options, super_options)
-    found = system.disk(tmp_path, tmp_path)
-    assert (found.state, "vfat, read-only" in found.sentence) == ("warning", True)
+    check = system.check_disk(tmp_path, tmp_path)
+    assert (check.state, "vfat, read-only" in check.sentence) == ("warning", True)
 
 
 def test_an_option_that_begins_like_read_only_is_another_one(tmp_path: Path) -> None:
     mounted(tmp_path, tmp_path, "rw,root_squash", "rw,errors=remount-ro")
-    assert "read-only" not in system.disk(tmp_path, tmp_path).sentence
+    assert "read-only" not in system.check_disk(tmp_path, tmp_path).sentence
 
 
 def test_the_mount_that_holds_the_place_counts(tmp_path: Path) -> None:
     mounted(tmp_path, tmp_path / "else", "ro")
-    assert "MiB free, ext4" in system.disk(tmp_path, tmp_path).sentence
+    assert "MiB free, ext4" in system.check_disk(tmp_path, tmp_path).sentence
 
 
 def test_a_system_that_tells_no_mounts(tmp_path: Path) -> None:
-    assert "file system not told" in system.disk(tmp_path, tmp_path).sentence
+    assert "unknown file system" in system.check_disk(tmp_path, tmp_path).sentence
 
 
 @pytest.mark.parametrize(("state", "expected"), [(True, "ok"), (False, "warning"), (None, "ok")])
 def test_a_clock_that_nobody_keeps_right_is_warned_of(state: bool | None, expected: str) -> None:
-    found = system.clock(state)
-    assert found.state == expected
-    assert ("set-ntp" in found.advice) == (state is False)
+    check = system.check_clock(state)
+    assert check.state == expected
+    assert ("set-ntp" in check.advice) == (state is False)
 
 
 def test_the_system_tells_distribution_and_kernel(tmp_path: Path) -> None:
@@ -83,10 +83,10 @@ def test_the_system_tells_distribution_and_kernel(tmp_path: Path) -> None:
         'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian',
     )
     write(tmp_path / "proc/uptime", "7200.50 100.0")
-    sentence = system.system(tmp_path).sentence
+    sentence = system.check_system(tmp_path).sentence
     assert sentence.startswith("Debian GNU/Linux 12 (bookworm), Linux ")
     assert sentence.endswith(", up 2.0 h")
-    assert "distribution not told" in system.system(tmp_path / "nothing").sentence
+    assert "unknown distribution" in system.check_system(tmp_path / "nothing").sentence
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_the_system_tells_distribution_and_kernel(tmp_path: Path) -> None:
 def test_a_user_outside_of_the_group_audio_is_told_how_to_get_in(
     tmp_path: Path, uid: int, groups: set[str], state: str
 ) -> None:
-    found = system.user(tmp_path, uid, groups)
-    assert (found.state, "usermod -aG audio" in found.advice) == (state, state == "warning")
+    check = system.check_user(tmp_path, uid, groups)
+    assert (check.state, "usermod -aG audio" in check.advice) == (state, state == "warning")
 
 
 def test_a_device_that_the_user_may_not_open_is_named(
@@ -106,8 +106,8 @@ def test_a_device_that_the_user_may_not_open_is_named(
     write(tmp_path / "dev/snd/pcmC1D0c", "")
     write(tmp_path / "dev/snd/pcmC1D0p", "")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    found = system.user(tmp_path, 1000, {"audio"})
-    assert (found.state, found.sentence) == (
+    check = system.check_user(tmp_path, 1000, {"audio"})
+    assert (check.state, check.sentence) == (
         "warning",
         "an ordinary user, in the group audio; may not open pcmC1D0c",
     )
@@ -118,7 +118,7 @@ def test_few_open_files_are_warned_of(
     monkeypatch: pytest.MonkeyPatch, soft: int, state: str
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, 4096))
-    assert system.limits().state == state
+    assert system.check_limits().state == state
 
 
 def test_who_started_the_process_is_told(tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def test_who_started_the_process_is_told(tmp_path: Path) -> None:
         "NOTIFY_SOCKET": "/run/systemd/notify",
         "WATCHDOG_USEC": "30000000",
     }
-    assert system.service(unit, tmp_path).sentence == (
+    assert system.check_service(unit, tmp_path).sentence == (
         "started by systemd (NOTIFY_SOCKET, WATCHDOG_USEC, watchdog 30 s)"
     )
-    assert system.service({}, tmp_path).sentence == "no systemd here"
+    assert system.check_service({}, tmp_path).sentence == "no systemd here"
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    assert "by hand" in system.service({}, tmp_path).sentence
+    assert "by hand" in system.check_service({}, tmp_path).sentence
