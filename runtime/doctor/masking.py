@@ -24,8 +24,8 @@ def masked_variable(name: str, value: str) -> str:
     """Return the value of an environment variable in one line, without secrets.
 
     All of the value is masked if the variable's name suggests a secret. Else these parts are
-    masked: what follows such a name inside the value, and everything before the last @. A password may
-    contain any character, even one that a URL forbids.
+    masked: what follows such a name inside the value, and everything before the last @. A password
+    may contain any character, even one that a URL forbids.
     """
     if _SECRET_NAME.search(name):
         return MASK

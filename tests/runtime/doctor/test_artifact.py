@@ -40,7 +40,7 @@ def test_no_artifact_is_a_warning_until_one_is_named(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EDGEAE_MODEL", raising=False)
     check = check_artifact(None)
-    assert (check.state, check.sentence) == ("warning", "none is named or check")
+    assert (check.state, check.sentence) == ("warning", "none is named or found")
     monkeypatch.setenv("EDGEAE_MODEL", "gone.onnx")
     assert check_artifact(None).state == "problem"
 
