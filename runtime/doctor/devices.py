@@ -8,6 +8,7 @@ from ..errors import EdgeaeError
 from .check import ROOT, Check
 
 if TYPE_CHECKING:
+    from ..capture.alsa import Alsa
     from ..capture.probe import Probe
     from ..capture.trial import DeviceTrial, Level, Offer
 
@@ -20,8 +21,15 @@ NAMED = "device"
 OTHER = "devices"
 
 
-def check_devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
-    """Check every capture device. A device that is named is a problem if it does not work."""
+def check_devices(
+    named: str | None, root: Path = ROOT, library: "Alsa | None" = None
+) -> Iterator[Check]:
+    """Check every capture device. A device that is named is a problem if it does not work.
+
+    named: name of the device that has to work, if any.
+    root: of the file system.
+    library: libasound; loaded if it is not given.
+    """
     from ..capture.alsa import Alsa
     from ..capture.names import resolve
     from ..capture.probe import probe_all
@@ -30,7 +38,7 @@ def check_devices(named: str | None, root: Path = ROOT) -> Iterator[Check]:
     sysfs = root / "sys"
     procfs = root / "proc"
     try:
-        alsa = Alsa()
+        alsa = library or Alsa()
         alsa_name = resolve(named, sysfs=sysfs, procfs=procfs) if named else ""
     except EdgeaeError as error:
         yield _failed(str(error), is_named=bool(named))

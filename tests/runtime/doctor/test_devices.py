@@ -19,20 +19,16 @@ from tests.runtime.capture.fakes import (
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
-    """Card 1 is a microphone, and libasound knows it."""
+def kernel(tmp_path: Path) -> Kernel:
+    """Card 1 is a microphone."""
     made = Kernel(tmp_path)
     made.plug(1, "Device", "1-1.2", **USB_MICROPHONE)
-    use(monkeypatch, FaultyCards())
     return made
 
 
-def use(monkeypatch: pytest.MonkeyPatch, alsa: Alsa) -> None:
-    monkeypatch.setattr("edgeae.runtime.capture.alsa.Alsa", lambda: alsa)
-
-
-def devices(kernel: Kernel, named: str | None = None) -> list[Check]:
-    return list(check_devices(named, kernel.sysfs.parent))
+def devices(kernel: Kernel, named: str | None = None, alsa: Alsa | None = None) -> list[Check]:
+    """The checks of a computer whose libasound lists the microphone."""
+    return list(check_devices(named, kernel.sysfs.parent, alsa or FaultyCards()))
 
 
 def test_a_device_tells_what_it_accepts_and_hears(kernel: Kernel, alsa_device: AlsaDevice) -> None:
@@ -55,9 +51,9 @@ def test_the_device_that_is_named_is_found_among_all(
 
 def test_any_name_of_alsa_can_be_tried(kernel: Kernel, alsa_device: AlsaDevice) -> None:
     alsa_device(TONE)
-    check = devices(kernel, "plughw:7,0")
-    assert [(check.name, check.state) for check in check] == [("devices", "ok"), ("device", "ok")]
-    assert check[1].sentence.startswith("plughw:7,0: ")
+    checks = devices(kernel, "plughw:7,0")
+    assert [(check.name, check.state) for check in checks] == [("devices", "ok"), ("device", "ok")]
+    assert checks[1].sentence.startswith("plughw:7,0: ")
 
 
 @pytest.mark.parametrize("name", ["usb:1234:5678", "usb:nonsense", "nonsense"])
@@ -93,7 +89,6 @@ def test_a_level_that_no_machine_has_is_warned_of(
 )
 def test_a_device_that_cannot_be_used_is_a_problem_if_it_is_the_one(
     kernel: Kernel,
-    monkeypatch: pytest.MonkeyPatch,
     code: int,
     owner: str,
     named: str | None,
@@ -101,8 +96,7 @@ def test_a_device_that_cannot_be_used_is_a_problem_if_it_is_the_one(
 ) -> None:
     write(kernel.procfs / "asound/card1/pcm0c/sub0/status", "state: RUNNING\nowner_pid   : 4711")
     write(kernel.procfs / "4711/comm", owner)
-    use(monkeypatch, FaultyCards(snd_pcm_open=code))
-    [check] = devices(kernel, named)
+    [check] = devices(kernel, named, FaultyCards(snd_pcm_open=code))
     assert check.state == state
     assert check.sentence.startswith("usb:0d8c:013c:AB12 (USB PnP, Audio): ")
 
@@ -122,11 +116,10 @@ def test_without_libasound_a_named_device_is_a_problem(
     assert "apt-get install libasound2" in check.sentence
 
 
-def test_no_device_at_all_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_device_at_all_is_a_warning(tmp_path: Path) -> None:
     class NoCards(Alsa):
         def call(self, name: str, *arguments: object) -> int:
             return -1 if name == "snd_card_next" else super().call(name, *arguments)
 
-    use(monkeypatch, NoCards())
-    [check] = check_devices(None, tmp_path)
+    [check] = check_devices(None, tmp_path, NoCards())
     assert (check.state, check.sentence) == ("warning", "no capture device")
