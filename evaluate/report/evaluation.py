@@ -60,8 +60,8 @@ def verdict(result: EvaluationResult) -> str:
     worst = result.worst
     if mean is None or baseline is None or worst.auc is None:
         return (
-            "No machine has both normal and anomalous test recordings, so nothing can be said about "
-            "detection."
+            "No machine has both normal and anomalous test recordings, so nothing can be said "
+            "about detection."
         )
     return (
         f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked "
@@ -122,7 +122,7 @@ def _machine_charts(evaluation: Evaluation, machine: str) -> list[Chart]:
 
 
 def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> LearningSection | None:
-    """Only where machines are calibrated on clips: no other evaluation reads training recordings."""
+    """Only where machines are calibrated on clips: else no training recordings are read."""
     clips = evaluation.calibration_clips
     if not clips:
         return None
@@ -133,8 +133,8 @@ def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> Learning
     machines = "" if curve.n_machines == 1 else f", mean of {curve.n_machines} machines"
     explanation = (
         f"The line is the median of five random choices of that many training clips{machines}; the "
-        f"area goes from the worst choice to the best. Each machine is tested on its first {MAX_TEST_RECORDINGS} "
-        f"recordings of each label, where there are more."
+        f"area goes from the worst choice to the best. Each machine is tested on its first "
+        f"{MAX_TEST_RECORDINGS} recordings of each label, where there are more."
     )
     if clips <= curve.n_clips[-1]:
         explanation += f" The ring is this evaluation: the first {clips} by name."

@@ -55,7 +55,10 @@ def example_groups(tested: Mapping[str, MachineTest], channel: Channel) -> list[
             continue
         remark = ""
         if not has_thresholds:
-            remark = "This head has no threshold; the scores are compared with the median of the machine."
+            remark = (
+                "This head has no threshold; the scores are compared with the median of the "
+                "machine."
+            )
         elif not examples[0].wrong:
             remark = NO_ERRORS[label]
         views = [example_view(example, channel) for example in examples]
@@ -86,9 +89,9 @@ def _description(example: Example, shown: Excerpt) -> str:
     if score.threshold is not None:
         limit = f"the threshold {score.threshold:.2f}"
     return (
-        f"{score.machine}, {score.label}: score {score.score:.2f}, {abs(example.margin):.2f} {side} "
-        f"{limit}. Shown are seconds {shown.start:.0f} to {end:.0f}. Against the normal sound of "
-        f"this machine: {shown.explanation}."
+        f"{score.machine}, {score.label}: score {score.score:.2f}, {abs(example.margin):.2f} "
+        f"{side} {limit}. Shown are seconds {shown.start:.0f} to {end:.0f}. Against the normal "
+        f"sound of this machine: {shown.explanation}."
     )
 
 

@@ -9,8 +9,8 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION
 
 USES = [
-    "To report that one machine with a repeating or steady sound no longer sounds as it did when it "
-    "was calibrated, from one microphone at one place, so that somebody looks at it.",
+    "To report that one machine with a repeating or steady sound no longer sounds as it did when "
+    "it was calibrated, from one microphone at one place, so that somebody looks at it.",
     "Machines of the kind named under training data. Another kind needs a training of its own.",
 ]
 MISUSES = [
@@ -30,11 +30,11 @@ LIMITS = [
     "After a microphone was moved, exchanged or covered, calibrate again. A change of its gain "
     "alone, by up to 12 dB, hardly matters.",
     "Sound recorded at less than 16 kHz lacks its upper half and causes false alarms at once. "
-    "Another calibration stops most of them and then finds fewer faults. Rates from 22.05 to 96 kHz "
-    "change nothing.",
+    "Another calibration stops most of them and then finds fewer faults. Rates from 22.05 to 96 "
+    "kHz change nothing.",
     "Noise, hum or another machine that was absent at the calibration causes false alarms, from 20 "
-    "dB below the level of the machine on. Another calibration stops most of them, and faults below "
-    "the noise stay hidden.",
+    "dB below the level of the machine on. Another calibration stops most of them, and faults "
+    "below the noise stay hidden.",
     "In clipped sound fewer faults are found; `run` reports it as `clipping`.",
     "A speed or load that did not occur at the calibration causes false alarms. One that makes all "
     "of the machine evenly louder is reported as another `level`, not as an anomaly.",
@@ -62,9 +62,9 @@ def own_limits(detector: Detector, training_machines: object, has_licence: bool)
         )
     if threshold.extrapolated:
         yield (
-            f"{threshold.false_alarms} false alarms are rarer than the training sound can show. The "
-            f"threshold is extrapolated with a fitted tail: false alarms may be more frequent, and "
-            f"slight faults are missed."
+            f"{threshold.false_alarms} false alarms are rarer than the training sound can show. "
+            f"The threshold is extrapolated with a fitted tail: false alarms may be more frequent, "
+            f"and slight faults are missed."
         )
     if isinstance(training_machines, list) and len(training_machines) == 1:
         yield "Trained on one machine: how machines of the kind differ from each other is unknown."

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -10,12 +12,20 @@ import soundfile
 from edgeae.runtime.commands.cli import run_command
 from edgeae.train.synth.dataset import write_dataset
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Theme = Literal["light", "dark"]
+
 HOSTILE = "normal_id_03_<img src=x onerror=alert(1)>`&amp;.wav"
-WINDOWS = {"light": (1200, 900), "dark": (390, 844)}  # a desk, a phone
+WINDOWS: dict[Theme, tuple[int, int]] = {
+    "light": (1200, 900),
+    "dark": (390, 844),
+}  # a desk, a phone
 
 
 @pytest.fixture(scope="module")
-def healthy(tmp_path_factory):
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("healthy")
     return write_dataset(
         folder,
@@ -29,10 +39,14 @@ def healthy(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def faulty(healthy, tmp_path_factory):
-    """The same with a clipped, a silent, a copied, a leaked, a broken and a strangely named file, and another rate."""
+def faulty(healthy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with faults.
+
+    A clipped, a silent, a copied, a leaked, a broken and a strangely named file, and another rate.
+    """
     data = shutil.copytree(healthy, tmp_path_factory.mktemp("faulty") / "data")
-    train, test = data / "train", data / "test"
+    train = data / "train"
+    test = data / "test"
     sound, rate = soundfile.read(train / "normal_id_03_00000000.wav")
     soundfile.write(train / "normal_id_03_clipped.wav", np.clip(20 * sound[::-1], -1, 1), rate)
     soundfile.write(train / "normal_id_03_silent.wav", np.zeros(rate * 3), rate)
@@ -44,23 +58,24 @@ def faulty(healthy, tmp_path_factory):
     return data
 
 
-def _write(data, folder):
+def write_page(data: Path, folder: Path) -> Path:
     assert run_command(["inspect", str(data), "-o", str(folder)]) == 0
     return folder / "inspect.html"
 
 
 @pytest.fixture(scope="module")
-def page_of_faults(faulty, tmp_path_factory):
-    return _write(faulty, tmp_path_factory.mktemp("faults"))
+def page_of_faults(faulty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(faulty, tmp_path_factory.mktemp("faults"))
 
 
-def _open(browser, path, theme):
-    """The page as a reader has it, without a network; what the browser complains of is an error."""
+def open_page(browser: "Browser", path: Path, theme: Theme) -> "Page":
+    """The page as a reader has it, without a network; a complaint of the browser is an error."""
     width, height = WINDOWS[theme]
     context = browser.new_context(
         color_scheme=theme, viewport={"width": width, "height": height}, offline=True
     )
-    page, complaints = context.new_page(), []
+    page = context.new_page()
+    complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(request.url[:80]))
@@ -70,28 +85,31 @@ def _open(browser, path, theme):
 
 
 @pytest.mark.parametrize("theme", WINDOWS)
-def test_page_reads_offline_in_both_themes_and_on_a_phone(browser, page_of_faults, theme):
-    page = _open(browser, page_of_faults, theme)
+def test_page_reads_offline_in_both_themes_and_on_a_phone(
+    browser: "Browser", page_of_faults: Path, theme: Theme
+) -> None:
+    page = open_page(browser, page_of_faults, theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= WINDOWS[theme][0]
-    back, ink = (
-        page.evaluate(f"getComputedStyle(document.body).{name}")
-        for name in ("backgroundColor", "color")
-    )
-    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (back, ink)]
-    assert (light[0] > light[1]) == (theme == "light")
-    pictures = "[...document.querySelectorAll('svg image')].map(picture => picture.getBoundingClientRect().width)"
-    assert (
-        len(page.evaluate(pictures)) == 2 * 6
-    )  # two machines, three groups, each with its colour scale
-    assert min(page.evaluate(pictures)) > 0
+    brightness = {}
+    for name in ("backgroundColor", "color"):
+        colour = page.evaluate(f"getComputedStyle(document.body).{name}")
+        brightness[name] = sum(map(int, re.findall(r"\d+", colour)[:3]))
+    assert (brightness["backgroundColor"] > brightness["color"]) == (theme == "light")
+    boxes = [image.bounding_box() for image in page.locator("svg image").all()]
+    widths = [box["width"] for box in boxes if box]
+    # Two machines, three groups, each with its colour scale.
+    assert len(widths) == 2 * 6
+    assert min(widths) > 0
     names = page.evaluate(
         "[...document.querySelectorAll('svg')].map(chart => chart.getAttribute('aria-label'))"
     )
     assert all(names)
 
 
-def test_every_fault_stands_first_with_its_file_and_what_to_do(browser, page_of_faults):
-    page = _open(browser, page_of_faults, "light")
+def test_every_fault_stands_first_with_its_file_and_what_to_do(
+    browser: "Browser", page_of_faults: Path
+) -> None:
+    page = open_page(browser, page_of_faults, "light")
     assert page.locator("h2").first.inner_text() == "What to fix before training"
     assert (
         page.locator("p.verdict")
@@ -122,25 +140,25 @@ def test_every_fault_stands_first_with_its_file_and_what_to_do(browser, page_of_
         )
 
 
-def test_names_are_text_and_nothing_else(browser, page_of_faults):
-    page = _open(browser, page_of_faults, "light")
+def test_names_are_text_and_nothing_else(browser: "Browser", page_of_faults: Path) -> None:
+    page = open_page(browser, page_of_faults, "light")
     assert page.locator("img, script").count() == 0
 
 
-def test_clean_data_set_is_called_ready(browser, healthy, tmp_path):
-    page = _open(browser, _write(healthy, tmp_path / "new" / "folder"), "light")
+def test_clean_data_set_is_called_ready(browser: "Browser", healthy: Path, tmp_path: Path) -> None:
+    page = open_page(browser, write_page(healthy, tmp_path / "new" / "folder"), "light")
     assert page.locator("p.verdict").inner_text() == (
-        "Ready to train: 24 recordings of 2 machines, 1.2 minutes, 12 recordings (0.6 minutes) of them to train on, "
-        "and nothing to fix was found."
+        "Ready to train: 24 recordings of 2 machines, 1.2 minutes, 12 recordings (0.6 minutes) of "
+        "them to train on, and nothing to fix was found."
     )
     assert page.locator("h2 + p").first.inner_text() == "Nothing was found."
 
 
-def test_page_of_features_alone_needs_no_level(browser, tmp_path):
+def test_page_of_features_alone_needs_no_level(browser: "Browser", tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     for i in range(2):
         frames = np.random.default_rng(i).normal(-40, 5, (40, 128)).astype(np.float32)
         np.save(tmp_path / "train" / f"normal_{i}.npy", frames)
-    page = _open(browser, _write(tmp_path, tmp_path), "light")
+    page = open_page(browser, write_page(tmp_path, tmp_path), "light")
     assert "Worth knowing" in page.locator("h2").all_inner_texts()
     assert "Levels" not in page.locator("h2").all_inner_texts()

@@ -63,13 +63,13 @@ def test_where_all_is_well_it_is_taken_to_the_machine(good_result: EvaluationRes
         (_few, "at least five"),
         (_auc(1.0), "fainter ones"),
         (_auc(0.97, 0.85, 0.98), "between 0.85 and 0.98"),
-        (_difference(-0.05, -0.1, -0.01), "worse than none"),
+        (_difference(-0.05, -0.1, -0.01), "worse than one without the network"),
         (_poor, "adds nothing"),
         (_auc(0.2, 0.18, 0.22), "check the labels"),
-        (_one_bad_machine, "id_02 is told apart worst"),
+        (_one_bad_machine, "id_02 has the lowest AUC"),
         (_many_false_alarms, "30% of the normal recordings"),
         (_alarms_in_the_stream, "2 false alarms in 1 h"),
-        (_low_recall, "90% of the faults pass"),
+        (_low_recall, "misses 90% of the faults"),
     ],
 )
 def test_each_shortcoming_has_its_sentence(

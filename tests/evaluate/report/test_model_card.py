@@ -1,7 +1,7 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,12 +12,15 @@ from edgeae.runtime.commands.cli import COMMANDS, run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 
+if TYPE_CHECKING:
+    from tests.conftest import Trained
+
 HOSTILE = "a|b\n# <img src=x onerror=alert(1)> `c` [d](javascript:e)\x1b[2J"
 SHOWN = r"a&#124;b # &#60;img src=x onerror=alert(1)&#62; &#96;c&#96; \[d\](javascript:e) \[2J"
 
 
 @pytest.fixture(scope="module")
-def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machine(trained: "Trained", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The int8 artifact calibrated on the new machine."""
     path = tmp_path_factory.mktemp("card") / "machine.onnx"
     clips = map(str, audio_files(trained.new / "train"))
@@ -35,8 +38,8 @@ def written(path: Path) -> str:
 
 
 def rows(page: str) -> dict[str, str]:
-    """First and second cell of the rows of all tables; every row of a table has as many cells as its head."""
-    found = {}
+    """First and second cell of the rows of all tables, whose rows are as long as their head."""
+    found: dict[str, str] = {}
     for lines in re.findall(r"(?:^\|.*\|\n)+", page, re.M):
         cells = [line[2:-2].split(" | ") for line in lines.splitlines()]
         assert {len(row) for row in cells} == {len(cells[0])}, lines
@@ -65,7 +68,7 @@ def test_the_card_tells_what_the_artifact_holds(machine: Path) -> None:
     assert written(machine) == page
 
 
-def test_the_card_of_an_artifact_that_knows_no_machine_says_so(trained: Any) -> None:
+def test_the_card_of_an_artifact_that_knows_no_machine_says_so(trained: "Trained") -> None:
     page = written(trained.float_)
     assert page.startswith("# Model card: machines of one kind, not yet calibrated\n")
     assert "Not calibrated: on a machine that was not in the training" in page
@@ -78,7 +81,7 @@ def test_the_card_of_an_artifact_that_knows_no_machine_says_so(trained: Any) -> 
 
 @pytest.mark.parametrize("calibrated", [True, False])
 def test_commands_of_the_card_exist(
-    trained: Any, machine: Path, calibrated: bool, capsys: pytest.CaptureFixture[str]
+    trained: "Trained", machine: Path, calibrated: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = written(machine if calibrated else trained.int8)
     commands = [line.split() for line in re.findall(r"^edgeae .*$", page, re.M)]
@@ -94,7 +97,7 @@ def test_commands_of_the_card_exist(
     "origin", [None, {}, {"data": "x", "metrics": [], "versions": 3, "config": {"model": None}}]
 )
 def test_what_the_provenance_does_not_say_is_not_stated(
-    machine: Path, tmp_path: Path, origin: Any
+    machine: Path, tmp_path: Path, origin: object
 ) -> None:
     path = tmp_path / "foreign.onnx"
     artifact = Artifact.read(machine)
@@ -176,7 +179,7 @@ def test_options_that_do_not_fit_are_one_sentence(
     options: list[str],
     told: str,
     tmp_path: Path,
-    monkeypatch: Any,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)

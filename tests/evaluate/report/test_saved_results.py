@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,13 +10,16 @@ from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.scoring.detector import Detector
 
+if TYPE_CHECKING:
+    from tests.conftest import Trained
+
 
 def cells(page: str) -> list[list[str]]:
     return [line[2:-2].split(" | ") for line in page.splitlines() if line.startswith("| ")]
 
 
 def test_what_evaluate_prints_stands_in_the_card(
-    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: "Trained", tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluated = [
         "evaluate",
@@ -44,7 +47,7 @@ def test_what_evaluate_prints_stands_in_the_card(
 
 
 def test_metrics_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup(
-    trained: Any, tmp_path: Path
+    trained: "Trained", tmp_path: Path
 ) -> None:
     strange = {"auc": "<b>", "pauc": True, "pauc_low": [1], "n_normal": None, "recall": {}}
     path = tmp_path / "results.json"
