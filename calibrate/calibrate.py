@@ -1,7 +1,8 @@
-"""Fit an artifact to the one machine in front of the microphone. Runs on the device."""
+"""Fit an artifact to the machine in front of the microphone. Runs on the device."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,23 @@ from edgeae.runtime.scoring.calibration import calibrated, extended
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.progress import Step, counted, no_step
 
-from .checks import findings, too_narrow
+from .checks import find_low_samplerate, find_problems
 from .recording import CalibrationRecording
-from .uncertainty import stability
+from .uncertainty import uncertainty_of
 
 
-def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=2)
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """What a calibration makes of its recordings."""
+
+    machine: str | None = None  # default: the name that the artifact has
+    false_alarms: str | None = None  # budget; default: that of the artifact
+    add: bool = False  # to what the artifact has learned of this machine before
+    force: bool = False  # calibrate on sound that is unfit
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
 
 
 def calibrate(
@@ -37,34 +48,31 @@ def calibrate(
     force: bool = False,
     report: Callable[[str], None] = _warn,
 ) -> Detector:
-    """The detector of one machine from recordings (n,) of its normal sound.
+    """The detector of one machine from recordings of its normal sound.
 
-    samplerate: Hz, default the artifact's; machine: default the name it has; add: to what it has learned
-    before. Raises AudioError for a recording that is too short and for sound that is not fit to learn
-    from (`edgeae.calibrate.checks`); with ``force`` the latter is only told to ``report``, by default a
-    warning. Raises ConfigError for ``add`` without an earlier calibration, or to another machine.
+    recordings: samples (n,) each, full scale 1.
+    samplerate: Hz; default: the artifact's.
+    machine: its name; default: the name that the artifact has.
+    false_alarms: budget such as 1/week; default: the artifact's.
+    add: to what the artifact has learned of this machine before.
+    force: calibrate on unfit sound, too; the reasons against it then go to ``report``.
+    report: is called with warnings; by default it raises them as Python warnings.
+
+    Raises AudioError for a recording that is too short and for unfit sound
+    (`edgeae.calibrate.checks`), ConfigError for ``add`` without an earlier calibration, or to
+    another machine.
 
     >>> machine = calibrate(Detector.load("model.int8.onnx"), [samples])   # doctest: +SKIP
     >>> machine.artifact.write("machine.onnx")                             # doctest: +SKIP
     """
-    machine = name_of(detector, machine, add=add)
+    options = CalibrationOptions(machine, false_alarms, add, force)
+    check_machine(detector, options)
     rate = samplerate or detector.spec.sample_rate
-    sounds = []
-    for number, samples in enumerate(recordings, 1):
-        sounds.append(
-            CalibrationRecording(
-                f"recording {number}", list(detector.windows([samples], rate)), rate
-            )
-        )
-    return learn(
-        detector,
-        sounds,
-        machine=machine,
-        false_alarms=false_alarms,
-        add=add,
-        force=force,
-        report=report,
-    )
+    sounds = [
+        CalibrationRecording(f"recording {number}", list(detector.windows([samples], rate)), rate)
+        for number, samples in enumerate(recordings, 1)
+    ]
+    return calibrate_recordings(detector, sounds, options, report)
 
 
 def calibrate_files(
@@ -80,80 +88,88 @@ def calibrate_files(
     report: Callable[[str], None],
     step: Step = no_step,
 ) -> Detector:
-    """The same from files; what is wrong with one goes to ``report``, and which is read to ``step``."""
+    """The detector of one machine from files of its normal sound.
+
+    The other parameters are those of `calibrate`.
+    channel: of each file.
+    skip_bad: leave out files that cannot be read.
+    step: is called with the number of the file that is read.
+    """
 
     def read(path: Path) -> CalibrationRecording:
-        return CalibrationRecording(
-            str(path), list(detector.read(path, channel)), samplerate_of(path)
-        )
+        windows = list(detector.read(path, channel))
+        return CalibrationRecording(str(path), windows, samplerate_of(path))
 
-    machine = name_of(detector, machine, add=add)
-    sounds = [
-        sound
-        for _, sound in read_each(
-            counted(paths, "recording", step), read, report, skip_bad=skip_bad
-        )
-    ]
-    return learn(
-        detector,
-        sounds,
-        machine=machine,
-        false_alarms=false_alarms,
-        add=add,
-        force=force,
-        report=report,
-    )
+    options = CalibrationOptions(machine, false_alarms, add, force)
+    check_machine(detector, options)
+    results = read_each(counted(paths, "recording", step), read, report, skip_bad=skip_bad)
+    recordings = [recording for _, recording in results]
+    return calibrate_recordings(detector, recordings, options, report)
 
 
-def name_of(detector: Detector, machine: str | None, *, add: bool) -> str:
-    """The name of the machine; ConfigError where there is nothing to add to, or it is another's."""
-    if add and detector.machine is None:
+def check_machine(detector: Detector, options: CalibrationOptions) -> None:
+    """ConfigError if there is no calibration to add to, or it is that of another machine."""
+    if not options.add:
+        return
+    if detector.machine is None:
         raise ConfigError(
             "--add: the artifact is not calibrated yet; calibrate it once without --add"
         )
-    if add and machine not in (None, detector.machine):
+    if options.machine not in (None, detector.machine):
         raise ConfigError(
-            f"--add: the artifact is of the machine {detector.machine}, not of {machine}; calibrate {machine} without "
-            f"--add, or give --machine {detector.machine} if this is its sound"
+            f"--add: the artifact is of the machine {detector.machine}, not of {options.machine}; "
+            f"calibrate {options.machine} without --add, or give --machine {detector.machine} "
+            f"if this is its sound"
         )
-    return machine or detector.machine or DEFAULT_MACHINE
 
 
-def learn(
+def calibrate_recordings(
     detector: Detector,
-    sounds: Sequence[CalibrationRecording],
-    *,
-    machine: str,
-    false_alarms: str | None,
-    add: bool,
-    force: bool,
+    recordings: Sequence[CalibrationRecording],
+    options: CalibrationOptions,
     report: Callable[[str], None],
 ) -> Detector:
-    """The same from what was heard."""
-    sounds = _full(sounds)
-    for warning in filter(None, (too_narrow(detector, sound) for sound in sounds)):
-        report(warning)
-    for finding in findings(detector, sounds, add=add):
-        if not force:
-            raise AudioError(f"{finding} (or --force)")
-        report(finding)
-    windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
-    seconds = round(sum(sound.seconds for sound in sounds), 1)
-    if add:
-        result = extended(detector, windows, false_alarms=false_alarms, seconds=seconds)
+    """The detector of one machine from the windows of its recordings.
+
+    report: is called with warnings. Raises AudioError for unfit sound.
+    """
+    recordings = with_full_windows(recordings)
+    for recording in recordings:
+        if warning := find_low_samplerate(detector, recording):
+            report(warning)
+    for problem in find_problems(detector, recordings, add=options.add):
+        if not options.force:
+            raise AudioError(f"{problem} (or --force)")
+        report(problem)
+    windows = np.concatenate([detector.independent(recording.windows) for recording in recordings])
+    seconds = round(sum(recording.seconds for recording in recordings), 1)
+    if options.add:
+        result = extended(detector, windows, false_alarms=options.false_alarms, seconds=seconds)
     else:
         result = calibrated(
-            detector, windows, false_alarms=false_alarms, machine=machine, seconds=seconds
+            detector,
+            windows,
+            false_alarms=options.false_alarms,
+            machine=options.machine or detector.machine or DEFAULT_MACHINE,
+            seconds=seconds,
         )
-    head = {**result.artifact.sections["head"], "stability": stability(result)}
-    return result.with_sections(head=head)
+    stability = uncertainty_of(result).to_dict()
+    return result.with_sections(head={**result.artifact.sections["head"], "stability": stability})
 
 
-def _full(sounds: Sequence[CalibrationRecording]) -> list[CalibrationRecording]:
-    """Without windows shorter than the decision window, which stray more, if there are others."""
-    if any(window.full for sound in sounds for window in sound.windows):
-        for sound in sounds:
-            sound.windows = [window for window in sound.windows if window.full]
-    if not any(sound.windows for sound in sounds):
-        raise ConfigError("calibration needs at least one window of normal sound")
-    return [sound for sound in sounds if sound.windows]
+def with_full_windows(recordings: Sequence[CalibrationRecording]) -> list[CalibrationRecording]:
+    """The recordings without the windows that are shorter than the decision window.
+
+    These vary more. If there are no others, all are kept. ConfigError if there are no windows.
+    """
+    full = [
+        replace(recording, windows=[window for window in recording.windows if window.full])
+        for recording in recordings
+    ]
+    chosen = full if any(recording.windows for recording in full) else recordings
+    kept = [recording for recording in chosen if recording.windows]
+    if not kept:
+        raise ConfigError(
+            "calibration needs at least one window of normal sound; give longer recordings"
+        )
+    return kept

@@ -1,8 +1,8 @@
-"""Is this sound fit to calibrate on? Each check gives one sentence, or nothing.
+"""Is this sound fit to calibrate on? Each check returns one message, or nothing.
 
-What is usual is read off the artifact: how far windows of healthy machines stray that were
-calibrated alike (`edgeae.runtime.scoring.threshold`), and how far the fleet's own windows are from its
-mean. A machine that is broken already when it is first was_used_for_fitting, and always sounds so, passes.
+The limits are read from the artifact: how much windows of healthy machines vary that were
+calibrated alike (`edgeae.runtime.scoring.threshold`), and how far the fleet's own windows are from
+its mean. A machine that is already faulty at its first recording, and always sounds so, passes.
 """
 
 import math
@@ -18,139 +18,164 @@ from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64
 
-from .consistency import unsteady
-from .recording import CalibrationRecording, names, places
+from .consistency import find_outlier_windows
+from .recording import CalibrationRecording, name_recordings, name_windows
 
-# What `edgeae run` calls silence, stuck and clipping (`edgeae.runtime.monitoring.health`), by the same measures.
-# Stuck samples have the same limit. A recorder that starts gives .2 s of zeros, which run does not judge and
-# calibration may learn from. Clipping that run would still judge is not to be learned as normal.
-SILENT = 0.25  # share of a second
-CLIPPED = 1e-4  # share of a window
-MAX_DOMAIN_SHIFT = 10.0  # deviations of the fleet by which the network may miss the mean; healthy new machines reach 7.4
-OTHER = "1%"  # of normal windows score above what an added session may score on the mean
+# `edgeae run` measures silence, stuck and clipping in the same way
+# (`edgeae.runtime.monitoring.health`), and stuck samples have the same limit. A recorder that
+# starts gives .2 s of zeros, which run does not judge and calibration may learn from. Some clipping
+# that run still judges must not be learned as normal.
+MAX_SILENT_SHARE = 0.25  # of a second
+MAX_CLIPPED_SHARE = 1e-4  # of a window
+# Standard deviations of the fleet by which the network may miss the mean; healthy new machines
+# reach 7.4.
+MAX_DOMAIN_SHIFT = 10.0
+# This share of normal windows score above the mean score that an added session may have.
+OTHER_MACHINE_BUDGET = "1%"
+
+Recordings = Sequence[CalibrationRecording]
 
 
-def findings(
-    detector: Detector, sounds: Sequence[CalibrationRecording], *, add: bool = False
+def find_problems(
+    detector: Detector, recordings: Recordings, *, add: bool = False
 ) -> Iterator[str]:
-    """What speaks against calibrating on ``sounds``, the plainest first; nothing if they are fit.
+    """Yield the reasons against calibrating on ``recordings``, the most obvious first.
 
-    add: to a machine that is calibrated already.
+    add: the machine is already calibrated, and these recordings are added.
     """
-    if silent := _silent(detector, sounds):
+    if silent := _find_silence(detector, recordings):
         yield silent
         return
-    yield from filter(None, (check(detector, sounds) for check in (_muted, _stuck, _clipped)))
-    windows = np.concatenate([detector.independent(sound.windows) for sound in sounds])
+    for check in (_find_muted, _find_stuck, _find_clipped):
+        if problem := check(detector, recordings):
+            yield problem
+    windows = np.concatenate([detector.independent(each.windows) for each in recordings])
     if add and was_used_for_fitting(detector, windows, "learned"):
-        yield f"{names(sounds)}: was learned before; give sound of another time"
-    alien = _other_machine(detector, windows) if add else _strange(detector, sounds, windows)
-    yield from filter(None, (alien, unsteady(detector, sounds, windows)))
+        yield f"{name_recordings(recordings)}: was already learned; give sound of another time"
+    if add:
+        shift = _find_other_machine(detector, windows)
+    else:
+        shift = _find_domain_shift(detector, recordings, windows)
+    if shift:
+        yield shift
+    if outliers := find_outlier_windows(detector, recordings, windows):
+        yield outliers
 
 
-def too_narrow(detector: Detector, sound: CalibrationRecording) -> str | None:
-    """A warning where the sample rate leaves out a part of what the artifact listens to."""
-    rate, highest = sound.samplerate, detector.spec.f_max
-    if not 0 < rate < 2 * highest:
+def find_low_samplerate(detector: Detector, recording: CalibrationRecording) -> str | None:
+    """A warning if the sample rate excludes part of the frequencies that the artifact uses."""
+    samplerate = recording.samplerate
+    f_max = detector.spec.f_max
+    if not 0 < samplerate < 2 * f_max:
         return None
     return (
-        f"{sound.name}: sampled at {rate} Hz, so it holds nothing above {rate / 2:.0f} Hz; "
-        f"the artifact listens up to {highest:.0f} Hz: record at {2 * highest:.0f} Hz or more"
+        f"{recording.name}: sampled at {samplerate} Hz, so it holds nothing above "
+        f"{samplerate / 2:.0f} Hz; the artifact uses frequencies up to {f_max:.0f} Hz: "
+        f"record at {2 * f_max:.0f} Hz or more"
     )
 
 
-def _silent(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
-    windows = _windows(detector, sounds)
+def _find_silence(detector: Detector, recordings: Recordings) -> str | None:
+    """All of it is silent."""
+    windows = _windows(detector, recordings)
+    if _silent_shares(detector, windows).min() < 1:
+        return None
     levels = [window.level for window in windows if window.level is not None]
-    if _silence(detector, windows).min() < 1 or (levels and np.mean(levels) >= SILENCE_DBFS):
-        return None
-    level = (
-        f" ({np.mean(levels):.0f} dBFS, at least {SILENCE_DBFS:.0f} is needed)" if levels else ""
-    )
-    return f"{names(sounds)}: the sound is silent{level}; check the microphone with `edgeae record`"
-
-
-def _muted(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
-    if not (
-        found := _beyond(detector, sounds, _silence(detector, _windows(detector, sounds)), SILENT)
-    ):
-        return None
-    where, worst = found
+    level = ""
+    if levels:
+        mean_db = float(np.mean(levels))
+        if mean_db >= SILENCE_DBFS:
+            return None
+        level = f" ({mean_db:.0f} dBFS, at least {SILENCE_DBFS:.0f} is needed)"
     return (
-        f"{where}: silence for {worst:.0%} of a second, allowed is less than {SILENT:.0%}; "
-        f"see why the microphone was muted or gated, and record again"
+        f"{name_recordings(recordings)}: the sound is silent{level}; "
+        f"check the microphone with `edgeae record`"
     )
 
 
-def _stuck(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
-    shares = np.array([window.raw.stuck for window in _windows(detector, sounds)])
-    if not (found := _beyond(detector, sounds, shares, MIN_INTERRUPTED_SHARE)):
+def _find_muted(detector: Detector, recordings: Recordings) -> str | None:
+    """Part of it is silent."""
+    shares = _silent_shares(detector, _windows(detector, recordings))
+    worst = float(shares.max())
+    if worst < MAX_SILENT_SHARE:
         return None
-    where, worst = found
+    place = name_windows(detector, recordings, shares >= MAX_SILENT_SHARE)
     return (
-        f"{where}: for {worst:.0%} of a second the samples stand still or repeat themselves, "
-        f"allowed is less than {MIN_INTERRUPTED_SHARE:.0%}; reconnect the microphone, record again"
+        f"{place}: silence for {worst:.0%} "
+        f"of a second, allowed is less than {MAX_SILENT_SHARE:.0%}; "
+        f"find out why the microphone was muted or gated, and record again"
     )
 
 
-def _clipped(detector: Detector, sounds: Sequence[CalibrationRecording]) -> str | None:
-    shares = np.array([window.raw.clipped for window in _windows(detector, sounds)])
-    if not (found := _beyond(detector, sounds, shares, CLIPPED)):
+def _find_stuck(detector: Detector, recordings: Recordings) -> str | None:
+    shares = np.array([window.raw.stuck for window in _windows(detector, recordings)])
+    worst = float(shares.max())
+    if worst < MIN_INTERRUPTED_SHARE:
         return None
-    where, worst = found
+    place = name_windows(detector, recordings, shares >= MIN_INTERRUPTED_SHARE)
     return (
-        f"{where}: {worst:.2%} of the samples are clipped, allowed is less than {CLIPPED:.2%}; "
+        f"{place}: for {worst:.0%} of a "
+        f"second the samples are constant or repeat themselves, allowed is less than "
+        f"{MIN_INTERRUPTED_SHARE:.0%}; reconnect the microphone, record again"
+    )
+
+
+def _find_clipped(detector: Detector, recordings: Recordings) -> str | None:
+    shares = np.array([window.raw.clipped for window in _windows(detector, recordings)])
+    worst = float(shares.max())
+    if worst < MAX_CLIPPED_SHARE:
+        return None
+    place = name_windows(detector, recordings, shares >= MAX_CLIPPED_SHARE)
+    return (
+        f"{place}: {worst:.2%} of the samples "
+        f"are clipped, allowed is less than {MAX_CLIPPED_SHARE:.2%}; "
         f"turn the gain down or move the microphone away, and record again"
     )
 
 
-def _beyond(
-    detector: Detector, sounds: Sequence[CalibrationRecording], shares: Float64, limit: float
-) -> tuple[str, float] | None:
-    """Where the shares (n,) of the windows reach ``limit``, and the worst; None where none does."""
-    worst = float(shares.max())
-    return None if worst < limit else (places(detector, sounds, shares >= limit), worst)
+def _windows(detector: Detector, recordings: Recordings) -> list[Window]:
+    """The windows that do not overlap: those that calibration learns from."""
+    return [window for recording in recordings for window in detector.apart(recording.windows)]
 
 
-def _windows(detector: Detector, sounds: Sequence[CalibrationRecording]) -> list[Window]:
-    """Those that are learned from."""
-    return [window for sound in sounds for window in detector.apart(sound.windows)]
-
-
-def _silence(detector: Detector, windows: Sequence[Window]) -> Float64:
-    """(n,) share of the worst second of each window."""
+def _silent_shares(detector: Detector, windows: Sequence[Window]) -> Float64:
+    """(n,) share of silence in the worst second of each window."""
     return np.array([silent_share(window, detector.spec.floor_db) for window in windows])
 
 
-def _strange(
-    detector: Detector, sounds: Sequence[CalibrationRecording], windows: Float64
-) -> str | None:
-    """Another kind of machine, another bandwidth, another gain: the network cannot rebuild the mean sound."""
-    mean, fleet = windows.mean(axis=0), detector.head.fleet
+def _find_domain_shift(detector: Detector, recordings: Recordings, windows: Float64) -> str | None:
+    """Another kind of machine, bandwidth or gain: the network cannot reconstruct the mean sound."""
+    mean = windows.mean(axis=0)
+    fleet = detector.head.fleet
     deviations = math.sqrt(fleet.domain_shift(mean, len(windows)))
     if deviations <= MAX_DOMAIN_SHIFT:
         return None
-    strange = np.array([fleet.domain_shift(window, 1) > MAX_DOMAIN_SHIFT**2 for window in windows])
-    where = "this does" if strange.all() else f"{places(detector, sounds, strange)} do"
+    shifted = np.array([fleet.domain_shift(each, 1) > MAX_DOMAIN_SHIFT**2 for each in windows])
+    place = name_windows(detector, recordings, shifted)
+    subject = "this does" if shifted.all() else f"{place} do"
     return (
-        f"{where} not sound like the machines of the training: their network misses the mean by {deviations:.1f} "
-        f"standard deviations, allowed are {MAX_DOMAIN_SHIFT:g} ({_bands(detector, mean)}); check gain, sample rate and "
-        f"placement, or train on machines of this kind"
+        f"{subject} not sound like the machines of the training: their network misses the mean by "
+        f"{deviations:.1f} standard deviations, allowed are {MAX_DOMAIN_SHIFT:g} "
+        f"({_changed_bands(detector, mean)}); check gain, sample rate and placement, "
+        f"or train on machines of this kind"
     )
 
 
-def _other_machine(detector: Detector, windows: Float64) -> str | None:
+def _find_other_machine(detector: Detector, windows: Float64) -> str | None:
     """Not the sound that the machine was calibrated on."""
-    limit = threshold_for(detector, OTHER).value
+    limit = threshold_for(detector, OTHER_MACHINE_BUDGET).value
     score = float(detector.head.score(windows).mean())
     if score <= limit:
         return None
     return (
-        f"this is not the sound that {detector.machine} was calibrated on: score {score:.1f}, allowed is {limit:.1f} "
-        f"({_bands(detector, windows.mean(axis=0))}); look after the machine, or calibrate anew without --add"
+        f"this is not the sound that {detector.machine} was calibrated on: score {score:.1f}, "
+        f"allowed is {limit:.1f} ({_changed_bands(detector, windows.mean(axis=0))}); "
+        f"check the machine, or calibrate again without --add"
     )
 
 
-def _bands(detector: Detector, mean: Float64) -> str:
-    moved = Explainer(detector.spec, detector.head, detector.band_std).explain(mean).moved
-    return "; ".join(range_.sentence() for range_ in moved) or "no range of frequencies stands out"
+def _changed_bands(detector: Detector, mean: Float64) -> str:
+    """The ranges of frequencies that differ from normal, in words."""
+    explanation = Explainer(detector.spec, detector.head, detector.band_std).explain(mean)
+    ranges = [moved.sentence() for moved in explanation.moved]
+    return "; ".join(ranges) or "no range of frequencies stands out"

@@ -1,15 +1,14 @@
 """`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from edgeae.runtime.audio.channel import parse_channel
+from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import (
     DEFAULT_MACHINE,
     audio_files,
-    by_machine,
     label_of,
     machine_of,
     scan,
@@ -23,56 +22,85 @@ from edgeae.runtime.scoring.selftest import load_checked
 from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION, probability_of
 from edgeae.runtime.system.progress import Progress
 
-from .calibrate import calibrate_files, learn, name_of
-from .from_device import listen
-from .uncertainty import words
+from .calibrate import (
+    CalibrationOptions,
+    calibrate_files,
+    calibrate_recordings,
+    check_machine,
+)
+from .from_device import record_device
+from .uncertainty import uncertainty_of
+
+
+@dataclass(frozen=True)
+class ChosenRecordings:
+    """The recordings to calibrate on, and the machine that their names say."""
+
+    paths: list[Path]
+    machine: str
 
 
 def choose_recordings(
-    inputs: list[str], machine: str | None, clips: int | None
-) -> tuple[list[Path], str]:
-    """The recordings to learn from and the machine they are of.
+    inputs: list[str], machine: str | None, max_clips: int | None
+) -> ChosenRecordings:
+    """The recordings that the arguments name, by name.
 
-    A folder is a data set (its normal training recordings) or holds normal recordings. Raises
-    ConfigError for an anomaly and for several machines when none is named.
+    inputs: files, or a folder, which is a data set (its normal training recordings) or holds normal
+        recordings.
+    machine: chooses its recordings of a data set.
+    max_clips: the first so many.
+
+    Raises ConfigError for an anomaly and for several machines if none is named.
     """
     paths = [path for argument in inputs for path in _recordings(Path(argument))]
-    wrong = next((path for path in paths if label_of(path) == "anomaly"), None)
-    if wrong:
-        raise ConfigError(f"{wrong}: the name says anomaly; calibrate on normal sound only")
+    for path in paths:
+        if label_of(path) == "anomaly":
+            raise ConfigError(f"{path}: the name says anomaly; calibrate on normal sound only")
     machines = sorted({machine_of(path) for path in paths})
     if len(inputs) == 1 and Path(inputs[0]).is_dir() and machines != [DEFAULT_MACHINE]:
-        if machine not in (None, *machines) or (len(machines) > 1 and not machine):
-            raise ConfigError(
-                f"{inputs[0]}: holds the machine{'s' * (len(machines) > 1)} {', '.join(machines)}"
-                f"{f', not {machine}' if machine else ''}; name one of them with --machine"
-            )
-        machine = machine or machines[0]
+        machine = _machine_of_folder(inputs[0], machines, machine)
         paths = [path for path in paths if machine_of(path) == machine]
-    elif not machine and len(named := [name for name in machines if name != DEFAULT_MACHINE]) > 1:
+    elif not machine:
+        named = [name for name in machines if name != DEFAULT_MACHINE]
+        if len(named) > 1:
+            raise ConfigError(
+                f"the recordings are of the machines {', '.join(named)}; "
+                f"name one of them with --machine"
+            )
+    machine = machine or machines[0]
+    if max_clips and len(paths) < max_clips:
         raise ConfigError(
-            f"the recordings are of the machines {', '.join(named)}; name the one with --machine"
+            f"--clips {max_clips}: there are only {len(paths)} recordings of {machine}; "
+            f"give --clips {len(paths)}, or more recordings"
         )
-    if clips and len(paths) < clips:
-        raise ConfigError(
-            f"--clips {clips}: there are only {len(paths)} recordings of {machine or machines[0]}"
-        )
-    return sorted(paths, key=lambda path: path.name)[:clips], machine or machines[0]
+    by_file_name = sorted(paths, key=lambda path: path.name)
+    return ChosenRecordings(by_file_name[:max_clips], machine)
+
+
+def _machine_of_folder(folder: str, machines: list[str], machine: str | None) -> str:
+    """The machine whose recordings of a folder are used; ConfigError if that is not clear."""
+    if machine in machines:
+        return machine
+    if machine is None and len(machines) == 1:
+        return machines[0]
+    plural = "s" if len(machines) > 1 else ""
+    missing = f", not {machine}" if machine else ""
+    raise ConfigError(
+        f"{folder}: holds the machine{plural} {', '.join(machines)}{missing}; "
+        f"name one of them with --machine"
+    )
 
 
 def _recordings(path: Path) -> list[Path]:
+    """A file, or the normal recordings of a folder."""
     if not path.is_dir():
         return [path]
     if (path / "train").is_dir() or any(path.glob("id_*/normal")):
-        return [
-            recording.path
-            for found in by_machine(scan(path, "train")).values()
-            for recording in found
-        ]
-    found = audio_files(path)
-    if not found:
-        raise ConfigError(f"{path}: holds no recording")
-    return found
+        return [recording.path for recording in scan(path, "train")]
+    paths = audio_files(path)
+    if not paths:
+        raise ConfigError(f"{path}: holds no recording; give a folder of normal recordings")
+    return paths
 
 
 @click.command()
@@ -83,32 +111,42 @@ def _recordings(path: Path) -> list[Path]:
     default=60.0,
     show_default=True,
     type=click.FloatRange(min=2),
-    help="Seconds to listen.",
+    help="Seconds to record from the device.",
 )
 @wait_device_option
-@click.option("--clips", type=click.IntRange(min=1), help="Use the first N recordings by name.")
 @click.option(
-    "--machine", help="Machine id: chooses its recordings in a data set, and names the result."
+    "--clips", type=click.IntRange(min=1), help="Number of recordings to use, the first by name."
+)
+@click.option(
+    "--machine",
+    help="Name of the machine: selects its recordings of a data set, and names the artifact.",
 )
 @click.option(
     "--false-alarms",
-    help="Budget: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: as the artifact]",
+    help="Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: the artifact's]",
 )
 @click.option(
-    "--channel", help="Channel counted from 0, or 'mix'.  [default: 0; of files: as in training]"
+    "--channel",
+    help="Channel to use, counted from 0, or 'mix'.  [default: 0; of files: as in training]",
 )
 @click.option(
-    "--add", is_flag=True, help="Add to what the artifact has learned of this machine before."
+    "--add",
+    is_flag=True,
+    help="Add this sound to what the artifact has learned of the machine before.",
 )
-@click.option("--force", is_flag=True, help="Calibrate on sound that seems unfit, with a warning.")
-@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Calibrate on unfit sound, too; the reasons against it are warnings.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out recordings that cannot be read.")
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="The new artifact.  [default: machine.onnx]",
+    help="File to write the calibrated artifact to.  [default: machine.onnx]",
 )
-@click.option("--in-place", is_flag=True, help="Replace MODEL, atomically.")
+@click.option("--in-place", is_flag=True, help="Replace the file MODEL by the calibrated artifact.")
 def calibrate(
     arguments: tuple[str, ...],
     device: str | None,
@@ -137,62 +175,97 @@ def calibrate(
         raise ConfigError(
             "edgeae calibrate takes recordings, or a folder, or --device; give exactly one of them"
         )
+    if device and clips:
+        raise ConfigError("--clips is for files; with --device give --duration")
+    target = _target(model, output, in_place)
+    detector = load_checked(model)
+    # A wrong budget is reported before a minute is recorded.
+    probability_of(false_alarms or detector.threshold.false_alarms, detector.window)
+    options = CalibrationOptions(machine, false_alarms, add, force)
+    if device:
+        device_channel = parse_channel(channel) if channel else 0
+        result = _from_device(detector, device, duration, device_channel, wait_device, options)
+    else:
+        file_channel = parse_channel(channel) if channel else detector.channel
+        chosen = choose_recordings(inputs, machine, clips)
+        result = _from_files(detector, chosen, file_channel, options, skip_bad)
+    result.artifact.write(target)
+    _report_result(result, target)
+
+
+def _target(model: Path, output: Path | None, in_place: bool) -> Path:
+    """The file to write; ConfigError if that cannot be done, or needs --in-place."""
     if in_place and output:
-        raise ConfigError("--in-place and -o exclude each other")
+        raise ConfigError("--in-place and -o exclude each other; give one of them")
     target = model if in_place else output or Path("machine.onnx")
     if target.resolve() == model.resolve() and not in_place:
         raise ConfigError(f"{target}: would overwrite the artifact; give another -o, or --in-place")
     check_target(target)
-    detector = load_checked(model)
-    probability_of(
-        false_alarms or detector.threshold.false_alarms, detector.window
-    )  # before a minute is spent
-    wanted = parse_channel(channel) if channel else 0 if device else detector.channel
-    if device and clips:
-        raise ConfigError("--clips chooses among files; with --device give --duration")
-    how: Any = {"false_alarms": false_alarms, "add": add, "force": force, "report": _report}
-    if device:
-        name = name_of(detector, machine, add=add)
-        sounds = listen(detector, device, duration, wanted, wait_device)
-        if not sounds:
-            raise DeviceError(
-                f"{device} gave no uninterrupted second of sound; check it with `edgeae record`"
-            )
-        result = learn(detector, sounds, machine=name, **how)
-    else:
-        paths, found = choose_recordings(inputs, machine, clips)
-        named = machine or (found if found != DEFAULT_MACHINE else None)
-        with Progress() as progress:
-            how |= {
-                "report": lambda text: progress.message(f"edgeae: {text}"),
-                "step": progress.step,
-            }
-            result = calibrate_files(
-                detector, paths, channel=wanted, machine=named, skip_bad=skip_bad, **how
-            )
-    result.artifact.write(target)
-    _tell(result, target)
+    return target
 
 
-def _report(text: str) -> None:
-    click.echo(f"edgeae: {text}", err=True)
+def _from_device(
+    detector: Detector,
+    device: str,
+    duration: float,
+    channel: Channel,
+    wait: float,
+    options: CalibrationOptions,
+) -> Detector:
+    check_machine(detector, options)
+    recordings = record_device(detector, device, duration, channel, wait)
+    if not recordings:
+        raise DeviceError(
+            f"{device} gave no uninterrupted second of sound; check it with `edgeae record`"
+        )
+    return calibrate_recordings(detector, recordings, options, _report)
 
 
-def _tell(detector: Detector, target: Path) -> None:
-    threshold, head = detector.threshold, detector.head
-    count = f"{head.windows} window{'s' * (head.windows != 1)}"
-    sessions = len(history(detector))
-    over = f", heard in {sessions} sessions" if sessions > 1 else ""
+def _from_files(
+    detector: Detector,
+    chosen: ChosenRecordings,
+    channel: Channel,
+    options: CalibrationOptions,
+    skip_bad: bool,
+) -> Detector:
+    named = chosen.machine if chosen.machine != DEFAULT_MACHINE else None
+    with Progress() as progress:
+        return calibrate_files(
+            detector,
+            chosen.paths,
+            channel=channel,
+            machine=options.machine or named,
+            false_alarms=options.false_alarms,
+            add=options.add,
+            force=options.force,
+            skip_bad=skip_bad,
+            report=lambda message: progress.message(f"edgeae: {message}"),
+            step=progress.step,
+        )
+
+
+def _report(message: str) -> None:
+    click.echo(f"edgeae: {message}", err=True)
+
+
+def _report_result(detector: Detector, target: Path) -> None:
+    """What was learned and what the threshold can promise on stderr, the file on stdout."""
+    threshold = detector.threshold
+    n_windows = detector.head.windows
+    count = f"{n_windows} window{'s' * (n_windows != 1)}"
+    n_sessions = len(history(detector))
+    sessions = f", of {n_sessions} sessions" if n_sessions > 1 else ""
     click.echo(
-        f"machine {detector.machine}: learned from {count} of up to {detector.window:.3g} s{over}",
+        f"machine {detector.machine}: "
+        f"learned from {count} of up to {detector.window:.3g} s{sessions}",
         err=True,
     )
-    if head.windows < FEWEST_CALIBRATION:
+    if n_windows < FEWEST_CALIBRATION:
         _report(f"only {count}: alarms will be unreliable; give at least {FEWEST_CALIBRATION}")
     click.echo(
         f"threshold {threshold.value:.3f} for {threshold.false_alarms}: {threshold.support()}",
         err=True,
     )
-    click.echo(words(detector), err=True)
+    click.echo(uncertainty_of(detector).sentence(), err=True)
     click.echo(f"next: edgeae run {target} --device hw:1", err=True)
     click.echo(target)

@@ -1,7 +1,7 @@
-"""Does a minute of sound agree with itself?
+"""Is the sound consistent? Windows that differ from the others of the same calibration.
 
-Each window is scored around the mean of the others. One that sticks out was a door, a voice, or the
-machine before it was switched on. How far windows of healthy machines stick out is known from the
+Each window is scored around the mean of the others. One with a high score was a door, a voice, or
+the machine before it was switched on. How high windows of healthy machines score is known from the
 references of the artifact (`edgeae.runtime.scoring.threshold`).
 """
 
@@ -17,68 +17,80 @@ from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
 from edgeae.runtime.system.arrays import Float64
 
-from .recording import CalibrationRecording, names, places
+from .recording import CalibrationRecording, name_recordings, name_windows
 
-REFUSED = 0.01  # share of healthy calibrations with a window that sticks out so far from the machine's others
-REFUSED_BY_FLEET = 0.001  # ... from what windows of the fleet score
+REFUSED_SHARE = 0.01  # of healthy calibrations have a window that differs so much from the others
+REFUSED_BY_FLEET_SHARE = 0.001  # ... by the scores of the fleet's windows
 ADVICE = "record again while the machine runs evenly"
 
 
-def unsteady(
-    detector: Detector, sounds: Sequence[CalibrationRecording], windows: Float64
+def find_outlier_windows(
+    detector: Detector, recordings: Sequence[CalibrationRecording], windows: Float64
 ) -> str | None:
-    """One sentence that names the seconds or the recordings that stick out, if some do.
+    """A message that names the seconds or recordings that differ from the others, or None.
 
-    windows: (n, size) of all ``sounds``, side by side.
+    windows: (n, n_features) of all ``recordings``, without overlap.
     """
     if len(windows) < 2 or detector.head.kind not in CALIBRATABLE:
         return None
-    head = replace(
-        Head.calibrated(detector.head.fleet, windows, detector.head.kind), machine_weight=0.0
-    )
-    left_out, limit = _left_out(head, windows), _highest(detector, head, windows)
-    if left_out.max() <= limit:
+    calibrated = Head.calibrated(detector.head.fleet, windows, detector.head.kind)
+    # The machine's own covariance would include an outlier, and so hide it.
+    head = replace(calibrated, machine_weight=0.0)
+    left_out_scores = _leave_one_out_scores(head, windows)
+    limit = _score_limit(detector, head, windows)
+    if left_out_scores.max() <= limit:
         return None
-    scores = head.score(
-        head.mean + windows - np.median(windows, axis=0)
-    )  # which few of them do not move
-    out = scores > limit
-    if not out.any():
-        scores, out = left_out, left_out > limit
+    # Around the median, which a few outliers do not move, only they score high.
+    scores = head.score(head.mean + windows - np.median(windows, axis=0))
+    if not (scores > limit).any():
+        scores = left_out_scores
+    outliers = scores > limit
     usual = f"up to {limit:.1f} is usual"
-    if out.mean() > 0.5:
-        found = f"its windows score up to {left_out.max():.1f} against each other, {usual}"
-        return f"{names(sounds)}: the sound does not agree with itself ({found}); {ADVICE}"
-    verb = "differs" if out.sum() == 1 and len(sounds) > 1 else "differ"
-    found = f"score {scores[out].max():.1f}, the others at most {scores[~out].max():.1f}, {usual}"
-    return f"{places(detector, sounds, out)} {verb} from the rest ({found}); {ADVICE}"
+    if outliers.mean() > 0.5:
+        return (
+            f"{name_recordings(recordings)}: the sound is not consistent (its windows score up to "
+            f"{left_out_scores.max():.1f} against each other, {usual}); {ADVICE}"
+        )
+    verb = "differs" if outliers.sum() == 1 and len(recordings) > 1 else "differ"
+    return (
+        f"{name_windows(detector, recordings, outliers)} {verb} from the rest "
+        f"(score {scores[outliers].max():.1f}, the others at most {scores[~outliers].max():.1f}, "
+        f"{usual}); {ADVICE}"
+    )
 
 
-def _left_out(head: Head, windows: Float64, centre: Callable[..., Float64] = np.mean) -> Float64:
-    """(n,) the score of each window around the mean, or the median, of the others.
-
-    The covariance has to be the fleet's: the machine's own would take in what sticks out twice.
-    """
-    folds = _folds(len(windows))
-    apart = [windows[fold] - centre(np.delete(windows, fold, 0), axis=0) for fold in folds]
-    return head.score(head.mean + np.concatenate(apart))
+def _leave_one_out_scores(
+    head: Head, windows: Float64, centre: Callable[..., Float64] = np.mean
+) -> Float64:
+    """(n,) the score of each window around the ``centre`` of the others; folds for many windows."""
+    deviations = [
+        windows[fold] - centre(np.delete(windows, fold, 0), axis=0) for fold in _folds(len(windows))
+    ]
+    return head.score(head.mean + np.concatenate(deviations))
 
 
 def _folds(n: int) -> list[NDArray[np.intp]]:
     return [fold for fold in np.array_split(np.arange(n), LEFT_OUT_FOLDS) if len(fold)]
 
 
-def _highest(detector: Detector, head: Head, windows: Float64) -> float:
-    """The score that one of these windows (n, size) may reach, by the references for as many as were not left out."""
+def _score_limit(detector: Detector, head: Head, windows: Float64) -> float:
+    """The highest leave-one-out score that one of these windows (n, n_features) may have.
+
+    By the references for as many windows as remain when a fold is left out.
+    """
     n = len(windows)
     reference = reference_for(detector.references(head.kind), n - len(_folds(n)[0]))
-    centred = (np.median(_left_out(head, windows, centre)) for centre in (np.mean, np.median))
-    shift = float(
-        min(centred) - np.median(reference.parts @ head.weights)
-    )  # a median resists, a mean is surer
-    alike = [replace(reference, windows=0)]
+    # A median resists outliers, a mean is less uncertain.
+    median_scores = [
+        float(np.median(_leave_one_out_scores(head, windows, centre)))
+        for centre in (np.mean, np.median)
+    ]
+    shift = min(median_scores) - float(np.median(reference.parts @ head.weights))
+    fleet_references = [replace(reference, windows=0)]
 
-    def reached(refused: float) -> float:
-        return fit_threshold(alike, head, f"{refused / n:.9%}", detector.window, windows=0).value
+    def score_exceeded_by(share: float) -> float:
+        budget = f"{share / n:.9%}"
+        return fit_threshold(fleet_references, head, budget, detector.window, windows=0).value
 
-    return min(reached(REFUSED) + shift, reached(REFUSED_BY_FLEET))
+    own_limit = score_exceeded_by(REFUSED_SHARE) + shift
+    return min(own_limit, score_exceeded_by(REFUSED_BY_FLEET_SHARE))

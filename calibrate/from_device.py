@@ -1,4 +1,4 @@
-"""Live sound to calibrate on."""
+"""Sound from a capture device to calibrate on."""
 
 import contextlib
 
@@ -9,35 +9,43 @@ from edgeae.runtime.capture.capture import open_capture
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
 
 from .recording import CalibrationRecording
 
 
-def listen(
+def record_device(
     detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0
 ) -> list[CalibrationRecording]:
-    """``duration`` seconds of live sound; a gap begins a new recording. Empty if none gave a window.
+    """The windows of a device; empty if it gave no complete window.
 
-    wait: seconds for a device that is not there yet or busy.
+    device: its ALSA name.
+    duration: seconds to record. A gap begins a new recording.
+    wait: seconds to wait for a device that is missing or busy.
     """
+    recordings: list[CalibrationRecording] = []
+    windows: list[Window] = []
+    start = 0.0
     with open_capture(
         device, wait=wait, samplerate=detector.spec.sample_rate, channels=[channel]
     ) as capture:
-        sounds = [CalibrationRecording(device, samplerate=capture.samplerate)]
-        stream = Stream(detector, capture.samplerate)
-        with stopping(capture.stop) as came, LevelMeter(duration) as meter:
-            for item in limited(capture.blocks(), round(duration * capture.samplerate)):
+        samplerate = capture.samplerate
+        stream = Stream(detector, samplerate)
+        with stopping(capture.stop) as signals, LevelMeter(duration) as meter:
+            for item in limited(capture.blocks(), round(duration * samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)
-                    sounds.append(
-                        CalibrationRecording(device, samplerate=capture.samplerate, start=stream.t)
-                    )
+                    recordings.append(CalibrationRecording(device, windows, samplerate, start))
+                    windows = []
+                    start = stream.t
                     continue
-                sounds[-1].windows += stream.push(item)
+                windows += stream.push(item)
                 meter.push(item, stream.t)
-        if came:
+        if signals:
             raise KeyboardInterrupt
-    if stream.full or not any(sound.windows for sound in sounds):
-        with contextlib.suppress(AudioError):  # what follows a gap may be too short
-            sounds[-1].windows += stream.flush()
-    return [sound for sound in sounds if sound.windows]
+    has_windows = bool(windows) or any(recording.windows for recording in recordings)
+    if stream.full or not has_windows:
+        with contextlib.suppress(AudioError):  # the sound after a gap may be too short
+            windows += stream.flush()
+    recordings.append(CalibrationRecording(device, windows, samplerate, start))
+    return [recording for recording in recordings if recording.windows]

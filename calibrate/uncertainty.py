@@ -1,6 +1,7 @@
-"""How well a machine is known by now, and what one more minute of its sound would bring."""
+"""How uncertain a calibration still is, and how one more minute of sound would change it."""
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,57 +10,65 @@ from edgeae.runtime.scoring.calibration import CALIBRATABLE, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import FEWEST_REFERENCE, reference_for
 
-MINUTE = 60.0  # seconds
-LEAST_CHANGE = 0.05  # of a threshold that is worth a word
+MINUTE_SECONDS = 60.0
+MIN_THRESHOLD_CHANGE = 0.05  # a smaller one is not reported
 
 
-def stability(detector: Detector) -> dict[str, Any]:
-    """Of a calibrated machine, in plain values:
+@dataclass(frozen=True)
+class Uncertainty:
+    """The uncertainty of a calibration, now and with one more minute of sound."""
 
-    mean_error        standard error of its mean, in standard deviations of a window (root mean square)
-    mean_error_next   the same with one more minute
-    threshold_change  by how much one more minute would move the threshold; None where the artifact cannot tell
+    mean_error: float  # standard error of the mean, in standard deviations of a window (RMS)
+    mean_error_next: float  # the same with one more minute
+    threshold_change: float | None  # by one more minute; None if the artifact cannot predict it
+
+    def to_dict(self) -> dict[str, Any]:
+        """The section `stability` of the artifact's head."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """For the person at the microphone."""
+        mean = (
+            f"its mean sound is uncertain by {self.mean_error:.0%} of its variation from window to "
+            f"window; one more minute (--add) would make that {self.mean_error_next:.0%}"
+        )
+        if self.threshold_change is None:
+            return f"{mean}; the artifact cannot predict how it would change the threshold"
+        if abs(self.threshold_change) < MIN_THRESHOLD_CHANGE:
+            return f"{mean} and hardly change the threshold"
+        direction = "lower" if self.threshold_change < 0 else "raise"
+        return f"{mean} and {direction} the threshold by about {abs(self.threshold_change):.2f}"
+
+
+def uncertainty_of(detector: Detector, *, min_references: int = FEWEST_REFERENCE) -> Uncertainty:
+    """The uncertainty of a calibrated detector.
+
+    min_references: scores that the fleet needs for a prediction of the threshold.
     """
     head = detector.head
-    n, more = head.windows, max(1, round(MINUTE / detector.window))
-    spread = (
-        math.sqrt(np.square(head.machine_factor).sum(axis=0).mean()) if n > 1 else 1.0
-    )  # one window varies as the fleet's
-    return {
-        "mean_error": round(spread / math.sqrt(n), 3),
-        "mean_error_next": round(spread / math.sqrt(n + more), 3),
-        "threshold_change": _change(detector, n, more),
-    }
+    n = head.windows
+    n_next = n + max(1, round(MINUTE_SECONDS / detector.window))
+    # The variation of one window is taken for that of the fleet's.
+    variance = np.square(head.machine_factor).sum(axis=0).mean() if n > 1 else 1.0
+    std = math.sqrt(variance)
+    return Uncertainty(
+        mean_error=round(std / math.sqrt(n), 3),
+        mean_error_next=round(std / math.sqrt(n_next), 3),
+        threshold_change=_threshold_change(detector, n, n_next, min_references),
+    )
 
 
-def _change(detector: Detector, n: int, more: int) -> float | None:
-    """None where the artifact holds too few scores, or none of more windows than were heard."""
+def _threshold_change(detector: Detector, n: int, n_next: int, min_references: int) -> float | None:
+    """From ``n`` to ``n_next`` windows; None if the artifact holds too few scores for either."""
     if detector.head.kind not in CALIBRATABLE:
         return None
     references = detector.references(detector.head.kind)
-    now, then = reference_for(references, n), reference_for(references, n + more)
-    last = max(reference.windows for reference in references)
-    if last <= n or min(len(now.parts), len(then.parts)) < FEWEST_REFERENCE:
+    if max(reference.windows for reference in references) <= n:
+        return None
+    n_scores = min(len(reference_for(references, count).parts) for count in (n, n_next))
+    if n_scores < min_references:
         return None
     budget = detector.threshold.false_alarms
-    return round(
-        threshold_for(detector, budget, n + more).value - threshold_for(detector, budget, n).value,
-        3,
-    )
-
-
-def words(detector: Detector) -> str:
-    """The same as a sentence for the person who has the microphone."""
-    found = detector.artifact.sections["head"]["stability"]
-    now, then, change = found["mean_error"], found["mean_error_next"], found["threshold_change"]
-    known = (
-        f"its mean sound is uncertain by {now:.0%} of what it varies from window to window; "
-        f"one more minute (--add) would make that {then:.0%}"
-    )
-    if change is None:
-        return f"{known}; the artifact cannot tell what it would do to the threshold"
-    if abs(change) < LEAST_CHANGE:
-        return f"{known} and hardly move the threshold"
-    return (
-        f"{known} and {'lower' if change < 0 else 'raise'} the threshold by about {abs(change):.2f}"
-    )
+    now = threshold_for(detector, budget, n).value
+    later = threshold_for(detector, budget, n_next).value
+    return round(later - now, 3)

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from ..system.arrays import Float32
 
-# In order of preference, with the numbers of snd_pcm_format_t and the bytes of a sample. 16 bits come
-# first: every device that has them does them best, and their noise is far below a microphone's.
+# In order of preference, with the numbers of snd_pcm_format_t and the bytes of a sample. 16 bits
+# come first: every device that has them does them best, and their noise is far below a
+# microphone's.
 FORMATS = {"S16_LE": (2, 2), "S32_LE": (10, 4), "S24_3LE": (32, 3), "FLOAT_LE": (14, 4)}
 INT16_SCALE = 2**15
 INT24_SCALE = 2**23

@@ -69,8 +69,9 @@ def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Reco
         label = label_of(path)
         if label is None:
             refuse(
-                f"{path}: no label in the name; name it like normal_00.wav, anomaly_id_03_00000012.wav or "
-                f"section_00_source_test_normal_0000.wav, or put it into a folder normal/ or abnormal/"
+                f"{path}: no label in the name; name it like normal_00.wav, "
+                f"anomaly_id_03_00000012.wav or section_00_source_test_normal_0000.wav, "
+                f"or put it into a folder normal/ or abnormal/"
             )
         else:
             recordings.append(Recording(path, label, machine_of(path)))
@@ -80,8 +81,8 @@ def _labelled(paths: Iterable[Path], refuse: Callable[[str], None]) -> list[Reco
 def _split_mimii(folder: Path, refuse: Callable[[str], None]) -> dict[SplitName, list[Recording]]:
     """Both splits of a MIMII folder.
 
-    Of each machine, the last normal recordings by name are in the test: as many as there are anomalies,
-    at most half.
+    Of each machine, the last normal recordings by name are in the test: as many as there are
+    anomalies, at most half.
     """
     subfolders = sorted(folder.glob("id_*/*normal"))
     paths = [path for subfolder in subfolders for path in audio_files(subfolder)]
@@ -101,8 +102,9 @@ def scan(
     """The recordings of one split of a data set, sorted by machine and name.
 
     data: its folder. split: train or test.
-    refuse: is called with a message about each name without a label, and each anomaly among the training
-        recordings; if it returns, the recording is left out. By default it raises ConfigError.
+    refuse: is called with a message about each name without a label, and each anomaly among the
+        training recordings; if it returns, the recording is left out. By default it raises
+        ConfigError.
 
     Raises ConfigError for a folder that is missing or holds no recordings.
     """

@@ -10,22 +10,26 @@ from ..system.arrays import Float32
 if TYPE_CHECKING:
     from soxr import ResampleStream
 
-# Of the lower Nyquist frequency: up to here the resampler (soxr, quality HQ) changes levels by less than 1 dB.
+# Of the lower Nyquist frequency: up to here the resampler (soxr, quality HQ) changes levels by less
+# than 1 dB.
 PASSBAND = 0.94
 
 
 class Resampler:
-    """A stream of blocks from one sample rate to another (soxr, quality HQ); equal rates pass unchanged."""
+    """A stream of blocks from one sample rate to another; equal rates pass unchanged."""
 
     def __init__(self, rate_in: float, rate_out: float) -> None:
-        self._stream: "ResampleStream | None" = None
+        self._stream: ResampleStream | None = None
         if rate_in != rate_out:
             import soxr
 
             self._stream = soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32", quality="HQ")
 
     def push(self, block: Float32, *, last: bool = False) -> Float32:
-        """The samples (m,) that ``block`` (n,) completes; with ``last``, also those still in the filter."""
+        """The samples (m,) that ``block`` (n,) completes.
+
+        last: the sound ends with this block; returns the samples still in the filter, too.
+        """
         if self._stream is None:
             return block
         contiguous = np.ascontiguousarray(block, np.float32)

@@ -1,10 +1,11 @@
-"""The quality of raw samples: silence, stuck samples, clipping. Measured before resampling, on a grid of its own.
+"""The quality of raw samples: silence, stuck samples, clipping; measured before resampling.
 
-    samples  |----------------------------------------------------------> in blocks of any size, any rate
+    samples  |----------------------------------------------------------> in blocks of any size
     grid     [ SignalQuality ][ SignalQuality ][ SignalQuality ][ Signal   each as long as a patch
     pieces   |  |  |  |  |                                                20 ms
 
-The grid begins with the source and does not depend on its blocks, so a stream measures the same as a file.
+The grid begins with the source and does not depend on its blocks, so a stream measures the same as
+a file.
 """
 
 from collections import deque
@@ -104,7 +105,7 @@ def _period(samples: Float32, samplerate: int) -> int:
 
 
 def _is_tone(period: Float32) -> bool:
-    """True for a computed tone, which is repeated, too; a buffer of recorded sound is never so pure."""
+    """True for a computed tone, which is repeated, too; recorded sound is never so pure."""
     power = np.sort(np.square(np.abs(np.fft.rfft(period))))
     return bool(power[:-TONE_LINES].sum() < MAX_TONE_IMPURITY * power.sum())
 
@@ -119,7 +120,7 @@ def _clipped(samples: Float32, peak: float) -> int:
 
 
 class QualityMeter:
-    """Measures blocks of any size: one `SignalQuality` for each stretch of ``seconds``, in their order."""
+    """Measures blocks of any size: one `SignalQuality` for each stretch of ``seconds``."""
 
     def __init__(self, samplerate: int, seconds: float) -> None:
         """samplerate: Hz; seconds: of a stretch, about one."""
@@ -162,7 +163,7 @@ class QualityMeter:
         return [self._measured.popleft()] if self._measured else []
 
     def flush(self) -> list[SignalQuality]:
-        """The remaining stretches at the end of the source; an incomplete one counts for its share."""
+        """The last stretches of the source; an incomplete one counts for its share."""
         if not self._n_buffered:
             return list(self._measured)
         share = self._n_buffered / self._length()

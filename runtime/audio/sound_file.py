@@ -76,8 +76,8 @@ class AudioFile:
             )
         if self.channel != "mix" and not 0 <= self.channel < self.channels:
             raise AudioError(
-                f"{self.path}: channel {self.channel} was asked for but the file has {self.channels}, "
-                f"counted from 0; choose another --channel or 'mix'"
+                f"{self.path}: channel {self.channel} was asked for but the file has "
+                f"{self.channels}, counted from 0; choose another --channel or 'mix'"
             )
 
     def __enter__(self) -> "AudioFile":
@@ -118,11 +118,13 @@ class AudioFile:
             return np.asarray(np.multiply(raw, np.float32(2**-15), dtype=np.float32))
         if not np.isfinite(raw).all():
             raise AudioError(
-                f"{self.path}: holds samples that are not numbers (NaN or infinite); record it again"
+                f"{self.path}: holds samples that are not numbers (NaN or infinite); "
+                f"record it again"
             )
         if np.abs(raw).max() > MAX_AMPLITUDE:
             raise AudioError(
-                f"{self.path}: holds samples beyond {MAX_AMPLITUDE:g} of full scale; record it again"
+                f"{self.path}: holds samples beyond {MAX_AMPLITUDE:g} of full scale; "
+                f"record it again"
             )
         return np.asarray(raw, np.float32)
 
@@ -173,7 +175,7 @@ def _missing_bytes(path: Path) -> int:
 
 
 def _wav_samplerate(path: Path) -> int | None:
-    """The sample rate in the header of a plain WAV file, Hz; libsndfile does not report that it is 0."""
+    """The sample rate in the header of a plain WAV file, Hz; libsndfile does not report 0."""
     with path.open("rb") as file:
         header = file.read(28)
     if header[:4] != b"RIFF" or len(header) < 28:

@@ -71,7 +71,8 @@ def record(
 ) -> None:
     """Record a capture device into a file.
 
-    If the recording ends early (Ctrl-C, an unplugged microphone), the file keeps the sound before it.
+    If the recording ends early (Ctrl-C, an unplugged microphone), the file keeps the sound before
+    it.
 
     \b
     Example:

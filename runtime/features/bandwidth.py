@@ -7,7 +7,8 @@
          [below] [] [  above  ] top      band
                 edge
 
-A low-pass filter, a lower sample rate and a lossy codec make an edge that is steeper than any machine's sound.
+A low-pass filter, a lower sample rate and a lossy codec make an edge that is steeper than any
+machine's sound.
 """
 
 from collections.abc import Callable
@@ -39,13 +40,14 @@ def find_step_down(
     reference: Reference,
     tolerance: Float64 | None = None,
 ) -> StepDown:
-    """The band above which all bands lie furthest below the bands just below it; no drop without edges.
+    """The band above which all bands lie furthest below the bands just below it.
 
     levels: (n_mels,) dB, absolute or against normal.
-    edges: the bands to search, from BELOW_BANDS + EDGE_BANDS on.
+    edges: the bands to search, from BELOW_BANDS + EDGE_BANDS on; none give no drop.
     top: the band above the highest that counts; a resampler changes those above.
     reference: the one level that stands for the bands just below an edge.
-    tolerance: (n_mels,) dB; if given, an edge counts only if each band above it lies this far below 0.
+    tolerance: (n_mels,) dB; if given, an edge counts only if each band above it lies this far below
+        0.
     """
     if not edges:
         return StepDown(0, 0.0)

@@ -8,16 +8,18 @@
     alarm                     [=======================]
                             start                    end
 
-A window is above if its score exceeds the threshold; while an alarm is on, the threshold less the hysteresis.
+A window is above if its score exceeds the threshold; while an alarm is on, the threshold less the
+hysteresis.
 
-start   the window with which k of the last n windows are above, unless the last alarm ended less than the
-        cool-down ago
+start   the window with which k of the last n windows are above, unless the last alarm ended less
+        than the cool-down ago
 update  each minute of an alarm
 end     the window with which none of the last n windows is above
 
-k, n, hysteresis and cool-down are values of the artifact (`edgeae.runtime.scoring.threshold.Threshold`, by
-default 3 of 5 windows). Windows before a gap do not count (`Alarm.reset`), and windows without sound are
-not passed on (`edgeae.runtime.live.reporter`).
+k, n, hysteresis and cool-down are values of the artifact
+(`edgeae.runtime.scoring.threshold.Threshold`, by default 3 of 5 windows). Windows before a gap do
+not count (`Alarm.reset`), and windows without sound are not passed on
+(`edgeae.runtime.live.reporter`).
 """
 
 from collections import deque

@@ -1,21 +1,23 @@
 """A slow tracker of normal: a machine changes harmlessly over weeks, its calibration does not.
 
-    window -> mean of a minute -> 10 minutes' delay -> drift += (minute - drift) * (1 - exp(-seconds / days))
+    window -> mean of a minute -> 10 minutes' delay -> drift += (minute - drift) * (1 - exp(-seconds
+    / days))
        |                              |                  |
        only complete windows          cleared by an      bounded distance from
        of sound that is "ok"          alarm or a window  the calibrated mean
                                       above the threshold
 
-The **drift** is the difference of today's normal from the calibrated mean. It is subtracted from a window
-before that is scored, which is the same as to score it around a moved mean. Artifact, covariance and
-threshold stay as they were calibrated, and without the state file every score is as before.
+The **drift** is the difference of today's normal from the calibrated mean. It is subtracted from a
+window before that is scored, which is the same as to score it around a moved mean. Artifact,
+covariance and threshold stay as they were calibrated, and without the state file every score is as
+before.
 
-A fault that grows slowly looks like drift. The distance tells them apart, so the drift is bounded: seen
-from the calibrated mean, it stays within a share of the radius of the threshold. Distances are norms, so
-whatever was learned, a window is still an anomaly if it lies beyond 1 + share radii, that is, if the
-calibrated score exceeds the threshold by 2 ln(1 + share); between the two, a slow fault is detected later
-than without a tracker or not at all. (Exact where one view counts; where both do, and their logarithms are
-averaged, a rule of thumb.)
+A fault that grows slowly looks like drift. The distance tells them apart, so the drift is bounded:
+seen from the calibrated mean, it stays within a share of the radius of the threshold. Distances are
+norms, so whatever was learned, a window is still an anomaly if it lies beyond 1 + share radii, that
+is, if the calibrated score exceeds the threshold by 2 ln(1 + share); between the two, a slow fault
+is detected later than without a tracker or not at all. (Exact where one view counts; where both do,
+and their logarithms are averaged, a rule of thumb.)
 """
 
 from collections import deque
@@ -81,8 +83,9 @@ class DriftTracker:
         """days: of sound, the time constant. ConfigError unless the artifact is calibrated."""
         if detector.machine is None or detector.head.kind == "mse":
             raise ConfigError(
-                f"--track follows the mean sound of one machine: the artifact has to be calibrated, with a head "
-                f"other than mse (machine: {detector.machine}, head: {detector.head.kind}); run `edgeae calibrate`"
+                f"--track follows the mean sound of one machine: the artifact has to be "
+                f"calibrated, with a head other than mse (machine: {detector.machine}, "
+                f"head: {detector.head.kind}); run `edgeae calibrate`"
             )
         self.limits = limits
         self.drift: Float64 = np.zeros(len(detector.head.mean))  # (n_features,)
@@ -147,9 +150,10 @@ class DriftTracker:
         self.learned_seconds += minute.seconds
 
     def _log_distance(self, drift: Float64) -> float:
-        """ln of the distance of a drift (n_features,) from the calibrated mean, the views weighted as in the score.
+        """ln of the distance of a drift (n_features,) from the calibrated mean.
 
-        At least the score of a window there: the geometric mean is never above the arithmetic one.
+        The views are weighted as in the score. It is at least the score of a window there: the
+        geometric mean is never above the arithmetic one.
         """
         head = self._detector.head
         return float(np.log(np.exp(head.parts(head.mean + drift)) @ head.weights))

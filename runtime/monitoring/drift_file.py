@@ -1,11 +1,11 @@
-"""`edgeae run --track FILE`: the drift of a machine in a JSON file that survives restarts and power cuts.
+"""`edgeae run --track FILE`: the drift of a machine in a JSON file that survives power cuts.
 
     {"format": 1, "artifact": SHA-256 of the calibrated artifact, "machine": "pump-3",
      "saved": time, "learned": seconds of sound, "drift": [one number a feature]}
 
-The file is replaced as a whole, every hour of sound and at the end. A file of another artifact, machine or
-calibration is refused. A damaged file is renamed and reported, and tracking begins at the calibration:
-after a power cut, too, the machine has to be monitored.
+The file is replaced as a whole, every hour of sound and at the end. A file of another artifact,
+machine or calibration is refused. A damaged file is renamed and reported, and tracking begins at
+the calibration: after a power cut, too, the machine has to be monitored.
 """
 
 import fcntl
@@ -152,13 +152,13 @@ class DriftFile:
             raise self._foreign()
         if state["format"] != FORMAT:
             raise ConfigError(
-                f"--track {self._path}: has the format {str(state['format'])[:20]}, this edgeae reads {FORMAT}; "
-                f"delete it to start again"
+                f"--track {self._path}: has the format {str(state['format'])[:20]}, "
+                f"this edgeae reads {FORMAT}; delete it to start again"
             )
         if {key: state.get(key) for key in self._identity} != self._identity:
             raise ConfigError(
-                f"--track {self._path}: belongs to {str(state.get('machine'))[:40]} in another artifact or "
-                f"calibration; delete it to start again, or name another file"
+                f"--track {self._path}: belongs to {str(state.get('machine'))[:40]} in another "
+                f"artifact or calibration; delete it to start again, or name another file"
             )
 
     def _set_aside(self) -> None:
@@ -168,8 +168,8 @@ class DriftFile:
             self._path.replace(aside)
         except OSError as error:
             raise ConfigError(
-                f"--track {self._path}: is damaged and cannot be moved to {aside} ({error.strerror}); "
-                f"remove one of the two"
+                f"--track {self._path}: is damaged and cannot be moved to {aside} "
+                f"({error.strerror}); remove one of the two"
             ) from error
         click.echo(
             f"edgeae: {self._path} is damaged and was moved to {aside}; tracking starts again",

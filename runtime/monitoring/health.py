@@ -8,10 +8,10 @@ The states of the sound, the most severe first; one at a time is reported:
     bandwidth   no sound above some frequency, where this machine has sound      judged
     level       all bands changed by nearly the same number of dB                judged
 
-The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others on the
-mean log-mel of the window against this machine's baseline; those work for precomputed features, too. A state
-begins at once, stays while its measure is above four fifths of its limit, and ends after three windows
-without it.
+The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others
+on the mean log-mel of the window against this machine's baseline; those work for precomputed
+features, too. A state begins at once, stays while its measure is above four fifths of its limit,
+and ends after three windows without it.
 """
 
 from collections.abc import Callable
@@ -215,7 +215,7 @@ def silent_share(window: Window, floor_db: float) -> float:
 
 
 def _median_and_scatter(change: Float64) -> tuple[float, float]:
-    """Median of ``change`` (n_mels,) in dB, and its standard deviation by the interquartile range."""
+    """Median of ``change`` (n_mels,), dB, and its standard deviation by the quartiles."""
     ordered = np.sort(change)
     quarter = len(ordered) // 4
     interquartile = float(ordered[-quarter - 1] - ordered[quarter])

@@ -1,4 +1,4 @@
-"""The states of the sound from one microphone: what `health` of a score line and of a status line may be."""
+"""The states of the sound from one microphone: what `health` of a line may be."""
 
 from typing import Literal
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 UNFINISHED = ".unfinished"  # suffix of a temporary file
-# A write takes milliseconds; a temporary file without one for so long belongs to a writer that was killed.
+# A write takes milliseconds; a temporary file without one for so long belongs to a writer that was
+# killed.
 ABANDONED_SECONDS = 60.0
 
 

@@ -27,8 +27,9 @@ def synced(library: AdjustableClock | None = None, flag: Path = TIMESYNCD) -> bo
 
     library: the C library; flag: the file that timesyncd touches.
 
-    The kernel knows of every time service (chrony, ntpd, timesyncd). A sandbox may forbid the question
-    (systemd's ProtectClock=); then the file of timesyncd means yes, and its absence nothing.
+    The kernel knows of every time service (chrony, ntpd, timesyncd). A sandbox may forbid the
+    question (systemd's ProtectClock=); then the file of timesyncd means yes, and its absence
+    nothing.
     """
     try:
         state = (library or ctypes.CDLL(None)).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))

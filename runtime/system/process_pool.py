@@ -1,11 +1,12 @@
-"""Several processes for many recordings: results in the order of the items, with few items in memory.
+"""Several processes for many recordings: results in the order of the items, few at a time.
 
     items      0 1 2 3 4 5 6 7 8 9 ...
     submitted          ^ at most MAX_ITEMS_AHEAD for each process
     yielded    ^ the next in order
 
-Threads would not be faster: most of the time of a short recording is Python's. The processes are started
-anew (spawn), because a process that captures sound has threads, which a fork would not copy.
+Threads would not be faster: most of the time of a short recording is Python's. The processes are
+started anew (spawn), because a process that captures sound has threads, which a fork would not
+copy.
 """
 
 import os
@@ -31,7 +32,7 @@ R = TypeVar("R")
 
 
 def jobs_for(paths: Iterable[Path]) -> int:
-    """How many processes are worth their start: one for each usable core, or one for few recordings."""
+    """How many processes are worth their start: one a usable core, or one for few recordings."""
     n_bytes = sum(_size(path) for path in paths)
     return len(os.sched_getaffinity(0)) if n_bytes > MIN_PARALLEL_BYTES else 1
 
@@ -50,9 +51,10 @@ def in_order(
     """Yield each item with a function that returns its result, or raises what computing it raised.
 
     items: they are taken a few ahead of their turn.
-    make: returns the function of an item. It is called once in each process, so it has to be a function
-        of a module, or a ``partial`` of one.
-    jobs: the number of processes; 1 computes in this process, each item when its result is asked for.
+    make: returns the function of an item. It is called once in each process, so it has to be a
+        function of a module, or a ``partial`` of one.
+    jobs: the number of processes; 1 computes in this process, each item when its result is asked
+        for.
     """
     if jobs == 1:
         function = make()
@@ -77,7 +79,7 @@ def in_order(
 
 @contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Block SIGINT, also for a process that starts meanwhile: there Ctrl-C would print a traceback."""
+    """Block SIGINT, also for a process that starts meanwhile: Ctrl-C would print a traceback."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -94,8 +94,8 @@ def bar(
 ) -> Iterator[T]:
     """Yield the items, with a progress bar on stderr if that is a terminal.
 
-    length: the number of items. hidden: never show the bar. delay_seconds: show it only if the items
-    take longer than this.
+    length: the number of items. hidden: never show the bar. delay_seconds: show it only if the
+        items take longer than this.
     """
     began = time.time()
     allowed = draws_over(sys.stderr) and not hidden

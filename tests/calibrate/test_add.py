@@ -78,8 +78,8 @@ def test_a_session_that_strays_more_raises_the_threshold(
 
 
 def test_the_threshold_for_the_same_budget_is_the_fitted_one(first: Detector) -> None:
-    found = threshold_for(first, first.threshold.false_alarms)
-    assert found.value == pytest.approx(first.threshold.value, abs=1e-5)
+    threshold = threshold_for(first, first.threshold.false_alarms)
+    assert threshold.value == pytest.approx(first.threshold.value, abs=1e-5)
 
 
 def test_an_artifact_that_is_not_calibrated_has_nothing_to_add_to(
@@ -148,7 +148,7 @@ def test_the_command_adds_in_place_and_info_shows_both_sessions(
     edgeae("calibrate", trained.int8, *paths[:3])
     code, out, err = edgeae("calibrate", "machine.onnx", "--add", *paths[3:], "--in-place")
     assert (code, out) == (0, "machine.onnx\n")
-    assert "machine id_03: learned from 6 windows of up to 4.1 s, heard in 2 sessions" in err
+    assert "machine id_03: learned from 6 windows of up to 4.1 s, of 2 sessions" in err
     values = json.loads(edgeae("info", "machine.onnx", "--json")[1])
     assert [session["windows"] for session in values["sessions"]] == [3, 3]
     assert values["stability"]["mean_error"] > values["stability"]["mean_error_next"]
@@ -168,6 +168,6 @@ def test_wrong_use_of_add_exits_with_2_before_listening(
 
 def test_the_same_sound_is_not_learned_twice(first: Detector, clips: list[Float32]) -> None:
     with pytest.raises(
-        AudioError, match=r"recording 1: was learned before; give sound of another time"
+        AudioError, match=r"recording 1: was already learned; give sound of another time"
     ):
         calibrate(first, clips[1:2], add=True)

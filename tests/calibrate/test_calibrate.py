@@ -107,6 +107,24 @@ def test_windows_of_a_long_recording_do_not_overlap(fresh: Detector, clips: list
     assert calibrate(fresh, [np.concatenate(clips)]).head.windows == 5  # 24 s in windows of 4.1 s
 
 
+def test_short_windows_are_not_learned_beside_full_ones(
+    fresh: Detector, clips: list[Float32]
+) -> None:
+    long = np.concatenate(clips)
+    own = calibrate(fresh, [long, clips[0][:24000]], force=True, report=print)
+    alone = calibrate(fresh, [long], force=True, report=print)
+    np.testing.assert_array_equal(own.head.mean, alone.head.mean)
+    np.testing.assert_array_equal(own.head.machine_factor, alone.head.machine_factor)
+    assert own.head.windows == alone.head.windows == 5
+
+
+def test_short_windows_are_learned_where_there_are_no_others(
+    fresh: Detector, clips: list[Float32]
+) -> None:
+    short = [clip[:24000] for clip in clips]
+    assert calibrate(fresh, short, force=True, report=print).head.windows == 6
+
+
 def test_another_sample_rate_is_resampled(fresh: Detector, clips: list[Float32]) -> None:
     import soxr
 
@@ -160,15 +178,16 @@ def bad_file(folder: Path) -> Path:
 def test_a_bad_file_fails_the_whole_and_is_named(
     fresh: Detector, trained: Any, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     paths = [*audio_files(trained.new / "train"), bad_file(tmp_path)]
     with pytest.raises(AudioError, match="1 of 7 recordings cannot be used"):
-        calibrate_files(fresh, paths, report=told.append)
-    assert told[0].startswith(f"{tmp_path / 'bad.wav'}: ")
+        calibrate_files(fresh, paths, report=messages.append)
+    assert messages[0].startswith(f"{tmp_path / 'bad.wav'}: ")
 
 
 def test_a_bad_file_can_be_skipped(fresh: Detector, trained: Any, tmp_path: Path) -> None:
-    paths, ignore = audio_files(trained.new / "train"), list[str]().append
+    paths = audio_files(trained.new / "train")
+    ignore = list[str]().append
     skipped = calibrate_files(fresh, [bad_file(tmp_path), *paths], skip_bad=True, report=ignore)
     assert untimed(skipped) == untimed(calibrate_files(fresh, paths, report=ignore))
 

@@ -29,9 +29,9 @@ def minute() -> Float32:
     return render(Machine.draw(3, 1), np.random.default_rng(5), 30.0)
 
 
-def refusal(detector: Detector, *recordings: Float32, **how: Any) -> str:
+def refusal(detector: Detector, *recordings: Float32, **options: Any) -> str:
     with pytest.raises(AudioError) as error:
-        calibrate(detector, recordings, **how)
+        calibrate(detector, recordings, **options)
     return str(error.value)
 
 
@@ -46,25 +46,33 @@ def whistle(n: int) -> Float32:
     )
 
 
+def samples_of(seconds: tuple[float, float]) -> slice:
+    begin, end = seconds
+    return slice(int(begin * RATE), int(end * RATE))
+
+
 def with_noise(sound: Float32, seconds: tuple[float, float], amplitude: float) -> Float32:
-    changed, part = sound.copy(), slice(*(int(s * RATE) for s in seconds))
+    changed = sound.copy()
+    part = samples_of(seconds)
     changed[part] += noise(len(changed[part]), amplitude)
     return changed
 
 
 def silenced(sound: Float32, seconds: tuple[float, float], amplitude: float = 0.0) -> Float32:
-    changed, part = sound.copy(), slice(*(int(s * RATE) for s in seconds))
+    changed = sound.copy()
+    part = samples_of(seconds)
     changed[part] = noise(len(changed[part]), amplitude)
     return changed
 
 
 def frozen(sound: Float32, seconds: tuple[float, float]) -> Float32:
-    changed, part = sound.copy(), slice(*(int(s * RATE) for s in seconds))
+    changed = sound.copy()
+    part = samples_of(seconds)
     changed[part] = 0.1
     return changed
 
 
-def test_a_steady_minute_is_accepted(fresh: Detector, minute: Float32) -> None:
+def test_a_consistent_minute_is_accepted(fresh: Detector, minute: Float32) -> None:
     assert calibrate(fresh, [minute]).head.windows == 7
 
 
@@ -76,7 +84,7 @@ def test_the_training_machines_and_a_new_one_are_accepted(fresh: Detector, train
                 calibrate_files(fresh, paths[first : first + 5], report=pytest.fail)
 
 
-def test_the_seconds_that_stick_out_are_named(fresh: Detector, minute: Float32) -> None:
+def test_the_seconds_that_differ_are_named(fresh: Detector, minute: Float32) -> None:
     text = refusal(fresh, with_noise(minute, (17.0, 17.5), 0.2))
     assert text.startswith("recording 1: seconds 16 to 20 differ from the rest (score ")
     assert "the others at most " in text
@@ -87,9 +95,7 @@ def test_seconds_side_by_side_are_one_span(fresh: Detector, minute: Float32) -> 
     assert ": seconds 16 to 25 differ" in refusal(fresh, with_noise(minute, (20.0, 21.0), 0.3))
 
 
-def test_the_recording_that_sticks_out_is_named(
-    fresh: Detector, trained: Any, tmp_path: Path
-) -> None:
+def test_the_recording_that_differs_is_named(fresh: Detector, trained: Any, tmp_path: Path) -> None:
     paths = audio_files(trained.new / "train")
     samples = soundfile.read(paths[2], dtype="float32")[0]
     soundfile.write(tmp_path / "door.wav", with_noise(samples, (1.0, 2.0), 0.2), RATE)
@@ -119,7 +125,7 @@ def test_a_machine_that_is_switched_on_half_way_is_refused(
         ),
         (
             lambda sound: frozen(sound, (10, 11.5)),
-            "seconds 8 to 12: for 100% of a second the samples stand still",
+            "seconds 8 to 12: for 100% of a second the samples are constant",
         ),
         (lambda sound: 1e-5 * sound, "the sound is silent (-1"),
         (
@@ -139,17 +145,17 @@ def test_sound_that_is_unfit_is_refused_in_one_sentence(
 def test_a_few_samples_at_full_scale_are_no_clipping(fresh: Detector, minute: Float32) -> None:
     sound = minute.copy()
     sound[:: RATE * 2] = 1.0
-    told: list[str] = []
-    calibrate(fresh, [sound], force=True, report=told.append)
-    assert not any("clipped" in text for text in told)
+    messages: list[str] = []
+    calibrate(fresh, [sound], force=True, report=messages.append)
+    assert not any("clipped" in text for text in messages)
 
 
 def test_the_zeros_of_a_recorder_that_starts_are_no_silence(
     fresh: Detector, minute: Float32
 ) -> None:
-    told: list[str] = []
-    calibrate(fresh, [silenced(minute, (0, 0.2))], force=True, report=told.append)
-    assert not any("silence" in text for text in told)
+    messages: list[str] = []
+    calibrate(fresh, [silenced(minute, (0, 0.2))], force=True, report=messages.append)
+    assert not any("silence" in text for text in messages)
 
 
 def test_clipping_is_counted_before_resampling(fresh: Detector, minute: Float32) -> None:
@@ -171,9 +177,9 @@ def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(
     import soxr
 
     low = soxr.resample(minute, RATE, 8000)
-    told: list[str] = []
-    text = refusal(fresh, low, samplerate=8000, report=told.append)
-    assert "sampled at 8000 Hz, so it holds nothing above 4000 Hz" in told[0]
+    messages: list[str] = []
+    text = refusal(fresh, low, samplerate=8000, report=messages.append)
+    assert "sampled at 8000 Hz, so it holds nothing above 4000 Hz" in messages[0]
     assert re.search(r"4\.2 to 7\.1 kHz: 4\d\.\d dB quieter", text)  # the bands that are missing
 
 
@@ -196,7 +202,7 @@ def test_what_run_says_of_the_microphone_of_every_window_is_refused(
     recorded = np.clip(worse, -1, 1).astype(np.float32)
     health = Health(fresh)
     assert {health.update(window).state for window in fresh.windows([recorded], RATE)} == {bad}
-    word = {"silence": "is silent", "stuck": "stand still", "clipping": "clipped"}[bad]
+    word = {"silence": "is silent", "stuck": "are constant or repeat", "clipping": "clipped"}[bad]
     assert word in refusal(fresh, recorded)
 
 

@@ -41,7 +41,7 @@ def model(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.fixture
 def command(model: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``command(*arguments)``: `edgeae calibrate model.int8.onnx ...`; its exit code, stdout and stderr."""
+    """``command(*arguments)``: the exit code, stdout and stderr of `edgeae calibrate MODEL ...`."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -62,7 +62,7 @@ def sound(clips: list[Path]) -> NDArray[np.int16]:
 
 
 def untimed(path: Path, machine: str | None = None) -> bytes:
-    """An artifact without the time of its calibration, and with another machine's name if one is given."""
+    """An artifact without the time of its calibration, and with another name if one is given."""
     artifact = Artifact.read(path)
     head = {**artifact.sections["head"], "calibrated": None, "history": None}
     return artifact.with_sections(head=head | ({"machine": machine} if machine else {})).to_bytes()
@@ -229,7 +229,7 @@ def test_a_clipped_device_is_refused_unless_forced(
     assert "samples are clipped, allowed is less than 0.01%" in err
 
 
-def test_the_seconds_that_stick_out_at_a_device_are_named(
+def test_the_seconds_that_differ_at_a_device_are_named(
     command: Command, sound: NDArray[np.int16], alsa_device: AlsaDevice
 ) -> None:
     changed = sound.copy()

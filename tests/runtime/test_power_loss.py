@@ -1,4 +1,4 @@
-"""Writers are killed, disks are full, files are torn: what is on the disk is the old content or the new.
+"""Writers are killed, disks are full, files are torn: a file holds the old content or the new.
 
 EDGEAE_KILLS sets how many kills there are (default 20; `make fuzz` has 200).
 """

@@ -1,4 +1,4 @@
-"""What the tracker may learn and how far it may go, on made-up windows and on a synthetic machine's week."""
+"""What the tracker learns and how far it goes: synthetic windows, and the week of a machine."""
 
 from collections.abc import Iterable
 from dataclasses import replace
