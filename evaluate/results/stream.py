@@ -126,10 +126,18 @@ def detection_delay(
     return None
 
 
-def detection_delays(
+@dataclass(frozen=True)
+class Splice:
+    """Normal sound and the fault after it, as blocks of log-mel frames (n_frames, n_mels), dB."""
+
+    normal: Iterable[Float32]
+    fault: Iterable[Float32]
+
+
+def splices(
     detector: Detector, normals: Sequence[Path], anomalies: Sequence[Path], channel: Channel
-) -> list[float | None]:
-    """The detection delay of up to MAX_SPLICES anomalous recordings, spread evenly by name.
+) -> Iterator[Splice]:
+    """A splice for each of up to MAX_SPLICES anomalous recordings, spread evenly by name.
 
     Each follows other normal recordings, which fill the decision window and the k-of-n rule of the
     alarm. The splices fall on different frames of a patch.
@@ -139,16 +147,13 @@ def detection_delays(
     n = min(len(anomalies), MAX_SPLICES)
     lead_frames = detector.window_frames + detector.threshold.of_windows * patch_frames
     fault_frames = round(FAULT_SECONDS * spec.frames_per_second)
-    delays = []
     for i in range(n):
         others = islice(cycle(normals), i * len(normals) // n, None)
         normal = chain.from_iterable(frames_of(path, spec, channel) for path in others)
         lead = first_frames(normal, lead_frames + i * patch_frames // n)
         path = anomalies[i * len(anomalies) // n]
         fault = list(first_frames(frames_of(path, spec, channel), fault_frames))
-        repeated = first_frames(cycle(fault), fault_frames)
-        delays.append(detection_delay(detector, lead, repeated))
-    return delays
+        yield Splice(lead, first_frames(cycle(fault), fault_frames))
 
 
 def simulate_stream(
@@ -159,7 +164,11 @@ def simulate_stream(
         return None
     normal = chain.from_iterable(frames_of(path, detector.spec, channel) for path in normals)
     states = list(alarm_states(detector, normal))
-    return count(states, detection_delays(detector, normals, anomalies, channel))
+    delays = [
+        detection_delay(detector, splice.normal, splice.fault)
+        for splice in splices(detector, normals, anomalies, channel)
+    ]
+    return count(states, delays)
 
 
 def count(states: Sequence[AlarmState], delays: Sequence[float | None]) -> StreamCounts:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,28 +11,18 @@ import soundfile
 import soxr
 
 from edgeae.runtime.commands.cli import run_command
-from edgeae.train.synth.dataset import write_dataset
+from edgeae.runtime.system.arrays import Float64
+
+Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("healthy")
-    return write_dataset(
-        folder, machines=[3], train_clips=6, test_normals=6, test_anomalies=8, seconds=4.0, seed=1
-    )
-
-
-@pytest.fixture
-def data(healthy, tmp_path):
-    return shutil.copytree(healthy, tmp_path / "data")
-
-
-def _inspect(capsys, data, *options):
+def _inspect(capsys: Capture, data: Path, *options: object) -> dict[str, Any]:
     assert run_command(["inspect", str(data), "--json", *map(str, options)]) == 0
-    return json.loads(capsys.readouterr().out)
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
 
 
-def _files(found, kind):
+def _files(found: dict[str, Any], kind: str) -> set[str]:
     """The names of the files that a point of this kind concerns."""
     points = [point for point in found["findings"] if point["kind"] == kind]
     return {
@@ -41,18 +33,21 @@ def _files(found, kind):
     }
 
 
-def _sound(data, name="normal_id_03_00000000.wav"):
-    return soundfile.read(data / "train" / name)
+def _sound(data: Path, name: str = "normal_id_03_00000000.wav") -> tuple[Float64, int]:
+    samples, rate = soundfile.read(data / "train" / name)
+    return samples, rate
 
 
-def test_clean_data_has_nothing_to_fix(capsys, data):
+def test_clean_data_has_nothing_to_fix(capsys: Capture, data: Path) -> None:
     assert run_command(["inspect", str(data)]) == 0
     out = capsys.readouterr().out
     assert "nothing to fix" in out
     assert "id_03" in out
 
 
-def test_silence_clipping_leakage_rates_and_bad_files_are_named(capsys, data):
+def test_silence_clipping_leakage_rates_and_bad_files_are_named(
+    capsys: Capture, data: Path
+) -> None:
     soundfile.write(data / "train" / "normal_id_03_silent.wav", np.zeros(16000), 16000)
     soundfile.write(
         data / "train" / "normal_id_03_clipped.wav", np.sign(np.sin(np.arange(16000))), 16000
@@ -73,7 +68,7 @@ def test_silence_clipping_leakage_rates_and_bad_files_are_named(capsys, data):
         assert word in found
 
 
-def test_each_fault_names_its_file_and_no_other(capsys, data):
+def test_each_fault_names_its_file_and_no_other(capsys: Capture, data: Path) -> None:
     sound, rate = _sound(data)
     other = sound[::-1].copy()  # as loud, and no copy
     half = soxr.resample(soxr.resample(other, rate, 8000), 8000, rate)
@@ -109,7 +104,9 @@ def test_each_fault_names_its_file_and_no_other(capsys, data):
     }
 
 
-def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(capsys, data):
+def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(
+    capsys: Capture, data: Path
+) -> None:
     sound, rate = _sound(data)
     soundfile.write(data / "test" / "normal_id_03_same.flac", sound, rate)
     quieter, _ = _sound(data, "normal_id_03_00000001.wav")
@@ -121,12 +118,17 @@ def test_copies_are_found_by_their_sound_under_any_name_coding_gain_and_rate(cap
     found = _inspect(capsys, data)
     assert _files(found, "leakage") == {"normal_id_03_00000000.wav", "normal_id_03_same.flac"}
     assert _files(found, "near leakage") == {
-        "normal_id_03_00000001.wav", "normal_id_03_coded.ogg", "normal_id_03_00000002.wav", "normal_id_03_rate.wav",
-    }  # fmt: skip
+        "normal_id_03_00000001.wav",
+        "normal_id_03_coded.ogg",
+        "normal_id_03_00000002.wav",
+        "normal_id_03_rate.wav",
+    }
     assert not _files(found, "copies") | _files(found, "near copies")
 
 
-def test_the_same_sound_as_normal_and_as_anomaly_is_a_contradiction(capsys, data):
+def test_the_same_sound_as_normal_and_as_anomaly_is_a_contradiction(
+    capsys: Capture, data: Path
+) -> None:
     shutil.copy(
         data / "test" / "normal_id_03_00000000.wav", data / "test" / "anomaly_id_03_copy.wav"
     )
@@ -134,14 +136,14 @@ def test_the_same_sound_as_normal_and_as_anomaly_is_a_contradiction(capsys, data
     assert _files(found, "labels") == {"normal_id_03_00000000.wav", "anomaly_id_03_copy.wav"}
 
 
-def test_test_sound_unlike_the_training_is_told(capsys, data):
+def test_test_sound_unlike_the_training_is_named(capsys: Capture, data: Path) -> None:
     for path in (data / "test").glob("normal_*.wav"):
         sound, rate = soundfile.read(path)
         soundfile.write(path, np.diff(sound, prepend=0.0) * 2, rate, "PCM_24")  # 6 dB an octave
     assert len(_files(_inspect(capsys, data), "shift")) == 6
 
 
-def test_what_cannot_be_used_is_listed_and_the_rest_is_told(capsys, data):
+def test_what_cannot_be_used_is_listed_and_the_rest_is_named(capsys: Capture, data: Path) -> None:
     (data / "train" / "normal_id_03_broken.wav").write_bytes(b"RIFF nonsense")
     (data / "train" / "unnamed.wav").write_bytes(b"")
     shutil.copy(
@@ -158,26 +160,26 @@ def test_what_cannot_be_used_is_listed_and_the_rest_is_told(capsys, data):
     assert len(found["recordings"]) == 20
 
 
-def test_training_recordings_alone_are_enough_to_train(capsys, data):
+def test_training_recordings_alone_are_enough_to_train(capsys: Capture, data: Path) -> None:
     shutil.rmtree(data / "test")
     found = _inspect(capsys, data)
     assert not found["problems"]
     assert [point["hinders"] for point in found["findings"]] == [False]
 
 
-def test_features_in_place_of_audio_are_compared_too(capsys, data):
+def test_features_in_place_of_audio_are_compared_too(capsys: Capture, data: Path) -> None:
     frames = np.random.default_rng(0).normal(-40, 5, (60, 128)).astype(np.float32)
     np.save(data / "train" / "normal_id_03_features.npy", frames)
     np.save(data / "test" / "normal_id_03_features.npy", frames + 3)
     assert _files(_inspect(capsys, data), "near leakage") == {"normal_id_03_features.npy"}
 
 
-def test_folder_without_recordings_is_refused(capsys, tmp_path):
+def test_folder_without_recordings_is_refused(capsys: Capture, tmp_path: Path) -> None:
     assert run_command(["inspect", str(tmp_path)]) == 2
     assert "holds neither train/" in capsys.readouterr().err
 
 
-def test_folder_of_broken_recordings_is_refused(capsys, tmp_path):
+def test_folder_of_broken_recordings_is_refused(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "normal_00.wav").write_bytes(b"RIFF nonsense")
     assert run_command(["inspect", str(tmp_path)]) == 2

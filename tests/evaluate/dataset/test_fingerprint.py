@@ -1,56 +1,30 @@
-"""Numbers of a spectrogram: levels by band, bandwidth, fingerprints."""
+"""Copies have similar fingerprints, other recordings do not."""
 
 import numpy as np
 import pytest
-import soxr
 
-from edgeae.evaluate.dataset.band_levels import BandLevels, bandwidth_hz
-from edgeae.evaluate.dataset.fingerprint import fingerprint, similar_groups
+from edgeae.evaluate.dataset.fingerprint import (
+    N_FRAMES,
+    N_WORDS,
+    distances,
+    fingerprint,
+    similar_groups,
+)
 from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.system.arrays import Float64
 
 RATE = 16000
 
 
-def _noise(seed, seconds=2.0):
+def _noise(seed: int, seconds: float = 2.0) -> Float64:
     return np.random.default_rng(seed).normal(0, 0.05, round(RATE * seconds))
 
 
-def test_quantiles_of_the_bands_are_those_of_all_frames_within_a_decibel():
-    pieces = [log_mel(_noise(seed)) for seed in range(3)]
-    levels = BandLevels()
-    for piece in pieces:
-        levels.add(piece)
-    for share in (0.05, 0.5, 0.95):
-        expected = np.quantile(np.concatenate(pieces), share, axis=0)
-        np.testing.assert_allclose(levels.quantile(share), expected, atol=1.0)
-
-
-def test_levels_beyond_the_scale_are_counted_at_its_ends():
-    levels = BandLevels()
-    levels.add(np.full((2, 128), -500, np.float32))
-    levels.add(np.full((3, 128), 500, np.float32))
-    assert (levels.counts.sum(axis=1) == 5).all()
-
-
-@pytest.mark.parametrize("rate", [4000, 8000])
-def test_sound_of_a_lower_rate_ends_below_half_of_it(rate):
-    narrow = soxr.resample(soxr.resample(_noise(0), RATE, rate), rate, RATE)
-    assert bandwidth_hz(log_mel(narrow).mean(axis=0)) == pytest.approx(rate / 2, rel=0.06)
-
-
-@pytest.mark.parametrize("octaves", [0, 2])  # white, and falling by 12 dB an octave
-def test_sound_up_to_the_top_has_no_bandwidth_hz(octaves):
-    spectrum = np.fft.rfft(_noise(0))
-    frequency = np.maximum(np.fft.rfftfreq(round(2.0 * RATE), 1 / RATE), 50)
-    assert (
-        bandwidth_hz(log_mel(np.fft.irfft(spectrum * (50 / frequency) ** octaves)).mean(axis=0))
-        is None
-    )
-
-
-def test_only_copies_are_alike():
+def test_only_copies_are_alike() -> None:
     sounds = [_noise(seed) for seed in range(40)]
-    quieter, later, noisy = 0.1 * sounds[3], sounds[5][8:], sounds[7] + 0.1 * _noise(99)
+    quieter = 0.1 * sounds[3]
+    later = sounds[5][8:]
+    noisy = sounds[7] + 0.1 * _noise(99)
     prints = [fingerprint(log_mel(sound)) for sound in (*sounds, quieter, later, noisy)]
     assert similar_groups(prints) == [[3, 40], [5, 41], [7, 42]]
 
@@ -58,6 +32,28 @@ def test_only_copies_are_alike():
 @pytest.mark.parametrize(
     "sound", [np.zeros(2 * RATE), _noise(0, 1.0)], ids=["silence", "too short"]
 )
-def test_what_does_not_move_or_is_too_short_has_no_fingerprint(sound):
+def test_what_does_not_change_or_is_too_short_has_no_fingerprint(sound: Float64) -> None:
     assert fingerprint(log_mel(sound)) is None
     assert similar_groups([None, None]) == []
+
+
+def test_the_first_frames_alone_decide() -> None:
+    frames = log_mel(_noise(0))
+    assert fingerprint(frames[:N_FRAMES]) == fingerprint(frames)
+    assert fingerprint(frames[: N_FRAMES - 1]) is None
+    assert fingerprint(frames[1:]) != fingerprint(frames)
+
+
+def test_a_distance_is_the_share_of_the_bits_that_differ() -> None:
+    one = np.zeros((N_WORDS, 1), np.uint64)
+    others = np.zeros((N_WORDS, 3), np.uint64)
+    others[0, 1] = 0b1011
+    others[:, 2] = ~np.uint64(0)
+    assert distances(one, others).tolist() == [[0, 3 / 512, 1]]
+
+
+def test_a_chain_of_similar_fingerprints_is_one_group() -> None:
+    """The first and the last differ in more bits than copies do, but both resemble the middle."""
+    ends = [bytes(64), b"\xff" * 16 + bytes(48), b"\xff" * 32 + bytes(32)]
+    other = b"\x0f" * 64
+    assert similar_groups([ends[0], None, other, ends[2], ends[1]]) == [[0, 3, 4]]
