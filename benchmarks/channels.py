@@ -57,7 +57,7 @@ def heard(
     for blocks in zip(*sounds, strict=True):
         for channel, block in zip(channels, blocks, strict=True):
             if together:
-                channel.stream.hear(block)
+                channel.stream.add(block)
             else:
                 channel.tell(channel.stream.push(block), teller)
         if together:

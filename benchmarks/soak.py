@@ -120,7 +120,7 @@ class Offline:
             self._feed()
         left, self._lines = self._lines, []
         self._stream.gap(frames)
-        self._report.gap()
+        self._report.reset_alarm()
         return left
 
     def next(self) -> dict[str, Any] | None:

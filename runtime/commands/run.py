@@ -18,7 +18,7 @@ from ..capture.queue import CaptureQueue
 from ..errors import EXIT_INTERRUPTED, AudioError, ConfigError, DeviceError
 from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
-from ..live.source import Source, tell
+from ..live.source import Source, publish_pending
 from ..live.stdin import Pipe
 from ..live.stream import stopping
 from ..model.find import split_models
@@ -46,14 +46,14 @@ def score_pipe(
     tick: Callable[[], None],
 ) -> None:
     """Score what comes through a pipe until it ends. tick: called a few times a second of sound."""
-    source.begin(samplerate, channels, encoding)
+    source.start(samplerate, channels, encoding)
     for block in pipe.blocks():
-        source.hear(block, now())
-        tell([source])
+        source.push(block, now())
+        publish_pending([source])
         tick()
         if source.done():
             break
-    source.end()
+    source.finish()
 
 
 @click.command()
@@ -211,8 +211,8 @@ def run(
                 detectors[0], paths, of, out.publisher, tracks[0], jobs=jobs, logged=logged
             )
             skip_bad &= bad < len(paths)
-        anomalous = any(source.anomalous for source in sources) if live else anomalous
-        if live and not came and not any(source.windows for source in sources):
+        anomalous = any(source.any_anomaly for source in sources) if live else anomalous
+        if live and not came and not any(source.n_windows for source in sources):
             raise AudioError(str(sources[0].too_short))
     if bad and not skip_bad:
         raise AudioError(
@@ -271,23 +271,26 @@ def listen_to(
     for device in devices:
         with suppress(DeviceError):  # which may come later, but not by a name that nothing can have
             resolve(device)
-    bell, left = Condition(), iter(sources)
+    data_ready = Condition()
+    remaining = iter(sources)
     with ExitStack() as ends:
-        ears = []
+        routes = []
         for device in devices:
             microphone = Microphone(
                 device,
-                CaptureQueue(bell, limits.queue),
+                CaptureQueue(data_ready, limits.queue),
                 samplerate=sources[0].samplerate,
                 channels=channels,
                 limits=limits.microphone,
             )
-            ears.append(DeviceRoute(microphone, [(channel, next(left)) for channel in channels]))
-            ends.callback(ears[-1].end)
+            routes.append(
+                DeviceRoute(microphone, [(channel, next(remaining)) for channel in channels])
+            )
+            ends.callback(routes[-1].finish)
         ends.callback(out.notify.stopping)
         out.notify.ready()
         patience = math.inf if give_up is None else give_up
-        listen(ears, bell, lambda: bool(came), out.tick, wait=wait, give_up=patience)
+        listen(routes, data_ready, lambda: bool(came), out.tick, wait=wait, give_up=patience)
 
 
 def _warn_uncalibrated(model: Path, detector: Detector) -> None:

@@ -1,7 +1,7 @@
-"""Listening for months: all microphones, one thread that scores.
+"""Score microphones for months: each delivers in threads of its own, one thread scores.
 
-Microphone (threads) -> Backlog --+
-Microphone (threads) -> Backlog --+--> listen: DeviceRoute -> Source -> Teller -> Outbox (threads)
+Microphone (threads) -> CaptureQueue --+
+Microphone (threads) -> CaptureQueue --+--> listen: DeviceRoute -> Source -> LinePublisher -> Outbox
 """
 
 import contextlib
@@ -21,85 +21,101 @@ from ..capture.queue import CaptureFailed, CaptureStarted, QueueItem
 from ..errors import AudioError
 from ..system.arrays import Float32
 from ..system.clock import now
-from .source import Source, tell
+from .source import Source, publish_pending
 
-TICK_SECONDS = (
-    1.0  # more than what wakes the listening (`edgeae.runtime.capture.queue`), or both would
-)
+# At most this long without looking at the devices; more than the sound that wakes the scoring
+# (`QueueLimits.batch_seconds`), or both would wake it.
+TICK_SECONDS = 1.0
 TRIM_SECONDS = 60.0
-TOGETHER = 8  # blocks, a quarter of a second: an alarm's clip begins where the alarm does, however much waited
+# A quarter of a second: the clip of an alarm begins where the alarm does, however much waited.
+MAX_JOINED_BLOCKS = 8
 
 
 @dataclass
 class DeviceRoute:
-    """A microphone, and a source for each of its channels that is listened to."""
+    """Carries the sound of a microphone to one source for each of its channels."""
 
     microphone: Microphone
     sources: list[tuple[Channel, Source]]
     setup: CaptureStarted | None = None
 
     @property
-    def heard(self) -> bool:
-        """It has delivered sound."""
+    def has_delivered(self) -> bool:
+        """True if the microphone has delivered sound."""
         return self.microphone.last_sound_time is not None
 
     @property
     def done(self) -> bool:
-        """All of its sources are; of a microphone that was never there, too."""
-        if not self.heard:
+        """True if all of its sources are done, or its microphone was never there."""
+        if not self.has_delivered:
             return self.microphone.failure is not None
-        silent = self.microphone.silent_seconds if self.microphone.failure else 0.0
-        return all(source.done(silent) for _, source in self.sources)
+        silent_seconds = self.microphone.silent_seconds if self.microphone.failure else 0.0
+        return all(source.done(silent_seconds) for _, source in self.sources)
 
-    def hear(self) -> None:
-        """Take in what the microphone has delivered."""
-        for item in batched(self.microphone.queue.pop_all()):
+    def forward(self) -> None:
+        """Push what the microphone has delivered into the sources."""
+        for item in join_blocks(self.microphone.queue.pop_all()):
             if isinstance(item, CaptureStarted):
-                self.setup = item
-            samples = (
-                self.setup.decode(item.raw) if isinstance(item, Block) and self.setup else None
-            )
-            for channel, source in self.sources:
-                if isinstance(item, CaptureStarted):
-                    source.begin(item.samplerate, item.channels, item.format)
-                elif isinstance(item, Gap):
-                    source.gap(item.frames, item.reason)
-                elif isinstance(item, CaptureFailed):
-                    source.status(item.state, sentence=item.sentence)
-                elif samples is not None and not source.done():
-                    with np.errstate(all="ignore"):  # of what is no sound; `_hear` finds it
-                        mono = select_channel(samples, channel)
-                    _hear(source, mono, item.end_time)
+                self._start(item)
+            elif isinstance(item, Block):
+                self._forward_block(item)
+            elif isinstance(item, Gap):
+                for _, source in self.sources:
+                    source.push_gap(item.frames, item.reason)
+            else:
+                self._report_failure(item)
 
-    def end(self) -> None:
-        """Take in the rest, and what is missing at the end."""
+    def finish(self) -> None:
+        """Close the microphone, forward what remains, and finish the sources."""
         self.microphone.close()
-        if self.heard or any(source.told for _, source in self.sources):
-            self.hear()
-        missed = self.microphone.unreported_gap()
+        if self.has_delivered or any(source.published for _, source in self.sources):
+            self.forward()
+        gap = self.microphone.unreported_gap()
         for _, source in self.sources:
-            if missed and not source.done():
-                source.gap(missed.frames, missed.reason)
-            source.end()
+            if gap and not source.done():
+                source.push_gap(gap.frames, gap.reason)
+            source.finish()
+
+    def _start(self, setup: CaptureStarted) -> None:
+        self.setup = setup
+        for _, source in self.sources:
+            source.start(setup.samplerate, setup.channels, setup.format)
+
+    def _report_failure(self, failure: CaptureFailed) -> None:
+        for _, source in self.sources:
+            source.publish_status(failure.state, sentence=failure.sentence)
+
+    def _forward_block(self, block: Block) -> None:
+        if self.setup is None:
+            return
+        samples = self.setup.decode(block.raw)
+        for channel, source in self.sources:
+            if source.done():
+                continue
+            # Samples that are not numbers are found by `push_valid`.
+            with np.errstate(all="ignore"):
+                mono = select_channel(samples, channel)
+            push_valid(source, mono, block.end_time)
 
 
-def _hear(source: Source, samples: Float32, heard: float) -> None:
-    """A device that delivers what is no sound is not given up: that part counts as lost."""
+def push_valid(source: Source, samples: Float32, end_time: float) -> None:
+    """Push a block (n,); a part that is not valid sound counts as lost, the device goes on."""
     try:
-        source.hear(samples, heard)
+        source.push(samples, end_time)
     except AudioError:
-        wrong = np.flatnonzero(~(np.abs(samples) <= MAX_AMPLITUDE))
-        first, after = int(wrong[0]), int(wrong[-1]) + 1
-        source.hear(samples[:first], heard)
-        source.gap(after - first, "not numbers")
-        source.hear(samples[after:], heard)
+        invalid = np.flatnonzero(~(np.abs(samples) <= MAX_AMPLITUDE))
+        first = int(invalid[0])
+        after = int(invalid[-1]) + 1
+        source.push(samples[:first], end_time)
+        source.push_gap(after - first, "not numbers")
+        source.push(samples[after:], end_time)
 
 
-def batched(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
-    """``items`` with blocks that follow each other as one, but not more than ``TOGETHER``."""
+def join_blocks(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
+    """Yield the items; up to ``MAX_JOINED_BLOCKS`` blocks in a row become one."""
     blocks: list[Block] = []
     for item in items:
-        if not isinstance(item, Block) or len(blocks) == TOGETHER:
+        if not isinstance(item, Block) or len(blocks) == MAX_JOINED_BLOCKS:
             yield from _joined(blocks)
             blocks = []
         if isinstance(item, Block):
@@ -110,56 +126,71 @@ def batched(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
 
 
 def _joined(blocks: list[Block]) -> Iterator[Block]:
+    """Yield one block of several; nothing of none."""
     if blocks:
         raw = bytearray().join(block.raw for block in blocks)
-        yield Block(raw, sum(block.frames for block in blocks), blocks[-1].end_time)
+        n_frames = sum(block.frames for block in blocks)
+        yield Block(raw, n_frames, blocks[-1].end_time)
 
 
 def listen(
-    ears: Sequence[DeviceRoute],
-    bell: Condition,
+    routes: Sequence[DeviceRoute],
+    data_ready: Condition,
     stopped: Callable[[], bool],
     tick: Callable[[], None],
     *,
     wait: float,
     give_up: float,
 ) -> None:
-    """Until all sources are done or ``stopped``. DeviceError when no device is heard for too long.
+    """Score microphones until all sources are done or ``stopped`` returns True.
 
-    bell: of all backlogs. tick: called once a second or more often. wait, give_up: seconds until the first
-    sound, and without any sound later on.
+    routes: the microphones and their sources.
+    data_ready: the Condition of all their queues.
+    tick: called once a second or more often.
+    wait: seconds until the first sound of any microphone has to come.
+    give_up: seconds that all microphones may be silent later on.
+
+    Raises DeviceError when no microphone delivers for too long.
     """
-    trimmed = now()
-    while not stopped() and not _all_done(ears):
-        if now() - trimmed > TRIM_SECONDS:
+    microphones = [route.microphone for route in routes]
+    sources = [source for route in routes for _, source in route.sources]
+    trimmed_at = now()
+    while not stopped() and not _all_done(routes):
+        if now() - trimmed_at > TRIM_SECONDS:
             _trim_memory()
-            trimmed = now()
-        with bell:
-            bell.wait_for(lambda: any(ear.microphone.queue.ready for ear in ears), TICK_SECONDS)
-        _check_heard([ear.microphone for ear in ears], wait, give_up)
-        for ear in ears:
-            ear.hear()
-        tell([source for ear in ears for _, source in ear.sources])
+            trimmed_at = now()
+        with data_ready:
+            data_ready.wait_for(
+                lambda: any(microphone.queue.ready for microphone in microphones), TICK_SECONDS
+            )
+        _check_failures(microphones, wait, give_up)
+        for route in routes:
+            route.forward()
+        publish_pending(sources)
         tick()
 
 
-def _all_done(ears: Sequence[DeviceRoute]) -> bool:
-    return any(ear.heard for ear in ears) and all(ear.done for ear in ears)
+def _all_done(routes: Sequence[DeviceRoute]) -> bool:
+    return any(route.has_delivered for route in routes) and all(route.done for route in routes)
 
 
 def _trim_memory() -> None:
-    """Give back what freed blocks of sound left in the heap: in months, holes would add up to megabytes."""
-    with contextlib.suppress(AttributeError):  # a C library without it
+    """Return freed memory to the system: in months, holes in the heap would become megabytes."""
+    # Not every C library has malloc_trim.
+    with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _check_heard(microphones: Sequence[Microphone], wait: float, give_up: float) -> None:
+def _check_failures(microphones: Sequence[Microphone], wait: float, give_up: float) -> None:
+    """Raise the first failure if all microphones fail, for too long or for ever."""
     failures = [microphone.failure for microphone in microphones if microphone.failure]
     if len(failures) < len(microphones):
         return
-    heard = any(microphone.last_sound_time is not None for microphone in microphones)
-    hopeless = not heard and all(isinstance(failure, FormatRefusedError) for failure in failures)
-    if hopeless or min(microphone.silent_seconds for microphone in microphones) >= (
-        give_up if heard else wait
-    ):
+    delivered = any(microphone.last_sound_time is not None for microphone in microphones)
+    hopeless = not delivered and all(
+        isinstance(failure, FormatRefusedError) for failure in failures
+    )
+    silent_seconds = min(microphone.silent_seconds for microphone in microphones)
+    max_silent_seconds = give_up if delivered else wait
+    if hopeless or silent_seconds >= max_silent_seconds:
         raise failures[0]

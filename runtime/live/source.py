@@ -1,4 +1,4 @@
-"""One source of live sound (a channel of a device, a pipe) and what listens to it."""
+"""One source of live sound (a channel of a device, or a pipe) and the lines about it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,38 +23,52 @@ from ..system.clock import now
 from .reporter import SourceReporter
 from .stream import Stream
 
+# The duration is over if less than this is missing: seconds are sums of rounded numbers.
+_DURATION_TOLERANCE_SECONDS = 1e-6
 
-def tell(sources: Sequence["Source"]) -> None:
-    """Tell what was heard and not told yet; a network sees the sound of all its sources at once."""
-    for source, windows in zip(
-        sources, see([source.window_stream for source in sources]), strict=True
-    ):
-        source.tell_windows(windows)
+
+def publish_pending(sources: Sequence["Source"]) -> None:
+    """Publish the windows of all sources; each network is called once for all its sources."""
+    windows = see([source.window_stream for source in sources])
+    for source, windows_of_source in zip(sources, windows, strict=True):
+        source.publish_windows(windows_of_source)
 
 
 class Source:
-    """Takes the sound of one machine as it comes, and tells what is heard."""
+    """Scores the sound of one machine and publishes the lines about it."""
 
     def __init__(
         self,
         name: str,
         detector: Detector,
-        out: Outputs,
+        outputs: Outputs,
         *,
         model: Path,
         duration: float | None = None,
         track: DriftFile | None = None,
     ) -> None:
-        """duration: seconds of sound, lost ones included, after which it is done."""
-        self.name, self._detector, self._out, self._model = name, detector, out, model
-        self._clips = out.recorder(name, detector.machine)
-        self._view = out.view(name, detector, model)
-        self._report, self._duration = SourceReporter(detector, name, track), duration
+        """name: of the source, in its lines.
+
+        detector: scores its windows.
+        outputs: receive the lines, clips and pictures.
+        model: path of the artifact, for the lines.
+        duration: seconds of sound, lost ones included, after which it is done.
+        track: follows the drift of the machine.
+        """
+        self.name = name
+        self.too_short: AudioError | None = None  # why the sound gave no score at all
+        self.published = False  # any line
+        self._detector = detector
+        self._outputs = outputs
+        self._model = model
+        self._duration = duration
+        self._clips = outputs.recorder(name, detector.machine)
+        self._view = outputs.view(name, detector, model)
+        self._reporter = SourceReporter(detector, name, track)
         self._stream = Stream(detector, detector.spec.sample_rate)
-        self._gaps, self._lost = 0, 0.0  # how many, and seconds of them all
-        self._heard = now()  # when the last sample was
-        self.too_short: AudioError | None = None
-        self.told = False  # anything
+        self._n_gaps = 0
+        self._lost_seconds = 0.0
+        self._last_sound_time = now()
 
     @property
     def t(self) -> float:
@@ -63,33 +77,36 @@ class Source:
 
     @property
     def window_stream(self) -> WindowStream:
-        """What the sound comes to."""
+        """What makes windows of its sound."""
         return self._stream.window_stream
 
     @property
     def samplerate(self) -> int:
-        """Hz that its detector would like best."""
+        """The rate in Hz at which its detector needs no resampling."""
         return self._detector.spec.sample_rate
 
     @property
-    def anomalous(self) -> bool:
-        """A window was above the threshold."""
-        return self._report.anomalous
+    def any_anomaly(self) -> bool:
+        """True if any window was above the threshold."""
+        return self._reporter.any_anomaly
 
     @property
-    def windows(self) -> int:
-        """How many were scored."""
-        return self._report.windows
+    def n_windows(self) -> int:
+        """How many windows were scored."""
+        return self._reporter.n_windows
 
-    def done(self, silent: float = 0.0) -> bool:
-        """Its duration is over; ``silent`` seconds since its device failed count."""
-        return self._duration is not None and self._stream.seconds + silent >= self._duration - 1e-6
+    def done(self, silent_seconds: float = 0.0) -> bool:
+        """True if its duration is over. silent_seconds: since its device failed, which count too."""
+        if self._duration is None:
+            return False
+        elapsed = self._stream.seconds + silent_seconds
+        return elapsed >= self._duration - _DURATION_TOLERANCE_SECONDS
 
-    def begin(self, samplerate: int, channels: int, encoding: str) -> None:
-        """Sound comes from now on, as frames of ``channels`` at ``samplerate`` Hz."""
-        tell([self])
+    def start(self, samplerate: int, channels: int, encoding: str) -> None:
+        """Begin to receive sound, as frames of ``channels`` at ``samplerate`` Hz."""
+        publish_pending([self])
         self._stream = Stream(self._detector, samplerate, self._stream.seconds)
-        self.status(
+        self.publish_status(
             "listening",
             samplerate=samplerate,
             channels=channels,
@@ -99,82 +116,103 @@ class Source:
             model=str(self._model),
         )
 
-    def hear(self, block: Float32, heard: float) -> None:
-        """A block (n,), full scale 1, whose last sample came at ``heard``; AudioError if it is no sound.
+    def push(self, block: Float32, end_time: float) -> None:
+        """Add a block of sound. Its windows are published by `publish_pending`.
 
-        Windows that it completes wait for `tell`, so that a network can see many sources at once.
+        block: (n,), full scale 1.
+        end_time: when its last sample was captured, seconds of `now`.
+
+        Raises AudioError if the block is not valid sound.
         """
         if self._clips:
-            tell([self])  # an alarm's clip begins where the alarm does, not a block later
-        if self._duration is not None:
-            left = round((self._duration - self._stream.seconds) * self._stream.samplerate)
-            block = block[: max(left, 0)]
-        self._stream.hear(block)
-        self._heard = heard
+            # The clip of an alarm begins where the alarm does, so no window may wait.
+            publish_pending([self])
+        block = self._within_duration(block)
+        self._stream.add(block)
+        self._last_sound_time = end_time
         if self._clips:
-            self._out.keep(self._clips.hear(block, self._stream.samplerate))
+            self._outputs.keep(self._clips.hear(block, self._stream.samplerate))
 
-    def gap(self, frames: int, reason: str) -> None:
-        """So many frames of the device were lost."""
-        tell([self])
-        seconds = frames / self._stream.samplerate
+    def push_gap(self, frames: int, reason: str) -> None:
+        """Account for lost sound. Everything that a gap means for a source is here.
+
+        frames: about how many, at the rate of the device.
+        reason: why they were lost.
+        """
+        # The windows before the gap are complete.
+        publish_pending([self])
+        # No window mixes sound from before and after the gap.
         self._stream.gap(frames)
-        self._report.gap()
+        # Windows before the gap do not count for an alarm after it.
+        self._reporter.reset_alarm()
+        # No clip contains a gap.
         if self._clips:
-            self._out.keep(self._clips.gap())
-        self._gaps, self._lost = self._gaps + 1, self._lost + seconds
-        line = GapLine(
-            source=self.name, t=self.t, frames=frames, seconds=round(seconds, 3), reason=reason
+            self._outputs.keep(self._clips.gap())
+        seconds = frames / self._stream.samplerate
+        self._n_gaps += 1
+        self._lost_seconds += seconds
+        self._publish(
+            GapLine(
+                source=self.name, t=self.t, frames=frames, seconds=round(seconds, 3), reason=reason
+            )
         )
-        self._tell(line)
 
-    def status(self, state: str, **details: Detail) -> None:
-        """Tell a status."""
-        tell([self])
-        self._tell(StatusLine(source=self.name, t=self.t, state=state, details=details))
+    def publish_status(self, state: str, **details: Detail) -> None:
+        """Publish a status, after the windows before it. details: further keys of the line."""
+        publish_pending([self])
+        self._publish(StatusLine(source=self.name, t=self.t, state=state, details=details))
 
-    def end(self) -> None:
-        """The sound is over, if there was any. `too_short` is the reason if it gave no score at all."""
-        tell([self])
-        # Less than a window since a gap strays too much to be judged beside full windows.
-        if self._stream.full or not self.windows:
+    def finish(self) -> None:
+        """Publish what remains at the end of the sound, and a last status."""
+        publish_pending([self])
+        # Less than a window since a gap gives a score that is too uncertain beside full windows.
+        if self._stream.full or not self.n_windows:
             try:
-                self.tell_windows(self._stream.flush())
+                self.publish_windows(self._stream.flush())
             except AudioError as error:
                 self.too_short = AudioError(f"{self.name}: {error}")
         if self._clips:
-            self._out.keep(self._clips.close())
-        if not self.told:
+            self._outputs.keep(self._clips.close())
+        if not self.published:
             return
-        lost = round(self._lost, 3)
-        self.status(
+        self.publish_status(
             "stopped",
-            windows=self.windows,
-            gaps=self._gaps,
-            lost_seconds=lost,
-            alarm=self._report.alarm,
+            windows=self.n_windows,
+            gaps=self._n_gaps,
+            lost_seconds=round(self._lost_seconds, 3),
+            alarm=self._reporter.alarm_active,
         )
 
-    def tell_windows(self, windows: Iterable[Window]) -> None:
-        """Tell of windows that its sound completed."""
-        for line in self._report.lines(self._viewed(windows)):
-            self._tell(line, now() - self._heard + max(0.0, self._stream.seconds - line.t))
-            if isinstance(line, ScoreLine):
-                self._out.notify.scored()
+    def publish_windows(self, windows: Iterable[Window]) -> None:
+        """Publish the lines of windows that its sound completed."""
+        for line in self._reporter.lines(self._with_pictures(windows)):
+            # Several windows of one block end before its last sample.
+            queued_seconds = max(0.0, self._stream.seconds - line.t)
+            self._publish(line, age=now() - self._last_sound_time + queued_seconds)
+            self._outputs.notify.scored()
 
-    def _viewed(self, windows: Iterable[Window]) -> Iterator[Window]:
-        """The same windows, each of which the page sees before its lines."""
+    def _within_duration(self, block: Float32) -> Float32:
+        """Cut a block at the end of the duration."""
+        if self._duration is None:
+            return block
+        remaining_seconds = self._duration - self._stream.seconds
+        remaining_frames = round(remaining_seconds * self._stream.samplerate)
+        return block[: max(remaining_frames, 0)]
+
+    def _with_pictures(self, windows: Iterable[Window]) -> Iterator[Window]:
+        """Yield the windows; the page gets the picture of each before its lines."""
         for window in windows:
             if self._view:
-                self._out.picture(self._view.of(window))
+                self._outputs.picture(self._view.of(window))
             yield window
 
-    def _tell(self, line: RunLine, age: float | None = None) -> None:
-        publisher = self._out.publisher
-        self.told = True
+    def _publish(self, line: RunLine, age: float | None = None) -> None:
+        """Publish a line. age: seconds since the sound that it is about."""
+        publisher = self._outputs.publisher
+        self.published = True
         line = publisher.add_sequence_and_time(line, self._detector.machine, age)
         if not isinstance(line, ScoreLine):
-            self._out.notify.status(line.describe())
+            self._outputs.notify.status(line.describe())
         if self._clips and isinstance(line, EventLine):
             line = replace(line, clip=ClipReference(self._clips.event(line)))
         publisher.send(line)

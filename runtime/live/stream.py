@@ -1,8 +1,7 @@
-"""Live sound on its way to a listener: resampling, gaps, a limited duration, a clean stop."""
+"""Live sound on its way to the detector: resampling, gaps, a limited duration, a clean stop."""
 
 import contextlib
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..audio.resample import Resampler
 from ..capture.blocks import Gap
 from ..scoring.pipeline import Pipeline
-from ..scoring.window_stream import Window, checked, see
+from ..scoring.window_stream import Window, WindowStream, checked, see
 from ..system.arrays import Float32
 
 
@@ -19,84 +18,94 @@ class Stream:
     """Live sound at any rate: blocks and gaps in, windows out."""
 
     def __init__(self, pipeline: Pipeline, samplerate: int, start: float = 0.0) -> None:
-        """start: seconds of sound before this stream."""
+        """pipeline: makes windows of sound.
+
+        samplerate: Hz, of the blocks.
+        start: seconds of sound before this stream.
+        """
         self.samplerate = samplerate  # Hz
-        self.window_stream, self._start = pipeline.window_stream(samplerate), start
+        self.window_stream: WindowStream = pipeline.window_stream(samplerate)
+        self._start = start
         self._rate = pipeline.spec.sample_rate
         self._frames = 0
         self._restart()
 
     @property
     def seconds(self) -> float:
-        """Of sound so far, gaps included."""
+        """Seconds of sound so far, gaps included."""
         return self._start + self._frames / self.samplerate
 
     @property
     def t(self) -> float:
-        """The same, as lines tell it."""
+        """The same, rounded as in lines."""
         return round(self.seconds, 3)
 
+    @property
+    def full(self) -> bool:
+        """True if it holds a whole decision window since the start or the last gap."""
+        return self.window_stream.full
+
     def push(self, block: Float32) -> list[Window]:
-        """A block (n,), full scale 1; AudioError, and nothing was heard, if it is no sound."""
-        self.hear(block)
+        """Add a block (n,), full scale 1, and return the windows that it completes.
+
+        Raises AudioError, and adds nothing, if the block is not valid sound.
+        """
+        self.add(block)
         return see([self.window_stream])[0]
 
-    def hear(self, block: Float32) -> None:
-        """A block as for `push`, whose windows `see` gives, those of many streams at once."""
+    def add(self, block: Float32) -> None:
+        """Add a block as `push` does, but compute its windows later, for many streams at once."""
         samples = checked(block)
         self._frames += len(block)
         self.window_stream.measure(samples)
         self.window_stream.hear(self._resampler.push(samples))
 
     def gap(self, frames: int) -> None:
-        """Nothing heard before the gap is mixed with what comes after it."""
+        """Continue after lost sound: no window mixes sound from before and after it."""
         self._frames += frames
         self._restart()
+
+    def flush(self) -> list[Window]:
+        """Return the windows that the end of the sound completes.
+
+        Raises AudioError if there is less than a patch since the last gap.
+        """
+        empty = np.empty(0, np.float32)
+        windows = self.window_stream.push(self._resampler.push(empty, last=True))
+        return windows + self.window_stream.flush()
 
     def _restart(self) -> None:
         self.window_stream.reset(int(self.seconds * self._rate))
         self._resampler = Resampler(self.samplerate, self._rate)
 
-    @property
-    def full(self) -> bool:
-        """A whole decision window was heard since the start or the last gap."""
-        return self.window_stream.full
 
-    def flush(self) -> list[Window]:
-        """The windows that the end of the sound completes; AudioError for less than a patch since the last gap."""
-        return (
-            self.window_stream.push(self._resampler.push(np.empty(0, np.float32), last=True))
-            + self.window_stream.flush()
-        )
-
-
-def limited(items: Iterable[Float32 | Gap], frames: int | None) -> Iterator[Float32 | Gap]:
-    """``items`` until ``frames`` frames have come, cut to the frame; lost ones count."""
-    left = sys.maxsize if frames is None else frames
+def limited(items: Iterable[Float32 | Gap], max_frames: int) -> Iterator[Float32 | Gap]:
+    """Yield items until they hold ``max_frames`` frames, lost ones included; the last is cut."""
+    remaining = max_frames
     for item in items:
         if isinstance(item, Gap):
-            left -= item.frames
+            remaining -= item.frames
             yield item
         else:
-            yield item[: max(left, 0)]
-            left -= len(item)
-        if left <= 0:
+            yield item[: max(remaining, 0)]
+            remaining -= len(item)
+        if remaining <= 0:
             return
 
 
 @contextlib.contextmanager
 def stopping(stop: Callable[[], None] | None = None) -> Iterator[list[int]]:
-    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that came."""
-    came: list[int] = []
+    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that were received."""
+    received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
         if stop:
             stop()
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

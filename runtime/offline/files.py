@@ -45,7 +45,7 @@ def score_file(
     heard = (
         list(windows) if track else windows
     )  # a tracker must not learn from what turns out to be bad
-    return list(report.lines(heard)), report.anomalous
+    return list(report.lines(heard)), report.any_anomaly
 
 
 def _scorer(artifact: bytes, channel: Channel) -> Callable[[Path], tuple[list[RunLine], bool]]:

@@ -1,4 +1,4 @@
-"""`edgeae run --device` for months: several channels, devices that come and go, what is told of it."""
+"""`edgeae run --device` for months: several channels, devices that come and go, and their lines."""
 
 import errno
 import json
