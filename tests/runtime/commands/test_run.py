@@ -474,7 +474,7 @@ def test_a_microphone_of_another_rate_is_the_cause_of_its_alarm(
     assert all(line["anomaly"] for line in lines if line["type"] == "score")
     [event] = [line for line in lines if line["type"] == "event"]
     assert event["cause"] == "microphone"
-    assert "the microphone or its rate changed" in event["sentence"]
+    assert "the microphone or its sample rate changed" in event["sentence"]
 
 
 def test_without_json_the_lines_are_words(
