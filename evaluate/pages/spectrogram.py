@@ -24,7 +24,7 @@ from .chart import Chart, to_svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BOX = Box(height=196, right=62, top=8)
+BOX = Box(height=196, right=70, top=8)
 SCALE_DISTANCE_PX = 10
 SCALE_WIDTH_PX = 10
 N_COLOURS = 64

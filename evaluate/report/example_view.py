@@ -18,8 +18,8 @@ MAX_DEVIATION = 4.0  # of the residual, at the ends of its colour scale
 LOUDNESS_PERCENTILES = (1, 99.8)  # of the values, at the ends of the colour scale
 TITLES: dict[Label, str] = {"anomaly": "The worst misses", "normal": "The worst false alarms"}
 NO_ERRORS: dict[Label, str] = {
-    "anomaly": "No fault was missed; this one is nearest to it.",
-    "normal": "No normal recording was above the threshold; this one is nearest to it.",
+    "anomaly": "No fault was missed; this one is nearest to the threshold.",
+    "normal": "No normal recording was above the threshold; this one is nearest.",
 }
 
 

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from edgeae.evaluate.dataset import page as dataset_page
+from edgeae.evaluate.dataset.findings import MAX_NAMED_FILES, Finding
+from edgeae.evaluate.dataset.survey import survey
 from edgeae.runtime.commands.cli import run_command
 from edgeae.train.synth.dataset import write_dataset
 
@@ -162,3 +165,17 @@ def test_page_of_features_alone_needs_no_level(browser: "Browser", tmp_path: Pat
     page = open_page(browser, write_page(tmp_path, tmp_path), "light")
     assert "Worth knowing" in page.locator("h2").all_inner_texts()
     assert "Levels" not in page.locator("h2").all_inner_texts()
+
+
+def test_many_files_are_folded_away(healthy: Path, tmp_path: Path) -> None:
+    n_files = dataset_page.MAX_FILES + 20
+    files = tuple((f"file_{k}.wav",) for k in range(n_files))
+    finding = Finding("silence", "silent", "record it again", files)
+    path = tmp_path / "page.html"
+    dataset_page.write_page(path, survey(healthy), [finding], [["machine"]])
+    text = path.read_text()
+    visible, folded = text.split("<summary>the other files</summary>")
+    assert visible.count("<code>file_") == MAX_NAMED_FILES
+    assert f", {n_files - MAX_NAMED_FILES} more; record it again." in visible
+    assert folded.count("<code>file_") == dataset_page.MAX_FILES - MAX_NAMED_FILES
+    assert f"{n_files} files: below" in folded

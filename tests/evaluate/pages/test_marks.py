@@ -19,11 +19,11 @@ from edgeae.evaluate.pages.marks import (
 
 def paths(svg: str, style: str) -> list[list[tuple[float, float]]]:
     """Points of the paths whose style has this part."""
-    found = re.findall(r'<path d="([^"]*)"[^>]*style="([^"]*)"', svg)
+    drawn = re.findall(r'<path d="([^"]*)"[^>]*style="([^"]*)"', svg)
     number = r"(-?[\d.]+) (-?[\d.]+)"
     return [
         [(float(x), float(y)) for x, y in re.findall(number, points)]
-        for points, its_style in found
+        for points, its_style in drawn
         if style in its_style
     ]
 
@@ -32,8 +32,8 @@ def test_a_line_goes_from_corner_to_corner() -> None:
     axes = new_axes()
     set_share_axes(axes, "x", "y")
     draw_line(axes, [0, 1], [0, 1], Colour.NETWORK)
-    ((start, end),) = paths(to_svg(axes, "name"), "stroke: var(--network)")
-    (left, bottom), (right, top) = start, end
+    (line,) = paths(to_svg(axes, "name"), "stroke: var(--network)")
+    (left, bottom), (right, top) = line
     assert 0 < left < right < WIDTH_PX
     assert bottom > top > 0
 

@@ -26,12 +26,12 @@ SCALE = Scale(-4, 4, "standard deviations", "RdBu_r")
 
 def images(svg: str) -> list[NDArray[Any]]:
     """(n_rows, n_columns, 4) pixels of each image from 0 to 255, the first row on top."""
-    found = []
+    decoded = []
     pattern = r'data:image/webp;base64,([^"]+)".*?matrix\(\S+ \S+ \S+ (\S+) '
     for content, height in re.findall(pattern, svg, re.S):
         pixels = imread(io.BytesIO(base64.b64decode(content)), format="webp").astype(int)
-        found.append(pixels[::-1] if float(height) < 0 else pixels)
-    return found
+        decoded.append(pixels[::-1] if float(height) < 0 else pixels)
+    return decoded
 
 
 def image_of(values: NDArray[np.float64]) -> NDArray[Any]:
@@ -48,9 +48,9 @@ def test_a_heat_map_keeps_its_values_to_a_level_and_leaves_out_what_is_no_number
     assert shown[2, 3, 3] == 0 and (np.delete(shown[..., 3].ravel(), 23) == 255).all()
     palette = (colormaps["RdBu_r"](np.linspace(0, 1, N_COLOURS))[:, :3] * 255).round()
     levels = np.abs(shown[..., None, :3] - palette).sum(axis=3).argmin(axis=2)
-    decoded = levels / N_COLOURS * 8 - 4
+    values_shown = levels / N_COLOURS * 8 - 4
     inside = np.abs(values) < 4
-    assert np.abs(decoded + 4 / N_COLOURS - values)[inside].max() <= 4 / N_COLOURS + 1e-9
+    assert np.abs(values_shown + 4 / N_COLOURS - values)[inside].max() <= 4 / N_COLOURS + 1e-9
 
 
 def test_low_bands_are_drawn_below() -> None:

@@ -16,9 +16,17 @@ Tests = Mapping[str, MachineTest]
 
 
 def with_threshold(tested: Tests, threshold: float | None) -> Tests:
+    """The first recording of each label, with another threshold."""
     machine = tested["id_03"]
-    scores = [replace(score, threshold=threshold) for score in machine.scores[:3]]
-    return {"id_03": replace(machine, recordings=machine.recordings[:3], scores=scores)}
+    labels = [score.label for score in machine.scores]
+    first = [labels.index("normal"), labels.index("anomaly")]
+    return {
+        "id_03": replace(
+            machine,
+            recordings=[machine.recordings[k] for k in first],
+            scores=[replace(machine.scores[k], threshold=threshold) for k in first],
+        )
+    }
 
 
 def test_a_view_has_the_score_the_limit_the_sound_and_three_charts(tested: Tests) -> None:
@@ -45,16 +53,25 @@ def test_features_have_no_sound(tested: Tests, tmp_path: Path) -> None:
     assert "no sound to play" in view.sound_remark
 
 
+NO_THRESHOLD = "This head has no threshold"
+NO_MISS = "No fault was missed"
+NO_FALSE_ALARM = "No normal recording was above the threshold"
+
+
 @pytest.mark.parametrize(
-    ("threshold", "remark"), [(None, "This head has no threshold"), (-1e3, ""), (1e3, "nearest")]
+    ("threshold", "remarks"),
+    [
+        (None, [NO_THRESHOLD, NO_THRESHOLD]),
+        (-1e3, [NO_MISS, ""]),
+        (1e3, ["", NO_FALSE_ALARM]),
+    ],
 )
 def test_a_group_says_what_its_examples_are(
-    tested: Tests, threshold: float | None, remark: str
+    tested: Tests, threshold: float | None, remarks: list[str]
 ) -> None:
-    groups = {group.title: group for group in example_groups(with_threshold(tested, threshold), 0)}
-    for group in groups.values():
-        assert group.examples
-    if "The worst false alarms" in groups:
-        assert remark in groups["The worst false alarms"].remark
-    else:
-        assert remark in "".join(group.remark for group in groups.values()) or threshold
+    groups = example_groups(with_threshold(tested, threshold), 0)
+    assert [group.title for group in groups] == ["The worst misses", "The worst false alarms"]
+    assert all(len(group.examples) == 1 for group in groups)
+    for group, remark in zip(groups, remarks, strict=True):
+        assert group.remark.startswith(remark)
+        assert bool(group.remark) == bool(remark)

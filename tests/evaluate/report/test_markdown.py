@@ -46,15 +46,15 @@ def test_a_value_is_words_and_nothing_else(value: Any, expected: str) -> None:
 
 @given(HOSTILE)
 def test_nothing_of_a_value_can_start_markup(value: str) -> None:
-    found = escape(value)
-    assert found.isprintable()
-    plain = re.sub(r"\\[*_\[\]~$]|&#\d+;", "", found)
+    escaped = escape(value)
+    assert escaped.isprintable()
+    plain = re.sub(r"\\[*_\[\]~$]|&#\d+;", "", escaped)
     assert not set(plain) & set("\\`|<>&*_[]~$@")
 
 
 @given(HOSTILE.filter(lambda words: " ".join(words.split()).isprintable()))
 def test_a_reader_sees_what_the_value_was(value: str) -> None:
-    shown = re.sub(r"\\(.)|&#(\d+);", lambda found: found[1] or chr(int(found[2])), escape(value))
+    shown = re.sub(r"\\(.)|&#(\d+);", lambda match: match[1] or chr(int(match[2])), escape(value))
     assert shown == (" ".join(value.split()) or UNKNOWN)
 
 

@@ -39,17 +39,19 @@ def written(path: Path) -> str:
 
 def rows(page: str) -> dict[str, str]:
     """First and second cell of the rows of all tables, whose rows are as long as their head."""
-    found: dict[str, str] = {}
+    first_cells: dict[str, str] = {}
     for lines in re.findall(r"(?:^\|.*\|\n)+", page, re.M):
         cells = [line[2:-2].split(" | ") for line in lines.splitlines()]
         assert {len(row) for row in cells} == {len(cells[0])}, lines
-        found |= {row[0]: row[1] for row in cells}
-    return found
+        first_cells |= {row[0]: row[1] for row in cells}
+    return first_cells
 
 
-def test_the_card_tells_what_the_artifact_holds(machine: Path) -> None:
-    page, detector = written(machine), Detector.load(machine)
-    facts, origin = rows(page), detector.artifact.sections["provenance"]
+def test_the_card_states_what_the_artifact_holds(machine: Path) -> None:
+    page = written(machine)
+    facts = rows(page)
+    detector = Detector.load(machine)
+    origin = detector.artifact.sections["provenance"]
     assert page.startswith("# Model card: pump\\_3&#124;x\n")
     assert facts["fingerprint (SHA-256 of names and features)"] == origin["data"]["fingerprint"]
     assert facts["machines"] == r"id\_00, id\_01, id\_02"
@@ -86,11 +88,11 @@ def test_commands_of_the_card_exist(
     page = written(machine if calibrated else trained.int8)
     commands = [line.split() for line in re.findall(r"^edgeae .*$", page, re.M)]
     assert len(commands) >= 5
-    for _, command, *rest in commands:
+    for _, command, *arguments in commands:
         assert command in COMMANDS
         assert run_command([command, "--help"]) == 0
         shown = capsys.readouterr().out
-        assert all(word in shown for word in rest if word.startswith("--"))
+        assert all(word in shown for word in arguments if word.startswith("--"))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_what_the_provenance_does_not_say_is_not_stated(
     }
     artifact.with_sections(provenance=origin, quantization=ranges).write(path)
     facts = rows(written(path))
-    told = [
+    names = [
         "licence",
         "machines",
         "hours",
@@ -116,11 +118,12 @@ def test_what_the_provenance_does_not_say_is_not_stated(
         "parameters",
         "weights",
     ]
-    assert {facts[name] for name in told} == {"not stated"}
+    assert {facts[name] for name in names} == {"not stated"}
 
 
 def test_words_of_a_foreign_artifact_are_no_markup(machine: Path, tmp_path: Path) -> None:
-    path, artifact = tmp_path / "foreign`\n.onnx", Artifact.read(machine)
+    path = tmp_path / "foreign`\n.onnx"
+    artifact = Artifact.read(machine)
     origin = {
         "data": {"licence": HOSTILE, "name": np.zeros((2, 0)), "machines": [HOSTILE]},
         "versions": {HOSTILE: HOSTILE},
@@ -165,7 +168,7 @@ def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["-o", "x.md"], "give --card, too"),
         (["--results", "x.json"], "give --card, too"),
@@ -177,7 +180,7 @@ def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
 def test_options_that_do_not_fit_are_one_sentence(
     machine: Path,
     options: list[str],
-    told: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -186,4 +189,4 @@ def test_options_that_do_not_fit_are_one_sentence(
     assert run_command(["info", str(machine), *options]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert told in err
+    assert message in err

@@ -30,20 +30,22 @@ def test_what_evaluate_prints_stands_in_the_card(
         str(tmp_path / "evaluation"),
     ]
     assert run_command(evaluated) == 0
-    path, printed = tmp_path / "results.json", capsys.readouterr().out
+    printed = capsys.readouterr().out
+    path = tmp_path / "results.json"
     path.write_text(printed)
     assert run_command(["info", str(trained.int8), "--card", "--results", str(path)]) == 0
-    page, summary = capsys.readouterr().out, json.loads(printed)
+    page = capsys.readouterr().out
+    summary = json.loads(printed)
     ranking = {row[0]: row[1:] for row in cells(page) if len(row) == 5}
-    figures = summary["machines"]["id_01"]
-    low, high = figures["auc_low"], figures["auc_high"]
-    assert ranking[r"id\_01"][0] == f"{figures['auc']:.3f} ({low:.3f} to {high:.3f})"
+    metrics = summary["machines"]["id_01"]
+    interval = f"{metrics['auc_low']:.3f} to {metrics['auc_high']:.3f}"
+    assert ranking[r"id\_01"][0] == f"{metrics['auc']:.3f} ({interval})"
     assert ranking[r"id\_01"][2:] == ["6", "8"]
     assert ranking["mean"][0].startswith(f"{summary['mean']['auc']:.3f} (")
     assert ranking["no network"][0] == f"{summary['no_network']['auc']:.3f}"
     rates = {row[0]: row[1:] for row in cells(page) if len(row) == 6}
     assert rates["all"][0].startswith(f"{summary['all']['false_alarm_rate']:.3f} (")
-    assert rates[r"id\_01"][2] == f"{figures['recall']:.3f}"
+    assert rates[r"id\_01"][2] == f"{metrics['recall']:.3f}"
 
 
 def test_metrics_that_are_missing_or_no_numbers_are_dashes_and_names_no_markup(
