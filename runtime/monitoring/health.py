@@ -25,6 +25,7 @@ from ..scoring.threshold import reference_for
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .alarm import AlarmEvent, Cause
+from .baseline import BandBaseline
 from .states import SOUND_STATES, SoundState
 
 END_WINDOWS = 3  # without a state, which end it
@@ -62,9 +63,10 @@ OK = SoundCondition("ok", "the sound can be judged again", {})
 class Health:
     """The condition of one source of sound, window by window."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, baseline: BandBaseline | None = None) -> None:
+        """baseline: the normal levels of the machine; by default those of the detector."""
         self._detector = detector
-        self._normal = detector.normal
+        self._normal = baseline or detector.normal
         self.condition = OK
         self._windows_without = 0  # the condition, in a row
         self._alarm_cause: Cause = "machine"  # of the alarm that is on

@@ -41,9 +41,8 @@ def noise(n: int, amplitude: float, seed: int = 0) -> Float32:
 
 def whistle(n: int) -> Float32:
     """A tone of 3 kHz over hardly anything: no machine of the fleet."""
-    return (0.1 * np.sin(2 * np.pi * 3000 / RATE * np.arange(n)) + noise(n, 1e-4)).astype(
-        np.float32
-    )
+    tone = 0.1 * np.sin(2 * np.pi * 3000 / RATE * np.arange(n))
+    return np.asarray(tone + noise(n, 1e-4), np.float32)
 
 
 def samples_of(seconds: tuple[float, float]) -> slice:

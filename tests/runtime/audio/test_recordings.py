@@ -7,6 +7,7 @@ import pytest
 
 from edgeae.runtime.audio.recordings import (
     Recording,
+    SplitName,
     audio_files,
     by_machine,
     label_of,
@@ -86,9 +87,9 @@ def test_splits_are_folders(tmp_path: Path) -> None:
 def test_recordings_are_sorted_by_machine_and_name(tmp_path: Path) -> None:
     for label, machine, k in product(("normal", "anomaly"), ("id_05", "id_03"), (2, 0, 1)):
         make(tmp_path, f"test/{label}_{machine}_{k}.wav")
-    found = scan(tmp_path, "test")
-    assert found == sorted(found, key=lambda item: (item.machine, item.path.name))
-    assert [item.machine for item in found] == ["id_03"] * 6 + ["id_05"] * 6
+    recordings = scan(tmp_path, "test")
+    assert recordings == sorted(recordings, key=lambda item: (item.machine, item.path.name))
+    assert [item.machine for item in recordings] == ["id_03"] * 6 + ["id_05"] * 6
 
 
 def test_groups_by_machine_keep_the_order(tmp_path: Path) -> None:
@@ -105,9 +106,6 @@ def test_groups_by_machine_keep_the_order(tmp_path: Path) -> None:
     assert list(groups) == ["default", "id_03", "id_05"]
 
 
-# --- MIMII --------------------------------------------------------------------------------------
-
-
 def mimii(folder: Path, machine: str, normals: int, anomalies: int) -> Path:
     make(folder, *(f"{machine}/normal/{i:08d}.wav" for i in range(normals)))
     return make(folder, *(f"{machine}/abnormal/{i:08d}.wav" for i in range(anomalies)))
@@ -115,7 +113,8 @@ def mimii(folder: Path, machine: str, normals: int, anomalies: int) -> Path:
 
 def test_mimii_tests_on_as_many_normals_as_anomalies_the_last_by_name(tmp_path: Path) -> None:
     mimii(tmp_path, "id_00", normals=10, anomalies=3)
-    train, test = scan(tmp_path, "train"), scan(tmp_path, "test")
+    train = scan(tmp_path, "train")
+    test = scan(tmp_path, "test")
     assert names(train) == [f"{i:08d}.wav" for i in range(7)]
     assert names([item for item in test if item.label == "normal"]) == [
         f"{i:08d}.wav" for i in (7, 8, 9)
@@ -147,10 +146,7 @@ def test_mimii_splits_share_no_recording(tmp_path: Path) -> None:
     assert len(train | test) == 13
 
 
-# --- what is refused ----------------------------------------------------------------------------
-
-
-def refusal(folder: Path, split: str = "train") -> str:
+def refusal(folder: Path, split: SplitName = "train") -> str:
     with pytest.raises(ConfigError) as caught:
         scan(folder, split)
     assert "\n" not in str(caught.value)

@@ -25,11 +25,15 @@ NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 40000).astype(np.float32)
 fixed = settings(derandomize=True, deadline=None, max_examples=50)
 
 
-def encoded(samples: NDArray[Any], samplerate: int = 16000, **options: Any) -> bytes:
+def encoded(
+    samples: NDArray[Any],
+    samplerate: int = 16000,
+    *,
+    file_format: str = "WAV",
+    subtype: str = "PCM_16",
+) -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(
-        buffer, samples, samplerate, **{"format": "WAV", "subtype": "PCM_16", **options}
-    )
+    soundfile.write(buffer, samples, samplerate, format=file_format, subtype=subtype)
     return buffer.getvalue()
 
 
@@ -54,11 +58,9 @@ def refusal(path: Path, read: Callable[[], object]) -> str:
     return message
 
 
-# --- bad recordings -----------------------------------------------------------------------------
-
 WAV = encoded(SECOND)
-FLAC = encoded(SECOND, format="FLAC")
-OGG = encoded(SECOND, format="OGG", subtype="VORBIS")
+FLAC = encoded(SECOND, file_format="FLAC")
+OGG = encoded(SECOND, file_format="OGG", subtype="VORBIS")
 BAD = {
     "empty.wav": (b"", "the file is empty (0 bytes)"),
     "short header.wav": (WAV[:20], "not a readable WAV, FLAC or OGG file"),
@@ -132,31 +134,29 @@ def test_a_damaged_recording_is_refused_or_read_but_never_crashes(
         assert str(error).startswith(f"{path}: ")
 
 
-# --- good recordings ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
-    ("options", "worst"),
+    ("file_format", "subtype", "worst"),
     [
-        ({"subtype": "PCM_U8"}, 1 / 128),
-        ({"subtype": "PCM_16"}, 1 / 32768),
-        ({"subtype": "PCM_24"}, 1 / 2**23),
-        ({"subtype": "PCM_32"}, 1e-7),
-        ({"subtype": "FLOAT"}, 0),
-        ({"subtype": "DOUBLE"}, 0),
-        ({"format": "WAVEX", "subtype": "PCM_24"}, 1 / 2**23),
-        ({"format": "FLAC", "subtype": "PCM_16"}, 1 / 32768),
-        ({"format": "FLAC", "subtype": "PCM_24"}, 1 / 2**23),
-        ({"format": "OGG", "subtype": "VORBIS"}, 0.1),
+        ("WAV", "PCM_U8", 1 / 128),
+        ("WAV", "PCM_16", 1 / 32768),
+        ("WAV", "PCM_24", 1 / 2**23),
+        ("WAV", "PCM_32", 1e-7),
+        ("WAV", "FLOAT", 0),
+        ("WAV", "DOUBLE", 0),
+        ("WAVEX", "PCM_24", 1 / 2**23),
+        ("FLAC", "PCM_16", 1 / 32768),
+        ("FLAC", "PCM_24", 1 / 2**23),
+        ("OGG", "VORBIS", 0.1),
     ],
 )
 def test_every_encoding_is_read_at_full_scale_1(
-    options: dict[str, str], worst: float, tmp_path: Path
+    file_format: str, subtype: str, worst: float, tmp_path: Path
 ) -> None:
     path = tmp_path / "sound.wav"
-    path.write_bytes(encoded(SECOND, **options))
+    path.write_bytes(encoded(SECOND, file_format=file_format, subtype=subtype))
     samples = read_samples(path, 16000)
-    assert (samples.dtype, samples.shape) == (np.float32, SECOND.shape)
+    assert samples.dtype == np.float32
+    assert samples.shape == SECOND.shape
     np.testing.assert_allclose(samples, SECOND, rtol=0, atol=worst)
 
 
@@ -233,6 +233,6 @@ def test_the_sample_rate_is_that_of_the_header(tmp_path: Path) -> None:
 
 def test_a_recording_of_more_than_a_day_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "long.flac"
-    path.write_bytes(encoded(np.zeros(4000 * 3600 * 26, np.int16), 4000, format="FLAC"))
+    path.write_bytes(encoded(np.zeros(4000 * 3600 * 26, np.int16), 4000, file_format="FLAC"))
     with pytest.raises(AudioError, match="lasts 26 hours; at most 25 are read at once"):
         AudioFile(path)

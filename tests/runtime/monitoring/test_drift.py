@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.alarm import Alarm
-from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftTracker
+from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftStatus, DriftTracker
 from edgeae.runtime.monitoring.states import SOUND_STATES, SoundState
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector, Result
@@ -75,7 +75,8 @@ def near(detector: Any, direction: int = 3, score: float = 0.0) -> Float64:
     """(size,) a place whose score is ``score``."""
     step = np.ones(SIZE)
     step[direction] += 1
-    return step * np.exp((score - float(detector.head.score(detector.head.mean + step))) / 2)
+    distance = score - float(detector.head.score(detector.head.mean + step))
+    return np.asarray(step * np.exp(distance / 2))
 
 
 @pytest.mark.parametrize("detector", [detector_of(machine=None), detector_of("mse")])
@@ -195,9 +196,10 @@ def test_nothing_is_learned_during_an_alarm_or_from_the_ten_minutes_before(
 def test_at_the_bound_the_status_says_what_to_do() -> None:
     detector = detector_of()
     tracker = DriftTracker(detector)
-    assert tracker.status().to_dict() == {"state": "tracking", "drift": 0.0}
+    assert tracker.status() == DriftStatus("tracking", 0.0)
     tracker.set_drift(np.full(SIZE, 1e3))
-    assert tracker.status().to_dict() == {"state": "drifted", "drift": 1.0, "sentence": DRIFTED}
+    assert tracker.status() == DriftStatus("drifted", 1.0, DRIFTED)
+    assert tracker.status().details() == {"drift": 1.0, "sentence": DRIFTED}
 
 
 # --- a week of a synthetic machine ----------------------------------------------------------------
@@ -215,8 +217,8 @@ WORN_SHARE = 0.55  # of the windows of the last day that are above the threshold
 class Week:
     """Windows of a synthetic machine, as it wears or gets a fault.
 
-    Rendering takes a while, so an hour is a window of the healthy machine to which is added by how much the
-    same clip changes when the machine is worn, or has a fault, to a degree.
+    Rendering takes a while, so an hour is a window of the healthy machine to which is added by how
+    much the same clip changes when the machine is worn, or has a fault, to a degree.
     """
 
     def __init__(self, detector: Detector, machine: int, clips: int, false_alarms: str) -> None:
@@ -274,7 +276,7 @@ class Week:
         return np.asarray(table[k] + share * (table[k + 1] - table[k]))
 
     def share_above(self, kind: str, degrees: Float64, drift: Float64 | float = 0.0) -> float:
-        """Share of windows above the threshold: every healthy one with every change of every degree."""
+        """Share above the threshold, of every healthy window with every change of every degree."""
         shares = []
         for degree in degrees:
             for added in self.change(kind, degree):
@@ -293,7 +295,7 @@ class Week:
         return np.asarray(windows + np.array(added))
 
     def play(self, hours: Float64, tracker: DriftTracker | None) -> tuple[NDArray[np.bool_], bool]:
-        """(n,) above the threshold, and whether an alarm started; each of ``hours`` stands for an hour of sound."""
+        """(n,) above the threshold, and whether an alarm started; one window an hour."""
         alarm = Alarm(self.detector.threshold, self.detector.explainer)
         above = []
         started = False

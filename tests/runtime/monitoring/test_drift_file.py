@@ -18,8 +18,7 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.model import artifact as artifact_module
-from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftLimits
+from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftLimits, DriftStatus
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.outputs.lines import StatusLine
 from edgeae.runtime.scoring.detector import Detector, Result
@@ -153,12 +152,13 @@ def test_a_power_cut_while_saving_leaves_the_old_state(
     def cut(*_: Any) -> None:
         raise PowerCut
 
-    track, before = DriftFile(state, detector), state.read_bytes()
+    track = DriftFile(state, detector)
+    before = state.read_bytes()
     track.tracker.set_drift(np.full(len(track.tracker.drift), 0.01))
-    place = {
+    place: tuple[object, str] = {
         "write": (os, "fdopen"),
         "fsync": (os, "fsync"),
-        "replace": (artifact_module.Path, "replace"),
+        "replace": (Path, "replace"),
     }[when]
     monkeypatch.setattr(*place, cut)
     with pytest.raises(PowerCut):
@@ -226,7 +226,7 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
 
 
 def test_people_are_told_what_to_do_at_the_bound() -> None:
-    details = {"drift": 1.0, "sentence": DRIFTED}
+    details = DriftStatus("drifted", 1.0, DRIFTED).details()
     line = StatusLine(source="hw:1", t=3600.0, state="drifted", details=details)
     assert line.describe().endswith(DRIFTED)
 

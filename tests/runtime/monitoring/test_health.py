@@ -1,4 +1,4 @@
-"""Microphones that fail in front of a healthy machine, and the order and length of what is told."""
+"""Microphones that fail in front of a healthy machine: which state is reported, and how long."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +10,7 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
@@ -33,7 +34,8 @@ def machine(trained: Any) -> Detector:
 @pytest.fixture(scope="module")
 def sound(trained: Any) -> Float32:
     """A normal recording that the machine was not calibrated on."""
-    return soundfile.read(trained.new / "test" / "normal_id_03_00000000.wav", dtype="float32")[0]
+    path = trained.new / "test" / "normal_id_03_00000000.wav"
+    return np.asarray(soundfile.read(path, dtype="float32")[0])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def normal(machine: Detector, sound: Float32) -> Window:
     return last(machine, sound)
 
 
-def last(detector: Detector, samples: Float32, samplerate: int = RATE) -> Window:
+def last(detector: Detector, samples: NDArray[np.floating[Any]], samplerate: int = RATE) -> Window:
     return list(detector.windows([samples.astype(np.float32)], samplerate))[-1]
 
 
@@ -50,7 +52,7 @@ def through_8_khz(sound: Float32) -> Float32:
 
 
 def clipped(sound: Float32) -> Float32:
-    return np.clip(sound / np.abs(sound).max() * 10 ** (10 / 20), -1, 1)
+    return np.asarray(np.clip(sound / np.abs(sound).max() * 10 ** (10 / 20), -1, 1))
 
 
 CHANGES: dict[str, Callable[[Float32], Float32]] = {
@@ -64,11 +66,11 @@ CHANGES: dict[str, Callable[[Float32], Float32]] = {
 
 
 @pytest.mark.parametrize("state", CHANGES)
-def test_what_happened_to_the_microphone_is_told(
+def test_what_happened_to_the_microphone_is_reported(
     machine: Detector, sound: Float32, state: str
 ) -> None:
-    found = Health(machine).update(last(machine, CHANGES[state](sound)))
-    assert found.state == state
+    condition = Health(machine).update(last(machine, CHANGES[state](sound)))
+    assert condition.state == state
 
 
 def test_normal_recordings_are_ok(machine: Detector, trained: Any) -> None:
@@ -89,14 +91,14 @@ def test_the_numbers_are_those_of_the_change(machine: Detector, sound: Float32) 
     assert missing["missing_db"] > 20
 
 
-def test_a_microphone_of_another_rate_is_told(machine: Detector, sound: Float32) -> None:
-    found = Health(machine).update(last(machine, soxr.resample(sound, RATE, 8000), 8000))
-    assert found.state == "bandwidth"
-    assert "the microphone or its sample rate changed, not the machine" in found.sentence
+def test_a_microphone_of_another_rate_is_reported(machine: Detector, sound: Float32) -> None:
+    condition = Health(machine).update(last(machine, soxr.resample(sound, RATE, 8000), 8000))
+    assert condition.state == "bandwidth"
+    assert "the microphone or its sample rate changed, not the machine" in condition.sentence
 
 
 @pytest.mark.parametrize("state", ["ok", "level", "bandwidth", "silence"])
-def test_precomputed_features_tell_what_they_can(
+def test_precomputed_features_show_what_they_can(
     machine: Detector, sound: Float32, state: str
 ) -> None:
     *_, window = machine.windows_of_frames(log_mel(CHANGES[state](sound)))
@@ -104,9 +106,21 @@ def test_precomputed_features_tell_what_they_can(
     assert Health(machine).update(window).state == state
 
 
-def test_a_machine_that_is_not_known_has_no_level(trained: Any, sound: Float32) -> None:
+def test_an_artifact_without_a_machine_has_no_level(trained: Any, sound: Float32) -> None:
     fleet = Detector.load(trained.int8)
     assert Health(fleet).update(last(fleet, CHANGES["level"](sound))).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("level_std", "change_db", "state"),
+    [(0.5, 3.9, "ok"), (0.5, 4.1, "level"), (2.0, 5.9, "ok"), (2.0, 6.1, "level")],
+)
+def test_a_level_has_to_change_by_three_standard_deviations(
+    machine: Detector, normal: Window, level_std: float, change_db: float, state: str
+) -> None:
+    baseline = replace(machine.normal, level_std=level_std)
+    window = replace(normal, bands=baseline.bands + change_db)
+    assert Health(machine, baseline).update(window).state == state
 
 
 def states(health: Health, windows: list[Window]) -> list[str]:
@@ -131,7 +145,7 @@ def test_a_condition_stays_just_below_its_limit(machine: Detector, normal: Windo
     assert states(Health(machine), [below] * 9) == ["ok"] * 9
 
 
-def test_a_worse_condition_is_told_at_once_and_a_lesser_one_later(
+def test_a_worse_condition_is_reported_at_once_and_a_lesser_one_later(
     machine: Detector, normal: Window
 ) -> None:
     clipping, silence = (
@@ -158,11 +172,11 @@ EVENT = AlarmEvent(
 @pytest.mark.parametrize(
     ("state", "cause"), [("ok", "machine"), ("bandwidth", "microphone"), ("clipping", "microphone")]
 )
-def test_an_event_tells_its_cause(
-    machine: Detector, sound: Float32, state: str, cause: str
-) -> None:
-    health, window = Health(machine), last(machine, CHANGES[state](sound))
-    condition, event = health.update(window), health.with_cause(EVENT, window)
+def test_an_event_has_its_cause(machine: Detector, sound: Float32, state: str, cause: str) -> None:
+    health = Health(machine)
+    window = last(machine, CHANGES[state](sound))
+    condition = health.update(window)
+    event = health.with_cause(EVENT, window)
     assert event.cause == cause
     assert event.sentence == (
         EVENT.sentence if state == "ok" else f"{condition.sentence}; {EVENT.sentence}"
@@ -172,7 +186,8 @@ def test_an_event_tells_its_cause(
 def test_a_machine_that_got_so_loud_that_it_clips_now_and_then_is_to_blame(
     machine: Detector, normal: Window
 ) -> None:
-    health, window = Health(machine), replace(normal, sound=SignalQuality(clipped=0.002))
+    health = Health(machine)
+    window = replace(normal, sound=SignalQuality(clipped=0.002))
     assert health.update(window).state == "clipping"
     assert health.with_cause(EVENT, window).cause == "machine"
 
