@@ -25,7 +25,7 @@ from ..model.find import split_models
 from ..monitoring.drift import DEFAULT_DAYS
 from ..monitoring.drift_file import DriftFile
 from ..offline.files import expand, score_files
-from ..offline.resume import Logged, logs_of
+from ..offline.resume import ResumeLog, log_files
 from ..outputs.registry import Outputs, output_options
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
@@ -205,11 +205,13 @@ def run(
             score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
         else:
             paths, of = expand(inputs), wanted[0] if channel else detectors[0].channel
-            logged = Logged(logs_of(outputs["log"]), detectors[0]) if resume else None
+            logged = ResumeLog(log_files(outputs["log"]), detectors[0]) if resume else None
             jobs = jobs or jobs_for(paths)
-            anomalous, bad = score_files(
-                detectors[0], paths, of, out.publisher, tracks[0], jobs=jobs, logged=logged
+            scored = score_files(
+                detectors[0], paths, of, out.publisher, tracks[0], jobs=jobs, resume_log=logged
             )
+            anomalous = scored.any_anomaly
+            bad = scored.n_unreadable
             skip_bad &= bad < len(paths)
         anomalous = any(source.any_anomaly for source in sources) if live else anomalous
         if live and not came and not any(source.n_windows for source in sources):

@@ -1,11 +1,13 @@
-"""`edgeae run FILES`: recordings scored as wholes, by several processes where that is worthwhile.
+"""`edgeae run FILES`: score recordings as wholes, by several processes where that is faster.
 
-What a process needs to know comes as bytes; what it finds goes back as lines without number and date, which
-they get in the order of the files. A tracker follows the order of the sound: there one process does all.
+A worker process gets the artifact as bytes. It returns lines without sequence number and time;
+the main process adds those, in the order of the files. A tracker follows the order of the sound,
+so with a tracker one process does everything.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,32 +25,60 @@ from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
 from ..system.process_pool import in_order
 from ..system.progress import bar, draws_over
-from .resume import Logged
+from .resume import ResumeLog
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """The lines of a recording, and whether any of its windows was anomalous."""
+
+    lines: list[RunLine]
+    any_anomaly: bool
+
+
+@dataclass(frozen=True)
+class ScoredFiles:
+    """What scoring several recordings came to."""
+
+    any_anomaly: bool
+    n_unreadable: int
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
-    """Files, and the recordings in folders."""
+    """Return the files that are named, and the recordings in folders that are named.
+
+    Raises ConfigError for a folder without recordings.
+    """
     paths: list[Path] = []
     for path in map(Path, arguments):
-        found = audio_files(path) if path.is_dir() else [path]
-        if not found:
+        recordings = audio_files(path) if path.is_dir() else [path]
+        if not recordings:
             raise ConfigError(f"{path}: holds no {', '.join(SUFFIXES)} file")
-        paths += found
+        paths += recordings
     return paths
 
 
 def score_file(
     detector: Detector, channel: Channel, track: DriftFile | None, path: Path
-) -> tuple[list[RunLine], bool]:
-    """The lines of a recording, and was any window anomalous; AudioError, and no line, where it is bad."""
-    report, windows = SourceReporter(detector, str(path), track), detector.read(path, channel)
-    heard = (
-        list(windows) if track else windows
-    )  # a tracker must not learn from what turns out to be bad
-    return list(report.lines(heard)), report.any_anomaly
+) -> ScoredFile:
+    """Score a recording. Raises AudioError, and learns nothing, if it cannot be read.
+
+    detector: scores its windows.
+    channel: the one to score.
+    track: follows the drift of the machine.
+    path: of the recording.
+    """
+    reporter = SourceReporter(detector, str(path), track)
+    windows = detector.read(path, channel)
+    if track:
+        # A tracker must not learn from a file whose end turns out to be unreadable.
+        windows = iter(list(windows))
+    lines = list(reporter.lines(windows))
+    return ScoredFile(lines, reporter.any_anomaly)
 
 
-def _scorer(artifact: bytes, channel: Channel) -> Callable[[Path], tuple[list[RunLine], bool]]:
+def _make_scorer(artifact: bytes, channel: Channel) -> Callable[[Path], ScoredFile]:
+    """Return what a worker process does with each file."""
     return partial(score_file, Detector(Artifact.from_bytes(artifact)), channel, None)
 
 
@@ -56,32 +86,44 @@ def score_files(
     detector: Detector,
     paths: Sequence[Path],
     channel: Channel,
-    teller: LinePublisher,
+    publisher: LinePublisher,
     track: DriftFile | None = None,
     *,
     jobs: int = 1,
-    logged: "Logged | None" = None,
-) -> tuple[bool, int]:
-    """Score each file as a whole; (was any anomalous, how many could not be read).
+    resume_log: ResumeLog | None = None,
+) -> ScoredFiles:
+    """Score recordings and publish their lines, in the order of the recordings.
 
-    jobs: processes, of which a tracker has one; logged: what is not told again.
+    detector: scores their windows.
+    paths: of the recordings.
+    channel: the one to score.
+    publisher: receives the lines.
+    track: follows the drift of the machine.
+    jobs: number of processes; one with a tracker.
+    resume_log: results of earlier runs, which are not published again.
     """
-    told = {path: logged.told(path) for path in paths} if logged else {}
-    anomalous, bad = any(found.anomalous for found in told.values()), 0
-    left = [path for path in paths if not (logged and logged.holds(path))]
+    any_anomaly = False
+    remaining = list(paths)
+    if resume_log:
+        any_anomaly = any(resume_log.results(path).any_anomaly for path in paths)
+        remaining = [path for path in paths if not resume_log.is_complete(path)]
     if jobs > 1 and not track:
-        make = partial(_scorer, detector.artifact.to_bytes(), channel)
-        scored = in_order(left, make, jobs)
+        make = partial(_make_scorer, detector.artifact.to_bytes(), channel)
+        scored = in_order(remaining, make, jobs)
     else:
-        scored = in_order(left, lambda: partial(score_file, detector, channel, track), 1)
-    for path, result in bar(scored, len(left), "recordings", hidden=draws_over(sys.stdout)):
+        scored = in_order(remaining, lambda: partial(score_file, detector, channel, track), 1)
+    n_unreadable = 0
+    for path, get_result in bar(
+        scored, len(remaining), "recordings", hidden=draws_over(sys.stdout)
+    ):
         try:
-            lines, found = result()
+            result = get_result()
         except AudioError as error:
             click.echo(f"edgeae: {error}", err=True)
-            bad += 1
+            n_unreadable += 1
             continue
-        for line in lines[told[path].lines if path in told else 0 :]:
-            teller.publish(line, detector.machine)
-        anomalous |= found
-    return anomalous, bad
+        n_published = resume_log.results(path).n_lines if resume_log else 0
+        for line in result.lines[n_published:]:
+            publisher.publish(line, detector.machine)
+        any_anomaly = any_anomaly or result.any_anomaly
+    return ScoredFiles(any_anomaly, n_unreadable)

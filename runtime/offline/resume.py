@@ -1,4 +1,4 @@
-"""What an earlier run has already scored, read from its log."""
+"""Results of earlier runs, read from the log, for --resume."""
 
 import glob
 import json
@@ -7,113 +7,141 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from ..outputs.lines import PROGRAM, JsonObject
+from ..outputs.lines import PROGRAM
 from ..scoring.detector import Detector
 
 
 @dataclass
-class _Told:
-    """Of one source in a log."""
+class LoggedResults:
+    """The lines of one recording in a log."""
 
-    lines: int = 0
-    time: float = 0.0  # of the last, seconds since 1970
-    anomalous: bool = False
+    n_lines: int = 0
+    last_time: float = 0.0  # of the last line, seconds since 1970
+    any_anomaly: bool = False
 
 
-class Logged:
-    """What a log already holds of recordings that ``detector`` scored, for a run that goes on behind it.
+@dataclass(frozen=True)
+class LoggedLine:
+    """What --resume needs of a line in a log."""
 
-    Of the last recording of a process some lines may be missing; each other one is complete, for lines come in the
-    order of the files, and their numbers begin anew with a process. A recording that was written since, or scored by
-    another artifact, is not held.
+    is_score: bool
+    time: float  # seconds since 1970
+    source: str
+    sequence: int
+    machine: object
+    threshold: object  # of a score; None for other lines
+    anomaly: bool
+
+
+class ResumeLog:
+    """Results of earlier runs of the same artifact, read from the log, for --resume.
+
+    Within one process (the sequence restarts at 0) only the last recording can be incomplete,
+    because files are written in order. Results of a recording that was modified since, or that
+    another artifact scored, do not count.
     """
 
     def __init__(self, logs: Iterable[Path], detector: Detector) -> None:
-        self._detector = detector
-        self._sources: dict[str, _Told] = {}
-        self._foreign: set[str] = set()  # whose last score is another artifact's
-        self._open: set[str] = set()  # of which some lines may be missing
-        last, before = "", -1
-        for line in _lines(logs):
-            source, begins, before = line["source"], line["seq"] <= before, line["seq"]
-            if begins and last:  # a process that was interrupted with it
-                self._open.add(last)
-            if source == PROGRAM:
+        """logs: the log and the full ones before it, the oldest first. detector: of this run."""
+        self._threshold = detector.threshold.value
+        self._machine = detector.machine
+        self._results: dict[str, LoggedResults] = {}
+        # Recordings whose last score is of another artifact.
+        self._other_artifact: set[str] = set()
+        # Recordings of which some lines may be missing.
+        self._incomplete: set[str] = set()
+        last_source = ""
+        last_sequence = -1
+        for line in _read_lines(logs):
+            new_process = line.sequence <= last_sequence
+            last_sequence = line.sequence
+            if new_process and last_source:
+                # The process before may have been interrupted while it scored this recording.
+                self._incomplete.add(last_source)
+            if line.source == PROGRAM:
                 continue
-            if source != last and not begins:
-                self._open.discard(last)
-            last = source
-            if self._is_own(line):
+            if line.source != last_source and not new_process:
+                self._incomplete.discard(last_source)
+            last_source = line.source
+            if self._is_of_this_artifact(line):
                 self._add(line)
-        self._open.add(last)
+        self._incomplete.add(last_source)
 
-    def _is_own(self, line: JsonObject) -> bool:
-        """Thresholds tell artifacts apart; the lines between two scores go with the one before."""
-        source = line["source"]
-        if line["type"] == "score":
-            if (line["threshold"], line["machine"]) == (
-                self._detector.threshold.value,
-                self._detector.machine,
-            ):
-                self._foreign.discard(source)
+    def results(self, path: Path) -> LoggedResults:
+        """Return the results of a recording; none if it was modified after they were logged."""
+        results = self._results.get(str(path), LoggedResults())
+        # A file that cannot be opened is reported when it is scored.
+        with suppress(OSError):
+            if path.stat().st_mtime <= results.last_time:
+                return results
+        return LoggedResults()
+
+    def is_complete(self, path: Path) -> bool:
+        """True if all lines of the recording are in the log."""
+        return str(path) not in self._incomplete and self.results(path).n_lines > 0
+
+    def _is_of_this_artifact(self, line: LoggedLine) -> bool:
+        """Compare machine and threshold of a score; lines in between go with the score before."""
+        if line.is_score:
+            if (line.threshold, line.machine) == (self._threshold, self._machine):
+                self._other_artifact.discard(line.source)
             else:
-                self._foreign.add(source)
-                self._sources.pop(source, None)
-        return source not in self._foreign
+                self._other_artifact.add(line.source)
+                self._results.pop(line.source, None)
+        return line.source not in self._other_artifact
 
-    def _add(self, line: JsonObject) -> None:
-        told = self._sources.setdefault(line["source"], _Told())
-        told.lines += 1
-        told.time = datetime.fromisoformat(line["time"]).timestamp()
-        told.anomalous |= bool(line.get("anomaly"))
-
-    def told(self, path: Path) -> _Told:
-        """What is there of a recording that was not written since."""
-        told = self._sources.get(str(path), _Told())
-        with suppress(OSError):  # said when it is read
-            return told if path.stat().st_mtime <= told.time else _Told()
-        return _Told()
-
-    def holds(self, path: Path) -> bool:
-        """All lines of the recording are there."""
-        return str(path) not in self._open and self.told(path).lines > 0
+    def _add(self, line: LoggedLine) -> None:
+        results = self._results.setdefault(line.source, LoggedResults())
+        results.n_lines += 1
+        results.last_time = line.time
+        results.any_anomaly = results.any_anomaly or line.anomaly
 
 
-def logs_of(log: Path) -> list[Path]:
-    """A log and the full ones before it, the oldest first."""
-    numbered = (
+def log_files(log: Path) -> list[Path]:
+    """Return a log and the full ones before it (LOG.1 is the newest of them), the oldest first."""
+    numbered = [
         path
         for path in log.parent.glob(f"{glob.escape(log.name)}.*")
         if path.suffix[1:].isdecimal()
-    )
-    return [
-        *sorted(numbered, key=lambda path: -int(path.suffix[1:])),
-        *([log] if log.exists() else []),
     ]
+    paths = sorted(numbered, key=lambda path: int(path.suffix[1:]), reverse=True)
+    if log.exists():
+        paths.append(log)
+    return paths
 
 
-def _lines(logs: Iterable[Path]) -> Iterator[JsonObject]:
-    """The lines of `edgeae run`; what else a log may hold is passed over."""
+def _read_lines(logs: Iterable[Path]) -> Iterator[LoggedLine]:
+    """Yield the lines of `edgeae run`; whatever else a log contains is skipped."""
     for log in logs:
         with log.open("rb") as file:
             for text in file:
                 with suppress(ValueError, OverflowError, RecursionError):
-                    line = json.loads(text)
-                    if _is_line(line):
+                    line = _parse(json.loads(text))
+                    if line:
                         yield line
 
 
-def _is_line(line: Any) -> bool:
-    """ValueError for one with an impossible time."""
-    if not isinstance(line, dict) or any(
-        not isinstance(line.get(key), str) for key in ("type", "time", "source")
-    ):
-        return False
-    datetime.fromisoformat(line["time"]).timestamp()
-    return (
-        isinstance(line.get("seq"), int)
-        and "machine" in line
-        and ("threshold" in line or line["type"] != "score")
+def _parse(line: object) -> LoggedLine | None:
+    """Return a line of `edgeae run`; None for anything else. ValueError for an impossible time."""
+    if not isinstance(line, dict):
+        return None
+    kind = line.get("type")
+    time = line.get("time")
+    source = line.get("source")
+    sequence = line.get("seq")
+    if not (isinstance(kind, str) and isinstance(time, str) and isinstance(source, str)):
+        return None
+    is_score = kind == "score"
+    is_whole = "machine" in line and ("threshold" in line or not is_score)
+    if not isinstance(sequence, int) or not is_whole:
+        return None
+    return LoggedLine(
+        is_score=is_score,
+        time=datetime.fromisoformat(time).timestamp(),
+        source=source,
+        sequence=sequence,
+        machine=line["machine"],
+        threshold=line.get("threshold"),
+        anomaly=bool(line.get("anomaly")),
     )

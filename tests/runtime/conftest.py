@@ -36,7 +36,7 @@ def read_samples(path: Path, samplerate: int, channel: Channel = 0) -> Float32:
 def plain_fleet(
     size: int, deviation: float, gain: NDArray[np.float64] | None = None, mean: float = 0.0
 ) -> Fleet:
-    """Features (size,) that vary alike and without regard to each other; gain: (n, size), default none."""
+    """Independent features (size,) of equal deviation; gain: (n, size), by default none."""
     rows = np.empty((0, size)) if gain is None else gain
     return Fleet(
         np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100
@@ -45,7 +45,7 @@ def plain_fleet(
 
 @pytest.fixture
 def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let ALSA's `hw` devices read the file or FIFO `path`; only at `samplerate` Hz where it is given."""
+    """Let ALSA's `hw` devices read the file or FIFO `path`; if given, only at `samplerate` Hz."""
     try:
         ctypes.CDLL("libasound.so.2")
     except OSError:
@@ -64,9 +64,9 @@ def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 @pytest.fixture
 def alsa_device(tmp_path: Path, alsa_environment: Callable[..., None]) -> AlsaDevice:
-    """`alsa_device(samples, samplerate=None)`: `hw:1`, here and in subprocesses, reads these samples.
+    """`alsa_device(samples, samplerate=None)`: `hw:1` delivers these samples.
 
-    `samples` are bytes as a device gives them, or an integer or float32 array, `(frames,)` or
+    It does so here and in subprocesses. `samples` are bytes as a device gives them, or an integer or float32 array, `(frames,)` or
     `(frames, channels)`: int16 for S16_LE, which is what Capture asks for first.
     """
 
@@ -85,8 +85,8 @@ def alsa_microphone(
 ) -> Iterator[AlsaMicrophone]:
     """`alsa_microphone(samples, period=512, seconds=0.032)`: a device that paces and stalls.
 
-    Each `period` frames of S16_LE appear `seconds` after those before; after the last, the device stays
-    open and silent, as a microphone that hangs. Returns an event that is set when it begins to hang.
+    Each `period` frames of S16_LE appear `seconds` after those before. After the last, the device
+    stays open and silent, as a microphone that hangs. Returns an event that is set then.
     """
     ended = threading.Event()
     threads: list[tuple[threading.Thread, int]] = []
@@ -123,7 +123,7 @@ def alsa_microphone(
 
 
 class PlannedAlsa(Alsa):
-    """libasound whose devices fail after so many reads, one number an opening; -1: they are not there."""
+    """libasound whose devices fail after so many reads, a number for each opening; -1: missing."""
 
     plan: list[float]
     code: int  # of the failure
@@ -147,7 +147,7 @@ class PlannedAlsa(Alsa):
 
 @pytest.fixture
 def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> AlsaPlan:
-    """``alsa_plan(*reads, code=errno.ENODEV)``: captures that are opened from now on fail so (`PlannedAlsa`)."""
+    """``alsa_plan(*reads, code=errno.ENODEV)``: later captures fail as in `PlannedAlsa`."""
 
     def install(*reads: float, code: int = errno.ENODEV) -> None:
         library = type("Library", (PlannedAlsa,), {"plan": list(reads), "code": code})
@@ -158,7 +158,7 @@ def alsa_plan(monkeypatch: pytest.MonkeyPatch) -> AlsaPlan:
 
 @pytest.fixture(scope="session")
 def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The int8 artifact, calibrated on the new machine, which expects a false alarm in five windows."""
+    """The int8 artifact, calibrated on the new machine; one window in five is a false alarm."""
     path = tmp_path_factory.mktemp("machine") / "machine.onnx"
     clips = audio_files(trained.new / "train")
     detector = Detector.load(trained.int8)

@@ -61,7 +61,12 @@ def test_stop_ends_the_blocks(alsa_device: AlsaDevice) -> None:
 def test_stop_ends_a_wait_for_audio(alsa_microphone: AlsaMicrophone) -> None:
     hanging = alsa_microphone(ramp(512, 1).astype(np.int16))
     with Capture("hw:1") as capture:
-        stopper = threading.Thread(target=lambda: hanging.wait() and capture.stop())
+
+        def stop_when_it_hangs() -> None:
+            hanging.wait()
+            capture.stop()
+
+        stopper = threading.Thread(target=stop_when_it_hangs)
         stopper.start()
         assert sum(1 for _ in capture.blocks()) <= 1
         stopper.join()

@@ -64,7 +64,9 @@ def scores(lines: list[Line], source: str) -> list[tuple[float, float]]:
 
 
 def states(lines: list[Line]) -> list[str]:
-    return [line.get("state", line["type"]) for line in lines if line["type"] in ("status", "gap")]
+    return [
+        str(line.get("state", line["type"])) for line in lines if line["type"] in ("status", "gap")
+    ]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from edgeae.runtime.live import source as module
 from edgeae.runtime.live.source import Source, publish_pending
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.system.clock import now
 from tests.runtime.live.fakes import KeptOutputs
 
 RATE = 16000
@@ -34,7 +35,7 @@ def started(detector: Detector, outputs: KeptOutputs, duration: float | None = N
 
 
 def push(source: Source, samples: Float32) -> None:
-    source.push(samples, module.now())
+    source.push(samples, now())
     publish_pending([source])
 
 
@@ -62,7 +63,7 @@ def test_a_gap_is_published_behind_the_windows_before_it_and_the_time_goes_on(
     detector: Detector, outputs: KeptOutputs, samples: Float32
 ) -> None:
     source = started(detector, outputs)
-    source.push(samples[: 5 * RATE], module.now())
+    source.push(samples[: 5 * RATE], now())
     source.push_gap(2 * RATE, "overrun")
     [gap] = outputs.gaps()
     assert (gap.t, gap.frames, gap.seconds, gap.reason) == (7.0, 2 * RATE, 2.0, "overrun")
@@ -101,7 +102,7 @@ def test_windows_wait_until_they_are_published_for_all_sources(
 ) -> None:
     sources = [started(detector, outputs), started(detector, outputs)]
     for source in sources:
-        source.push(cut(samples, WINDOW), module.now())
+        source.push(cut(samples, WINDOW), now())
     assert outputs.scores() == []
     publish_pending(sources)
     assert len(outputs.scores()) == 2
@@ -112,11 +113,11 @@ def test_a_duration_ends_with_the_frame_and_gaps_count(
     detector: Detector, outputs: KeptOutputs, samples: Float32
 ) -> None:
     source = started(detector, outputs, duration=5.0)
-    source.push(samples[: 3 * RATE], module.now())
+    source.push(samples[: 3 * RATE], now())
     source.push_gap(RATE, "overrun")
     assert not source.done()
     assert source.done(silent_seconds=1.0)
-    source.push(samples[: 3 * RATE], module.now())
+    source.push(samples[: 3 * RATE], now())
     assert (source.t, source.done()) == (5.0, True)
 
 
@@ -167,5 +168,5 @@ def test_a_source_that_never_published_does_not_stop(
 def test_sound_that_is_not_numbers_is_refused(detector: Detector, outputs: KeptOutputs) -> None:
     source = started(detector, outputs)
     with pytest.raises(AudioError, match="not numbers"):
-        source.push(np.full(10, np.nan, np.float32), module.now())
+        source.push(np.full(10, np.nan, np.float32), now())
     assert source.t == 0.0

@@ -12,8 +12,13 @@ import soundfile
 
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
-from edgeae.runtime.offline.resume import Logged, logs_of
+from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.runtime.offline.files import expand, score_file, score_files
+from edgeae.runtime.offline.resume import log_files
+from edgeae.runtime.outputs.lines import RunLine, ScoreLine
+from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.detector import Detector
+from tests.conftest import Trained
 
 Line = dict[str, Any]
 Run = Callable[..., tuple[int, str]]
@@ -22,7 +27,7 @@ OF_THE_RUN = ("time", "synced", "seq")
 
 @pytest.fixture
 def run(machine: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """``run(*arguments)``: `edgeae run machine.onnx ... --json`; its exit code and what it printed."""
+    """``run(*arguments)``: `edgeae run machine.onnx ... --json`; exit code and output."""
 
     def call(*arguments: object, model: Path = machine) -> tuple[int, str]:
         capfd.readouterr()
@@ -41,7 +46,7 @@ def parsed(text: str) -> list[Line]:
 
 
 @pytest.fixture
-def files(trained: Any) -> list[Path]:
+def files(trained: Trained) -> list[Path]:
     return audio_files(trained.new / "test")
 
 
@@ -99,7 +104,7 @@ def test_anomalies_before_the_interruption_count(
 def test_a_full_log_is_read_too(run: Run, files: list[Path], tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     run(*files, "--log", log, "--log-megabytes", 0.001, "--log-files", 99)
-    assert len(logs_of(log)) > 2
+    assert len(log_files(log)) > 2
     assert run(*files, "--log", log, "--resume")[1] == ""
 
 
@@ -116,21 +121,13 @@ def test_a_recording_that_was_written_since_is_scored_again(
 
 
 def test_scores_of_another_artifact_do_not_count(
-    run: Run, files: list[Path], trained: Any, tmp_path: Path
+    run: Run, files: list[Path], trained: Trained, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.jsonl"
     run(*files, "--log", log, model=trained.float_)
     code, told = run(*files, "--log", log, "--resume")
     assert code == 0
     assert {line["source"] for line in parsed(told)} == {str(path) for path in files}
-
-
-def test_lines_of_something_else_are_passed_over(machine: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    log.write_text(
-        '{"a": 1}\n\0\0\n[1]\n7\n{"type": "score", "time": null, "source": [], "machine": 1}\n'
-    )
-    assert not Logged([log], Detector.load(machine)).holds(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +138,33 @@ def test_resume_needs_files_and_a_log(
 ) -> None:
     given = [tmp_path / name if name in ("L", "T.json") else name for name in options]
     assert run(*([] if "--device" in options else files), *given, "--resume")[0] == 2
+
+
+def test_folders_are_expanded_to_their_recordings(files: list[Path], tmp_path: Path) -> None:
+    assert expand([str(files[0]), str(files[0].parent)]) == [files[0], *files]
+    with pytest.raises(ConfigError, match=r"holds no \.wav, "):
+        expand([str(tmp_path)])
+
+
+def test_a_file_is_scored_as_the_detector_scores_it(machine: Path, files: list[Path]) -> None:
+    detector = Detector.load(machine)
+    scored = score_file(detector, 0, None, files[0])
+    scores = [line.score for line in scored.lines if isinstance(line, ScoreLine)]
+    results = [detector.result(window) for window in detector.read(files[0], 0)]
+    assert scores == [result.score for result in results]
+    assert scored.any_anomaly == any(result.anomaly for result in results)
+
+
+def test_a_file_that_cannot_be_read_is_counted_and_gives_no_line(
+    machine: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    detector = Detector.load(machine)
+    with pytest.raises(AudioError):
+        score_file(detector, 0, None, bad)
+    lines: list[RunLine] = []
+    scored = score_files(detector, [bad, files[0]], 0, LinePublisher(lines.append, []))
+    assert scored.n_unreadable == 1
+    assert {line.source for line in lines} == {str(files[0])}
+    assert "bad.wav" in capsys.readouterr().err
