@@ -17,13 +17,17 @@ JUPYTER_FOLDERS = (
 )
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, 4)  # type: ignore[no-untyped-call,no-any-return]
+
+
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_is_stored_without_outputs(path: Path) -> None:
-    cells = code_cells(nbformat.read(path, 4))
+    cells = code_cells(read(path))
     assert cells
     assert all(not cell.outputs and cell.execution_count is None for cell in cells)
 
@@ -56,7 +60,7 @@ def test_data_eda_reports_on_a_data_set(
         data = _write_leaking_data(tmp_path / "data")
         monkeypatch.setenv("EDGEAE_NOTEBOOK_DATA", str(data))
     (path,) = (path for path in NOTEBOOKS if path.stem == "data_eda")
-    notebook = nbformat.read(path, 4)
+    notebook = read(path)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     printed = [output for output in outputs if output.output_type == "stream"]

@@ -76,9 +76,12 @@ def test_the_difference_is_this_model_minus_the_other(
     assert comparison.auc is not None and comparison.other_auc is not None
     assert 0.5 < comparison.auc < 1
     assert comparison.auc + comparison.other_auc == pytest.approx(1)
-    assert comparison.difference.value == pytest.approx(2 * comparison.auc - 1)
-    assert comparison.difference.low is not None and comparison.difference.high is not None
-    assert comparison.difference.low < comparison.difference.value < comparison.difference.high
+    difference = comparison.difference
+    assert difference.value is not None and difference.value == pytest.approx(
+        2 * comparison.auc - 1
+    )
+    assert difference.low is not None and difference.high is not None
+    assert difference.low < difference.value < difference.high
     assert comparison.rank_correlation == pytest.approx(-1)
 
 

@@ -37,7 +37,8 @@ def _test(
 ) -> tuple[Float64, Bools]:
     """Scores of so many recordings, rounded so that some are equal, and which are anomalous."""
     truth = np.arange(normals + anomalies) >= normals
-    return np.round(rng.standard_normal(len(truth)) + distance * truth, digits), truth
+    scores: Float64 = rng.standard_normal(len(truth)) + distance * truth
+    return scores.round(digits), truth
 
 
 def _resampled_areas(scores: Float64, truth: Bools, seed: Iterable[int]) -> Float64:
@@ -232,7 +233,7 @@ def test_wilson_interval_of_a_share() -> None:
 
 def test_poisson_interval_of_a_count() -> None:
     """The tails beyond the limits hold 2.5 % each; without an event the upper limit is -ln .025."""
-    assert count_interval(0) == (0.0, pytest.approx(-math.log(0.025)))
+    assert count_interval(0) == pytest.approx((0.0, -math.log(0.025)))
     low, high = count_interval(4)
     assert [poisson.cdf(4, high), poisson.cdf(3, low)] == pytest.approx([0.025, 0.975])
 

@@ -81,7 +81,7 @@ def test_streams_are_simulated_only_where_they_are_asked_for_and_have_a_threshol
     assert evaluate_machines(detector, trained.new, SCORES_ONLY, print)["id_03"].stream is None
     without_threshold = EvaluationOptions(kind="mse")
     test = evaluate_machines(detector, trained.new, without_threshold, print)["id_03"]
-    assert test.stream is test.one_per_day is None
+    assert test.stream is None and test.one_per_day is None
     assert test.scores[0].threshold is test.scores[0].anomaly is None
 
 

@@ -1,6 +1,5 @@
 """Recordings as one stream: the alarms of `edgeae run`, and how long they take."""
 
-from dataclasses import replace
 from itertools import chain, cycle
 from pathlib import Path
 
@@ -60,12 +59,13 @@ def normal_frames(detector: Detector, normals: list[Path]) -> list[Float32]:
 
 def _with(detector: Detector, **changes: float) -> Detector:
     """With another threshold."""
-    return detector.with_sections(threshold=replace(detector.threshold, **changes).to_dict())
+    return detector.with_sections(threshold={**detector.threshold.to_dict(), **changes})
 
 
 def _with_hiss(frames: Float32) -> Float32:
     """Log-mel frames, 30 dB louder in their upper half: a fault that no detector can miss."""
-    return frames + np.float32(30) * (np.arange(frames.shape[1]) >= 64)
+    hiss = np.where(np.arange(frames.shape[1]) >= 64, 30, 0)
+    return frames + hiss.astype(np.float32)
 
 
 def _simulate(detector: Detector, normals: list[Path], anomalies: list[Path]) -> StreamCounts:

@@ -59,7 +59,7 @@ def test_the_areas_of_a_machine_are_those_of_scikit_learn(detector: Detector) ->
     assert ranking.pauc == Estimate(roc_auc_score(test.anomalous, network, max_fpr=0.1))
     assert ranking.no_network_auc == roc_auc_score(test.anomalous, baseline)
     assert ranking.no_network_pauc == roc_auc_score(test.anomalous, baseline, max_fpr=0.1)
-    assert ranking.auc.value is not None
+    assert ranking.auc.value is not None and ranking.no_network_auc is not None
     assert ranking.auc_difference.value == ranking.auc.value - ranking.no_network_auc
 
 
