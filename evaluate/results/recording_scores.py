@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +27,27 @@ class RecordingScore:
     threshold: float | None  # None for a head without a threshold
     anomaly: bool | None  # above the threshold
     anomaly_1_per_day: bool | None  # above the threshold for 1 false alarm a day
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        score: float,
+        no_network: float,
+        threshold: Threshold | None,
+        one_per_day: Threshold | None,
+    ) -> Self:
+        """The score of a recording, compared with the thresholds of its machine, if it has any."""
+        return cls(
+            file=recording.path.name,
+            machine=recording.machine,
+            label=recording.label,
+            score=score,
+            no_network=no_network,
+            threshold=threshold.value if threshold else None,
+            anomaly=score > threshold.value if threshold else None,
+            anomaly_1_per_day=score > one_per_day.value if one_per_day else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from edgeae.runtime.scoring.calibration import CALIBRATABLE, calibrated, thresho
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
-from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.process_pool import jobs_for
 
@@ -176,26 +175,7 @@ def _machine_test(
     threshold = detector.threshold if has_threshold else None
     one_per_day = threshold_for(detector, ONE_PER_DAY) if has_threshold else None
     rows = [
-        _recording_score(recording, scores[recording], threshold, one_per_day)
+        RecordingScore.of(recording, *scores[recording], threshold, one_per_day)
         for recording in recordings
     ]
     return MachineTest(detector, recordings, rows, one_per_day, stream)
-
-
-def _recording_score(
-    recording: Recording,
-    scores: Scores,
-    threshold: Threshold | None,
-    one_per_day: Threshold | None,
-) -> RecordingScore:
-    score, no_network = scores
-    return RecordingScore(
-        file=recording.path.name,
-        machine=recording.machine,
-        label=recording.label,
-        score=score,
-        no_network=no_network,
-        threshold=threshold.value if threshold else None,
-        anomaly=score > threshold.value if threshold else None,
-        anomaly_1_per_day=score > one_per_day.value if one_per_day else None,
-    )

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from edgeae.evaluate.results.evaluation_result import Alarms, Estimate, WorstMachine
-from edgeae.evaluate.results.metrics import share_interval
+from edgeae.evaluate.results.metrics import interval, share_interval
 from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore
 from edgeae.evaluate.results.stream import StreamCounts
 from edgeae.evaluate.results.summary import machine_result, mean, rates, resamples_of, summarise
@@ -141,13 +141,33 @@ def test_a_machine_of_one_label_is_left_out_of_the_mean_of_areas_only(detector: 
 
 
 def test_the_mean_is_resampled_within_each_machine(detector: Detector) -> None:
-    """Two machines are twice the evidence, so the interval of their mean is narrower."""
-    tests = {name: _random_machine(detector, name, n, n) for name, n in (("a", 40), ("b", 41))}
+    """Three machines are three times the evidence, so the interval of their mean is narrower."""
+    sizes = (("a", 40), ("b", 41), ("c", 42))
+    tests = {name: _random_machine(detector, name, n, n) for name, n in sizes}
     result = summarise("model.onnx", "gaussian", tests)
-    alone = result.machines["a"].ranking.auc
-    assert result.mean.auc.low is not None and result.mean.auc.high is not None
-    assert alone.low is not None and alone.high is not None
-    assert result.mean.auc.high - result.mean.auc.low < 0.85 * (alone.high - alone.low)
+    resamples = [resamples_of(test) for test in tests.values()]
+    expected = np.mean([areas[:, 0, 0] for areas in resamples if areas is not None], axis=0)
+    assert (result.mean.auc.low, result.mean.auc.high) == interval(expected)
+    assert _width(result.mean.auc) < 0.75 * _width(result.machines["a"].ranking.auc)
+
+
+def _width(estimate: Estimate) -> float:
+    assert estimate.low is not None and estimate.high is not None
+    return estimate.high - estimate.low
+
+
+def test_a_difference_is_one_on_the_same_resamples(detector: Detector) -> None:
+    """Two detectors that rank nearly alike differ by less than either is uncertain."""
+    test = _random_machine(detector, "id_00", 60, 60)
+    rng = np.random.default_rng(0)
+    alike = [
+        replace(score, no_network=score.score + 0.05 * float(rng.standard_normal()))
+        for score in test.scores
+    ]
+    test = replace(test, scores=alike)
+    ranking = machine_result(test, resamples_of(test)).ranking
+    assert _width(ranking.auc_difference) < _width(ranking.auc) / 3
+    assert _width(ranking.pauc_difference) < _width(ranking.pauc) / 2
 
 
 def test_the_mean_has_no_interval_where_a_machine_has_none(detector: Detector) -> None:
