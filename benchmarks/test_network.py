@@ -27,9 +27,9 @@ def forms(request: pytest.FixtureRequest) -> Forms:
 def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     """torch, and ONNX graphs: float with the residual alone, float with statistics, int8 with statistics."""
     from edgeae.quantize.conv_transpose import rewrite
-    from edgeae.quantize.export import HEADROOM, to_onnx
     from edgeae.quantize.qdq import quantize
     from edgeae.quantize.statistics_output import with_statistics
+    from edgeae.quantize.torch_to_onnx import to_onnx
     from edgeae.train.config import load_config
     from edgeae.train.networks import build
 
@@ -37,7 +37,7 @@ def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     network = build(config.model, config.mel.n_mels).eval()
     model = rewrite(to_onnx(network, config))
     patches = np.random.default_rng(0).standard_normal((8, 32, 128)).astype(np.float32)
-    graphs = (model, with_statistics(model), quantize(model, [patches], headroom=HEADROOM))
+    graphs = (model, with_statistics(model), quantize(model, [patches]))
     return network, [graph.SerializeToString() for graph in graphs]
 
 

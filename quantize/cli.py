@@ -1,4 +1,4 @@
-"""`edgeae export`: a trained run -> the float artifact, or the int8 one."""
+"""`edgeae export`: writes the float or the int8 artifact of a trained run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,27 @@ if TYPE_CHECKING:
 
     from .export import Export
 
-MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ranges give .2 to .5
+# Healthy runs drift by .005 to .04, with 7 bits by .06; far too wide ranges give .2 to .5.
+DEFAULT_MAX_DRIFT = 0.1
 
 
 @click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--int8", is_flag=True, help="Quantize: a quarter of the size, about twice the speed."
+    "--int8",
+    is_flag=True,
+    help="Quantize the network: a quarter of the size, about twice the speed.",
 )
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="Write this file in place of those in RUN.",
+    help="Write the artifact to this file and not into RUN.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="The training data set.  [default: as RUN says]"
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Training data set.  [default: the one RUN was trained on]",
 )
 @click.option(
     "--window",
@@ -43,7 +48,7 @@ MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ra
     "--false-alarms",
     default="1/day",
     show_default=True,
-    help="1/hour, 1/day, 1/week, 1/month or 1%.",
+    help="Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.",
 )
 @click.option(
     "--data-licence",
@@ -51,15 +56,17 @@ MAX_DRIFT = 0.1  # sound runs have .005 to .04, with 7 bits .06; far too wide ra
     help="Licence of the recordings, for the artifact's provenance.",
 )
 @click.option(
-    "--reduce-range", is_flag=True, help="7-bit weights, for x86 processors with AVX2 but no VNNI."
+    "--reduce-range",
+    is_flag=True,
+    help="Use 7-bit weights, for x86 processors with AVX2 but without VNNI.",
 )
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0),
-    help="Write no int8 file that moves scores by more: rms, in standard deviations of the float scores."
-    f"  [default: {MAX_DRIFT}]",
+    help="Refuse an int8 network that moves scores by more than this: rms, in standard deviations "
+    f"of the float scores.  [default: {DEFAULT_MAX_DRIFT}]",
 )
-@click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be read.")
+@click.option("--skip-bad", is_flag=True, help="Skip recordings that cannot be read.")
 def export(
     run: Path | None,
     int8: bool,
@@ -72,21 +79,21 @@ def export(
     max_drift: float | None,
     skip_bad: bool,
 ) -> None:
-    """Write the best network of RUN (default: runs/latest) as one file that carries everything.
+    """Write the best network of RUN (default: runs/latest) as one file with all it needs to run.
 
     \b
     edgeae export --int8
     edgeae export runs/pump --int8 -o pump.int8.onnx --window 5
     """
-    from .export import export as make
+    from .export import export as export_run
 
     if not int8 and (reduce_range or max_drift is not None):
-        raise ConfigError("--reduce-range and --max-drift are about an int8 file; give --int8, too")
+        raise ConfigError("--reduce-range and --max-drift need --int8; give it as well")
     home = run or NEWEST
     if output:
         check_target(output)
     with Progress() as progress:
-        made = make(
+        exported = export_run(
             home,
             int8=int8,
             data=data,
@@ -98,39 +105,46 @@ def export(
             report=lambda text: progress.message(f"edgeae: {text}"),
             step=progress.step,
         )
-        if made.int8:
-            made = _checked(
-                made, made.int8, MAX_DRIFT if max_drift is None else max_drift, progress
-            )
-    target = made.write(home, output)
+        if exported.int8:
+            limit = DEFAULT_MAX_DRIFT if max_drift is None else max_drift
+            exported = _checked(exported, exported.int8, limit, progress)
+    target = exported.write(home, output)
     click.echo(
         f"next: edgeae calibrate {target} RECORDINGS, or edgeae evaluate {target} DATA", err=True
     )
     click.echo(target)
 
 
-def _checked(made: Export, int8: Artifact, max_drift: float, progress: Progress) -> Export:
-    """Say what int8 costs, in all and by layers, and note it in the artifact; ArtifactError if that is too much."""
+def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progress) -> Export:
+    """Report what int8 costs, in all and by layers, and record the drift in the artifact.
+
+    Raises ArtifactError if the scores drift by more than ``max_drift``.
+    """
     import onnx
 
-    from .error import compare
-    from .layer_error import CLIPS, analyse, check_drift, table
+    from .layer_error import MAX_RECORDINGS, analyse, check_drift, format_table
+    from .quantization_error import compare
     from .training_set import evenly_spread
 
     progress.step("comparing float and int8")
-    compared = compare(made.float_, int8, made.sound)
-    clips = made.held_out or evenly_spread(made.sound.frames, CLIPS)
-    which = "normal test clips" if made.held_out else "training clips, which set the ranges"
-    layers = analyse(made.model, onnx.load_from_string(int8.model), made.float_, clips)
-    progress.message(f"{compared}\n\n{table(layers, f'{len(clips)} {which}')}\n")
-    check_drift(compared.drift, max_drift, layers)
-    moved = (
-        f"int8 moves the scores of normal sound by {compared.drift:.3f} of their standard deviation"
+    comparison = compare(exported.float_, int8, exported.training_set)
+    recordings = exported.test_normals
+    kind = "normal test clips"
+    if not recordings:
+        recordings = evenly_spread(exported.training_set.frames, MAX_RECORDINGS)
+        kind = "training clips, which set the ranges"
+    quantized = onnx.load_from_string(int8.model)
+    layers = analyse(exported.model, quantized, exported.float_, recordings)
+    table = format_table(layers, f"{len(recordings)} {kind}")
+    progress.message(f"{comparison}\n\n{table}\n")
+    check_drift(comparison.drift, max_drift, layers)
+    progress.message(
+        f"int8 moves the scores of normal sound by {comparison.drift:.3f} of their standard "
+        f"deviation; allowed is {max_drift:g}"
     )
-    progress.message(f"{moved}; allowed is {max_drift:g}")
-    noted = {
+    quantization = {
         **int8.sections["quantization"],
-        "drift": round(compared.drift, 6),
+        "drift": round(comparison.drift, 6),
         "max_drift": max_drift,
     }
-    return replace(made, int8=int8.with_sections(quantization=noted))
+    return replace(exported, int8=int8.with_sections(quantization=quantization))

@@ -1,10 +1,15 @@
-"""Write every ConvTranspose as a convolution and a shuffle that compute exactly the same.
+"""Writes every ConvTranspose as a convolution and a shuffle that compute exactly the same.
+
+This is the polyphase decomposition of an interpolation filter (Vaidyanathan, Multirate Systems and
+Filter Banks, 1993, section 4.3): a filter after an upsampling by s is s filters at the low rate,
+whose outputs are interleaved. The shuffle that interleaves them is also known as sub-pixel
+convolution (Shi et al., CVPR 2016, arXiv:1609.05158).
 
 onnxruntime has no integer kernel for ConvTranspose, so a quantized one runs in float between a
 DequantizeLinear and a QuantizeLinear. A Conv does have one, and moving elements needs none.
 
 A ConvTranspose of stride s writes tap j of input i to position i*s + j - pad of its output.
-Read from the side of the output, position o = s*q + r - offset (block q, phase r) gathers
+Seen from the output, position o = s*q + r - offset (block q, phase r) gathers
 
     y[o] = sum over t of  x[q + t] * w[r + (pad - offset) - s*t]        (taps outside w are zero)
 
@@ -23,9 +28,9 @@ stride 2 and output padding 1 needs no crop at all. The shuffle runs with the ch
 
     (N, s*C, T) -Transpose-> (N, T, s*C) -Reshape-> (N, T*s, C) -Slice-> -Transpose-> (N, C, T*s)
 
-There Reshape alone does it in one dimension, and the outer Transposes cancel against those that
-onnxruntime puts around its channels-last integer convolutions. A Relu after the layer goes
-before the shuffle, where it melts into the convolution.
+In one dimension Reshape alone is enough, and the outer Transposes cancel against those that
+onnxruntime puts around its channels-last integer convolutions. A Relu after the layer is placed
+before the shuffle, where it is fused with the convolution.
 
 Where the phases have unequal numbers of taps (kernel 3, stride 2: 1 and 2) the missing ones are
 zeros of the common kernel: 16 instead of 9 in two dimensions. A layer with enough channels gets
@@ -61,18 +66,20 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 
-SPLIT_BELOW = 0.9  # one convolution a phase if they have fewer than this share of the common taps,
-SPLIT_FROM = 8  # and if each gives so many channels: narrower ones take longer apart than together
+# One convolution a phase if the phases have less than this share of the common taps, and if each
+# has this number of output channels: narrower ones take longer apart than together.
+MAX_SPLIT_SHARE = 0.9
+MIN_SPLIT_CHANNELS = 8
 
 
 def rewrite(model: ModelProto) -> ModelProto:
-    """A folded copy of `model` without ConvTranspose that computes the same.
+    """A folded copy of ``model`` without ConvTranspose that computes the same.
 
     Every ConvTranspose (1-D or 2-D, any stride, kernel, padding and output padding; no groups, no
-    dilation) becomes Conv and shuffle. The data type of the weights is kept, and the name of the tensor
-    that a layer with its BatchNormalization and Relu gives.
+    dilation) becomes Conv and shuffle. The data type of the weights is kept. So is the name of the
+    output of a layer with its BatchNormalization and Relu.
 
-    Raises ArtifactError, naming the layer, for what cannot be written so.
+    Raises ArtifactError, naming the layer, for a ConvTranspose of another kind.
     """
     copy = fold(model)
     shapes = shapes_of(copy)
@@ -100,28 +107,32 @@ class ConvAxis:
         return self.blocks * self.stride - self.length
 
     def sources(self, kernel: int) -> NDArray[np.int64]:
-        """The tap of the ConvTranspose behind each (phase, tap), `kernel` where there is none."""
+        """(stride, taps): the tap of the ConvTranspose for each phase and tap, or ``kernel``."""
         phase, tap = np.ogrid[: self.stride, : self.taps]
         source = phase + self.shift - self.stride * (self.first + tap)  # (stride, taps)
         return np.where((source >= 0) & (source < kernel), source, kernel)
 
     def spans(self, kernel: int) -> list[tuple[int, int]]:
-        """The taps [start, end) that each phase needs: its own, and those that only padding reaches."""
-        own = [np.flatnonzero(row < kernel) for row in self.sources(kernel)]
-        at_most, at_least = (
-            -self.first,
-            self.taps - self.pad_end,
-        )  # a convolution cannot pad less than 0
-        return [
-            (min(at_most, *taps), max(at_least, *taps + 1)) if len(taps) else (0, self.taps)
-            for taps in own
-        ]
+        """The taps [start, end) of each phase: those with a weight or needed for padding."""
+        max_start = -self.first  # a convolution cannot pad less than 0
+        min_end = self.taps - self.pad_end
+        spans = []
+        for row in self.sources(kernel):
+            taps = np.flatnonzero(row < kernel)
+            if len(taps):
+                spans.append((min(max_start, *taps), max(min_end, *taps + 1)))
+            else:
+                spans.append((0, self.taps))
+        return spans
 
 
 def plan_axis(
     size: int, kernel: int, stride: int, pads: tuple[int, int], output_padding: int
 ) -> ConvAxis:
-    """The cheapest way to write one axis of `size` positions: fewest taps, then least to crop."""
+    """The cheapest way to write one axis of ``size`` positions: fewest taps, then least to crop.
+
+    pads: at the start and at the end.
+    """
     length = (size - 1) * stride - sum(pads) + kernel + output_padding
     plans = []
     for offset in range(stride):
@@ -137,36 +148,40 @@ def plan_axis(
 
 
 def phase_weights(weight: Array, axes: Sequence[ConvAxis]) -> Array:
-    """Weights of the Conv, (phases * C_out, C_in, *taps), from the ConvTranspose's (C_in, C_out, *kernel)."""
+    """The weights of all phases as one convolution, in the order of the phases.
+
+    (C_in, C_out, *kernel) of the ConvTranspose -> (phases * C_out, C_in, *taps) of the Conv.
+    """
     rank = len(axes)
     split = np.pad(weight, [(0, 0), (0, 0)] + [(0, 1)] * rank)  # index `kernel` reads a zero
     for i, axis in enumerate(axes):
         split = np.take(split, axis.sources(weight.shape[2 + i]), axis=2 + 2 * i)
-    phases, taps = range(2, 2 + 2 * rank, 2), range(3, 3 + 2 * rank, 2)
-    ordered = split.transpose(*phases, 1, 0, *taps)  # (*strides, C_out, C_in, *taps)
+    phase_axes = range(2, 2 + 2 * rank, 2)
+    tap_axes = range(3, 3 + 2 * rank, 2)
+    ordered = split.transpose(*phase_axes, 1, 0, *tap_axes)  # (*strides, C_out, C_in, *taps)
     return np.ascontiguousarray(ordered.reshape(-1, weight.shape[0], *(a.taps for a in axes)))
 
 
 def _replace(graph: GraphProto, node: NodeProto, shapes: dict[str, list[int | None]]) -> None:
-    """Put Conv, the Relu behind it if there is one, and the shuffle in the place of a ConvTranspose."""
+    """Replace a ConvTranspose, and the Relu after it, by Conv, Relu and the shuffle."""
     from onnx import helper
 
     weight = parameter_of(graph, node, 1)
     axes = _plan(node, weight.shape[2:], shapes.get(node.input[0], []))
-    output, relu = node.output[0], only_consumer(graph, node.output[0])
-    has_relu = relu is not None and relu.op_type == "Relu"
-    if relu is not None and has_relu:
-        output = relu.output[0]
-        graph.node.remove(relu)
-    parts = [
-        _convolve(graph, node, f"{node.name}.conv{i}", part, has_relu)
-        for i, part in enumerate(_parts(weight, axes))
-    ]
-    nodes = [step for part in parts for step in part]
-    ends = [part[-1].output[0] for part in parts]
-    if len(ends) > 1:
+    output = node.output[0]
+    consumer = only_consumer(graph, output)
+    has_relu = consumer is not None and consumer.op_type == "Relu"
+    if consumer is not None and has_relu:
+        output = consumer.output[0]
+        graph.node.remove(consumer)
+    nodes: list[NodeProto] = []
+    phases: list[str] = []  # the tensors that the convolutions give
+    for i, part in enumerate(_parts(weight, axes)):
+        nodes += _convolve(graph, node, f"{node.name}.conv{i}", part, has_relu)
+        phases.append(nodes[-1].output[0])
+    if len(phases) > 1:
         name = f"{node.name}.phases"
-        nodes.append(helper.make_node("Concat", ends, [name], name, axis=1))
+        nodes.append(helper.make_node("Concat", phases, [name], name, axis=1))
     nodes += _shuffle(graph, node.name, nodes[-1].output[0], axes, weight.shape[1])
     nodes[-1].output[0] = output
     substitute(graph, node, nodes)
@@ -182,14 +197,16 @@ class Part:
 
 
 def _parts(weight: Array, axes: Sequence[ConvAxis]) -> list[Part]:
-    """All phases with one kernel or, where that is mostly zeros, each with its own."""
-    kernel, outputs = weight.shape[2:], weight.shape[1]
+    """All phases as one convolution or, where its kernel has many zeros, one for each phase."""
+    kernel = weight.shape[2:]
+    outputs = weight.shape[1]
     common = phase_weights(weight, axes)
     phases = list(product(*(axis.spans(k) for axis, k in zip(axes, kernel, strict=True))))
-    apart = sum(math.prod(end - start for start, end in spans) for spans in phases)
-    together = len(phases) * math.prod(axis.taps for axis in axes)
-    if outputs < SPLIT_FROM or apart >= SPLIT_BELOW * together:
-        return [Part(common, [-a.first for a in axes] + [a.pad_end for a in axes], len(phases))]
+    split_taps = sum(math.prod(end - start for start, end in spans) for spans in phases)
+    common_taps = len(phases) * math.prod(axis.taps for axis in axes)
+    if outputs < MIN_SPLIT_CHANNELS or split_taps >= MAX_SPLIT_SHARE * common_taps:
+        pads = [-axis.first for axis in axes] + [axis.pad_end for axis in axes]
+        return [Part(common, pads, len(phases))]
     parts = []
     for i, spans in enumerate(phases):
         own = common[i * outputs : (i + 1) * outputs, :, *(slice(*span) for span in spans)]
@@ -207,9 +224,8 @@ def _convolve(
 
     inputs = [layer.input[0], add_constant(graph, f"{name}.weight", part.weight)]
     if len(layer.input) > 2:
-        inputs.append(
-            add_constant(graph, f"{name}.bias", np.tile(parameter_of(graph, layer, 2), part.phases))
-        )
+        bias = np.tile(parameter_of(graph, layer, 2), part.phases)
+        inputs.append(add_constant(graph, f"{name}.bias", bias))
     kernel = part.weight.shape[2:]
     nodes = [helper.make_node("Conv", inputs, [name], name, kernel_shape=kernel, pads=part.pads)]
     if relu:
@@ -218,7 +234,9 @@ def _convolve(
 
 
 def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -> list[ConvAxis]:
-    attributes, rank = attributes_of(node), len(kernel)
+    """How each spatial axis of a ConvTranspose becomes a convolution; shape: of its input."""
+    attributes = attributes_of(node)
+    rank = len(kernel)
     size = [length for length in shape[2:] if length is not None]
     if rank not in (1, 2) or len(size) != rank:
         raise ArtifactError(
@@ -246,7 +264,10 @@ def _plan(node: NodeProto, kernel: Sequence[int], shape: Sequence[int | None]) -
 def _shuffle(
     graph: GraphProto, name: str, tensor: str, axes: Sequence[ConvAxis], channels: int
 ) -> list[NodeProto]:
-    """The nodes that lay the phases of `tensor`, (N, phases * C, *blocks), side by side: (N, C, *length)."""
+    """The nodes that interleave the phases: (N, phases * C, *blocks) -> (N, C, *length).
+
+    tensor: the name of their input.
+    """
     if all(a.stride == 1 and not a.cropped for a in axes):
         return []
     steps: list[tuple[str, Any]] = [("Transpose", [0, *range(2, 2 + len(axes)), 1])]

@@ -1,14 +1,13 @@
-"""From a training run to artifacts: the float network, its int8 form, heads fitted on the outputs of each.
+"""From a training run to artifacts: the float network and its int8 form, each with its own head.
 
 checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
                                    |
-                                   +-> equalize channels -> quantize (ranges of all training clips) -> model.int8.onnx
+                                   +-> equalize -> quantize (ranges of all training recordings)
+                                           -> model.int8.onnx
 """
 
-import io
 import platform
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,13 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.audio.sound_file import samplerate_of
-from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
+from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
@@ -34,7 +32,6 @@ from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, no_step
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
-from edgeae.train.networks import Autoencoder
 from edgeae.train.run_folder import (
     best_checkpoint,
     data_folder_of,
@@ -46,42 +43,44 @@ from edgeae.train.run_folder import (
 from .conv_transpose import rewrite
 from .equalize import equalize
 from .fold_batchnorm import fold
-from .layer_error import CLIPS
-from .qdq import input_range, quantize
-from .ranges import measure_ranges
+from .layer_error import MAX_RECORDINGS
+from .qdq import quantize
+from .ranges import DEFAULT_HEADROOM, measure_ranges
 from .statistics_output import with_statistics
+from .torch_to_onnx import check_parity, to_onnx
 from .training_set import TrainingSet, evenly_spread, read_training_set
 from .verify import assert_integer, assert_same
+from .whole_units import input_range
 
-OPSET = 17
-PARITY = 1e-4  # standard deviations, worst difference between torch and ONNX
-HEADROOM = 1.5  # of the int8 ranges beyond the extremes of the training clips
 PACKAGES = ("edgeae", "torch", "onnx", "onnxruntime", "numpy")
 
 
 @dataclass(frozen=True)
 class Export:
-    """What one run gave: artifacts, and the sound they were fitted on."""
+    """The artifacts of one run, and the recordings they were fitted on."""
 
     float_: Artifact
     int8: Artifact | None
-    sound: TrainingSet
+    training_set: TrainingSet
     model: onnx.ModelProto  # the float network that became the int8 one
-    held_out: list[
-        Float32
-    ]  # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `held_out`
+    # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `read_test_normals`
+    test_normals: list[Float32]
 
     def write(self, run: Path, output: Path | None) -> Path:
-        """Write the artifact asked for to ``output``, or model.onnx and model.int8.onnx into the run's folder."""
-        wanted = self.int8 or self.float_
+        """Write the artifact that was asked for to ``output``; returns its path.
+
+        Without ``output``, write model.onnx and model.int8.onnx into the folder of the run.
+        """
         if output:
-            wanted.write(output)
+            artifact = self.int8 or self.float_
+            artifact.write(output)
             return output
         home = run.parent.parent if run.suffix == ".ckpt" else run
         self.float_.write(home / "model.onnx")
-        if self.int8:
-            self.int8.write(home / "model.int8.onnx")
-        return home / ("model.int8.onnx" if self.int8 else "model.onnx")
+        if self.int8 is None:
+            return home / "model.onnx"
+        self.int8.write(home / "model.int8.onnx")
+        return home / "model.int8.onnx"
 
 
 def export(
@@ -99,16 +98,25 @@ def export(
 ) -> Export:
     """The artifacts of the best checkpoint of ``run``, or of a checkpoint file.
 
-    data: the training data set, by default the one the run was trained on. window: seconds, by
-    default as configured, and no longer than the recordings. Raises ConfigError for a missing run
-    or data, ArtifactError where ONNX does not compute what torch does.
+    int8: make the int8 artifact as well.
+    data: the training data set, by default the one the run was trained on.
+    window: the decision window in seconds, by default as configured, and no longer than the
+        recordings.
+    false_alarms: the budget, such as ``1/day``.
+    licence: of the recordings, for the artifact's provenance.
+    reduce_range: see `edgeae.quantize.qdq.quantize`.
+    skip_bad: continue without recordings that cannot be read.
+    report, step: receive sentences for the user, and the name of each step.
+
+    Raises ConfigError for a missing run or missing data, ArtifactError where ONNX does not compute
+    what torch does.
     """
     checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
     network, config = load_network(checkpoint)
     home = checkpoint.parent.parent
     folder = data or data_folder_of(home)
     step("reading the training recordings")
-    sound = read_training_set(
+    training_set = read_training_set(
         folder,
         config,
         report,
@@ -119,124 +127,102 @@ def export(
     exported = to_onnx(network, config)
     model = rewrite(exported)
     assert_same(exported, model)
-    patches = sound.patches(config.model.patch_frames)
+    patches = training_set.patches(config.model.patch_frames)
     check_parity(network, model, config, patches[0])
-    origin = provenance(home, checkpoint, config, licence, sound)
-    asked = window or config.scoring.window
-    held = sound.window(asked, config)
-    if held < asked:
-        report(
-            f"most training recordings hold {held:.1f} s: the decision window is that, not {asked:g} s"
-        )
-    explain = explain_section(config.mel, network.std.numpy())
     fit = partial(
         fit_artifact,
-        explain=explain,
-        sound=sound,
-        origin=origin,
-        window=held,
+        config=config,
+        explain=explain_section(config.mel, network.std.numpy()),
+        training_set=training_set,
+        provenance=provenance(home, checkpoint, config, licence, training_set),
+        window=_decision_window(window, training_set, config, report),
         false_alarms=false_alarms,
     )
     step("fitting the head on the float network")
-    float_artifact = fit(with_statistics(model), config)
+    float_artifact = fit(with_statistics(model))
     if not int8:
-        return Export(float_artifact, None, sound, model, [])
+        return Export(float_artifact, None, training_set, model, [])
     step("measuring ranges, quantizing")
+    equalized, quantized = _quantize(exported, patches, reduce_range)
+    assert_same(model, equalized, inside=False)
+    quantization = _quantization_section(quantized, len(patches), reduce_range)
+    step("fitting the head on the int8 network")
+    int8_artifact = fit(quantized, quantization=quantization)
+    test_normals = read_test_normals(folder, config, report)
+    return Export(float_artifact, int8_artifact, training_set, equalized, test_normals)
+
+
+def _decision_window(
+    asked: float | None,
+    training_set: TrainingSet,
+    config: Config,
+    report: Callable[[str], None],
+) -> float:
+    """The decision window in seconds: as asked or configured, no longer than most recordings."""
+    max_seconds = asked or config.scoring.window
+    window = training_set.window(max_seconds, config)
+    if window < max_seconds:
+        report(
+            f"most training recordings hold {window:.1f} s: "
+            f"the decision window is that, not {max_seconds:g} s"
+        )
+    return window
+
+
+def _quantize(
+    exported: onnx.ModelProto, patches: Sequence[Float32], reduce_range: bool
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The float network with equalized channels, and the int8 network that it becomes."""
     folded = fold(exported)
-    evened = rewrite(equalize(folded, measure_ranges(folded, patches), HEADROOM))
-    assert_same(model, evened, inside=False)
-    quantized = quantize(evened, patches, headroom=HEADROOM, reduce_range=reduce_range)
+    ranges = measure_ranges(folded, patches)
+    equalized = rewrite(equalize(folded, ranges, DEFAULT_HEADROOM))
+    quantized = quantize(equalized, patches, headroom=DEFAULT_HEADROOM, reduce_range=reduce_range)
     assert_integer(quantized.SerializeToString())
-    how = {
+    return equalized, quantized
+
+
+def _quantization_section(
+    quantized: onnx.ModelProto, n_recordings: int, reduce_range: bool
+) -> dict[str, Any]:
+    """The section ``quantization`` of an int8 artifact."""
+    low, high = input_range(quantized)
+    return {
         "weights": "int8 per channel",
         "activations": "uint8",
         "ranges": "min-max",
-        "headroom": HEADROOM,
+        "headroom": DEFAULT_HEADROOM,
+        "clips": n_recordings,
+        "reduce_range": reduce_range,
+        "input_low_db": low,
+        "input_high_db": high,
     }
-    how |= {"clips": len(patches), "reduce_range": reduce_range}
-    how["input_low_db"], how["input_high_db"] = input_range(quantized)
-    step("fitting the head on the int8 network")
-    int8_artifact = fit(quantized, config, quantization=how)
-    return Export(float_artifact, int8_artifact, sound, evened, held_out(folder, config, report))
 
 
-def held_out(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
-    """Log-mel (n_frames, n_mels) dB of at most 40 normal test recordings, evenly spread: what set no range.
+def read_test_normals(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
+    """Log-mel (n_frames, n_mels) dB of at most 40 normal test recordings, evenly spread.
 
-    Empty for a data set that is only there to train on.
+    No range was measured on them. Empty for a data set without a test.
     """
+    read = partial(read_log_mel, spec=config.mel, channel=config.data.channel)
     try:
-        normal = [recording for recording in scan(data, "test") if recording.label == "normal"]
-        read = partial(read_log_mel, spec=config.mel, channel=config.data.channel)
-        found = read_each(
-            [recording.path for recording in evenly_spread(normal, CLIPS)],
-            read,
-            report,
-            skip_bad=True,
-        )
+        normals = [recording for recording in scan(data, "test") if recording.label == "normal"]
+        paths = [recording.path for recording in evenly_spread(normals, MAX_RECORDINGS)]
+        pairs = read_each(paths, read, report, skip_bad=True)
     except (ConfigError, AudioError):
         return []
-    return [frames for _, frames in found if len(frames) >= config.model.patch_frames]
-
-
-def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
-    """The network as torch writes it: (n_patches, frames, n_mels) dB -> residual of the same shape."""
-    import torch
-
-    example = torch.zeros(2, config.model.patch_frames, config.mel.n_mels)
-    buffer: Any = io.BytesIO()
-    with warnings.catch_warnings():
-        # The TorchScript exporter needs no further package; it announces its age.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            network.eval(),
-            (example,),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["log_mel"],
-            output_names=["residual"],
-            dynamic_axes={"log_mel": {0: "n_patches"}, "residual": {0: "n_patches"}},
-        )
-    model = onnx.load_from_string(buffer.getvalue())
-    for node in model.graph.node:
-        node.name = _module(node.name)
-        for names in (node.input, node.output):
-            names[:] = [_module(name) for name in names]
-    return model
-
-
-def _module(name: str) -> str:
-    """What torch calls a layer or what it gives, by the name of its module: /body/body.3/Conv_output_0 -> body.3."""
-    return name.split("/")[2] if name.startswith("/body/body.") else name
-
-
-def check_parity(
-    network: Autoencoder, model: onnx.ModelProto, config: Config, patches: Float32
-) -> float:
-    """Worst difference between torch and ONNX on ``patches`` (n, frames, n_mels); ArtifactError beyond 1e-4."""
-    import torch
-
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(patches)).numpy()
-    found = Network(
-        Artifact.build(with_statistics(model).SerializeToString(), config.mel)
-    ).residual(patches)
-    worst = float(np.abs(found - expected).max())
-    if not worst <= PARITY:
-        raise ArtifactError(
-            f"the ONNX network differs from torch by {worst:.1e} standard deviations; {PARITY} is allowed"
-        )
-    return worst
+    return [frames for _, frames in pairs if len(frames) >= config.model.patch_frames]
 
 
 def provenance(
-    run: Path, checkpoint: Path, config: Config, licence: str, sound: TrainingSet
+    run: Path, checkpoint: Path, config: Config, licence: str, training_set: TrainingSet
 ) -> dict[str, Any]:
-    """Where the artifact comes from, in plain values."""
-    seconds = sum(map(len, sound.frames)) / config.mel.frames_per_second
+    """The section ``provenance`` of an artifact: where it comes from, in plain values."""
+    n_frames = sum(map(len, training_set.frames))
+    hours = n_frames / config.mel.frames_per_second / 3600
+    recordings = training_set.recordings
     data = data_record(run)
     metrics = metrics_record(run)
+    versions = {name: version(name) for name in PACKAGES}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "checkpoint": checkpoint.name,
@@ -245,42 +231,41 @@ def provenance(
             "name": Path(data.get("folder", "")).name,
             "fingerprint": data.get("fingerprint"),
             "recordings": len(data.get("recordings", [])),
-            "machines": sorted({recording.machine for recording in sound.recordings}),
-            "hours": round(seconds / 3600, 4),
-            "samplerates": sorted(
-                {samplerate_of(recording.path) for recording in sound.recordings} - {0}
-            ),
+            "machines": sorted({recording.machine for recording in recordings}),
+            "hours": round(hours, 4),
+            "samplerates": sorted({samplerate_of(item.path) for item in recordings} - {0}),
             "licence": licence,
         },
         "metrics": {
             key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": {"python": platform.python_version(), **versions},
     }
 
 
 def fit_artifact(
     model: onnx.ModelProto,
-    config: Config,
     *,
+    config: Config,
     explain: dict[str, Any],
-    sound: TrainingSet,
-    origin: dict[str, Any],
+    training_set: TrainingSet,
+    provenance: dict[str, Any],
     window: float,
     false_alarms: str,
     quantization: dict[str, Any] | None = None,
 ) -> Artifact:
-    """The artifact of a network: head, threshold and self-test come from its own outputs."""
+    """The artifact of a network: head, threshold and self-test come from its own outputs.
+
+    explain, provenance, quantization: sections of the artifact.
+    """
     artifact = Artifact.build(
         model.SerializeToString(),
         config.mel,
         explain=explain,
-        provenance=origin,
+        provenance=provenance,
         quantization=quantization,
     )
     pipeline = Pipeline(config.mel, Network(artifact), window)
-    fitted = artifact.with_sections(**sound.fit(pipeline, config.scoring.head, false_alarms))
+    sections = training_set.fit(pipeline, config.scoring.head, false_alarms)
+    fitted = artifact.with_sections(**sections)
     return fitted.with_sections(selftest=measure(Detector(fitted)))

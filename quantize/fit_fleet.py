@@ -1,8 +1,13 @@
-"""Fitting the head and the references of the threshold to the fleet of training machines."""
+"""Fits the head and the references of the threshold to the fleet of training machines.
+
+The references come from simulated calibrations (`edgeae.runtime.scoring.threshold`): each training
+machine plays the new machine in turn. One block of its windows calibrates a head, a block from
+another time is scored, and the fleet is fitted on everything else (leave-block-out).
+"""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,122 +27,22 @@ from edgeae.runtime.scoring.threshold import (
 )
 from edgeae.runtime.system.arrays import Float64
 
-CALIBRATION_SIZES = (1, 2, 3, 4, 5, 10, 20, 50)  # windows for which a reference is kept
+CALIBRATION_WINDOWS = (1, 2, 3, 4, 5, 10, 20, 50)  # calibration sizes that have a reference
+MIN_WINDOWS = 3  # of the longest machine: the fewest that a calibration can be simulated with
+MIN_BLOCK_WINDOWS = 6  # in a row, unless a machine has fewer than three blocks of them
+MAX_BLOCKS = 20  # of a machine
+MAX_LEAVE_ONE_OUT_BLOCKS = 8  # of a machine, whose leave-one-out score is computed
+MIN_LEAVE_ONE_OUT_WINDOWS = 3  # of a calibration: with two, each is judged by one other alone
 
 
-BLOCK = 6  # windows in a row, at least, unless a machine has fewer than three blocks
+@dataclass(frozen=True)
+class CalibrationTrial:
+    """One simulated calibration of a training machine."""
 
-
-MOST_BLOCKS = 20  # of a machine
-
-
-LEFT_OUT_BLOCKS = 8  # blocks of a machine whose leave-one-out score is computed
-
-
-def _acts(
-    machines: Sequence[Float64], gain: Float64, n: int
-) -> Iterator[tuple[int, Fleet, Float64, Float64]]:
-    """Number, the fleet without two blocks of a machine, ``n`` windows of one of them, and all of the other.
-
-    Half of the machine's sound lies between the two: what calibration hears is not of the same minute.
-    """
-    for m, windows in enumerate(machines):
-        size = max(n, min(BLOCK, len(windows) // 3), math.ceil(len(windows) / MOST_BLOCKS))
-        count = len(windows) // size
-        for k in range(count if count > 1 else 0):
-            near, far = (np.s_[i * size : (i + 1) * size] for i in (k, (k + count // 2) % count))
-            rest = _others(machines, m, np.delete(windows, np.r_[near, far], 0))
-            if rest:
-                yield k, Fleet.fit(rest, gain), windows[near][:n], windows[far]
-
-
-def _others(machines: Sequence[Float64], m: int, left: Float64) -> list[Float64]:
-    """The fleet where only ``left`` (n, size) is left of machine ``m``; nothing if that is too little to be one."""
-    rest = [windows for windows in [*machines[:m], left, *machines[m + 1 :]] if len(windows)]
-    return rest if any(len(windows) > 1 for windows in rest) else []
-
-
-def _calibrated_reference(
-    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind
-) -> Reference | None:
-    parts, left_out = list[Float64](), list[Float64]()
-    for k, fleet, calibration, others in _acts(machines, gain, n):
-        parts.append(Head.calibrated(fleet, calibration, kind).parts(others))
-        if n > 2 and k < LEFT_OUT_BLOCKS:
-            left_out.append(leave_one_out_scores(fleet, calibration, kind).mean(axis=0))
-    if not parts:
-        return None
-    found = np.concatenate(parts)
-    return Reference(n, found, np.mean(left_out, axis=0) if left_out else np.zeros(found.shape[1]))
-
-
-def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> Reference:
-    """The windows of every machine, scored by a head that did not hear them."""
-    parts = []
-    for k in range(LEFT_OUT_FOLDS):
-        held = [windows[k::LEFT_OUT_FOLDS] for windows in machines]
-        rest = [np.delete(windows, np.s_[k::LEFT_OUT_FOLDS], 0) for windows in machines]
-        rest = [windows for windows in rest if len(windows)]
-        if any(len(windows) > 1 for windows in rest):
-            parts.append(
-                Head.of_fleet(Fleet.fit(rest, gain), rest, kind).parts(np.concatenate(held))
-            )
-    found = np.concatenate(parts)
-    return Reference(0, found, np.zeros(found.shape[1]))
-
-
-def fit_references(
-    machines: Sequence[Float64],
-    gain: Float64,
-    kind: Kind,
-    held_out: Sequence[NDArray[np.bool]] | None = None,
-) -> list[Reference]:
-    """References for no calibration and for every size the training windows (n, size) of each machine allow.
-
-    gain: (n, size), see `Fleet.fit`; held_out: (n,) of each machine, windows that the network was not
-    fitted on. Raises ConfigError if no machine has three windows, the fewest that can act out anything.
-    """
-    longest = max(len(windows) for windows in machines)
-    if longest < 3:
-        raise ConfigError(
-            f"the training set holds at most {longest} windows of one machine; a threshold needs 3, better 100 "
-            f"(record longer, or choose a shorter --window)"
-        )
-    found = (_calibrated_reference(machines, gain, n, kind) for n in CALIBRATION_SIZES)
-    references = [
-        _fleet_reference(machines, gain, kind),
-        *(reference for reference in found if reference),
-    ]
-    new = (
-        _novelty(machines, held_out, references, gain, kind)
-        if held_out
-        else np.zeros(references[0].parts.shape[1])
-    )
-    return [replace(reference, parts=reference.parts + new) for reference in references]
-
-
-def _novelty(
-    machines: Sequence[Float64],
-    held_out: Sequence[NDArray[np.bool]],
-    references: Sequence[Reference],
-    gain: Float64,
-    kind: Kind,
-) -> Float64:
-    """(n_parts,) by how much sound is further off for being new to the network, which knows its training by heart."""
-    usual, found = reference_for(references, FEWEST_CALIBRATION), list[Float64]()
-    for m, (windows, new) in enumerate(zip(machines, held_out, strict=True)):
-        heard = windows[~new]
-        if not new.any() or not len(heard) > usual.windows > 0:
-            continue
-        chosen = np.linspace(0, len(heard) - 1, usual.windows).astype(int)
-        if rest := _others(machines, m, np.delete(heard, chosen, 0)):
-            found.append(
-                Head.calibrated(Fleet.fit(rest, gain), heard[chosen], kind).parts(windows[new])
-            )
-    if not found:
-        return np.zeros(usual.parts.shape[1])
-    higher = np.concatenate(found).mean(axis=0) - usual.parts.mean(axis=0)
-    return np.asarray(np.maximum(higher, 0))
+    block: int  # number of the block that calibrates
+    fleet: Fleet  # fitted without the two blocks
+    calibration: Float64  # (n_windows, n_features)
+    held_out: Float64  # (n_windows, n_features) to score, from another time of the same machine
 
 
 def fit_fleet(
@@ -149,21 +54,25 @@ def fit_fleet(
     *,
     held_out: Sequence[NDArray[np.bool]] | None = None,
 ) -> dict[str, Any]:
-    """The sections ``head`` and ``threshold`` of an artifact that knows no machine yet.
+    """The sections ``head`` and ``threshold`` of an artifact that is not calibrated yet.
 
-    machines: features (n_windows, size) of each training machine; gain: (n, size), see `Fleet.fit`;
-    window: seconds; held_out: (n_windows,) of each machine, windows that the network was not fitted on.
+    machines: features (n_windows, n_features) of each training machine.
+    gain: (n, n_features) by which a gain changes the features, see `Fleet.fit`.
+    window: the decision window, seconds.
+    false_alarms: the budget, such as ``1/day``.
+    held_out: (n_windows,) of each machine: windows that the network was not trained on.
+
     Raises ConfigError if there is too little sound to fit anything.
     """
     fleet = Fleet.fit(machines, gain)
     references = {
-        kind: fit_references(machines, fleet.gain_directions, kind, held_out)
-        for kind in CALIBRATABLE
+        calibratable: fit_references(machines, fleet.gain_directions, calibratable, held_out)
+        for calibratable in CALIBRATABLE
     }
     head = Head.of_fleet(fleet, machines, kind)
     stored = {
-        name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in found]
-        for name, found in references.items()
+        name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in group]
+        for name, group in references.items()
     }
     threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
     section = {
@@ -172,6 +81,144 @@ def fit_fleet(
         "references": stored,
         "machine": None,
         "calibrated": None,
+        "heard": _remembered(machines),
     }
-    section["heard"] = _remembered(machines)
     return {"head": section, "threshold": threshold.to_dict()}
+
+
+def fit_references(
+    machines: Sequence[Float64],
+    gain: Float64,
+    kind: Kind,
+    held_out: Sequence[NDArray[np.bool]] | None = None,
+) -> list[Reference]:
+    """References for no calibration, and for every calibration size that the machines allow.
+
+    machines: features (n_windows, n_features) of each training machine.
+    gain: (n, n_features), see `Fleet.fit`.
+    held_out: (n_windows,) of each machine: windows that the network was not trained on. They raise
+        all references by the generalisation gap of the network.
+
+    Raises ConfigError if no machine has three windows, the fewest that a calibration can be
+    simulated with.
+    """
+    longest = max(len(windows) for windows in machines)
+    if longest < MIN_WINDOWS:
+        raise ConfigError(
+            f"the training set holds at most {longest} windows of one machine; a threshold needs "
+            f"{MIN_WINDOWS}, better 100 (record longer, or choose a shorter --window)"
+        )
+    references = [_fleet_reference(machines, gain, kind)]
+    for n in CALIBRATION_WINDOWS:
+        reference = _calibrated_reference(machines, gain, n, kind)
+        if reference:
+            references.append(reference)
+    if not held_out:
+        return references
+    gap = _generalisation_gap(machines, held_out, references, gain, kind)
+    return [replace(reference, parts=reference.parts + gap) for reference in references]
+
+
+def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> Reference:
+    """The scores of every machine's windows by a head that is not calibrated (cross-validation)."""
+    parts = list[Float64]()
+    for fold in range(LEFT_OUT_FOLDS):
+        scored = [windows[fold::LEFT_OUT_FOLDS] for windows in machines]
+        fitted = [np.delete(windows, np.s_[fold::LEFT_OUT_FOLDS], 0) for windows in machines]
+        fitted = [windows for windows in fitted if len(windows)]
+        if _can_be_a_fleet(fitted):
+            head = Head.of_fleet(Fleet.fit(fitted, gain), fitted, kind)
+            parts.append(head.parts(np.concatenate(scored)))
+    scores = np.concatenate(parts)
+    return Reference(0, scores, np.zeros(scores.shape[1]))
+
+
+def _calibrated_reference(
+    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind
+) -> Reference | None:
+    """The scores of held-out windows after calibrations on ``n``; None without such trials."""
+    parts = list[Float64]()
+    left_out = list[Float64]()
+    for trial in _calibration_trials(machines, gain, n):
+        head = Head.calibrated(trial.fleet, trial.calibration, kind)
+        parts.append(head.parts(trial.held_out))
+        if n >= MIN_LEAVE_ONE_OUT_WINDOWS and trial.block < MAX_LEAVE_ONE_OUT_BLOCKS:
+            scores = leave_one_out_scores(trial.fleet, trial.calibration, kind)
+            left_out.append(scores.mean(axis=0))
+    if not parts:
+        return None
+    scores = np.concatenate(parts)
+    mean_left_out = np.mean(left_out, axis=0) if left_out else np.zeros(scores.shape[1])
+    return Reference(n, scores, mean_left_out)
+
+
+def _calibration_trials(
+    machines: Sequence[Float64], gain: Float64, n: int
+) -> Iterator[CalibrationTrial]:
+    """Yield one simulated calibration on ``n`` windows per block of each machine.
+
+    Half of the machine's recording lies between the block that calibrates and the held-out one, so
+    that the two are not from the same minute.
+    """
+    for machine, windows in enumerate(machines):
+        min_size = min(MIN_BLOCK_WINDOWS, len(windows) // 3)
+        size = max(n, min_size, math.ceil(len(windows) / MAX_BLOCKS))
+        n_blocks = len(windows) // size
+        if n_blocks < 2:
+            continue
+        for block in range(n_blocks):
+            calibration = _block(block, size)
+            held_out = _block((block + n_blocks // 2) % n_blocks, size)
+            remaining = np.delete(windows, np.r_[calibration, held_out], 0)
+            others = _replaced(machines, machine, remaining)
+            if others:
+                yield CalibrationTrial(
+                    block, Fleet.fit(others, gain), windows[calibration][:n], windows[held_out]
+                )
+
+
+def _block(number: int, size: int) -> slice:
+    return slice(number * size, (number + 1) * size)
+
+
+def _replaced(machines: Sequence[Float64], machine: int, windows: Float64) -> list[Float64]:
+    """The fleet with ``windows`` (n, n_features) for one of its machines.
+
+    Machines without windows are left out. Empty if what remains is too little to be a fleet.
+    """
+    fleet = [windows if i == machine else other for i, other in enumerate(machines)]
+    fleet = [each for each in fleet if len(each)]
+    return fleet if _can_be_a_fleet(fleet) else []
+
+
+def _can_be_a_fleet(machines: Sequence[Float64]) -> bool:
+    """True if a machine has two windows, the fewest that show a variation within it."""
+    return any(len(windows) > 1 for windows in machines)
+
+
+def _generalisation_gap(
+    machines: Sequence[Float64],
+    held_out: Sequence[NDArray[np.bool]],
+    references: Sequence[Reference],
+    gain: Float64,
+    kind: Kind,
+) -> Float64:
+    """(n_parts,) mean score of recordings held out from network training minus that of the others.
+
+    Never below 0: held-out recordings that happen to score low must not lower a threshold.
+    """
+    reference = reference_for(references, FEWEST_CALIBRATION)
+    scores = list[Float64]()
+    for machine, (windows, is_held_out) in enumerate(zip(machines, held_out, strict=True)):
+        trained = windows[~is_held_out]
+        if not is_held_out.any() or not len(trained) > reference.windows > 0:
+            continue
+        chosen = np.linspace(0, len(trained) - 1, reference.windows).astype(int)
+        others = _replaced(machines, machine, np.delete(trained, chosen, 0))
+        if others:
+            head = Head.calibrated(Fleet.fit(others, gain), trained[chosen], kind)
+            scores.append(head.parts(windows[is_held_out]))
+    if not scores:
+        return np.zeros(reference.parts.shape[1])
+    gap = np.concatenate(scores).mean(axis=0) - reference.parts.mean(axis=0)
+    return np.asarray(np.maximum(gap, 0))

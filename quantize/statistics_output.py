@@ -1,4 +1,4 @@
-"""Give a network its second output: the sums over time that the scoring head reads.
+"""Gives a network its second output: the sums over time that the scoring head reads.
 
     input -> z ---------+-------------------> Sub -> residual ---.
                         |   ... network ... /                    |
@@ -9,89 +9,124 @@
 In an int8 network z and the residual are whole numbers of a small unit, held in float32. Sums of
 such numbers are exact, and so the same on every processor, up to 2^24. Squares come near it: they
 are summed over 8 frames at a time, which is exact for values and changes up to 1448 units (22
-standard deviations or more), and these sums are added in a fixed order, which rounds everywhere
-alike. The unit is multiplied to them last.
-MatMul with ones is how onnxruntime adds fastest.
+standard deviations or more), and these sums are added in a fixed order, which rounds in the same way
+everywhere. The result is multiplied by the unit last.
+
+The sums are a MatMul with ones: onnxruntime's fastest way to add.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from edgeae.runtime.model.network import RESIDUAL, STATISTICS
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 
-GROUP = 8  # frames
+GROUP_FRAMES = 8  # whose squares are summed exactly
 
 
 def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
-    """A copy of `model`, whose output is reconstruction minus z, that also gives their statistics.
+    """A copy of ``model``, whose output is reconstruction minus z, that also gives their statistics.
 
-    unit: standard deviations that 1 stands for in z and in the difference; both outputs are in
-    standard deviations. Without it they are that already.
+    unit: the standard deviations that 1 stands for in z and in the difference, of an int8 network;
+        both outputs are in standard deviations. None for a float network, which is in standard
+        deviations already.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
     difference = next(node for node in graph.node if graph.output[0].name in node.output)
-    frames, n_mels = (axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim[1:])
+    n_frames, n_mels = (axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim[1:])
+    builder = _Builder(graph)
 
-    def constant(name: str, value: Any, dtype: type = np.float32) -> str:
-        graph.initializer.append(
-            numpy_helper.from_array(np.asarray(value, dtype), f"{STATISTICS}.{name}")
-        )
-        return f"{STATISTICS}.{name}"
-
-    def node(op: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        output = name if name in (RESIDUAL, STATISTICS) else f"{STATISTICS}.{name}"
-        graph.node.append(helper.make_node(op, inputs, [output], output, **attributes))
-        return output
-
-    def frames_from(name: str, start: int) -> str:
-        """All frames but one of v, from `start`."""
-        bounds = [
-            constant(f"{name}.{key}", [k], np.int64)
-            for key, k in (("from", start), ("to", start + frames - 1))
-        ]
-        return node("Slice", [v, *bounds, axis], name)
-
-    def summed(name: str, term: str, n: int) -> str:
-        """(n_patches, n_groups, ...): the sum over each group of frames."""
-        group = np.arange(n) // GROUP == np.arange(-(-frames // GROUP))[:, None]
-        return node("MatMul", [constant(f"{name}.ones", group), term], name)
-
-    z = difference.input[1]
     if unit is not None:
         difference.output[0] = f"{RESIDUAL}.units"
-        node("Mul", [difference.output[0], constant("unit", unit)], RESIDUAL)
-    v, axis = (
-        node("Concat", [z, difference.output[0]], "v", axis=2),
-        constant("axis", [1], np.int64),
-    )
-    change = node("Sub", [frames_from("later", 1), frames_from("earlier", 0)], "change")
-    sums = [
-        summed("sum", v, frames),
-        summed("squares", node("Mul", [v, v], "square"), frames),
-        summed("changes", node("Mul", [change, change], "squared_change"), frames - 1),
-    ]
-    groups = node("Concat", sums, "groups", axis=2)
-    parts = [f"{STATISTICS}.part{k}" for k in range(-(-frames // GROUP))]
-    graph.node.append(helper.make_node("Split", [groups], parts, f"{STATISTICS}.split", axis=1))
-    total = node("Sum", parts, "total")
-    rows = constant("rows", [-1, 3, 2 * n_mels], np.int64)
+        builder.node("Mul", [difference.output[0], builder.constant("unit", unit)], RESIDUAL)
+    z = difference.input[1]
+    values = builder.node("Concat", [z, difference.output[0]], "v", axis=2)
+    total = _summed_over_time(builder, values, n_frames)
+
+    rows = builder.constant("rows", [-1, 3, 2 * n_mels], np.int64)
     if unit is None:
-        node("Reshape", [total, rows], STATISTICS)
+        builder.node("Reshape", [total, rows], STATISTICS)
     else:
-        counts = node("Reshape", [total, rows], "counts")
-        node("Mul", [counts, constant("units", [[unit], [unit**2], [unit**2]])], STATISTICS)
+        counts = builder.node("Reshape", [total, rows], "counts")
+        units = builder.constant("units", [[unit], [unit**2], [unit**2]])
+        builder.node("Mul", [counts, units], STATISTICS)
     shape = ["n_patches", 3, 2 * n_mels]
     graph.output.append(helper.make_tensor_value_info(STATISTICS, TensorProto.FLOAT, shape))
     return copy
+
+
+def _summed_over_time(builder: _Builder, values: str, n_frames: int) -> str:
+    """(n_patches, 1, 3 * n): the sums of the values, their squares and the squares of their changes.
+
+    values: name of a tensor (n_patches, n_frames, n).
+    """
+    axis = builder.constant("axis", [1], np.int64)
+
+    def all_but_one(name: str, start: int) -> str:
+        first = builder.constant(f"{name}.from", [start], np.int64)
+        end = builder.constant(f"{name}.to", [start + n_frames - 1], np.int64)
+        return builder.node("Slice", [values, first, end, axis], name)
+
+    def summed(name: str, term: str, n: int) -> str:
+        """(n_patches, n_groups, ...): the sum over each group of frames."""
+        groups = np.arange(-(-n_frames // GROUP_FRAMES))[:, None]
+        is_in_group = np.arange(n) // GROUP_FRAMES == groups
+        return builder.node("MatMul", [builder.constant(f"{name}.ones", is_in_group), term], name)
+
+    later = all_but_one("later", 1)
+    earlier = all_but_one("earlier", 0)
+    change = builder.node("Sub", [later, earlier], "change")
+    sums = summed("sum", values, n_frames)
+    squares = summed("squares", builder.node("Mul", [values, values], "square"), n_frames)
+    squared_change = builder.node("Mul", [change, change], "squared_change")
+    changes = summed("changes", squared_change, n_frames - 1)
+    groups = builder.node("Concat", [sums, squares, changes], "groups", axis=2)
+    parts = builder.split(groups, -(-n_frames // GROUP_FRAMES))
+    return builder.node("Sum", parts, "total")
+
+
+class _Builder:
+    """Appends nodes and constants to a graph, with names that begin with ``statistics.``."""
+
+    def __init__(self, graph: GraphProto) -> None:
+        self._graph = graph
+
+    def constant(self, name: str, value: ArrayLike, dtype: DTypeLike = np.float32) -> str:
+        from onnx import numpy_helper
+
+        full_name = f"{STATISTICS}.{name}"
+        tensor = numpy_helper.from_array(np.asarray(value, dtype), full_name)
+        self._graph.initializer.append(tensor)
+        return full_name
+
+    def node(self, op: str, inputs: list[str], name: str, axis: int | None = None) -> str:
+        """Append a node; returns the name of its output."""
+        from onnx import helper
+
+        output = name if name in (RESIDUAL, STATISTICS) else f"{STATISTICS}.{name}"
+        node = helper.make_node(op, inputs, [output], output)
+        if axis is not None:
+            node.attribute.append(helper.make_attribute("axis", axis))
+        self._graph.node.append(node)
+        return output
+
+    def split(self, tensor: str, n_parts: int) -> list[str]:
+        """Split a tensor (n, n_parts, ...) into parts (n, 1, ...)."""
+        from onnx import helper
+
+        parts = [f"{STATISTICS}.part{k}" for k in range(n_parts)]
+        name = f"{STATISTICS}.split"
+        self._graph.node.append(helper.make_node("Split", [tensor], parts, name, axis=1))
+        return parts

@@ -1,50 +1,44 @@
-"""Look at what onnxruntime makes of a file: is it integer throughout, does it still compute the same?"""
+"""Checks of networks: integer from end to end, and the same function after a rewrite.
+
+What counts is the graph that onnxruntime runs after its own optimizations.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ArtifactError
+
+from .graph import Array
 
 if TYPE_CHECKING:
     import onnxruntime
     from onnx import GraphProto, ModelProto, NodeProto
 
-Values = NDArray[Any]
-
-MOVES = (
-    "Transpose",
-    "Reshape",
-    "Slice",
-    "Squeeze",
-    "Unsqueeze",
-    "Concat",
-)  # only place elements elsewhere
-NETWORK = ("Conv", "Relu", *MOVES)  # what becomes integer
-STANDARDISE = ("Sub", "Div", "Mul", "Add", "Round", "Clip")  # what may stand before it, in float
-LEAVE = (
-    "Sub",
-    "Mul",
-)  # what may stand behind it: minus the input, after each band has got its size
-INTEGER = ("QLinearConv", *MOVES)  # what onnxruntime makes of it
-WEIGHTED = {  # what must not be left in float
-    *(
-        "Conv",
-        "FusedConv",
-        "NhwcFusedConv",
-        "ConvTranspose",
-        "Gemm",
-        "FusedGemm",
-        "BatchNormalization",
-        "Relu",
-    ),
+# Operations that only move elements.
+MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")
+# Operations that become integer, and what onnxruntime makes of them.
+NETWORK = ("Conv", "Relu", *MOVES)
+INTEGER = ("QLinearConv", *MOVES)
+# Operations that are allowed in float before the integer part: the standardisation.
+STANDARDISE = ("Sub", "Div", "Mul", "Add", "Round", "Clip")
+# Operations that are allowed in float after it: restoring the size of each band, minus the input.
+AFTER_NETWORK = ("Sub", "Mul")
+# Layers that must not be left in float.
+WEIGHTED = {
+    "Conv",
+    "FusedConv",
+    "NhwcFusedConv",
+    "ConvTranspose",
+    "Gemm",
+    "FusedGemm",
+    "BatchNormalization",
+    "Relu",
 }
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -62,52 +56,45 @@ def optimized_nodes(model_bytes: bytes) -> list[NodeProto]:
         return list(onnx.load(path).graph.node)
 
 
-def optimized_ops(model_bytes: bytes) -> Counter[str]:
-    """How often each operation stands in the graph that onnxruntime runs for a file's content."""
-    return Counter(node.op_type for node in optimized_nodes(model_bytes))
-
-
 def check_layers(graph: GraphProto) -> None:
     """Raise ArtifactError, naming the layer, unless a float network can run in integers from end to end.
 
         input -> standardisation -> [convolutions, Relu, moves] -> Mul or Sub -> anything
 
-    What is in the brackets is found by the convolutions: the moves that lead to one, and all that
-    depends on one. What leads out has something else for its other input, and no convolution follows.
-    """  # fmt: skip
-    followed = _followed(graph)
-    if not followed:
+    The brackets hold the convolutions, the moves that lead to one, and all that depends on one. The
+    node after them has another tensor for its other input, and no convolution follows it.
+    """
+    before_conv = _tensors_before_convolutions(graph)
+    if not before_conv:
         raise ArtifactError("the network has no convolution: nothing to quantize")
     integers: set[str] = set()  # tensors in the brackets
-    moving = {value.name for value in graph.input}  # all that is no constant
+    variable = {value.name for value in graph.input}  # tensors that depend on the input
     for node in graph.node:
-        if moving.isdisjoint(node.input):
+        if variable.isdisjoint(node.input):
             continue
-        moving.update(node.output)
-        inside, goes_on = (
-            len(integers.intersection(node.input)),
-            bool(followed.intersection(node.output)),
-        )
+        variable.update(node.output)
+        n_integer_inputs = len(integers.intersection(node.input))
+        leads_to_conv = not before_conv.isdisjoint(node.output)
         if node.op_type in NETWORK:
-            if inside or goes_on or node.op_type == "Conv":
+            if n_integer_inputs or leads_to_conv or node.op_type == "Conv":
                 integers.update(node.output)
-        elif inside:
-            if node.op_type not in LEAVE or inside > 1 or goes_on:
-                raise _refusal(node)
-        elif goes_on and node.op_type not in STANDARDISE:
-            raise _refusal(node)
+        elif n_integer_inputs:
+            if node.op_type not in AFTER_NETWORK or n_integer_inputs > 1 or leads_to_conv:
+                raise _stays_in_float(node)
+        elif leads_to_conv and node.op_type not in STANDARDISE:
+            raise _stays_in_float(node)
 
 
-def _followed(graph: GraphProto) -> set[str]:
-    """The tensors that a convolution follows."""
-    followed: set[str] = set()
+def _tensors_before_convolutions(graph: GraphProto) -> set[str]:
+    """The tensors that a convolution depends on."""
+    tensors: set[str] = set()
     for node in reversed(graph.node):
-        if node.op_type == "Conv" or followed.intersection(node.output):
-            followed.update(node.input)
-    return followed
+        if node.op_type == "Conv" or not tensors.isdisjoint(node.output):
+            tensors.update(node.input)
+    return tensors
 
 
-def _refusal(node: NodeProto) -> ArtifactError:
+def _stays_in_float(node: NodeProto) -> ArtifactError:
     return ArtifactError(
         f"{node.name}: {node.op_type} stays in float; allowed are {', '.join(NETWORK)}, "
         f"and what `rewrite` turns into them: ConvTranspose, BatchNormalization"
@@ -123,8 +110,9 @@ def assert_integer(model_bytes: bytes) -> None:
     nodes = optimized_nodes(model_bytes)
     wrong = _in_float(nodes)
     for border in BORDERS:
-        found = [node for node in nodes if node.op_type == border]
-        wrong += found if len(found) > 1 else []
+        borders = [node for node in nodes if node.op_type == border]
+        if len(borders) > 1:
+            wrong += borders
     if wrong:
         names = ", ".join(f"{node.op_type} {node.name}" for node in wrong)
         raise ArtifactError(f"the network does not run in integers throughout: {names}")
@@ -134,14 +122,15 @@ def assert_integer(model_bytes: bytes) -> None:
 
 
 def _in_float(nodes: Sequence[NodeProto]) -> list[NodeProto]:
-    """The layers in float, and what has no place between Quantize and Dequantize."""
+    """The layers in float, and the nodes that are not allowed between Quantize and Dequantize."""
     wrong: list[NodeProto] = []
     integers: set[str] = set()
     for node in nodes:
         inside = not integers.isdisjoint(node.input) and node.op_type != "DequantizeLinear"
         if inside or node.op_type == "QuantizeLinear":
             integers.update(node.output)
-        if (inside and node.op_type not in INTEGER) or (not inside and node.op_type in WEIGHTED):
+        is_wrong = node.op_type not in INTEGER if inside else node.op_type in WEIGHTED
+        if is_wrong:
             wrong.append(node)
     return wrong
 
@@ -151,63 +140,69 @@ def assert_same(
 ) -> None:
     """Raise ArtifactError, naming the first layer that differs, unless two float networks compute the same.
 
-    Each tensor that both compute under one name is compared for a seeded noise. `rewrite` keeps the
-    names of what its layers give, so each of its steps is checked where it stands. Without `inside` only
-    the outputs are. The greatest difference may be `tolerance` times the greatest value of the tensor: a
-    step that loses a bias or mixes channels differs by far more, rounding by far less.
+    Both get the same seeded noise. Each tensor that both have under one name is compared: `rewrite`
+    keeps the names of the outputs of layers, so an error is found at its layer.
+
+    tolerance: allowed difference, as a share of the greatest value of the tensor. A step that loses
+        a bias or mixes channels differs by far more, rounding by far less.
+    inside: compare the tensors between the layers as well, and not the outputs alone.
     """
     made_by = {name: node for node in before.graph.node for name in node.output}
     kept = {name for node in after.graph.node for name in node.output}
-    outputs = [output.name for output in before.graph.output]
-    lost = [name for name in outputs if name not in kept]
+    names = [output.name for output in before.graph.output]
+    lost = [name for name in names if name not in kept]
     if lost:
         raise ArtifactError(f"the rewritten network does not give {', '.join(lost)}")
-    names = [name for name in made_by if name in kept] if inside else outputs
-    expected, found = (_values(model, names) for model in (before, after))
+    if inside:
+        names = [name for name in made_by if name in kept]
+    expected = _values_for_noise(before, names)
+    actual = _values_for_noise(after, names)
     for name in names:
-        _compare(_layer(made_by, name), expected[name], found[name], tolerance)
+        _compare(_layer_of(made_by, name), expected[name], actual[name], tolerance)
 
 
-def _layer(made_by: dict[str, NodeProto], tensor: str) -> str:
-    """The layer that gives a tensor: what a Relu or BatchNormalization behind it gives is its, too."""
+def _layer_of(made_by: dict[str, NodeProto], tensor: str) -> str:
+    """The layer that gives a tensor; a Relu or BatchNormalization after a layer belongs to it."""
     node = made_by[tensor]
     while node.op_type in ("Relu", "BatchNormalization") and node.input[0] in made_by:
         node = made_by[node.input[0]]
     return node.name or tensor
 
 
-def _compare(layer: str, expected: Values, found: Values, tolerance: float) -> None:
-    if expected.shape != found.shape:
+def _compare(layer: str, expected: Array, actual: Array, tolerance: float) -> None:
+    if expected.shape != actual.shape:
         raise ArtifactError(
-            f"{layer}: the rewritten network gives shape {found.shape} instead of {expected.shape}"
+            f"{layer}: the rewritten network gives shape {actual.shape} instead of {expected.shape}"
         )
     if not expected.size:
         return
-    worst, limit = np.abs(found - expected).max(), tolerance * np.abs(expected).max()
-    if not worst <= limit:
+    difference = np.abs(actual - expected).max()
+    max_difference = tolerance * np.abs(expected).max()
+    if not difference <= max_difference:
         raise ArtifactError(
-            f"{layer}: the rewritten network differs by {worst:.3g}, allowed is {limit:.3g}"
+            f"{layer}: the rewritten network differs by {difference:.3g}, "
+            f"allowed is {max_difference:.3g}"
         )
 
 
-def _values(model: ModelProto, names: Sequence[str]) -> dict[str, Values]:
-    """The tensors `names` that a network computes for a seeded noise, 2 along each free axis."""
+def _values_for_noise(model: ModelProto, names: Sequence[str]) -> dict[str, Array]:
+    """The tensors ``names`` that a network computes for seeded noise, 2 along each free axis."""
     session = observe(model, names)
-    given = session.get_inputs()[0]
-    shape = [length if isinstance(length, int) else 2 for length in given.shape]
+    network_input = session.get_inputs()[0]
+    shape = [length if isinstance(length, int) else 2 for length in network_input.shape]
     noise = np.random.default_rng(0).normal(-40.0, 20.0, shape).astype(np.float32)  # dB
-    return dict(zip(names, session.run(list(names), {given.name: noise}), strict=True))
+    return dict(zip(names, session.run(list(names), {network_input.name: noise}), strict=True))
 
 
 def observe(model: ModelProto, names: Sequence[str]) -> onnxruntime.InferenceSession:
-    """A session of a network that can also give the tensors `names` inside of it."""
+    """A session of a network that can also give its inner tensors ``names``."""
     import onnx
 
     observed = onnx.ModelProto()
     observed.CopyFrom(model)
-    given = {output.name for output in model.graph.output}
+    outputs = {output.name for output in model.graph.output}
     observed.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in given
+        onnx.ValueInfoProto(name=name) for name in names if name not in outputs
     )
     return _session(observed.SerializeToString())
 

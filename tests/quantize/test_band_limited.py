@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.quantize.error import score_drift, window_scores
 from edgeae.quantize.export import Export, export
+from edgeae.quantize.quantization_error import score_drift, window_scores
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.config import load_config
 from edgeae.train.run import train
@@ -15,29 +15,30 @@ from edgeae.train.synth.dataset import write_dataset
 
 RATE = 8000
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Synthetic machines as a recorder of 8 kHz hears them."""
+    """Synthetic machines as a recorder of 8 kHz records them."""
     import soxr
 
     folder: Path = tmp_path_factory.mktemp("narrow")
-    counts = {"train_clips": 12, "test_normals": 0, "test_anomalies": 0, "seconds": 4.0, "seed": 5}
+    counts = {"train_clips": 8, "test_normals": 0, "test_anomalies": 0, "seconds": 4.0, "seed": 5}
     data = write_dataset(folder / "data", machines=[0, 1], **counts)
     for path in data.rglob("*.wav"):
         samples, rate = soundfile.read(path)
         soundfile.write(path, soxr.resample(samples, rate, RATE), RATE)
-    run = train(data, load_config("tiny"), folder / "run")
+    run = train(data, load_config("tiny", ["training.epochs=1"]), folder / "run")
     return export(run, int8=True, report=print)
 
 
 def test_bands_without_sound_do_not_make_the_scores_drift(made: Export) -> None:
     assert made.int8 is not None
     scores = [
-        window_scores(Detector(artifact), made.sound.frames)
+        window_scores(Detector(artifact), made.training_set.frames)
         for artifact in (made.float_, made.int8)
     ]
-    assert (
-        np.ptp([frames[:, -1] for frames in made.sound.frames]) < 0.1
-    )  # dB: the last band holds the floor
+    # The last band holds the floor.
+    assert np.ptp([frames[:, -1] for frames in made.training_set.frames]) < 0.1  # dB
     assert score_drift(*scores) < 0.1

@@ -7,10 +7,10 @@ import pytest
 
 from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.equalize import equalize
-from edgeae.quantize.export import to_onnx
 from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
+from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.quantize.verify import assert_same
 from edgeae.train.config import load_config
 from edgeae.train.networks import build

@@ -1,53 +1,55 @@
-"""`analyse` says where int8 loses what."""
+"""`analyse` says which layer loses what in int8."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import onnx
 import pytest
 
 from edgeae.quantize import layer_error as layers
-from edgeae.quantize.error import window_scores
-from edgeae.quantize.export import Export, export, quantize, rewrite, to_onnx
+from edgeae.quantize.conv_transpose import rewrite
+from edgeae.quantize.export import Export
+from edgeae.quantize.layer_error import Layer, Tensor
+from edgeae.quantize.qdq import quantize
+from edgeae.quantize.quantization_error import window_scores
 from edgeae.quantize.statistics_output import with_statistics
+from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.quantize.verify import observe
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.model.network import Network
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train.config import load_config
 from edgeae.train.networks import build
-
-onnx = pytest.importorskip("onnx")
 
 NAMES = {"input", *(f"body.{i}" for i in (0, 3, 6, 9, 10, 13, 16, 19, 22))}  # of the preset edge
 
 
 @pytest.fixture(scope="module")
-def made(trained) -> Export:
-    return export(trained.run, int8=True, report=print)
+def quantized(exported: Export) -> onnx.ModelProto:
+    assert exported.int8 is not None
+    return onnx.load_from_string(exported.int8.model)
 
 
 @pytest.fixture(scope="module")
-def quantized(made):
-    return onnx.load_from_string(made.int8.model)
+def clips(exported: Export) -> list[Float32]:
+    return exported.training_set.frames[::4]
 
 
 @pytest.fixture(scope="module")
-def clips(made):
-    return made.sound.frames[::4]
+def found(exported: Export, quantized: onnx.ModelProto, clips: list[Float32]) -> list[Layer]:
+    return layers.analyse(exported.model, quantized, exported.float_, clips)
 
 
 @pytest.fixture(scope="module")
-def found(made, quantized, clips):
-    return layers.analyse(made.model, quantized, made.float_, clips)
+def tensors(exported: Export, quantized: onnx.ModelProto) -> dict[str, list[Tensor]]:
+    return layers.tensors_of(exported.model.graph, quantized.graph)
 
 
-@pytest.fixture(scope="module")
-def tensors(made, quantized):
-    return layers.tensors_of(made.model.graph, quantized.graph)
-
-
-def by_name(found):
+def by_name(found: list[Layer]) -> dict[str, Layer]:
     return {layer.name: layer for layer in found}
 
 
-def coarse(model, tensor, factor):
+def coarse(model: onnx.ModelProto, tensor: str, factor: float) -> onnx.ModelProto:
     """The int8 network with steps of a tensor that are `factor` times as wide."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -61,7 +63,7 @@ def coarse(model, tensor, factor):
     return copy
 
 
-def test_each_convolution_is_a_layer_named_as_in_torch_the_worst_first(found):
+def test_each_convolution_is_a_layer_named_as_in_torch_the_worst_first(found: list[Layer]) -> None:
     assert {layer.name for layer in found} == NAMES
     assert sum(layer.drift_share for layer in found) == pytest.approx(1)
     assert [layer.drift_share for layer in found] == sorted(
@@ -69,7 +71,7 @@ def test_each_convolution_is_a_layer_named_as_in_torch_the_worst_first(found):
     )
 
 
-def test_convolutions_that_a_rewritten_layer_became_are_one_layer():
+def test_convolutions_that_a_rewritten_layer_became_are_one_layer() -> None:
     config = load_config("cnn2d")
     model = rewrite(to_onnx(build(config.model, 128).eval(), config))
     noise = np.random.default_rng(0).normal(-40, 20, (4, 32, 128)).astype(np.float32)
@@ -78,38 +80,54 @@ def test_convolutions_that_a_rewritten_layer_became_are_one_layer():
     assert [len(found[f"body.{i}"]) for i in (16, 19, 22, 25, 28)] == [1, 4, 4, 4, 1]
 
 
-def test_all_layers_rounded_are_the_int8_network(made, quantized, tensors, clips):
-    """But for integers next to each other: the int8 network rounds its input to whole units before."""
+def test_all_layers_rounded_are_the_int8_network(exported: Export, clips: list[Float32]) -> None:
+    """But for neighbouring integers: the int8 network rounds its input to whole units before.
+
+    With 7-bit weights, because the products of 8-bit ones saturate on processors without VNNI.
+    """
+    patches = exported.training_set.patches(32)
+    int8 = quantize(exported.model, patches, reduce_range=True)
+    tensors = layers.tensors_of(exported.model.graph, int8.graph)
     every = [tensor for group in tensors.values() for tensor in group]
-    patches = {"log_mel": clips[0][:64].reshape(2, 32, 128)}
-    names = [f"{tensor.name}.integers" for tensor in every], [tensor.integers for tensor in every]
-    networks = layers.quantize_only(made.model, every), quantized
-    values = (
-        observe(network, name).run(name, patches)
-        for network, name in zip(networks, names, strict=True)
-    )
-    for expected, simulated in zip(*values, strict=True):
-        difference = np.abs(expected.astype(int) - simulated)
+    simulated_names = [f"{tensor.name}.integers" for tensor in every]
+    names = [tensor.integers for tensor in every]
+    batch = {"log_mel": clips[0][:64].reshape(2, 32, 128)}
+    rounded = layers.quantize_only(exported.model, every)
+    simulated = observe(rounded, simulated_names).run(simulated_names, batch)
+    expected = observe(int8, names).run(names, batch)
+    for ours, theirs in zip(simulated, expected, strict=True):
+        difference = np.abs(ours.astype(int) - theirs)
         assert difference.mean() < 1
         assert np.mean(difference > 2) < 0.05
 
 
-def test_normal_sound_is_within_range_and_well_above_the_noise(found):
+def test_normal_sound_is_within_range_and_well_above_the_noise(found: list[Layer]) -> None:
     assert all(layer.saturated < 0.001 and layer.sqnr > 20 for layer in found)
 
 
-def test_sound_beyond_range_is_counted_as_the_detector_counts_it(made, quantized, clips):
+def test_sound_beyond_range_is_counted_as_the_detector_counts_it(
+    exported: Export, quantized: onnx.ModelProto, clips: list[Float32]
+) -> None:
     loud = [frames[: len(frames) // 32 * 32] + 30 for frames in clips]  # dB
     patches = np.concatenate([frames.reshape(-1, 32, 128) for frames in loud])
-    share = by_name(layers.analyse(made.model, quantized, made.float_, loud))["input"].saturated
+    share = by_name(layers.analyse(exported.model, quantized, exported.float_, loud))[
+        "input"
+    ].saturated
     assert share > 0.05
-    assert share == pytest.approx(Network(made.int8).out_of_range(patches).mean(), abs=0.002)
+    assert exported.int8 is not None
+    assert share == pytest.approx(Network(exported.int8).out_of_range(patches).mean(), abs=0.002)
 
 
-def test_a_layer_with_coarse_steps_gets_the_blame(made, quantized, tensors, clips, found):
+def test_a_layer_with_coarse_steps_gets_the_blame(
+    exported: Export,
+    quantized: onnx.ModelProto,
+    tensors: dict[str, list[Tensor]],
+    clips: list[Float32],
+    found: list[Layer],
+) -> None:
     name = "body.13"
     worst = layers.analyse(
-        made.model, coarse(quantized, tensors[name][0].integers, 30), made.float_, clips
+        exported.model, coarse(quantized, tensors[name][0].integers, 30), exported.float_, clips
     )
     assert worst[0].name == name
     assert worst[0].drift_share > 0.5 > by_name(found)[name].drift_share
@@ -117,13 +135,15 @@ def test_a_layer_with_coarse_steps_gets_the_blame(made, quantized, tensors, clip
     assert by_name(worst)["body.10"].sqnr == pytest.approx(by_name(found)["body.10"].sqnr, abs=0.01)
 
 
-def test_a_layer_alone_moves_the_scores_less_than_all_of_them(made, tensors, clips):
-    exact = window_scores(Detector(made.float_), clips)
+def test_a_layer_alone_moves_the_scores_less_than_all_of_them(
+    exported: Export, tensors: dict[str, list[Tensor]], clips: list[Float32]
+) -> None:
+    exact = window_scores(Detector(exported.float_), clips)
 
-    def moved(group):
-        model = with_statistics(layers.quantize_only(made.model, group)).SerializeToString()
-        network = Network(Artifact.build(model, made.float_.mel))
-        return np.var(window_scores(Detector(made.float_, network), clips) - exact)
+    def moved(group: Sequence[Tensor]) -> float:
+        model = with_statistics(layers.quantize_only(exported.model, group)).SerializeToString()
+        network = Network(Artifact.build(model, exported.float_.mel))
+        return float(np.var(window_scores(Detector(exported.float_, network), clips) - exact))
 
     assert (
         0
@@ -132,29 +152,33 @@ def test_a_layer_alone_moves_the_scores_less_than_all_of_them(made, tensors, cli
     )
 
 
-def test_the_network_given_is_left_as_it_was(made, tensors):
-    before = made.model.SerializeToString()
-    layers.quantize_only(made.model, tensors["body.0"])
-    assert made.model.SerializeToString() == before
+def test_the_network_given_is_left_as_it_was(
+    exported: Export, tensors: dict[str, list[Tensor]]
+) -> None:
+    before = exported.model.SerializeToString()
+    layers.quantize_only(exported.model, tensors["body.0"])
+    assert exported.model.SerializeToString() == before
 
 
-def test_one_window_is_enough_to_find_the_worst_layer(made, quantized, clips):
-    found = layers.analyse(made.model, quantized, made.float_, clips[:1])
+def test_one_window_is_enough_to_find_the_worst_layer(
+    exported: Export, quantized: onnx.ModelProto, clips: list[Float32]
+) -> None:
+    found = layers.analyse(exported.model, quantized, exported.float_, clips[:1])
     assert sum(layer.drift_share for layer in found) == pytest.approx(1)
 
 
-def test_the_table_says_what_it_was_measured_on(found):
-    first, *lines = layers.table(found, "12 clips").splitlines()
+def test_the_table_says_what_it_was_measured_on(found: list[Layer]) -> None:
+    first, *lines = layers.format_table(found, "12 clips").splitlines()
     assert first.endswith("on 12 clips")
     assert [line.split()[0] for line in lines] == [layer.name for layer in found]
 
 
 @pytest.mark.parametrize("drift", [0.2, float("nan")])
-def test_too_much_drift_is_refused_with_the_layer_to_blame(drift):
+def test_too_much_drift_is_refused_with_the_layer_to_blame(drift: float) -> None:
     worst = [layers.Layer("body.9", 10.0, 0.5, 0.75), layers.Layer("input", 30.0, 0.0, 0.25)]
     with pytest.raises(ArtifactError, match=r"\(75% by body\.9\), allowed is 0\.1, .*--max-drift"):
         layers.check_drift(drift, 0.1, worst)
 
 
-def test_drift_up_to_the_limit_is_allowed():
+def test_drift_up_to_the_limit_is_allowed() -> None:
     layers.check_drift(0.1, 0.1, [layers.Layer("body.9", 10.0, 0.5, 0.75)])
