@@ -26,7 +26,9 @@ from ..monitoring.drift import DEFAULT_DAYS
 from ..monitoring.drift_file import DriftFile
 from ..offline.files import expand, score_files
 from ..offline.resume import ResumeLog, log_files
-from ..outputs.registry import Outputs, output_options
+from ..outputs.declaration import run_option
+from ..outputs.outputs import Outputs
+from ..outputs.registry import output_options
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
 from ..system.clock import now
@@ -81,9 +83,10 @@ def score_pipe(
     "--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold."
 )
 @click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read.")
-@click.option(
+@run_option(
     "--track",
     type=click.Path(path_type=Path),
+    value_kind="output-file",
     help="Follow slow, harmless change; FILE.json keeps it. Of several channels: a folder.",
 )
 @click.option(
@@ -182,7 +185,13 @@ def run(
         came = stack.enter_context(stopping(pipe.stop if pipe else None)) if live else []
         tracks = open_tracks(stack, track, track_days, names, detectors)
         out = stack.enter_context(
-            Outputs(as_json=as_json, live=live, paced=bool(device), **outputs)
+            Outputs(
+                outputs,
+                as_json=as_json,
+                live=live,
+                paced=bool(device),
+                limits=(limits or RunLimits()).outputs,
+            )
         )
         sources = [
             Source(name, detector, out, model=model, duration=duration, track=tracked)

@@ -16,7 +16,7 @@ import click
 from ..errors import ConfigError
 from ..model.find import split_models
 from ..scoring.selftest import load_all
-from ..service.request import KEEPERS, Request
+from ..service.request import Request
 from ..service.unit import ANYBODY, Unit, is_hidden
 from ..system.atomic_file import replace_file
 from ..system.slug import slug
@@ -63,7 +63,7 @@ def plan(
         writable=list(request.writable(STATE / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
         secrets=any(request.given("url")),
-        quiet=any(request.values.get(option) for option in KEEPERS),
+        quiet=request.keeps_lines,
         user=user,
         watchdog=watchdog,
         memory=memory,
@@ -108,7 +108,7 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
         for argument in positional
         if argument.endswith(".onnx")
     }
-    arguments = [named.get(argument, argument) for argument in request.arguments]
+    arguments = [named.get(argument, argument) for argument in request.absolute_arguments()]
     default = [] if named else [str(model.absolute()) for model in models]
     patience = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
     return [*default, *arguments, *patience]

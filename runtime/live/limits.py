@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ..capture.microphone import MicrophoneLimits
 from ..capture.queue import QueueLimits
+from ..outputs.declaration import OutputLimits
 
 
 @dataclass(frozen=True)
@@ -12,3 +13,4 @@ class RunLimits:
 
     microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
+    outputs: OutputLimits = field(default_factory=OutputLimits)

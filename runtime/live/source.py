@@ -1,13 +1,11 @@
 """One source of live sound (a channel of a device, or a pipe) and the lines about it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AudioError
 from ..monitoring.drift_file import DriftFile
 from ..outputs.lines import (
-    ClipReference,
     Detail,
     EventLine,
     GapLine,
@@ -15,7 +13,7 @@ from ..outputs.lines import (
     ScoreLine,
     StatusLine,
 )
-from ..outputs.registry import Outputs
+from ..outputs.outputs import Outputs
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window, WindowStream, see
 from ..system.arrays import Float32
@@ -50,7 +48,7 @@ class Source:
         """name: of the source, in its lines.
 
         detector: scores its windows.
-        outputs: receive the lines, clips and pictures.
+        outputs: receive the lines, and what they tap beside them.
         model: path of the artifact, for the lines.
         duration: seconds of sound, lost ones included, after which it is done.
         track: follows the drift of the machine.
@@ -62,8 +60,8 @@ class Source:
         self._outputs = outputs
         self._model = model
         self._duration = duration
-        self._clips = outputs.recorder(name, detector.machine)
-        self._view = outputs.view(name, detector, model)
+        self._taps = outputs.taps(name, detector, model)
+        self._sound_taps = [tap for tap in self._taps if tap.wants_sound]
         self._reporter = SourceReporter(detector, name, track)
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._n_gaps = 0
@@ -124,14 +122,14 @@ class Source:
 
         Raises AudioError if the block is not valid sound.
         """
-        if self._clips:
+        if self._sound_taps:
             # The clip of an alarm begins where the alarm does, so no window may wait.
             publish_pending([self])
         block = self._within_duration(block)
         self._stream.add(block)
         self._last_sound_time = end_time
-        if self._clips:
-            self._outputs.keep(self._clips.hear(block, self._stream.samplerate))
+        for tap in self._sound_taps:
+            tap.push(block, self._stream.samplerate)
 
     def push_gap(self, frames: int, reason: str) -> None:
         """Account for lost sound. Everything that a gap means for a source is here.
@@ -146,8 +144,8 @@ class Source:
         # Windows before the gap do not count for an alarm after it.
         self._reporter.reset_alarm()
         # No clip contains a gap.
-        if self._clips:
-            self._outputs.keep(self._clips.gap())
+        for tap in self._taps:
+            tap.gap()
         seconds = frames / self._stream.samplerate
         self._n_gaps += 1
         self._lost_seconds += seconds
@@ -171,8 +169,8 @@ class Source:
                 self.publish_windows(self._stream.flush())
             except AudioError as error:
                 self.too_short = AudioError(f"{self.name}: {error}")
-        if self._clips:
-            self._outputs.keep(self._clips.close())
+        for tap in self._taps:
+            tap.close()
         if not self.published:
             return
         self.publish_status(
@@ -185,7 +183,7 @@ class Source:
 
     def publish_windows(self, windows: Iterable[Window]) -> None:
         """Publish the lines of windows that its sound completed."""
-        for line in self._reporter.lines(self._with_pictures(windows)):
+        for line in self._reporter.lines(self._tapped(windows)):
             # Several windows of one block end before its last sample.
             queued_seconds = max(0.0, self._stream.seconds - line.t)
             self._publish(line, age=now() - self._last_sound_time + queued_seconds)
@@ -199,11 +197,11 @@ class Source:
         remaining_frames = round(remaining_seconds * self._stream.samplerate)
         return block[: max(remaining_frames, 0)]
 
-    def _with_pictures(self, windows: Iterable[Window]) -> Iterator[Window]:
-        """Yield the windows; the page gets the picture of each before its lines."""
+    def _tapped(self, windows: Iterable[Window]) -> Iterator[Window]:
+        """Yield the windows; the taps get each before its lines."""
         for window in windows:
-            if self._view:
-                self._outputs.picture(self._view.of(window))
+            for tap in self._taps:
+                tap.add_window(window)
             yield window
 
     def _publish(self, line: RunLine, age: float | None = None) -> None:
@@ -213,6 +211,7 @@ class Source:
         line = publisher.add_sequence_and_time(line, self._detector.machine, age)
         if not isinstance(line, ScoreLine):
             self._outputs.notify.status(line.describe())
-        if self._clips and isinstance(line, EventLine):
-            line = replace(line, clip=ClipReference(self._clips.event(line)))
+        if isinstance(line, EventLine):
+            for tap in self._taps:
+                line = tap.add_to_event(line)
         publisher.send(line)

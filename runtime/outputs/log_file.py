@@ -13,15 +13,19 @@ import fcntl
 import json
 import os
 import stat
+from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
+import click
+
 from ..errors import ConfigError
 from ..system.atomic_file import sync_folder
+from .declaration import FILE, POSITIVE, OpenOutput, Output, OutputContext, run_option
 from .lines import RunLine, ScoreLine
-from .outbox import OutputError
+from .sink import OutputError, Sink
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores
 
@@ -29,8 +33,39 @@ TAIL = (
     1 << 20
 )  # bytes at the end of a file that are looked at when it is opened; no line is as long
 
+OPTIONS = (
+    run_option(
+        "--log",
+        type=FILE,
+        value_kind="output-file",
+        keeps_lines=True,
+        help="Append all lines to this FILE.jsonl, which is rotated.",
+    ),
+    run_option(
+        "--log-megabytes",
+        default=10.0,
+        show_default=True,
+        type=POSITIVE,
+        help="Maximum size of one log file, MB.",
+    ),
+    run_option(
+        "--log-files",
+        default=5,
+        show_default=True,
+        type=click.IntRange(2),
+        help="Number of log files, rotated ones included.",
+    ),
+    run_option(
+        "--log-fsync",
+        default="events",
+        show_default=True,
+        type=click.Choice(["always", "events", "never"]),
+        help="Which lines of the log a power cut cannot take: all, all but scores, none.",
+    ),
+)
 
-class LineFile:
+
+class LineFile(Sink[RunLine]):
     """An output into PATH and the ``files - 1`` full ones before it, each of ``megabytes`` (1e6 bytes).
 
     ``fsync`` says which lines are on the disk when `deliver` returns. A full file always is before it is
@@ -202,3 +237,29 @@ def _is_line(text: bytes) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """The values of the options."""
+
+    log: Path | None
+    log_megabytes: float
+    log_files: int
+    log_fsync: Sync
+
+
+def open_log(options: LogOptions, context: OutputContext) -> OpenOutput | None:
+    """A queue to a `LineFile`, if there is a path."""
+    if not options.log:
+        return None
+    sink = LineFile(
+        options.log,
+        megabytes=options.log_megabytes,
+        files=options.log_files,
+        fsync=options.log_fsync,
+    )
+    return OpenOutput([context.outbox(sink)])
+
+
+OUTPUT = Output(OPTIONS, LogOptions, open_log)

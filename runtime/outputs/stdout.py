@@ -3,9 +3,10 @@
 import click
 
 from .lines import RunLine
+from .sink import Sink
 
 
-class Screen:
+class Screen(Sink[RunLine]):
     """Standard output, which may be a pipe that nobody empties."""
 
     name = "stdout"

@@ -18,6 +18,7 @@ from ..monitoring.states import UNJUDGED_STATES
 from ..system.progress import CLEAR, terminal_width
 from .latest import Latest, of_a_source
 from .lines import EventLine, RunLine, ScoreLine
+from .sink import Sink
 
 BELOW, ABOVE = 2.0, 1.0  # of the threshold, where the bar begins and ends
 WIDEST, NARROWEST = 40, 9  # characters of the bar; where there is no room for that, there is none
@@ -25,7 +26,7 @@ USUAL = len("normal")  # the verdict for which there is room beside the bar and 
 COLOURS = {"ALARM": "red", "above": "yellow"}
 
 
-class Terminal:
+class Terminal(Sink[RunLine]):
     """Standard output that a person looks at."""
 
     name = "stdout"

@@ -1,6 +1,6 @@
 """What the arguments of `edgeae run` need from the system: folders, programs, peers.
 
-What an option is to the system stands in OPTIONS, and nowhere else.
+Each option says itself what its value is, see `edgeae.runtime.outputs.declaration.RunOption`.
 """
 
 import os
@@ -14,101 +14,140 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import ConfigError
+from ..outputs.declaration import RunOption, ValueKind
 from .unit import ANYBODY, LOCALHOST, peer
 
-# option of `run`: what its value is
-OPTIONS = {
-    "track": "file",
-    "log": "file",
-    "metrics_file": "file",
-    "clips": "folder",
-    "webhook_spool": "folder",
-    "mqtt": "url",
-    "webhook": "url",
-    "mqtt_ca": "input",
-    "metrics": "address",
-    "page": "address",
-    "on_event": "program",
-}
-KEEPERS = (
-    "log",
-    "mqtt",
-    "webhook",
-)  # with one of these, nobody needs a line a second in the journal
-
-_PASSWORD = re.compile(
-    r"//[^/@]*:[^/@]*@|^https?://[^/@]*@"
-)  # of a URL; of a webhook the user may be a token
+# In a URL; of a webhook the user may be a token.
+_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|^https?://[^/@]*@")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of services
 
 
 @dataclass(frozen=True)
+class GivenValue:
+    """A value of an option."""
+
+    option: str  # as it is written, such as --log
+    text: str
+    from_config: bool  # and not from the command line
+
+
+@dataclass(frozen=True)
 class Request:
-    """The arguments of `run` and what they mean."""
+    """The arguments of `edgeae run` and what they mean."""
 
     arguments: Sequence[str]
-    values: dict[str, Any]
+    values: dict[str, Any]  # by parameter name
+    options: Sequence[RunOption]
+    config_names: frozenset[str]  # parameters whose value stands in the configuration file
 
     @classmethod
     def parse(cls, arguments: Sequence[str], command: click.Command) -> "Request":
-        """As ``command`` itself does; click.UsageError if it refuses them."""
-        return cls(
-            arguments, command.make_context(f"edgeae {command.name}", list(arguments)).params
+        """Parse them as ``command`` itself does.
+
+        click.UsageError or ConfigError if it refuses them.
+        """
+        context = command.make_context(f"edgeae {command.name}", list(arguments))
+        config_names = frozenset(
+            name
+            for name in context.params
+            if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+        )
+        options = [option for option in command.params if isinstance(option, RunOption)]
+        return cls(arguments, context.params, options, config_names)
+
+    def given(self, *kinds: ValueKind) -> Iterator[GivenValue]:
+        """The values of all options of these kinds that were given."""
+        for option in self.options:
+            value = self.values.get(option.name or "")
+            if option.value_kind not in kinds or value is None:
+                continue
+            values = value if isinstance(value, tuple | list) else [value]
+            for one in values:
+                yield GivenValue(option.opts[0], str(one), option.name in self.config_names)
+
+    @property
+    def keeps_lines(self) -> bool:
+        """An output keeps the lines, so nobody needs them in the journal."""
+        return any(
+            option.keeps_lines and self.values.get(option.name or "") for option in self.options
         )
 
-    def given(self, *kinds: str) -> Iterator[tuple[str, str]]:
-        """Option and value of each that was given of these kinds."""
-        for name, kind in OPTIONS.items():
-            value = self.values.get(name)
-            for one in value if isinstance(value, tuple | list) else [value]:
-                if kind in kinds and one is not None:
-                    yield f"--{name.replace('_', '-')}", str(one)
+    def absolute_arguments(self) -> list[str]:
+        """The arguments, with each input file by its absolute path."""
+        paths = {
+            (value.option, value.text): str(Path(value.text).absolute())
+            for value in self.given("input-file")
+            if not value.from_config
+        }
+        arguments = list(self.arguments)
+        for (option, text), path in paths.items():
+            for index, argument in enumerate(arguments):
+                if argument == f"{option}={text}":
+                    arguments[index] = f"{option}={path}"
+                elif argument == text and index and arguments[index - 1] == option:
+                    arguments[index] = path
+        return arguments
 
     def writable(self, state: Path, user: str | None) -> Iterator[Path]:
         """The folders outside of the state folder that are written to."""
-        for option, value in [*self.given("file"), *self.given("folder")]:
-            path = Path(os.path.normpath(state / value))
-            folder = path.parent if (option, value) in self.given("file") else path
+        files = [(value, True) for value in self.given("output-file")]
+        folders = [(value, False) for value in self.given("output-folder")]
+        for value, is_file in files + folders:
+            path = Path(os.path.normpath(state / value.text))
+            folder = path.parent if is_file else path
             if folder.is_relative_to(state):
                 continue
             if not folder.is_dir():
-                raise ConfigError(f"{option} {value}: there is no folder {folder}; create it first")
+                raise ConfigError(
+                    f"{value.option} {value.text}: there is no folder {folder}; create it first"
+                )
             if not user and not folder.stat().st_mode & stat.S_IWOTH:
                 raise ConfigError(
-                    f"{option} {value}: a service of its own user may not write to {folder}; "
+                    f"{value.option} {value.text}: a service of its own user may not write to {folder}; "
                     f"give --user, or a name without folder, which is then in {state}"
                 )
             yield folder
 
     def peers(self) -> Iterator[str]:
-        """Who is talked to. One who listens for others than this computer talks to anybody."""
-        for option, value in self.given("url"):
-            if _PASSWORD.search(value):
+        """Who is connected to. A port that is open to other computers may be reached by anybody."""
+        for url in self.given("url"):
+            if _PASSWORD.search(url.text):
                 raise ConfigError(
-                    f"{option}: everybody can read a password in a unit; leave it out of the URL "
+                    f"{url.option}: everybody can read a password in a unit; leave it out of the URL "
                     f"and put it in /etc/edgeae/, in the file that the unit names"
                 )
-            yield peer(value)
-        for _, value in self.given("address"):
-            yield LOCALHOST if peer(value) == LOCALHOST else ANYBODY
+            yield peer(url.text)
+        for address in self.given("address"):
+            yield LOCALHOST if peer(address.text) == LOCALHOST else ANYBODY
 
     def inputs(self) -> Iterator[Path]:
-        """The files that are read beside artifacts: of the user's programs those that the command names."""
-        yield from (Path(value).absolute() for _, value in self.given("input"))
-        for option, value in self.given("program"):
-            program, *others = _words(value) or [""]
-            relative = "/" in program and not program.startswith("/")
-            if relative or not shutil.which(program, path=_PATH):
+        """The files that are read, artifacts apart: of a program, those that its command names."""
+        for value in self.given("input-file"):
+            if value.from_config and not Path(value.text).is_absolute():
                 raise ConfigError(
-                    f"{option} {value}: {program} is no program; give its absolute path or a name in {_PATH}"
+                    f"{value.option[2:]} = {value.text!r} in the configuration file: "
+                    f"a service runs in another folder; give the absolute path"
                 )
-            yield from (
-                Path(word)
-                for word in (program, *others)
-                if word.startswith("/") and Path(word).exists()
-            )
+            yield Path(value.text).absolute()
+        for value in self.given("program"):
+            yield from _program_files(value)
+
+
+def _program_files(value: GivenValue) -> Iterator[Path]:
+    """The files that a command names by absolute path; ConfigError if a service cannot find it."""
+    program, *others = _words(value.text) or [""]
+    is_relative = "/" in program and not program.startswith("/")
+    if is_relative or not shutil.which(program, path=_PATH):
+        raise ConfigError(
+            f"{value.option} {value.text}: {program} is no program; "
+            f"give its absolute path or a name in {_PATH}"
+        )
+    for word in (program, *others):
+        if word.startswith("/") and Path(word).exists():
+            yield Path(word)
 
 
 def _words(command: str) -> list[str]:

@@ -19,7 +19,7 @@ from ...audio.pcm import Pcm
 from ...errors import ConfigError
 from ...system.atomic_file import UNFINISHED, replace_file
 from ..lines import ClipLine, Line
-from ..outbox import OutputError
+from ..sink import OutputError, Sink
 from .ring import NAME, STAMP
 
 WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
@@ -34,7 +34,7 @@ _CLOCK_SET = datetime(
 )  # a computer that believes in less does not know the time
 
 
-class ClipFiles:
+class ClipFiles(Sink[Line]):
     """A sink that writes clips: NAME.flac, and NAME.json with the alarm's line.
 
     The oldest clips are deleted beyond ``megabytes`` of all, after ``days``, and where the disk has less than

@@ -20,7 +20,7 @@ from typing import Any
 from ...errors import ConfigError
 from ..latest import SOURCES, Latest, of_a_source
 from ..lines import EventLine, RunLine, ScoreLine
-from ..outbox import OutputError
+from ..sink import OutputError, Sink
 from .broker import Broker, checked_prefix, default_client_id, topic_level
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
@@ -29,7 +29,7 @@ from .homeassistant import device
 EVERY = 10.0  # seconds between states
 
 
-class Mqtt:
+class Mqtt(Sink[RunLine]):
     """The sink; the module shows its topics. Nothing waits for the broker, but the very first line for a moment."""
 
     name = "mqtt"

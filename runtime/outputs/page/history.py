@@ -18,6 +18,7 @@ from typing import Any
 from ...monitoring.states import SOUND_STATES
 from ..latest import CAPTURE, SOURCES, Latest, of_a_source
 from ..lines import AboutLine, BandsLine, EventLine, GapLine, Line, RunLine, ScoreLine, StatusLine
+from ..sink import Sink
 
 WINDOWS = 600  # ten minutes, one a second
 MINUTES = 24 * 60
@@ -179,7 +180,7 @@ class Track:
         return news
 
 
-class History:
+class History(Sink[Line]):
     """The sink of `--page`, and what its viewers read."""
 
     name = "page"

@@ -24,6 +24,7 @@ from ...monitoring.states import SOUND_STATES
 from ..latest import SOURCES, Latest, of_a_source
 from ..lines import EventLine, GapLine, RunLine, ScoreLine
 from ..outbox import Outbox
+from ..sink import Sink
 from .exposition import Family, render
 from .process import process_families
 
@@ -65,7 +66,7 @@ class Counts:
         return time.monotonic() - self.heard_at
 
 
-class Metrics:
+class Metrics(Sink[RunLine]):
     """The sink, and what a scrape reads. ``outboxes`` are the outputs to tell of; they can be set later."""
 
     name = "metrics"

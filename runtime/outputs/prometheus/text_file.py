@@ -11,13 +11,14 @@ from threading import Event, Thread
 
 from ...errors import ConfigError
 from ..lines import RunLine
+from ..sink import Sink
 from .metrics import Metrics
 
 EVERY = 15.0  # seconds, as often as Prometheus usually scrapes
 CLOSING = 2.0  # seconds for the last file
 
 
-class MetricsFile:
+class MetricsFile(Sink[RunLine]):
     """A sink for the sake of its trouble: `deliver` tells what the writing thread met."""
 
     name = "metrics-file"

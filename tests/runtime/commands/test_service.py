@@ -18,9 +18,10 @@ from edgeae.runtime.commands.run import run
 from edgeae.runtime.commands.service import plan
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.outputs.declaration import RunOption, run_option
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.service import unit as unit_module
-from edgeae.runtime.service.request import OPTIONS, Request
+from edgeae.runtime.service.request import Request
 from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit
 
 PLAN: dict[str, Any] = {
@@ -37,19 +38,16 @@ PLAN: dict[str, Any] = {
 @click.option("--device", "-D", multiple=True)
 @click.option("--channels")
 @click.option("--json", is_flag=True)
-@click.option("--log")
-@click.option("--clips", type=click.Path(path_type=Path))
-@click.option("--track", type=click.Path(path_type=Path))
-@click.option("--metrics-file", type=click.Path(path_type=Path))
-@click.option("--webhook-spool", type=click.Path(path_type=Path))
-@click.option("--mqtt")
-@click.option("--mqtt-ca")
-@click.option("--webhook")
-@click.option("--metrics")
-@click.option("--page")
-@click.option("--on-event", multiple=True)
+@run_option("--log", value_kind="output-file", keeps_lines=True)
+@run_option("--clips", value_kind="output-folder")
+@run_option("--track", value_kind="output-file")
+@run_option("--mqtt", value_kind="url", keeps_lines=True)
+@run_option("--webhook", value_kind="url", keeps_lines=True)
+@run_option("--metrics", value_kind="address")
+@run_option("--page", value_kind="address")
+@run_option("--on-event", value_kind="program", multiple=True)
 def everything(**_: Any) -> None:
-    """A `run` with every option of OPTIONS."""
+    """A `run` with options of every kind."""
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +144,9 @@ def test_a_watchdog_that_bites_before_the_first_score_is_refused(
 
 
 def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path) -> None:
-    assert {parameter.name for parameter in everything.params} >= set(OPTIONS)
     options = [parameter for parameter in run.params if isinstance(parameter, click.Option)]
-    assert {option.name for option in options if isinstance(option.type, click.Path)} <= set(
-        OPTIONS
-    )
+    paths = [option for option in options if isinstance(option.type, click.Path)]
+    assert all(isinstance(option, RunOption) and option.value_kind for option in paths)
     unit = planned(
         artifact,
         "--device",

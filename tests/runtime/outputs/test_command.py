@@ -13,7 +13,8 @@ from example_lines import ONE_OF_EACH, event
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.command import TAIL, Hook
-from edgeae.runtime.outputs.outbox import Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox
+from edgeae.runtime.outputs.sink import OutputError
 
 EVENT = event(source="Küche", sentence="2.1 kHz: 3 dB louder; rm -rf /")
 LONG_EVENT = replace(EVENT, sentence="x" * 300_000)

@@ -17,7 +17,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs import log_file as linefile
 from edgeae.runtime.outputs.lines import JsonObject, ScoreLine
 from edgeae.runtime.outputs.log_file import LineFile
-from edgeae.runtime.outputs.outbox import OutputError
+from edgeae.runtime.outputs.sink import OutputError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,14 @@ from time import sleep
 from example_lines import score
 
 from edgeae.runtime.outputs.lines import RunLine
-from edgeae.runtime.outputs.outbox import Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox
+from edgeae.runtime.outputs.sink import OutputError, Sink
 
 GOOD = score(0.0)
 BAD = score(9.0)
 
 
-class Fails:
+class Fails(Sink[RunLine]):
     name = "fails"
 
     def wants(self, line: RunLine) -> bool:

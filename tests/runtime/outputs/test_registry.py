@@ -16,7 +16,6 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,10 @@ from numpy.typing import NDArray
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
-from edgeae.runtime.outputs import registry as options
+from edgeae.runtime.live.limits import RunLimits
+from edgeae.runtime.outputs.declaration import OutputLimits
 from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.log_file import LineFile
-from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.scoring.detector import Detector
 
 RATE, PERIOD = 16000, 512
@@ -43,12 +42,12 @@ from edgeae.runtime.capture.capture import CaptureLimits
 from edgeae.runtime.capture.microphone import MicrophoneLimits
 from edgeae.runtime.commands.cli import main
 from edgeae.runtime.live.limits import RunLimits
-from edgeae.runtime.outputs import registry as options
-options.SCREEN_LINES, options.CHECK_SECONDS, options.CLOSING = 20, 0.0, 0.5
+from edgeae.runtime.outputs.declaration import OutputLimits
+outputs = OutputLimits(check_seconds=0.0, max_stdout_lines=20, close_seconds=0.5)
 microphone = MicrophoneLimits(
     check_seconds=0.05, max_retry_seconds=0.05, capture=CaptureLimits(stall_seconds=0.5)
 )
-main(RunLimits(microphone=microphone))
+main(RunLimits(microphone=microphone, outputs=outputs))
 """
 
 Line = dict[str, Any]
@@ -527,10 +526,11 @@ def test_files_wait_for_a_slow_output(
         deliver(log, line)
 
     monkeypatch.setattr(LineFile, "deliver", slowly)
-    monkeypatch.setattr(options, "Outbox", partial(Outbox, limit=3))
+    limits = RunLimits(outputs=OutputLimits(max_waiting_lines=3))
     wav, log = tmp_path / "sound.wav", tmp_path / "log.jsonl"
     soundfile.write(wav, np.tile(normal, 3), RATE, "PCM_16")
-    assert run_command(["run", str(machine), str(wav), "--json", "--log", str(log)]) == 0
+    command = ["run", str(machine), str(wav), "--json", "--log", str(log)]
+    assert run_command(command, limits) == 0
     out, err = capfd.readouterr()
     printed = [json.loads(line) for line in out.splitlines()]
     assert (len(printed) > 60, read(log), err) == (True, printed, "")

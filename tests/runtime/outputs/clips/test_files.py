@@ -19,7 +19,8 @@ from edgeae.runtime.outputs.clips import files as clips
 from edgeae.runtime.outputs.clips.files import WAITING, ClipFiles
 from edgeae.runtime.outputs.clips.ring import Recorder
 from edgeae.runtime.outputs.lines import ClipLine
-from edgeae.runtime.outputs.outbox import Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox
+from edgeae.runtime.outputs.sink import OutputError
 
 Usage = namedtuple("Usage", "total used free")
 NOISE = (

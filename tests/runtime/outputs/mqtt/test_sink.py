@@ -22,7 +22,8 @@ from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
 from edgeae.runtime.outputs.mqtt.sink import Mqtt
-from edgeae.runtime.outputs.outbox import Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox
+from edgeae.runtime.outputs.sink import OutputError
 
 STATE = "edgeae/pump-3/state"
 EVENT = "edgeae/pump-3/event"

@@ -13,8 +13,9 @@ from example_lines import status
 from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.latest import SOURCES
 from edgeae.runtime.outputs.lines import EventLine, GapLine, RunLine, ScoreLine
-from edgeae.runtime.outputs.outbox import Outbox, OutputError
+from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.prometheus.metrics import FRESH, REASONS, Metrics
+from edgeae.runtime.outputs.sink import OutputError, Sink
 
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)')
@@ -202,7 +203,7 @@ def test_the_troubles_of_outputs_are_no_source() -> None:
     assert not [name for name, labels in samples if "source" in dict(labels)]
 
 
-class Fails:
+class Fails(Sink[RunLine]):
     name = "webhook"
 
     def wants(self, line: RunLine) -> bool:

@@ -7,8 +7,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from ..errors import ConfigError
-from .outbox import OutputError
+from ...errors import ConfigError
+from ..sink import OutputError
 
 TOKEN_VARIABLE = "EDGEAE_WEBHOOK_TOKEN"
 # Statuses that are about the line itself. The cause of any other can pass or be removed.

@@ -6,8 +6,8 @@ from urllib.error import URLError
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.outbox import OutputError
-from edgeae.runtime.outputs.webhook_endpoint import (
+from edgeae.runtime.outputs.sink import OutputError
+from edgeae.runtime.outputs.webhook.endpoint import (
     MAX_REASON_CHARACTERS,
     Endpoint,
     _short_reason,

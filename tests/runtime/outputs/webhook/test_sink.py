@@ -19,8 +19,8 @@ from waiting import wait_for
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.lines import EventLine
 from edgeae.runtime.outputs.outbox import Outbox
-from edgeae.runtime.outputs.webhook import DEFAULT_LIMITS, Webhook, WebhookLimits
-from edgeae.runtime.outputs.webhook_endpoint import TOKEN_VARIABLE
+from edgeae.runtime.outputs.webhook.endpoint import TOKEN_VARIABLE
+from edgeae.runtime.outputs.webhook.sink import DEFAULT_LIMITS, Webhook, WebhookLimits
 
 QUICK = WebhookLimits(first_pause_seconds=0.01, max_pause_seconds=0.02)
 ONE_ATTEMPT = WebhookLimits(first_pause_seconds=1000.0)

@@ -14,8 +14,8 @@ from errno import EACCES
 from pathlib import Path
 from threading import Lock
 
-from ..errors import ConfigError
-from ..system.atomic_file import replace_file
+from ...errors import ConfigError
+from ...system.atomic_file import replace_file
 
 
 class Spool:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 
-from ..errors import ConfigError
-from .lines import RunLine, ScoreLine
-from .outbox import CLOSING, OutputError
+from ...errors import ConfigError
+from ..lines import RunLine, ScoreLine
+from ..outbox import CLOSE_SECONDS
+from ..sink import OutputError, Sink
+from .endpoint import TOKEN_VARIABLE, AnsweredError, Endpoint, RequestRefusedError
 from .spool import Spool
-from .webhook_endpoint import TOKEN_VARIABLE, AnsweredError, Endpoint, RequestRefusedError
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class WebhookLimits:
     first_pause_seconds: float = 1.0  # after the first attempt; each further pause is twice as long
     max_pause_seconds: float = 300.0
     max_answers: int = 20  # that do not take the line, until it is dropped: more than an hour
-    close_seconds: float = CLOSING
+    close_seconds: float = CLOSE_SECONDS
 
 
 DEFAULT_LIMITS = WebhookLimits()
 
 
-class Webhook:
+class Webhook(Sink[RunLine]):
     """A sink that posts lines; those that cannot be sent wait in a spool."""
 
     name = "webhook"

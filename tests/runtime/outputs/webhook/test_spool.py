@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs import spool as module
-from edgeae.runtime.outputs.spool import Spool
+from edgeae.runtime.outputs.webhook import spool as module
+from edgeae.runtime.outputs.webhook.spool import Spool
 
 
 def line(n: int) -> bytes:
@@ -126,7 +126,7 @@ def test_on_a_full_disk_lines_wait_in_memory(
 KILLED = """
 import os, sys, threading, time, signal
 from pathlib import Path
-from edgeae.runtime.outputs.spool import Spool
+from edgeae.runtime.outputs.webhook.spool import Spool
 spool = Spool(Path(sys.argv[1]), 1000)
 print(flush=True)
 n = 0

@@ -1,0 +1,111 @@
+"""How an output declares itself: its options, what systemd must allow, and how it opens.
+
+A module of an output holds ``OUTPUT``, an `Output`. Such a module is imported with each `edgeae run`,
+for its options; what is slow to import stands inside its ``open`` function.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import click
+
+from ..scoring.detector import Detector
+from .lines import RunLine
+from .outbox import Outbox
+from .sink import LineType, Sink, SourceTap
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+# What the value of an option is, and so what a service has to be allowed:
+#   output-file, output-folder   written to
+#   input-file                   read
+#   url                          a server to connect to; its user and password are secrets
+#   address                      where a port is opened, HOST:PORT
+#   program                      a command that is run
+ValueKind = Literal["output-file", "output-folder", "input-file", "url", "address", "program"]
+OptionValues = Mapping[str, Any]  # of all options of `edgeae run`, by parameter name
+
+
+class RunOption(click.Option):
+    """An option of `edgeae run`."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        value_kind: ValueKind | None = None,
+        keeps_lines: bool = False,
+        **attributes: Any,
+    ) -> None:
+        """value_kind: what the value is for the system; None: nothing that it has to allow.
+
+        keeps_lines: with this option, lines need not stand in the journal of a service.
+        """
+        super().__init__(*arguments, **attributes)
+        self.value_kind = value_kind
+        self.keeps_lines = keeps_lines
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def run_option(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """A decorator as of `click.option`, for a `RunOption`."""
+    return click.option(name, cls=RunOption, **attributes)
+
+
+@dataclass(frozen=True)
+class OutputLimits:
+    """Time limits and lengths of queues; a test passes others."""
+
+    check_seconds: float = 1.0  # between two checks of the outputs
+    max_waiting_lines: int = 1000  # of each output; beyond that, the oldest are dropped
+    max_stdout_lines: int = 10_000  # that wait for the reader of stdout
+    close_seconds: float = 5.0  # of all outputs, for the lines that wait at the end
+    offline_close_seconds: float = 600.0  # the same, while no sound is lost
+
+
+@dataclass(frozen=True)
+class OutputContext:
+    """What an output may know of the run when it opens."""
+
+    live: bool  # sound of a microphone or a pipe, not of files
+    limits: OutputLimits = field(default_factory=OutputLimits)
+    opened: Sequence[Outbox[RunLine]] = ()  # outputs before this one, for what reports on them
+
+    def outbox(self, sink: Sink[LineType], limit: int | None = None) -> Outbox[LineType]:
+        """The queue and the thread of a sink; limit: lines that wait, if not the usual number."""
+        return Outbox(sink, limit or self.limits.max_waiting_lines)
+
+
+MakeTap = Callable[[str, Detector, Path], SourceTap]  # of (source, detector, path of the artifact)
+
+
+@dataclass(frozen=True)
+class OpenOutput:
+    """An output at work."""
+
+    outboxes: Sequence[Outbox[RunLine]]
+    closes_last: bool = False  # it reports how the other outputs ended
+    make_tap: MakeTap | None = None  # for an output that needs more than lines
+    close: Callable[[], None] | None = None  # called after all lines are delivered
+
+
+OptionsType = TypeVar("OptionsType")
+
+
+@dataclass(frozen=True)
+class Output(Generic[OptionsType]):
+    """The declaration of an output."""
+
+    options: Sequence[Callable[[Any], Any]]  # decorators, see `run_option`
+    options_type: type[OptionsType]  # a dataclass; a field for each option
+    open: Callable[[OptionsType, OutputContext], OpenOutput | None]  # None: not asked for
+
+    def open_with(self, values: OptionValues, context: OutputContext) -> OpenOutput | None:
+        """Open the output if the options ask for it; ConfigError for values that cannot work."""
+        names = [item.name for item in fields(self.options_type)]  # type: ignore[arg-type]
+        return self.open(self.options_type(**{name: values[name] for name in names}), context)

@@ -1,0 +1,72 @@
+"""The declaration of `--mqtt`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ..declaration import FILE, OpenOutput, Output, OutputContext, run_option
+
+OPTIONS = (
+    run_option(
+        "--mqtt",
+        metavar="URL",
+        value_kind="url",
+        keeps_lines=True,
+        help="Publish states and events at this MQTT broker, mqtt[s]://[user@]host[:port][/prefix]; "
+        "the password is read from $EDGEAE_MQTT_PASSWORD.",
+    ),
+    run_option(
+        "--mqtt-discovery",
+        default="homeassistant",
+        show_default=True,
+        help="Topic prefix of Home Assistant's discovery, or none.",
+    ),
+    run_option(
+        "--mqtt-every",
+        default=10.0,
+        show_default=True,
+        type=click.FloatRange(0, 3600),
+        help="Seconds between two states published over MQTT.",
+    ),
+    run_option(
+        "--mqtt-client",
+        help="MQTT client id, for two processes that share host and prefix.",
+    ),
+    run_option(
+        "--mqtt-ca",
+        type=FILE,
+        value_kind="input-file",
+        help="PEM file of the authority that signed the MQTT broker's certificate.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class MqttOptions:
+    """The values of the options."""
+
+    mqtt: str | None
+    mqtt_discovery: str
+    mqtt_every: float  # seconds
+    mqtt_client: str | None
+    mqtt_ca: Path | None
+
+
+def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None:
+    """A queue to an `Mqtt` sink, if there is a broker."""
+    if options.mqtt is None:
+        return None
+    from .sink import Mqtt
+
+    sink = Mqtt(
+        options.mqtt,
+        discovery=None if options.mqtt_discovery == "none" else options.mqtt_discovery,
+        every=options.mqtt_every,
+        client_id=options.mqtt_client,
+        ca_file=options.mqtt_ca,
+    )
+    return OpenOutput([context.outbox(sink)])
+
+
+OUTPUT = Output(OPTIONS, MqttOptions, open_mqtt)

@@ -1,0 +1,67 @@
+"""The declaration of `--page`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import ConfigError
+from ...scoring.detector import Detector
+from ...scoring.window_stream import Window
+from ..declaration import OpenOutput, Output, OutputContext, run_option
+from ..lines import Line
+from ..outbox import Outbox
+from ..sink import SourceTap
+
+OPTIONS = (
+    run_option(
+        "--page",
+        metavar="[HOST:]PORT",
+        value_kind="address",
+        help="Serve a live page for browsers here; a bare port is one of 127.0.0.1.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """The values of the options."""
+
+    page: str | None
+
+
+class PageTap(SourceTap):
+    """Gives the page the spectrum of each window of a source."""
+
+    def __init__(self, source: str, detector: Detector, model: Path, outbox: Outbox[Line]) -> None:
+        """outbox: of the page's history; model: path of the artifact."""
+        from .bands import View
+
+        self._view = View(source, detector, model.name)
+        self._outbox = outbox
+        outbox.put(self._view.about())
+
+    def add_window(self, window: Window) -> None:
+        self._outbox.put(self._view.of(window))
+
+
+def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None:
+    """A history of the lines, and the server that shows it."""
+    if options.page is None:
+        return None
+    if not context.live:
+        raise ConfigError(
+            "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
+        )
+    from .history import History
+    from .server import PageServer
+
+    history = History()
+    server = PageServer(options.page, history)
+    outbox: Outbox[Line] = context.outbox(history)
+
+    def make_tap(source: str, detector: Detector, model: Path) -> SourceTap:
+        return PageTap(source, detector, model, outbox)
+
+    return OpenOutput([outbox], make_tap=make_tap, close=server.close)
+
+
+OUTPUT = Output(OPTIONS, PageOptions, open_page)

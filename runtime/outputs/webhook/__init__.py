@@ -1,0 +1,1 @@
+"""Events, gaps and status lines to a web server."""
