@@ -15,7 +15,7 @@ from .declaration import OpenOutput, OptionValues, Output, OutputContext
 # By name: a sub-folder imports this folder, and must not be imported by it.
 OUTPUT_MODULES = (
     "log_file",
-    "command",
+    "command.output",
     "webhook.output",
     "mqtt.output",
     "clips.output",

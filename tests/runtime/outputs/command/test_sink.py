@@ -12,7 +12,7 @@ import pytest
 from example_lines import ONE_OF_EACH, event
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.command import TAIL, Hook
+from edgeae.runtime.outputs.command.sink import TAIL, Hook
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.sink import OutputError
 

@@ -15,14 +15,12 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from io import FileIO
 from typing import cast
 
-from ..errors import ConfigError
-from .declaration import POSITIVE, OpenOutput, Output, OutputContext, run_option
-from .lines import EventLine, RunLine
-from .sink import OutputError, Sink
+from ...errors import ConfigError
+from ..lines import EventLine, RunLine
+from ..sink import OutputError, Sink
 
 TAIL = 300  # bytes of stderr that are told
 SECRETS = {
@@ -31,22 +29,6 @@ SECRETS = {
     "EDGEAE_WEBHOOK",
 }  # of ours, which no command needs
 PIPE = 1 << 16  # bytes that a pipe holds
-
-OPTIONS = (
-    run_option(
-        "--on-event",
-        metavar="COMMAND",
-        value_kind="program",
-        help="Run this command for each event, with the line as JSON on its standard input.",
-    ),
-    run_option(
-        "--on-event-timeout",
-        default=30.0,
-        show_default=True,
-        type=POSITIVE,
-        help="Seconds after which the command of --on-event is killed.",
-    ),
-)
 
 
 class Hook(Sink[RunLine]):
@@ -160,21 +142,3 @@ def in_words(stderr: bytes) -> str:
     """What a message ends in: one line, without a terminal's colours."""
     text = " ".join(stderr[-TAIL:].decode(errors="replace").split())
     return f": {''.join(filter(str.isprintable, text))}" if text else ""
-
-
-@dataclass(frozen=True)
-class CommandOptions:
-    """The values of the options."""
-
-    on_event: str | None
-    on_event_timeout: float  # seconds
-
-
-def open_command(options: CommandOptions, context: OutputContext) -> OpenOutput | None:
-    """A queue to a `Hook`, if there is a command."""
-    if options.on_event is None:
-        return None
-    return OpenOutput([context.outbox(Hook(options.on_event, timeout=options.on_event_timeout))])
-
-
-OUTPUT = Output(OPTIONS, CommandOptions, open_command)
