@@ -1,8 +1,8 @@
 """What a source publishes, kept in memory."""
 
 from edgeae.runtime.outputs.lines import EventLine, GapLine, RunLine, ScoreLine, StatusLine
+from edgeae.runtime.outputs.outputs import Outputs
 from edgeae.runtime.outputs.publisher import LinePublisher
-from edgeae.runtime.outputs.registry import Outputs
 from edgeae.runtime.system.watchdog import ServiceManager
 
 
@@ -28,8 +28,7 @@ class KeptOutputs(Outputs):
         self.publisher = LinePublisher(self.lines.append, [])
         self.counted = CountedServiceManager()
         self.notify = self.counted
-        self._clips = None
-        self._page = None
+        self._opened = []
 
     def scores(self) -> list[ScoreLine]:
         return [line for line in self.lines if isinstance(line, ScoreLine)]
