@@ -40,7 +40,17 @@ FOLDERS = {
     ),
 }
 MAX_FILES_IN_A_FOLDER = 17
-HEAVY = {"torch", "torchaudio", "lightning", "onnx", "scipy", "sklearn", "matplotlib", "yaml"}
+HEAVY = {
+    "torch",
+    "torchaudio",
+    "lightning",
+    "onnx",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "jinja2",
+    "yaml",
+}
 SCORE_A_FILE = """
 import sys
 from importlib import import_module

@@ -1,12 +1,9 @@
 """Markdown from Jinja2 templates, into which any value may go: what could be markup is escaped."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MAX_VALUE_LETTERS = 400
 MAX_DEPTH = 8  # of values within values
@@ -19,14 +16,12 @@ _ENTITIES = {letter: f"&#{ord(letter)};" for letter in "\\`|<>&@"}
 _ESCAPES = str.maketrans(_BACKSLASHED | _ENTITIES)
 
 
-def environment(package: str) -> "Environment":
+def environment(package: str) -> Environment:
     """Return the Jinja2 environment for the Markdown templates of a package.
 
     It escapes every value that is not `Markup`. ``cell`` leaves an empty text empty; ``code`` is
     for commands in a block of code.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader(package),
         autoescape=True,  # `finalize` escapes first, for Markdown; this keeps the output of macros

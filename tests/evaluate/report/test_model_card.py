@@ -1,5 +1,7 @@
 import hashlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,6 +153,20 @@ def test_info_writes_the_card_and_prints_it(
     assert run_command(["info", str(machine), "--card", "-o", str(tmp_path / "machine.md")]) == 0
     assert (tmp_path / "machine.md").read_text() == page
     assert capsys.readouterr().out == ""
+
+
+def test_an_install_without_the_extra_says_so_in_one_sentence(machine: Path) -> None:
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(['jinja2', 'markupsafe'])); "
+        "from edgeae.runtime.commands.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "info", str(machine), "--card"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == (
+        "edgeae: edgeae info needs jinja2, which is not installed; "
+        "run: pip install 'edgeae[train]'\n"
+    )
 
 
 def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
