@@ -1,18 +1,11 @@
 """`edgeae calibrate`: an artifact and a minute of normal sound -> the artifact of one machine."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from edgeae.runtime.audio.channel import Channel, parse_channel
-from edgeae.runtime.audio.recordings import (
-    DEFAULT_MACHINE,
-    audio_files,
-    label_of,
-    machine_of,
-    scan,
-)
+from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
 from edgeae.runtime.commands.shared_options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.model.find import check_target, split_model
@@ -29,78 +22,8 @@ from .calibrate import (
     check_machine,
 )
 from .from_device import record_device
+from .inputs import ChosenRecordings, choose_recordings
 from .uncertainty import uncertainty_of
-
-
-@dataclass(frozen=True)
-class ChosenRecordings:
-    """The recordings to calibrate on, and the machine that their names say."""
-
-    paths: list[Path]
-    machine: str
-
-
-def choose_recordings(
-    inputs: list[str], machine: str | None, max_clips: int | None
-) -> ChosenRecordings:
-    """The recordings that the arguments name, by name.
-
-    inputs: files, or a folder, which is a data set (its normal training recordings) or holds normal
-        recordings.
-    machine: chooses its recordings of a data set.
-    max_clips: the first so many.
-
-    Raises ConfigError for an anomaly and for several machines if none is named.
-    """
-    paths = [path for argument in inputs for path in _recordings(Path(argument))]
-    for path in paths:
-        if label_of(path) == "anomaly":
-            raise ConfigError(f"{path}: the name says anomaly; calibrate on normal sound only")
-    machines = sorted({machine_of(path) for path in paths})
-    if len(inputs) == 1 and Path(inputs[0]).is_dir() and machines != [DEFAULT_MACHINE]:
-        machine = _machine_of_folder(inputs[0], machines, machine)
-        paths = [path for path in paths if machine_of(path) == machine]
-    elif not machine:
-        named = [name for name in machines if name != DEFAULT_MACHINE]
-        if len(named) > 1:
-            raise ConfigError(
-                f"the recordings are of the machines {', '.join(named)}; "
-                f"name one of them with --machine"
-            )
-    machine = machine or machines[0]
-    if max_clips and len(paths) < max_clips:
-        raise ConfigError(
-            f"--clips {max_clips}: there are only {len(paths)} recordings of {machine}; "
-            f"give --clips {len(paths)}, or more recordings"
-        )
-    by_file_name = sorted(paths, key=lambda path: path.name)
-    return ChosenRecordings(by_file_name[:max_clips], machine)
-
-
-def _machine_of_folder(folder: str, machines: list[str], machine: str | None) -> str:
-    """The machine whose recordings of a folder are used; ConfigError if that is not clear."""
-    if machine in machines:
-        return machine
-    if machine is None and len(machines) == 1:
-        return machines[0]
-    plural = "s" if len(machines) > 1 else ""
-    missing = f", not {machine}" if machine else ""
-    raise ConfigError(
-        f"{folder}: holds the machine{plural} {', '.join(machines)}{missing}; "
-        f"name one of them with --machine"
-    )
-
-
-def _recordings(path: Path) -> list[Path]:
-    """A file, or the normal recordings of a folder."""
-    if not path.is_dir():
-        return [path]
-    if (path / "train").is_dir() or any(path.glob("id_*/normal")):
-        return [recording.path for recording in scan(path, "train")]
-    paths = audio_files(path)
-    if not paths:
-        raise ConfigError(f"{path}: holds no recording; give a folder of normal recordings")
-    return paths
 
 
 @click.command()

@@ -19,6 +19,7 @@ from edgeae.runtime.scoring.selftest import check
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.synth.dataset import render
 from edgeae.train.synth.machine import Machine
+from tests.conftest import Trained
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -142,7 +143,7 @@ def edgeae(
 
 
 def test_the_command_adds_in_place_and_info_shows_both_sessions(
-    edgeae: Command, trained: Any
+    edgeae: Command, trained: Trained
 ) -> None:
     paths = audio_files(trained.new / "train")
     edgeae("calibrate", trained.int8, *paths[:3])
@@ -155,7 +156,7 @@ def test_the_command_adds_in_place_and_info_shows_both_sessions(
 
 
 def test_wrong_use_of_add_exits_with_2_before_listening(
-    edgeae: Command, first: Detector, trained: Any
+    edgeae: Command, first: Detector, trained: Trained
 ) -> None:
     shutil.copy(trained.int8, "fresh.onnx")
     first.artifact.write("first.onnx")

@@ -15,6 +15,7 @@ from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
 from edgeae.runtime.system.arrays import Float32
+from tests.conftest import Trained
 
 
 def untimed(detector: Detector) -> bytes:
@@ -24,7 +25,7 @@ def untimed(detector: Detector) -> bytes:
 
 
 def test_a_calibrated_machine_scores_lower_than_before(
-    fresh: Detector, trained: Any, clips: list[Float32]
+    fresh: Detector, trained: Trained, clips: list[Float32]
 ) -> None:
     own = calibrate(fresh, clips)
     normals = [path for path in audio_files(trained.new / "test") if "normal" in path.name]
@@ -42,7 +43,8 @@ def test_the_network_is_untouched(fresh: Detector, clips: list[Float32]) -> None
 def test_everything_but_head_threshold_and_the_self_test_s_score_is_untouched(
     fresh: Detector, clips: list[Float32]
 ) -> None:
-    before, after = fresh.artifact.sections, calibrate(fresh, clips).artifact.sections
+    before = fresh.artifact.sections
+    after = calibrate(fresh, clips).artifact.sections
     assert {name for name in before if str(before[name]) != str(after[name])} == {
         "head",
         "threshold",
@@ -57,7 +59,7 @@ def test_everything_but_head_threshold_and_the_self_test_s_score_is_untouched(
 
 @pytest.mark.parametrize("precision", ["int8", "float_"])
 def test_the_self_test_passes_after_calibration(
-    trained: Any, precision: str, clips: list[Float32]
+    trained: Trained, precision: str, clips: list[Float32]
 ) -> None:
     own = calibrate(Detector.load(getattr(trained, precision)), clips)
     assert check(own).startswith("self-test passed")
@@ -129,13 +131,14 @@ def test_another_sample_rate_is_resampled(fresh: Detector, clips: list[Float32])
     import soxr
 
     resampled = [soxr.resample(clip, 16000, 48000) for clip in clips]
-    own, again = calibrate(fresh, clips), calibrate(fresh, resampled, 48000)
+    own = calibrate(fresh, clips)
+    again = calibrate(fresh, resampled, 48000)
     below_7_khz = slice(1, 1 + 118)
     np.testing.assert_allclose(again.head.mean[below_7_khz], own.head.mean[below_7_khz], atol=0.2)
 
 
 def test_files_calibrate_as_their_samples(
-    fresh: Detector, trained: Any, clips: list[Float32]
+    fresh: Detector, trained: Trained, clips: list[Float32]
 ) -> None:
     from_files = calibrate_files(
         fresh, audio_files(trained.new / "train"), machine="id_03", report=print
@@ -176,7 +179,7 @@ def bad_file(folder: Path) -> Path:
 
 
 def test_a_bad_file_fails_the_whole_and_is_named(
-    fresh: Detector, trained: Any, tmp_path: Path
+    fresh: Detector, trained: Trained, tmp_path: Path
 ) -> None:
     messages: list[str] = []
     paths = [*audio_files(trained.new / "train"), bad_file(tmp_path)]
@@ -185,7 +188,7 @@ def test_a_bad_file_fails_the_whole_and_is_named(
     assert messages[0].startswith(f"{tmp_path / 'bad.wav'}: ")
 
 
-def test_a_bad_file_can_be_skipped(fresh: Detector, trained: Any, tmp_path: Path) -> None:
+def test_a_bad_file_can_be_skipped(fresh: Detector, trained: Trained, tmp_path: Path) -> None:
     paths = audio_files(trained.new / "train")
     ignore = list[str]().append
     skipped = calibrate_files(fresh, [bad_file(tmp_path), *paths], skip_bad=True, report=ignore)

@@ -18,6 +18,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.synth.dataset import render
 from edgeae.train.synth.machine import Machine
+from tests.conftest import Trained
 
 RATE = 16000
 Change = Callable[[Float32], Float32]
@@ -75,7 +76,9 @@ def test_a_consistent_minute_is_accepted(fresh: Detector, minute: Float32) -> No
     assert calibrate(fresh, [minute]).head.windows == 7
 
 
-def test_the_training_machines_and_a_new_one_are_accepted(fresh: Detector, trained: Any) -> None:
+def test_the_training_machines_and_a_new_one_are_accepted(
+    fresh: Detector, trained: Trained
+) -> None:
     for folder in (trained.data, trained.new):
         for machine in ("id_00", "id_01", "id_02", "id_03"):
             paths = [path for path in audio_files(folder / "train") if machine in path.name]
@@ -94,7 +97,9 @@ def test_seconds_side_by_side_are_one_span(fresh: Detector, minute: Float32) -> 
     assert ": seconds 16 to 25 differ" in refusal(fresh, with_noise(minute, (20.0, 21.0), 0.3))
 
 
-def test_the_recording_that_differs_is_named(fresh: Detector, trained: Any, tmp_path: Path) -> None:
+def test_the_recording_that_differs_is_named(
+    fresh: Detector, trained: Trained, tmp_path: Path
+) -> None:
     paths = audio_files(trained.new / "train")
     samples = soundfile.read(paths[2], dtype="float32")[0]
     soundfile.write(tmp_path / "door.wav", with_noise(samples, (1.0, 2.0), 0.2), RATE)

@@ -23,9 +23,11 @@ from edgeae.runtime.capture.blocks import Gap
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
+from tests.conftest import Trained
 from tests.runtime import conftest as alsa
 
-alsa_environment, alsa_device = alsa.alsa_environment, alsa.alsa_device
+alsa_environment = alsa.alsa_environment
+alsa_device = alsa.alsa_device
 
 RATE = 16000
 Command = Callable[..., tuple[int, str, str]]
@@ -33,7 +35,7 @@ AlsaDevice = Callable[..., Path]
 
 
 @pytest.fixture
-def model(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def model(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the int8 artifact in the current folder."""
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copy(trained.int8, tmp_path / "model.int8.onnx"))
@@ -52,7 +54,7 @@ def command(model: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture
-def clips(trained: Any) -> list[Path]:
+def clips(trained: Trained) -> list[Path]:
     return audio_files(trained.new / "train")
 
 
@@ -88,7 +90,7 @@ def test_the_new_file_is_told_on_stdout_and_the_promise_on_stderr(
 
 
 def test_a_folder_of_recordings_is_all_of_them(
-    command: Command, trained: Any, clips: list[Path]
+    command: Command, trained: Trained, clips: list[Path]
 ) -> None:
     command(trained.new / "train", "-o", "folder.onnx")
     command(*clips, "-o", "files.onnx")
@@ -96,7 +98,7 @@ def test_a_folder_of_recordings_is_all_of_them(
 
 
 def test_a_data_set_is_the_training_recordings_of_the_machine_asked_for(
-    command: Command, model: Path, trained: Any
+    command: Command, model: Path, trained: Trained
 ) -> None:
     assert command(trained.data, "--machine", "id_01", "--clips", 5, "-o", "own.onnx")[0] == 0
     first = [path for path in audio_files(trained.data / "train") if "id_01" in path.name][:5]
@@ -142,7 +144,9 @@ def test_a_device_at_another_rate_calibrates_as_the_file(
 class FakeCapture:
     """A device that gives what it is told."""
 
-    samplerate, channels, format = RATE, 1, "S16_LE"
+    samplerate = RATE
+    channels = 1
+    format = "S16_LE"
     items: tuple[Any, ...] = ()
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -256,7 +260,7 @@ def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
     model: Path, sound: NDArray[np.int16], alsa_device: AlsaDevice
 ) -> None:
     alsa_device(sound)
-    mine, theirs = pty.openpty()
+    ours, theirs = pty.openpty()
     arguments = [
         sys.executable,
         "-c",
@@ -270,11 +274,11 @@ def test_a_terminal_sees_the_level_and_stdout_the_file_alone(
         os.close(theirs)
         seen = b""
         with contextlib.suppress(OSError):  # the terminal's other end is closed
-            while part := os.read(mine, 4096):
+            while part := os.read(ours, 4096):
                 seen += part
         assert process.stdout is not None
         assert process.stdout.read() == b"machine.onnx\n"
-    os.close(mine)
+    os.close(ours)
     assert b"\r\x1b[K12 of 12 s  [#" in seen
     assert b"dBFS, peak -" in seen
 
@@ -338,7 +342,7 @@ def test_info_passes_its_self_test_after_calibration(
 
 
 def test_a_machine_s_artifact_can_be_calibrated_for_another(
-    command: Command, trained: Any, clips: list[Path], capfd: pytest.CaptureFixture[str]
+    command: Command, trained: Trained, clips: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     command(trained.data, "--machine", "id_00", "-o", "first.onnx")
     assert run_command(["calibrate", "first.onnx", *map(str, clips), "-o", "second.onnx"]) == 0
@@ -358,7 +362,7 @@ def test_an_artifact_that_computes_otherwise_is_refused_before_it_listens(
 
 
 def test_a_recording_that_is_called_an_anomaly_is_refused(
-    command: Command, trained: Any, clips: list[Path]
+    command: Command, trained: Trained, clips: list[Path]
 ) -> None:
     anomaly = next(path for path in audio_files(trained.new / "test") if "anomaly" in path.name)
     code, _, err = command(*clips, anomaly)
@@ -368,7 +372,7 @@ def test_a_recording_that_is_called_an_anomaly_is_refused(
 
 @pytest.mark.parametrize("options", [[], ["--machine", "id_09"]])
 def test_a_data_set_of_several_machines_asks_which(
-    command: Command, trained: Any, options: list[str]
+    command: Command, trained: Trained, options: list[str]
 ) -> None:
     code, _, err = command(trained.data, *options)
     assert code == 2
@@ -376,7 +380,7 @@ def test_a_data_set_of_several_machines_asks_which(
     assert "name one of them with --machine" in err
 
 
-def test_files_of_several_machines_ask_which(command: Command, trained: Any) -> None:
+def test_files_of_several_machines_ask_which(command: Command, trained: Trained) -> None:
     code, _, err = command(*audio_files(trained.data / "train"))
     assert code == 2
     assert "id_00, id_01, id_02" in err
@@ -427,7 +431,7 @@ def test_a_wrong_budget_is_refused(command: Command, clips: list[Path]) -> None:
 
 
 def test_a_machine_that_the_data_set_does_not_hold_is_refused(
-    command: Command, trained: Any
+    command: Command, trained: Trained
 ) -> None:
     code, _, err = command(trained.new, "--machine", "id_99")
     assert code == 2

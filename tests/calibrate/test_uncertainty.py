@@ -28,7 +28,8 @@ def test_the_error_of_the_mean_is_about_the_predicted_one(fresh: Detector, n: in
 
 def test_one_more_minute_changes_it_as_predicted(fresh: Detector) -> None:
     windows = drawn(fresh, 40, seed=1)
-    before, after = calibrated(fresh, windows[:20]), calibrated(fresh, windows[:35])  # 4.1 s each
+    before = calibrated(fresh, windows[:20])  # windows of 4.1 s
+    after = calibrated(fresh, windows[:35])
     assert uncertainty_of(before).mean_error_next == pytest.approx(
         uncertainty_of(after).mean_error, rel=0.1
     )

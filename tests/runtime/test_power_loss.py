@@ -26,11 +26,12 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.atomic_file import UNFINISHED
+from tests.conftest import Trained
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
-# Forks writers that never rest and kills each at a random point; after each both files have to load.
+# Forks writers that never pause and kills each at a random point; then both files have to load.
 WRITERS = """
 import os, random, signal, sys, time
 from pathlib import Path
@@ -38,9 +39,15 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.monitoring.drift_file import DriftFile
 
-machine, state, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
-artifact, detector = Artifact.read(machine), Detector.load(machine)
-track, written, left = DriftFile(state, detector), set(), 0
+machine = Path(sys.argv[1])
+state = Path(sys.argv[2])
+kills = int(sys.argv[3])
+rng = random.Random(int(sys.argv[4]))
+artifact = Artifact.read(machine)
+detector = Detector.load(machine)
+track = DriftFile(state, detector)
+written = set()
+max_temporary = 0
 
 def write(kill):
     artifact.with_sections(provenance={"write": [kill] * rng.randrange(1, 5000)}).write(machine)
@@ -57,23 +64,21 @@ for kill in range(kills):
     time.sleep(rng.uniform(0.05, 3) * once)
     os.kill(writer, signal.SIGKILL)
     os.waitpid(writer, 0)
-    found = Artifact.read(machine)
-    assert found.network_bytes() == artifact.network_bytes()
-    learned = DriftFile(state, detector).tracker.learned_seconds
-    written.add(learned)
-    left = max(left, len(list(machine.parent.glob(".*"))))
+    assert Artifact.read(machine).network_bytes() == artifact.network_bytes()
+    written.add(DriftFile(state, detector).tracker.learned_seconds)
+    max_temporary = max(max_temporary, len(list(machine.parent.glob(".*"))))
 assert not list(machine.parent.glob("*.damaged")), "a state was torn"
-print(len(written), left)
+print(len(written), max_temporary)
 """
 
 
 @pytest.fixture(scope="module")
-def clips(trained: Any) -> list[Path]:
+def clips(trained: Trained) -> list[Path]:
     return audio_files(trained.new / "train")
 
 
 @pytest.fixture(scope="module")
-def calibrated(trained: Any, clips: list[Path]) -> Artifact:
+def calibrated(trained: Trained, clips: list[Path]) -> Artifact:
     return calibrate_files(
         Detector.load(trained.int8), clips, machine="id_03", report=print
     ).artifact
@@ -90,14 +95,12 @@ def unfinished(folder: Path) -> list[Path]:
     return list(folder.glob(f".*{UNFINISHED}"))
 
 
-# --- killed ---------------------------------------------------------------------------------------
-
-
 def test_killed_writers_leave_an_artifact_and_a_state_that_load(
     calibrated: Artifact, tmp_path: Path
 ) -> None:
     small = calibrated.with_sections(quantization=calibrated.sections["quantization"])
-    machine, state = tmp_path / "machine.onnx", tmp_path / "track.json"
+    machine = tmp_path / "machine.onnx"
+    state = tmp_path / "track.json"
     small.write(machine)
     arguments = [str(machine), str(state), str(KILLS), "1"]
     done = subprocess.run(
@@ -108,9 +111,9 @@ def test_killed_writers_leave_an_artifact_and_a_state_that_load(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    states, left = map(int, done.stdout.split())
-    assert states > 1  # they did write
-    assert left <= KILLS
+    n_states, max_temporary = map(int, done.stdout.split())
+    assert n_states > 1  # they did write
+    assert max_temporary <= KILLS
     for path in unfinished(tmp_path):
         os.utime(path, (0, 0))
     small.write(machine)
@@ -132,9 +135,6 @@ def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(
     assert len(unfinished(machine.parent)) <= 1
 
 
-# --- full disks -----------------------------------------------------------------------------------
-
-
 def failing(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -143,7 +143,8 @@ class FullFile:
     """An opened file whose ``when`` fails."""
 
     def __init__(self, file: Any, when: str) -> None:
-        self._file, self._when = file, when
+        self._file = file
+        self._when = when
 
     def __enter__(self) -> "FullFile":
         return self
@@ -173,7 +174,7 @@ STEPS = ["create", "write", "flush", "fsync", "rename"]
 
 
 @pytest.mark.parametrize("when", STEPS)
-def test_a_full_disk_leaves_the_old_artifact_and_is_said(
+def test_a_full_disk_leaves_the_old_artifact_and_is_reported(
     machine: Path,
     clips: list[Path],
     when: str,
@@ -193,7 +194,8 @@ def test_a_full_disk_leaves_the_old_artifact_and_is_said(
 def test_a_full_disk_leaves_the_old_state(
     machine: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state, detector = machine.with_name("track.json"), Detector.load(machine)
+    state = machine.with_name("track.json")
+    detector = Detector.load(machine)
     DriftFile(state, detector)
     before = state.read_bytes()
     fill(monkeypatch, when)
@@ -228,9 +230,6 @@ def test_a_real_limit_of_the_file_size_leaves_the_old_artifact(
     assert {path: path.read_bytes() for path in machine.parent.iterdir()} == {machine: before}
 
 
-# --- torn files -----------------------------------------------------------------------------------
-
-
 def test_an_artifact_that_ends_at_any_thousandth_byte_is_refused(machine: Path) -> None:
     content = machine.read_bytes()
     for end in range(0, len(content), 1000):
@@ -253,7 +252,8 @@ def test_a_torn_artifact_has_the_exit_code_of_one(
 def test_a_state_that_ends_at_any_byte_is_set_aside_and_tracking_goes_on(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state, detector = machine.with_name("track.json"), Detector.load(machine)
+    state = machine.with_name("track.json")
+    detector = Detector.load(machine)
     DriftFile(state, detector)
     content = json.dumps({**json.loads(state.read_bytes()), "learned": 60.0}).encode()
     aside = state.with_name("track.json.damaged")
@@ -266,7 +266,7 @@ def test_a_state_that_ends_at_any_byte_is_set_aside_and_tracking_goes_on(
     assert "is damaged and was moved to" in capsys.readouterr().err
 
 
-def test_a_damaged_state_that_cannot_be_set_aside_is_told(machine: Path) -> None:
+def test_a_damaged_state_that_cannot_be_set_aside_is_reported(machine: Path) -> None:
     state = machine.with_name("track.json")
     state.write_text("{")
     (machine.with_name("track.json.damaged") / "kept").mkdir(parents=True)

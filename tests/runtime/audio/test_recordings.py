@@ -95,7 +95,7 @@ def test_recordings_are_sorted_by_machine_and_name(tmp_path: Path) -> None:
 def test_groups_by_machine_keep_the_order(tmp_path: Path) -> None:
     make(
         tmp_path / "train",
-        *(f"normal_{rest}.wav" for rest in ("id_05_0", "id_03_1", "id_03_0", "0")),
+        *(f"normal_{name}.wav" for name in ("id_05_0", "id_03_1", "id_03_0", "0")),
     )
     groups = by_machine(reversed(scan(tmp_path, "train")))
     assert {machine: names(group) for machine, group in groups.items()} == {

@@ -30,8 +30,10 @@ fixed = settings(derandomize=True, deadline=None, max_examples=50)
 )
 def test_resampling_does_not_depend_on_the_blocks(rates: tuple[int, int], cuts: list[int]) -> None:
     ends = [0, *sorted(cuts), len(NOISE)]
-    found = np.concatenate(list(resampled((NOISE[a:b] for a, b in pairwise(ends)), *rates)))
-    np.testing.assert_array_equal(found, soxr.resample(NOISE, *rates, quality="HQ"))
+    blocks_resampled = np.concatenate(
+        list(resampled((NOISE[a:b] for a, b in pairwise(ends)), *rates))
+    )
+    np.testing.assert_array_equal(blocks_resampled, soxr.resample(NOISE, *rates, quality="HQ"))
 
 
 def test_equal_rates_pass_unchanged() -> None:

@@ -44,7 +44,9 @@ def play(alarm: Alarm, scores: list[float], start: float = 0.0) -> list[AlarmEve
     return [event for event in events if event]
 
 
-HIGH, NEAR, LOW = 3.0, 1.7, 1.0  # above, within the hysteresis, below it
+HIGH = 3.0  # above the threshold
+NEAR = 1.7  # within the hysteresis
+LOW = 1.0  # below it
 
 
 @pytest.mark.parametrize("scores", [[HIGH] * 3, [HIGH, LOW, HIGH, LOW, HIGH]])

@@ -25,6 +25,7 @@ from edgeae.runtime.system.arrays import Float64
 from edgeae.train.synth.dataset import render
 from edgeae.train.synth.faults import FAULTS, Fault
 from edgeae.train.synth.machine import Machine
+from tests.conftest import Trained
 from tests.runtime.conftest import plain_fleet
 
 SIZE = 25  # eight mel bands
@@ -107,7 +108,8 @@ def test_compensating_scores_around_a_moved_mean() -> None:
 
 def test_drift_follows_with_the_time_constant_and_waits() -> None:
     detector = detector_of()
-    tracker, place = DriftTracker(detector, days=1.0), near(detector, score=-1.0)
+    tracker = DriftTracker(detector, days=1.0)
+    place = near(detector, score=-1.0)
     for _ in range(int(DEFAULT_LIMITS.minute_seconds + DEFAULT_LIMITS.delay_seconds) // 10 - 1):
         learn(tracker, detector, window_at(place), 10.0)
     assert tracker.learned_seconds == 0
@@ -122,7 +124,8 @@ def test_drift_follows_with_the_time_constant_and_waits() -> None:
 @pytest.mark.parametrize("cause", ["alarm", "high"])
 def test_an_alarm_or_a_high_window_drops_the_minutes_before_it(cause: str) -> None:
     detector = detector_of()
-    tracker, place = DriftTracker(detector), near(detector, score=0.0)
+    tracker = DriftTracker(detector)
+    place = near(detector, score=0.0)
     for _ in range(20):  # never ten quiet minutes
         for _ in range(int(DEFAULT_LIMITS.delay_seconds) // 10):
             learn(tracker, detector, window_at(place), 10.0)
@@ -136,7 +139,8 @@ def test_an_alarm_or_a_high_window_drops_the_minutes_before_it(cause: str) -> No
 @pytest.mark.parametrize("full", [True, False])
 def test_only_whole_windows_of_sound_that_is_ok_teach(health: SoundState, full: bool) -> None:
     detector = detector_of()
-    tracker, window = DriftTracker(detector), window_at(near(detector, score=0.0), full=full)
+    tracker = DriftTracker(detector)
+    window = window_at(near(detector, score=0.0), full=full)
     for _ in range(int(3 * DEFAULT_LIMITS.delay_seconds)):
         learn(tracker, detector, window, seconds=5.0, health=health)
     assert (tracker.learned_seconds > 0) == (full and health == "ok")
@@ -183,7 +187,8 @@ def test_nothing_is_learned_during_an_alarm_or_from_the_ten_minutes_before(
     tracker = DriftTracker(detector)
     quiet = 0.0  # seconds since the last alarm or high window
     for score, alarm, seconds in steps:
-        before, learned = tracker.drift, tracker.learned_seconds
+        before = tracker.drift
+        learned = tracker.learned_seconds
         result = learn(
             tracker, detector, window_at(near(detector, score=score)), seconds, alarm=alarm
         )
@@ -201,8 +206,6 @@ def test_at_the_bound_the_status_says_what_to_do() -> None:
     assert tracker.status() == DriftStatus("drifted", 1.0, DRIFTED)
     assert tracker.status().details() == {"drift": 1.0, "sentence": DRIFTED}
 
-
-# --- a week of a synthetic machine ----------------------------------------------------------------
 
 CLIP_SECONDS = 4.128  # one window of the artifact
 CHANGE_CLIPS = range(40, 44)
@@ -323,13 +326,13 @@ def worn(machine: Machine, degree: float) -> Machine:
 
 
 @pytest.fixture(scope="module")
-def week(trained: Any) -> Week:
+def week(trained: Trained) -> Week:
     """Of a machine that is calibrated well, and seldom above its threshold."""
     return Week(Detector.load(trained.int8), machine=3, clips=24, false_alarms="1%")
 
 
 @pytest.fixture(scope="module")
-def sensitive_week(trained: Any) -> Week:
+def sensitive_week(trained: Trained) -> Week:
     """Of a machine that is calibrated on a few seconds, with a budget that finds every fault."""
     return Week(Detector.load(trained.int8), machine=3, clips=8, false_alarms="5%")
 

@@ -23,6 +23,7 @@ from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.outputs.lines import StatusLine
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_stream import Window
+from tests.conftest import Trained
 
 fixed = settings(
     derandomize=True,
@@ -33,14 +34,14 @@ fixed = settings(
 
 
 @pytest.fixture(scope="module")
-def machine(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machine(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tracked") / "machine.onnx"
     clips = audio_files(trained.new / "train")
-    found = calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print)
+    calibrated = calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print)
     seldom = replace(
-        found.threshold, value=6.0
+        calibrated.threshold, value=6.0
     )  # above what it scores where two of its clips are joined
-    found.with_sections(threshold=seldom.to_dict()).artifact.write(path)
+    calibrated.with_sections(threshold=seldom.to_dict()).artifact.write(path)
     return path
 
 
@@ -198,7 +199,7 @@ def run(
 
 def test_run_tracks_what_it_hears_and_leaves_the_artifact(
     run: Callable[..., Any],
-    trained: Any,
+    trained: Trained,
     machine: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -209,7 +210,8 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
     soundfile.write(tmp_path / "long.wav", np.concatenate(clips * 4), 16000)
     quick = DriftLimits(minute_seconds=5.0, delay_seconds=10.0, status_seconds=40.0)
     monkeypatch.setattr("edgeae.runtime.commands.run.DriftFile", partial(DriftFile, limits=quick))
-    before, track = machine.read_bytes(), tmp_path / "track.json"
+    before = machine.read_bytes()
+    track = tmp_path / "track.json"
     plain = [line["score"] for line in run(tmp_path / "long.wav")[1]]
     code, lines, err = run(tmp_path / "long.wav", "--track", track, "--track-days", 0.1)
     assert (code, err) == (0, "")
@@ -231,7 +233,7 @@ def test_people_are_told_what_to_do_at_the_bound() -> None:
     assert line.describe().endswith(DRIFTED)
 
 
-def test_an_uncalibrated_artifact_is_not_tracked(trained: Any, tmp_path: Path) -> None:
+def test_an_uncalibrated_artifact_is_not_tracked(trained: Trained, tmp_path: Path) -> None:
     clip = str(audio_files(trained.new / "train")[0])
     assert (
         run_command(["run", str(trained.int8), clip, "--track", str(tmp_path / "track.json")]) == 2

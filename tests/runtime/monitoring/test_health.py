@@ -21,18 +21,19 @@ from edgeae.runtime.monitoring.health import END_WINDOWS, MIN_CLIPPED_SHARE, Hea
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
+from tests.conftest import Trained
 
 RATE = 16000
 
 
 @pytest.fixture(scope="module")
-def machine(trained: Any) -> Detector:
+def machine(trained: Trained) -> Detector:
     clips = audio_files(trained.new / "train")
     return calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print)
 
 
 @pytest.fixture(scope="module")
-def sound(trained: Any) -> Float32:
+def sound(trained: Trained) -> Float32:
     """A normal recording that the machine was not calibrated on."""
     path = trained.new / "test" / "normal_id_03_00000000.wav"
     return np.asarray(soundfile.read(path, dtype="float32")[0])
@@ -73,7 +74,7 @@ def test_what_happened_to_the_microphone_is_reported(
     assert condition.state == state
 
 
-def test_normal_recordings_are_ok(machine: Detector, trained: Any) -> None:
+def test_normal_recordings_are_ok(machine: Detector, trained: Trained) -> None:
     for path in audio_files(trained.new / "test"):
         if path.name.startswith("normal"):
             health = Health(machine)
@@ -106,7 +107,7 @@ def test_precomputed_features_show_what_they_can(
     assert Health(machine).update(window).state == state
 
 
-def test_an_artifact_without_a_machine_has_no_level(trained: Any, sound: Float32) -> None:
+def test_an_artifact_without_a_machine_has_no_level(trained: Trained, sound: Float32) -> None:
     fleet = Detector.load(trained.int8)
     assert Health(fleet).update(last(fleet, CHANGES["level"](sound))).state == "ok"
 

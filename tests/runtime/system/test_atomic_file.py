@@ -40,18 +40,13 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "track[1].json"
-    old, young, of_another, of_a_person = (
-        tmp_path / name
-        for name in (
-            ".track[1].json.a.unfinished",
-            ".track[1].json.b.unfinished",
-            ".track1.json.c.unfinished",
-            ".track[1].json.bak",
-        )
-    )
-    for left in (old, young, of_another, of_a_person):
-        left.touch()
-        os.utime(left, (0, 0))
+    old = tmp_path / ".track[1].json.a.unfinished"
+    young = tmp_path / ".track[1].json.b.unfinished"
+    of_another = tmp_path / ".track1.json.c.unfinished"
+    of_a_person = tmp_path / ".track[1].json.bak"
+    for other in (old, young, of_another, of_a_person):
+        other.touch()
+        os.utime(other, (0, 0))
     os.utime(young, (time.time() - ABANDONED_SECONDS / 2,) * 2)  # somebody may be writing it
     replace_file(path, b"new")
     assert set(tmp_path.iterdir()) == {path, young, of_another, of_a_person}
@@ -60,7 +55,9 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_write_but_nothing_else
 def test_content_is_durable_before_its_name_and_the_name_before_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, fsync, replace = list[str](), os.fsync, Path.replace
+    steps = list[str]()
+    fsync = os.fsync
+    replace = Path.replace
 
     def synced(descriptor: int) -> None:
         steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")

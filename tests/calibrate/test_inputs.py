@@ -1,0 +1,68 @@
+"""Which recordings the arguments name."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeae.calibrate.inputs import choose_recordings
+from edgeae.runtime.errors import ConfigError
+
+
+def make(folder: Path, *names: str) -> Path:
+    """Empty files; only their names matter here."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_a_folder_is_its_recordings_by_name(tmp_path: Path) -> None:
+    make(tmp_path, "b.wav", "a.flac", "notes.txt")
+    chosen = choose_recordings([str(tmp_path)], None, None)
+    assert [path.name for path in chosen.paths] == ["a.flac", "b.wav"]
+    assert chosen.machine == "default"
+
+
+def test_a_data_set_is_the_training_recordings_of_one_machine(tmp_path: Path) -> None:
+    make(tmp_path / "train", "normal_id_00_0.wav", "normal_id_01_0.wav", "normal_id_01_1.wav")
+    make(tmp_path / "test", "normal_id_01_2.wav")
+    chosen = choose_recordings([str(tmp_path)], "id_01", 1)
+    assert [path.name for path in chosen.paths] == ["normal_id_01_0.wav"]
+    assert chosen.machine == "id_01"
+
+
+def test_the_only_machine_of_a_folder_needs_no_name(tmp_path: Path) -> None:
+    make(tmp_path, "normal_id_03_0.wav")
+    assert choose_recordings([str(tmp_path)], None, None).machine == "id_03"
+
+
+@pytest.mark.parametrize(
+    ("names", "machine", "max_clips", "message"),
+    [
+        ([], None, None, "holds no recording"),
+        (["anomaly_0.wav"], None, None, "the name says anomaly"),
+        (
+            ["normal_id_00_0.wav", "normal_id_01_0.wav"],
+            None,
+            None,
+            "holds the machines id_00, id_01;",
+        ),
+        (["normal_id_00_0.wav"], "id_07", None, "holds the machine id_00, not id_07;"),
+        (["a.wav", "b.wav"], None, 3, "--clips 3: there are only 2 recordings of default;"),
+    ],
+)
+def test_what_cannot_be_chosen_is_one_sentence(
+    tmp_path: Path, names: list[str], machine: str | None, max_clips: int | None, message: str
+) -> None:
+    make(tmp_path, *names)
+    with pytest.raises(ConfigError, match=message) as caught:
+        choose_recordings([str(tmp_path)], machine, max_clips)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_several_machines_need_a_name(tmp_path: Path) -> None:
+    make(tmp_path, "normal_id_00_0.wav", "normal_id_01_0.wav")
+    files = sorted(str(path) for path in tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="of the machines id_00, id_01; name one of them"):
+        choose_recordings(files, None, None)
+    assert choose_recordings(files, "pump-3", None).machine == "pump-3"
