@@ -15,7 +15,7 @@ from edgeae.runtime.system.arrays import Float32, Float64
 INSPECTION_SPEC = MelSpec()
 BAND_CENTRES_HZ = band_edges(INSPECTION_SPEC)[1:-1]  # (n_mels,)
 
-MAX_LEVEL_DB = 60.0  # the highest level that is told apart
+MAX_LEVEL_DB = 60.0  # higher levels count as this one
 LEVEL_EDGES_DB = np.arange(INSPECTION_SPEC.floor_db, MAX_LEVEL_DB + 1)  # of the histograms
 
 EDGE_RANGE_HZ = (500.0, 6000.0)  # where the upper end of the sound is searched

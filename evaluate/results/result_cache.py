@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 FILE_NAME = "unfinished.jsonl"
 
@@ -25,7 +25,7 @@ class ResultCache:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: TextIO | None = None
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
         if path and path.exists():
             self._load(path)
 
@@ -42,7 +42,7 @@ class ResultCache:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def get_or_compute(self, key: str, compute: Callable[[], Any]) -> Any:
+    def get_or_compute(self, key: str, compute: Callable[[], object]) -> object:
         """The stored value; if there is none, the result of ``compute``, which is stored."""
         if key not in self._values:
             self._values[key] = compute()

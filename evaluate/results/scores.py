@@ -54,25 +54,21 @@ def evaluate_machines(
     report: gets a sentence about each recording that cannot be read
     cache: results in it are not computed again
     """
-    fitted_kind = detector.head.kind  # the kind of head that the threshold belongs to
-    if options.kind:
-        detector = detector.with_kind(options.kind)
-        if options.calibration_clips and options.kind in CALIBRATABLE:
-            fitted_kind = options.kind
+    base = detector.with_kind(options.kind) if options.kind else detector
     recordings = scan(data, "test")
     machines = list(by_machine(recordings))
-    train = by_machine(scan(data, "train")) if options.calibration_clips else {}
+    train = _training_recordings(data, machines, options.calibration_clips)
     detectors = {
-        machine: _machine_detector(detector, data, machine, train.get(machine, []), options, report)
+        machine: _machine_detector(base, machine, train[machine], options, report)
         for machine in machines
     }
     task = ScoringTask(
-        base=detector,
+        base=base,
         detectors=detectors,
         recordings=recordings,
         channel=options.channel,
-        key=_task_key(detector, options, [train.get(machine, []) for machine in machines]),
-        jobs=_jobs(detector, recordings, options.jobs),
+        key=_task_key(base, options, train),
+        jobs=_jobs(base, recordings, options.jobs),
     )
     cache = ResultCache(None) if cache is None else cache
     scores = dict(task.scores(cache, report, skip_bad=options.skip_bad))
@@ -80,7 +76,7 @@ def evaluate_machines(
     unread = sorted(detectors.keys() - groups)
     if unread:
         raise AudioError(f"{unread[0]}: no recording could be read")
-    has_threshold = all(own.head.kind == fitted_kind for own in detectors.values())
+    has_threshold = _has_threshold(detector, options)
     streams: Sequence[StreamCounts | None] = [None] * len(groups)
     if has_threshold and options.simulate_streams:
         streams = task.streams(list(groups.values()), cache)
@@ -92,9 +88,35 @@ def evaluate_machines(
     }
 
 
+def _has_threshold(detector: Detector, options: EvaluationOptions) -> bool:
+    """Whether the machines' thresholds are fitted to the head that scores.
+
+    detector: before ``options.kind``
+    """
+    if options.kind in (None, detector.head.kind):
+        return True
+    return bool(options.calibration_clips) and options.kind in CALIBRATABLE
+
+
+def _training_recordings(
+    data: Path, machines: Sequence[str], clips: int | None
+) -> dict[str, list[Recording]]:
+    """Those of each machine, at least ``clips``; without ``clips`` none are needed."""
+    if not clips:
+        return {machine: [] for machine in machines}
+    train = by_machine(scan(data, "train"))
+    for machine in machines:
+        n_recordings = len(train.get(machine, []))
+        if n_recordings < clips:
+            raise ConfigError(
+                f"{data}: {machine} has {n_recordings} training recordings; --calibration-clips "
+                f"asks for {clips}"
+            )
+    return {machine: train[machine] for machine in machines}
+
+
 def _machine_detector(
     detector: Detector,
-    data: Path,
     machine: str,
     train: Sequence[Recording],
     options: EvaluationOptions,
@@ -104,11 +126,6 @@ def _machine_detector(
     clips = options.calibration_clips
     if not clips:
         return detector
-    if len(train) < clips:
-        raise ConfigError(
-            f"{data}: {machine} has {len(train)} training recordings; --calibration-clips asks for "
-            f"{clips}"
-        )
     windows = calibration_windows(
         detector, train, clips, options.channel, report, skip_bad=options.skip_bad
     )
@@ -144,7 +161,7 @@ def calibration_windows(
 
 
 def _task_key(
-    detector: Detector, options: EvaluationOptions, train: Sequence[Sequence[Recording]]
+    detector: Detector, options: EvaluationOptions, train: Mapping[str, Sequence[Recording]]
 ) -> str:
     """Of everything that decides the scores except the test recordings."""
     return key_of(
@@ -152,7 +169,7 @@ def _task_key(
         options.kind,
         options.calibration_clips,
         options.channel,
-        files=[path for group in train for path in sorted(item.path for item in group)],
+        files=[path for group in train.values() for path in sorted(item.path for item in group)],
     )
 
 

@@ -58,7 +58,8 @@ class ScoringTask:
                 return result()
 
             def score(recording: Recording) -> Scores:
-                network, baseline = cache.get_or_compute(keys[recording], compute)
+                value = cache.get_or_compute(keys[recording], compute)
+                network, baseline = cast("list[float]", value)  # a tuple becomes a list in JSON
                 return network, baseline
 
             return read_each(self.recordings, score, report, skip_bad=skip_bad)
@@ -83,7 +84,9 @@ class ScoringTask:
                 return asdict(counts) if counts else None
 
             values = [cache.get_or_compute(key, compute) for key in keys]
-        return [_counts_of(value) for value in values]
+        return [
+            StreamCounts.from_json(value) if isinstance(value, dict) else None for value in values
+        ]
 
     def _run(
         self, factory: WorkerFactory[T, R], items: Sequence[T], label: str, jobs: int
@@ -146,9 +149,3 @@ def _simulate(
     normals = [recording.path for recording in recordings if recording.label == "normal"]
     anomalies = [recording.path for recording in recordings if recording.label == "anomaly"]
     return simulate_stream(detectors[recordings[0].machine], normals, anomalies, channel)
-
-
-def _counts_of(value: dict[str, Any] | None) -> StreamCounts | None:
-    if value is None:
-        return None
-    return StreamCounts(**{**value, "delays": tuple(value["delays"])})

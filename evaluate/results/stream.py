@@ -17,10 +17,11 @@ A fault is played for a minute: its recording again and again, from its start. A
 raise its alarm later, and may come and go.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,6 +54,11 @@ class StreamCounts:
     n_windows_in_alarm: int
     delays: tuple[float | None, ...]  # seconds from each splice to the alarm; None without alarm
     n_early: int  # further splices, before which normal sound had already raised an alarm
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The fields as a JSON object."""
+        return cls(**{**value, "delays": tuple(value["delays"])})
 
     def __add__(self, other: "StreamCounts") -> "StreamCounts":
         return StreamCounts(

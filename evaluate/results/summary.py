@@ -157,11 +157,11 @@ def _precision_recall_f1(
     """Those of scikit-learn; None without a threshold, without anomalies, or where undefined."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    judged = [score for score in scores if score.anomaly is not None]
-    truth = [score.label == "anomaly" for score in judged]
+    with_limit = [score for score in scores if score.anomaly is not None]
+    truth = [score.label == "anomaly" for score in with_limit]
     if not any(truth):
         return None, None, None
-    above = [score.anomaly for score in judged]
+    above = [score.anomaly for score in with_limit]
     values = precision_recall_fscore_support(truth, above, average="binary", zero_division=np.nan)
     precision, recall, f1 = (None if np.isnan(value) else float(value) for value in values[:3])
     return precision, recall, f1
