@@ -77,7 +77,9 @@ def _words(value: Any) -> str:
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--card", "as_card", is_flag=True, help="A model card in Markdown.")
+@click.option(
+    "--card", "as_card", is_flag=True, help="Show a model card in Markdown; needs edgeae[train]."
+)
 @click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
               help="For the card: what `edgeae evaluate --json` printed.")  # fmt: skip
 @click.option(
