@@ -1,46 +1,41 @@
-"""What the lines said last of each source: for outputs that publish a state, not lines.
+"""The state of each source, kept from its lines: for outputs that publish a state and not lines.
 
-    listening, score, score, event start, score, gap, lost ... --hear--> Latest: now
+    listening, score, score, event start, score, gap, lost ... --update--> Latest: now
 
-An alarm lasts until its end is told: a gap, silence or a lost device do not mean that the machine is well.
+An alarm lasts until an event ends it. A gap, silence or a lost device do not mean that the machine
+works normally again.
 """
 
 from dataclasses import dataclass
 
 from .lines import EventLine, RunLine, ScoreLine, StatusLine
 
-CAPTURE = (
-    "waiting",
-    "listening",
-    "lost",
-    "stalled",
-    "stopped",
-)  # states of a status line that tell of capture
-OUTPUTS = ("degraded", "restored")  # ... and those that tell of an output, so of no source
-SOURCES = 64  # of one process; what keeps a state of each needs an end
+CAPTURE_STATES = ("waiting", "listening", "lost", "stalled", "stopped")  # of status lines
+OUTPUT_STATES = ("degraded", "restored")  # of status lines about an output, and so of no source
+MAX_SOURCES = 64  # of one process that an output keeps the state of
 
 
 @dataclass
 class Latest:
-    """The last values of one source; None is not known yet."""
+    """The last values of one source; None: not known yet."""
 
     source: str
     machine: str | None
-    state: str | None = None  # one of CAPTURE
+    state: str | None = None  # one of CAPTURE_STATES
     model: str | None = None  # path of the artifact
     time: str | None = None  # of the last score, ISO UTC
-    synced: bool | None = None  # the clock behind `time`
+    synced: bool | None = None  # whether the clock behind `time` is synchronised
     score: float | None = None
     threshold: float | None = None
     anomaly: bool | None = None
     level_dbfs: float | None = None
     health: str | None = None
-    alarm: bool | None = None  # until the first score: it may be on since before a restart
+    alarm: bool | None = None  # not known before the first score: it may have started earlier
     last_event: str | None = None  # its sentence
     last_event_time: str | None = None
 
-    def hear(self, line: RunLine) -> None:
-        """Take in a line of this source."""
+    def update(self, line: RunLine) -> None:
+        """Take over what a line of this source changes."""
         self.synced = line.synced
         if isinstance(line, ScoreLine):
             self._update_score(line)
@@ -48,7 +43,7 @@ class Latest:
             self.alarm = line.phase != "end"
             self.last_event = line.sentence
             self.last_event_time = line.time
-        elif isinstance(line, StatusLine) and line.state in CAPTURE:
+        elif isinstance(line, StatusLine) and line.state in CAPTURE_STATES:
             self.state = line.state
             self.model = line.model or self.model
 
@@ -63,6 +58,6 @@ class Latest:
         self.health = line.health
 
 
-def of_a_source(line: RunLine) -> bool:
-    """Whether a line tells of a source, and not of an output."""
-    return not isinstance(line, StatusLine) or line.state not in OUTPUTS
+def is_about_source(line: RunLine) -> bool:
+    """True for a line about a source, and not about an output."""
+    return not isinstance(line, StatusLine) or line.state not in OUTPUT_STATES

@@ -1,10 +1,12 @@
-"""What Home Assistant, from 2024.11 on, has to be told to show a source as a device (MQTT device discovery).
+"""The messages that make Home Assistant show a source as a device (MQTT device discovery).
 
-    homeassistant/device/edgeae-pump-3/config   {"device": ..., "origin": ..., "components": {"alarm": ..., ...}}
+    topic      homeassistant/device/edgeae-pump-3/config
+    payload    {"device": ..., "origin": ..., "components": {"alarm": ..., ...}}
 
-Each component reads its value from the one retained state of the source. Alarm, score, level and health become
-unavailable when the process is gone (last will), when its microphone is, or when no state came for a while:
-nothing shows a value that nobody measures any more.
+It needs Home Assistant 2024.11 or newer. Each component reads its value from the one retained state
+of the source. Alarm, score, level and health become unavailable when the process is gone (last
+will), when its microphone is gone, or when no state came for a while: Home Assistant shows no value
+that is not measured any more.
 """
 
 import hashlib
@@ -16,28 +18,31 @@ from typing import Any
 from ...monitoring.states import SOUND_STATES
 from ..latest import Latest
 
-LONGEST_STATE = 255  # characters that Home Assistant takes for a state
+MAX_STATE_CHARACTERS = 255  # of Home Assistant
 
 
 def identifier(text: str) -> str:
-    """``text`` if Home Assistant takes it as an id, else a digest of it."""
+    """``text`` itself if Home Assistant accepts it as an id, else a digest of it."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", text):
         return text
     return f"edgeae-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def device(
-    latest: Latest, base: str, availability: str, every: float
+def discovery_message(
+    latest: Latest, base: str, availability_topic: str, every: float
 ) -> tuple[str, dict[str, Any]]:
-    """(id, discovery payload) of the source whose topics are ``base``/state and so on.
+    """(device id, payload) of the discovery message of a source.
 
-    availability: topic of the process with ``online`` or ``offline``; every: seconds between states, at most.
+    base: its topics are ``base``/state and so on.
+    availability_topic: the topic of the process, with ``online`` or ``offline``.
+    every: maximum seconds between two states.
     """
-    key = identifier(base.replace("/", "-"))
+    device_id = identifier(base.replace("/", "-"))
     components = {
-        name: {"unique_id": f"{key}_{name}", **values} for name, values in _components(base).items()
+        name: {"unique_id": f"{device_id}_{name}", **values}
+        for name, values in _components(base).items()
     }
-    process = {"topic": availability}
+    process = {"topic": availability_topic}
     microphone = {
         "topic": f"{base}/state",
         "value_template": "{{ 'online' if value_json.state == 'listening' else 'offline' }}",
@@ -47,9 +52,9 @@ def device(
             "availability": [process, microphone],
             "expire_after": round(3 * every) + 60,
         }
-    return key, {
+    return device_id, {
         "device": {
-            "identifiers": [key],
+            "identifiers": [device_id],
             "name": latest.machine or latest.source,
             "manufacturer": "edgeae",
             "model": Path(latest.model).name if latest.model else "listener",
@@ -69,8 +74,10 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "platform": "binary_sensor",
             "name": "Alarm",
             "device_class": "problem",
-            # None is what Home Assistant takes for unknown.
-            "value_template": "{{ 'None' if value_json.alarm is none else 'ON' if value_json.alarm else 'OFF' }}",
+            # Home Assistant reads the text None as unknown.
+            "value_template": (
+                "{{ 'None' if value_json.alarm is none else 'ON' if value_json.alarm else 'OFF' }}"
+            ),
         },
         "score": {
             "platform": "sensor",
@@ -83,7 +90,7 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "platform": "sensor",
             "name": "Level",
             "state_class": "measurement",
-            "unit_of_measurement": "dBFS",  # no device class of Home Assistant takes this unit
+            "unit_of_measurement": "dBFS",  # no device class has this unit
             "suggested_display_precision": 1,
             "value_template": "{{ value_json.level_dbfs }}",
         },
@@ -98,7 +105,9 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
         "event": {
             "platform": "sensor",
             "name": "Last event",
-            "value_template": f"{{{{ (value_json.last_event or 'none')[:{LONGEST_STATE}] }}}}",
+            "value_template": (
+                f"{{{{ (value_json.last_event or 'none')[:{MAX_STATE_CHARACTERS}] }}}}"
+            ),
             "json_attributes_topic": f"{base}/event",
         },
         "listening": {

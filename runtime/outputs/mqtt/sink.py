@@ -1,14 +1,16 @@
 """States and events to an MQTT broker, and Home Assistant's discovery of them (extra ``[mqtt]``).
 
-    PREFIX/<machine>/state           retained; at most every ten seconds, at once when alarm, health or capture change
+    PREFIX/<machine>/state           retained; every ten seconds at most, and at once when alarm,
+                                     health or capture change
     PREFIX/<machine>/event           event lines, at least once, in order
     PREFIX/<machine>/status          status and gap lines
     PREFIX/<client>/availability     retained; online, or offline (last will)
-    PREFIX/<client>/status           what the other outputs have to tell
+    PREFIX/<client>/status           status lines about the other outputs
     homeassistant/device/.../config  retained; for Home Assistant
 
-A source without a machine is called by its own name. Without a connection events wait (`edgeae.runtime.outputs.mqtt.connection`); states do
-not, since the newest one follows the connection.
+A source without a machine has a topic of its own name. Without a connection events wait
+(`edgeae.runtime.outputs.mqtt.connection`). States do not wait, because the newest one is published
+after the next connection.
 """
 
 import json
@@ -18,19 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
-from ..latest import SOURCES, Latest, of_a_source
+from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import EventLine, RunLine, ScoreLine
 from ..sink import OutputError, Sink
 from .broker import Broker, checked_prefix, default_client_id, topic_level
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
-from .homeassistant import device
+from .homeassistant import discovery_message
 
-EVERY = 10.0  # seconds between states
+DEFAULT_STATE_SECONDS = 10.0  # between two states
 
 
 class Mqtt(Sink[RunLine]):
-    """The sink; the module shows its topics. Nothing waits for the broker, but the very first line for a moment."""
+    """The sink. Only the first line waits for the broker, for a limited time."""
 
     name = "mqtt"
 
@@ -39,7 +41,7 @@ class Mqtt(Sink[RunLine]):
         url: str,
         *,
         discovery: str | None = "homeassistant",
-        every: float = EVERY,
+        every: float = DEFAULT_STATE_SECONDS,
         client_id: str | None = None,
         ca_file: Path | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
@@ -74,34 +76,37 @@ class Mqtt(Sink[RunLine]):
 
     @property
     def lost(self) -> int:
-        """Events that were given up, for want of room."""
+        """Events that were dropped because too many waited."""
         return self._connection.lost
 
     def wants(self, line: RunLine) -> bool:
         return True
 
     def deliver(self, line: RunLine) -> None:
-        """OutputError while there is no connection; what the line tells is sent later nevertheless."""
+        """Publish a line; OutputError while there is no connection.
+
+        An event or a state is published later nevertheless.
+        """
         self._connection.attempted.wait(self._limits.first_connection_seconds)
         self._connection.attempted.set()
-        if of_a_source(line):
-            self._tell(line)
+        if is_about_source(line):
+            self._publish(line)
         else:
             self._connection.publish(f"{self._client_topic}/status", line.to_json().encode())
         if trouble := self._connection.trouble:
             raise OutputError(trouble)
 
     def close(self) -> None:
-        """Goodbye, in a bounded time."""
+        """Publish the end and disconnect, in a limited time."""
         self._connection.close()
 
-    def _tell(self, line: RunLine) -> None:
-        """Publish what a line of a source changes."""
+    def _publish(self, line: RunLine) -> None:
+        """Publish a line of a source, and the state that it changes."""
         source = self._source(line)
-        source.latest.hear(line)
+        source.latest.update(line)
         self._describe(source)
         self._connection.retain(
-            f"{source.base}/state", _payload(vars(source.latest)), now=source.due(self._every)
+            f"{source.base}/state", _payload(vars(source.latest)), now=source.is_due(self._every)
         )
         if isinstance(line, EventLine):
             self._connection.publish_event(f"{source.base}/event", line.to_json().encode())
@@ -112,9 +117,10 @@ class Mqtt(Sink[RunLine]):
         """The line's source, whose topics stay the same while the process lives."""
         key = (line.machine, line.source)
         if key not in self._sources:
-            if len(self._sources) == SOURCES:
+            if len(self._sources) == MAX_SOURCES:
                 raise OutputError(
-                    f"MQTT tells of the first {SOURCES} sources only; {line.source} is another"
+                    f"--mqtt publishes the first {MAX_SOURCES} sources only, "
+                    f"and {line.source} is another; listen to fewer sources in one process"
                 )
             base = f"{self._prefix}/{topic_level(line.machine or line.source)}"
             if base in {source.base for source in self._sources.values()}:
@@ -123,28 +129,41 @@ class Mqtt(Sink[RunLine]):
         return self._sources[key]
 
     def _describe(self, source: "_Source") -> None:
-        """To Home Assistant, when a source is new or its artifact is."""
-        if self._discovery and source.described != (source.latest.model,):
-            source.described = (source.latest.model,)
-            key, config = device(source.latest, source.base, self._availability_topic, self._every)
-            self._connection.retain(f"{self._discovery}/device/{key}/config", _payload(config))
+        """Publish the discovery message of a source that is new or has a new artifact."""
+        if not self._discovery or source.is_described():
+            return
+        source.described_model = source.latest.model
+        source.has_description = True
+        device_id, config = discovery_message(
+            source.latest, source.base, self._availability_topic, self._every
+        )
+        self._connection.retain(f"{self._discovery}/device/{device_id}/config", _payload(config))
 
 
 @dataclass
 class _Source:
+    """A source and what was published about it."""
+
     latest: Latest
     base: str  # of its topics
-    described: tuple[object, ...] = ()
-    told: tuple[object, ...] = ()
-    told_at: float = 0.0  # monotonic, s
+    has_description: bool = False
+    described_model: str | None = None
+    published: tuple[object, ...] = ()  # the values whose changes are published at once
+    published_at: float = 0.0  # monotonic, s
 
-    def due(self, every: float) -> bool:
-        """Whether the state is to be published now."""
-        latest, now = self.latest, time.monotonic()
-        telling = (latest.alarm, latest.health, latest.state, latest.last_event_time)
-        if telling == self.told and now - self.told_at < every:
+    def is_described(self) -> bool:
+        """True if the discovery message is published and holds the current artifact."""
+        return self.has_description and self.described_model == self.latest.model
+
+    def is_due(self, every: float) -> bool:
+        """True if the state must be published now, which the caller then does."""
+        latest = self.latest
+        now = time.monotonic()
+        urgent = (latest.alarm, latest.health, latest.state, latest.last_event_time)
+        if urgent == self.published and now - self.published_at < every:
             return False
-        self.told, self.told_at = telling, now
+        self.published = urgent
+        self.published_at = now
         return True
 
 

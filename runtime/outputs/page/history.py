@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from ...monitoring.states import SOUND_STATES
-from ..latest import CAPTURE, SOURCES, Latest, of_a_source
+from ..latest import CAPTURE_STATES, MAX_SOURCES, Latest, is_about_source
 from ..lines import AboutLine, BandsLine, EventLine, GapLine, Line, RunLine, ScoreLine, StatusLine
 from ..sink import Sink
 
@@ -62,7 +62,7 @@ class Track:
             self._column = line.levels
             self._residual = line.residual
         elif isinstance(line, RunLine):
-            self.latest.hear(line)
+            self.latest.update(line)
             self.changes += not isinstance(line, ScoreLine)
             self._add(line)
 
@@ -115,7 +115,7 @@ class Track:
     def _status(self, line: StatusLine) -> None:
         if line.drift is not None:
             self.drift = line.drift
-        if line.state in CAPTURE or line.state in SOUND_STATES:
+        if line.state in CAPTURE_STATES or line.state in SOUND_STATES:
             self.why = line.sentence if line.state != "ok" else None
 
     def clip(self, number: int) -> str | None:
@@ -190,12 +190,12 @@ class History(Sink[Line]):
         self._lock = Lock()
 
     def wants(self, line: Line) -> bool:
-        return not isinstance(line, RunLine) or of_a_source(line)
+        return not isinstance(line, RunLine) or is_about_source(line)
 
     def deliver(self, line: Line) -> None:
         key = (line.machine, line.source)
         with self._lock:
-            if key not in self._tracks and len(self._tracks) < SOURCES:
+            if key not in self._tracks and len(self._tracks) < MAX_SOURCES:
                 self._tracks[key] = Track(Latest(line.source, line.machine))
             if key in self._tracks:
                 self._tracks[key].hear(line)

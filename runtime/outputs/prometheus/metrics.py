@@ -1,15 +1,16 @@
-"""Numbers for Prometheus, kept from the lines.
+"""Metrics for Prometheus, counted from the lines.
 
     lines --deliver--> counts of each source --text()--> scraped, or written to a file
 
-A gauge that froze would look like a machine that is well. So score, threshold, anomaly, alarm, level and health are
-given only while the source listens and its last window is less than half a minute old; after that they are
-absent, as Prometheus expects of what is not measured, `edgeae_score_age_seconds` grows and `edgeae_listening` is 0.
-Counters and the age are there from the source's first line on. Alert on
+A gauge that keeps an old value would look like a machine that runs normally. So score, threshold,
+anomaly, alarm, level and health are present only while the source is captured and its last window
+is less than half a minute old. After that they are absent, as Prometheus expects of what is not
+measured, `edgeae_score_age_seconds` grows and `edgeae_listening` is 0. Counters and the age are
+present from the source's first line on. Alert on
 `edgeae_score_age_seconds > 60 or edgeae_listening == 0`, and on `up == 0` for the process.
 
-Own code and not prometheus_client: its gauges keep their last value, so all of the above would be a collector of ours
-anyway, and what is left of it is one page.
+This is not prometheus_client: its gauges keep their last value, so all of the above would be a
+collector of our own anyway, and it takes 9 MiB of memory.
 """
 
 import time
@@ -21,40 +22,41 @@ from importlib.metadata import version
 from threading import Lock
 
 from ...monitoring.states import SOUND_STATES
-from ..latest import SOURCES, Latest, of_a_source
+from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import EventLine, GapLine, RunLine, ScoreLine
 from ..outbox import Outbox
 from ..sink import Sink
 from .exposition import Family, render
 from .process import process_families
 
-FRESH = 30.0  # seconds that a window's values are given as those of now
-REASONS = 16  # of gaps by name; any further one is "other"
+MAX_VALUE_AGE_SECONDS = 30.0  # of a window whose values are present
+MAX_REASONS = 16  # of gaps that have a series of their own; any further one is "other"
 
 
 @dataclass
 class Counts:
-    """What was counted of one source."""
+    """The counters of one source."""
 
     latest: Latest
-    heard_at: float  # monotonic: the end of the last window's sound, at first the first line
+    sound_time: float  # monotonic, s: the end of the last window's sound, at first the first line
     windows: int = 0
     anomalous: int = 0
     alarms: int = 0
     lost_seconds: float = 0.0
     gaps: Counter[str] = field(default_factory=Counter)
 
-    def hear(self, line: RunLine) -> None:
-        self.latest.hear(line)
+    def update(self, line: RunLine) -> None:
+        """Count a line of this source."""
+        self.latest.update(line)
         if isinstance(line, ScoreLine):
-            self.heard_at = time.monotonic() - (line.age or 0.0)
+            self.sound_time = time.monotonic() - (line.age or 0.0)
             self.windows += 1
             self.anomalous += line.anomaly
         elif isinstance(line, EventLine):
             self.alarms += line.phase == "start"
         elif isinstance(line, GapLine):
-            known = line.reason in self.gaps or len(self.gaps) < REASONS
-            self.gaps[line.reason if known else "other"] += 1
+            has_series = line.reason in self.gaps or len(self.gaps) < MAX_REASONS
+            self.gaps[line.reason if has_series else "other"] += 1
             self.lost_seconds += line.seconds
 
     @property
@@ -63,18 +65,19 @@ class Counts:
 
     @property
     def age(self) -> float:
-        return time.monotonic() - self.heard_at
+        return time.monotonic() - self.sound_time
 
 
 class Metrics(Sink[RunLine]):
-    """The sink, and what a scrape reads. ``outboxes`` are the outputs to tell of; they can be set later."""
+    """The sink, and the text that Prometheus scrapes."""
 
     name = "metrics"
 
     def __init__(self, outboxes: Iterable[Outbox[RunLine]] = ()) -> None:
+        """outboxes: the outputs that the metrics report on; they can be set later."""
         self.outboxes = list(outboxes)
         self._sources: dict[tuple[str | None, str], Counts] = {}
-        self._ignored = 0  # lines of sources beyond SOURCES
+        self._ignored = 0  # lines of sources beyond MAX_SOURCES
         self._synced: bool | None = None
         self._lock = Lock()
 
@@ -84,26 +87,31 @@ class Metrics(Sink[RunLine]):
     def deliver(self, line: RunLine) -> None:
         with self._lock:
             self._synced = line.synced
-            if of_a_source(line):
-                self._hear(line)
+            if is_about_source(line):
+                self._count(line)
 
     def close(self) -> None:
-        """Nothing to give back: the numbers stay."""
+        """Do nothing: the metrics stay."""
 
-    def _hear(self, line: RunLine) -> None:
+    def _count(self, line: RunLine) -> None:
         key = (line.machine, line.source)
-        if key not in self._sources and len(self._sources) == SOURCES:
+        if key not in self._sources and len(self._sources) == MAX_SOURCES:
             self._ignored += 1
             return
         if key not in self._sources:
             self._sources[key] = Counts(Latest(line.source, line.machine), time.monotonic())
-        self._sources[key].hear(line)
+        self._sources[key].update(line)
 
     def text(self) -> str:
-        """All of it now, in Prometheus' text format 0.0.4."""
+        """All metrics now, in Prometheus' text format 0.0.4."""
         with self._lock:
             sources = list(self._sources.values())
-            families = [*_now(sources), *_counted(sources), self._clock(), self._beyond()]
+            families = [
+                *_current(sources),
+                *_counted(sources),
+                self._clock(),
+                self._ignored_lines(),
+            ]
         build = Family("edgeae_build_info", "gauge", "Version of edgeae; always 1.")
         build.add({"version": version("edgeae")}, 1)
         return render([*families, *_outputs(self.outboxes), build, *process_families()])
@@ -115,16 +123,18 @@ class Metrics(Sink[RunLine]):
         family.add({}, self._synced)
         return family
 
-    def _beyond(self) -> Family:
+    def _ignored_lines(self) -> Family:
         family = Family(
-            "edgeae_ignored_lines_total", "counter", f"Lines of sources beyond the first {SOURCES}."
+            "edgeae_ignored_lines_total",
+            "counter",
+            f"Lines of sources beyond the first {MAX_SOURCES}.",
         )
         family.add({}, self._ignored)
         return family
 
 
-def _now(sources: list[Counts]) -> Iterator[Family]:
-    """What is true at this moment, of sources that are heard at this moment."""
+def _current(sources: list[Counts]) -> Iterator[Family]:
+    """The gauges of sources that are captured and scored at this moment."""
     score = Family(
         "edgeae_score", "gauge", "Distance from normal of the last window, a natural logarithm."
     )
@@ -136,8 +146,13 @@ def _now(sources: list[Counts]) -> Iterator[Family]:
         "edgeae_health", "gauge", "Whether the sound is in this state; one of them is 1."
     )
     for source in sources:
-        latest, labels = source.latest, source.labels
-        if latest.state != "listening" or latest.score is None or source.age > FRESH:
+        latest = source.latest
+        labels = source.labels
+        if (
+            latest.state != "listening"
+            or latest.score is None
+            or source.age > MAX_VALUE_AGE_SECONDS
+        ):
             continue
         score.add(labels, latest.score)
         threshold.add(labels, latest.threshold)
@@ -150,7 +165,7 @@ def _now(sources: list[Counts]) -> Iterator[Family]:
 
 
 def _counted(sources: list[Counts]) -> Iterator[Family]:
-    """What stays true of sources that are silent."""
+    """The metrics of all sources, also of those that give no sound."""
     listening = Family("edgeae_listening", "gauge", "Whether sound is captured.")
     age = Family(
         "edgeae_score_age_seconds",
@@ -168,7 +183,8 @@ def _counted(sources: list[Counts]) -> Iterator[Family]:
     gaps = Family("edgeae_gaps_total", "counter", "Gaps in the sound.")
     lost = Family("edgeae_lost_seconds_total", "counter", "Seconds of sound lost in gaps.")
     for source in sources:
-        latest, labels = source.latest, source.labels
+        latest = source.latest
+        labels = source.labels
         listening.add(labels, latest.state == "listening")
         age.add(labels, source.age)
         last.add(labels, datetime.fromisoformat(latest.time).timestamp() if latest.time else None)
@@ -182,7 +198,7 @@ def _counted(sources: list[Counts]) -> Iterator[Family]:
 
 
 def _outputs(outboxes: list[Outbox[RunLine]]) -> Iterator[Family]:
-    """Outputs of one name (two webhooks) are told as one."""
+    """The metrics of the outputs; those of one name (two webhooks) are added."""
     delivered = Family("edgeae_output_delivered_total", "counter", "Lines that an output took.")
     dropped = Family(
         "edgeae_output_dropped_total", "counter", "Lines dropped because too many waited."

@@ -1,9 +1,9 @@
-"""The numbers as a file for node_exporter's textfile collector, where no port may be open.
+"""The metrics as a file for node_exporter's textfile collector, where no port may be open.
 
     edgeae run machine.onnx --device hw:1 --metrics-file /var/lib/node_exporter/edgeae.prom
 
-Its own thread writes, so that the age grows in the file also when no line comes. After a kill the file stays as it was:
-alert on `time() - edgeae_last_window_timestamp_seconds > 60`.
+A thread of its own writes the file, so that the age in it grows even when no line comes. After a
+kill the file stays as it was: alert on `time() - edgeae_last_window_timestamp_seconds > 60`.
 """
 
 from pathlib import Path
@@ -14,17 +14,22 @@ from ..lines import RunLine
 from ..sink import Sink
 from .metrics import Metrics
 
-EVERY = 15.0  # seconds, as often as Prometheus usually scrapes
-CLOSING = 2.0  # seconds for the last file
+DEFAULT_FILE_SECONDS = 15.0  # between two files, as often as Prometheus usually scrapes
+CLOSE_SECONDS = 2.0  # for the last file
 
 
 class MetricsFile(Sink[RunLine]):
-    """A sink for the sake of its trouble: `deliver` tells what the writing thread met."""
+    """Writes the file in a thread. It is a sink so that `deliver` can report what failed there."""
 
     name = "metrics-file"
 
-    def __init__(self, path: Path, metrics: Metrics, every: float = EVERY) -> None:
-        """every: seconds between files; ConfigError for a path that node_exporter does not read, or no folder."""
+    def __init__(self, path: Path, metrics: Metrics, every: float = DEFAULT_FILE_SECONDS) -> None:
+        """Start to write.
+
+        every: seconds between two files.
+
+        Raises ConfigError for a name that node_exporter does not read, or without the folder.
+        """
         if path.suffix != ".prom":
             raise ConfigError(
                 f"--metrics-file {path}: node_exporter reads files that end in .prom; name it so"
@@ -33,9 +38,11 @@ class MetricsFile(Sink[RunLine]):
             raise ConfigError(
                 f"--metrics-file {path}: there is no folder {path.parent}; make it first"
             )
-        self._path, self._metrics, self._every = path, metrics, every
+        self._path = path
+        self._metrics = metrics
+        self._every = every
         self._failure: OSError | None = None
-        self._over = Event()
+        self._closing = Event()
         self._thread = Thread(target=self._work, name="metrics file", daemon=True)
         self._thread.start()
 
@@ -48,14 +55,14 @@ class MetricsFile(Sink[RunLine]):
             raise self._failure
 
     def close(self) -> None:
-        """After a last file, which says that nothing is listened to any more."""
-        self._over.set()
-        self._thread.join(CLOSING)
+        """Write the last file, which says that no source is captured any more."""
+        self._closing.set()
+        self._thread.join(CLOSE_SECONDS)
 
     def _work(self) -> None:
-        over = False
-        while not over:
-            over = self._over.wait(self._every)
+        closing = False
+        while not closing:
+            closing = self._closing.wait(self._every)
             try:
                 self._write()
             except OSError as error:
@@ -64,8 +71,11 @@ class MetricsFile(Sink[RunLine]):
                 self._failure = None
 
     def _write(self) -> None:
-        """A reader sees the old file or the new one. No fsync: what a power loss takes is worthless after it, and an
-        SD card wears out from it."""
+        """Replace the file: a reader sees the old one or the new one.
+
+        There is no fsync: the values are worthless after a power loss, and each fsync wears the SD
+        card.
+        """
         new = self._path.with_name(f".{self._path.name}.new")  # which node_exporter does not read
         try:
             new.write_text(self._metrics.text(), encoding="utf-8", errors="replace")

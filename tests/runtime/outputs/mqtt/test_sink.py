@@ -18,7 +18,7 @@ from waiting import WAIT_SECONDS, wait_for
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.states import SOUND_STATES
-from edgeae.runtime.outputs.latest import SOURCES
+from edgeae.runtime.outputs.latest import MAX_SOURCES
 from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
 from edgeae.runtime.outputs.mqtt.sink import Mqtt
@@ -357,9 +357,9 @@ def test_sources_of_one_machine_have_topics_of_their_own_and_their_number_is_bou
     sink.deliver(listening(source="hw:1 channel 0"))
     sink.deliver(listening(source="hw:1 channel 1"))
     sink.deliver(listening(source="hw:CARD=Mic,DEV=0", machine=None))
-    for number in range(3, SOURCES):
+    for number in range(3, MAX_SOURCES):
         sink.deliver(score(machine=f"m{number}"))
-    with pytest.raises(OutputError, match=f"first {SOURCES} sources only"):
+    with pytest.raises(OutputError, match=f"first {MAX_SOURCES} sources only"):
         sink.deliver(score(machine="one more"))
     subscriber = subscribe()
     topics = {
@@ -404,7 +404,10 @@ def test_tls_is_checked_against_the_given_authority(
     mosquitto: Mosquitto, make_sink: MakeSink, tmp_path: Path
 ) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+        "-nodes -days 2 -subj /CN=localhost"
+    )
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
     subprocess.run([*command.split(), *names], check=True, capture_output=True)
     mosquitto.configure("allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")

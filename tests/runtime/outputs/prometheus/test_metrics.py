@@ -1,4 +1,4 @@
-"""The numbers, read back by a parser of the exposition format that knows nothing of the code that wrote it."""
+"""The metrics, read back by a parser of the text format that shares no code with the writer."""
 
 import math
 import re
@@ -11,10 +11,10 @@ import pytest
 from example_lines import status
 
 from edgeae.runtime.monitoring.states import SOUND_STATES
-from edgeae.runtime.outputs.latest import SOURCES
+from edgeae.runtime.outputs.latest import MAX_SOURCES
 from edgeae.runtime.outputs.lines import EventLine, GapLine, RunLine, ScoreLine
 from edgeae.runtime.outputs.outbox import Outbox
-from edgeae.runtime.outputs.prometheus.metrics import FRESH, REASONS, Metrics
+from edgeae.runtime.outputs.prometheus.metrics import MAX_REASONS, MAX_VALUE_AGE_SECONDS, Metrics
 from edgeae.runtime.outputs.sink import OutputError, Sink
 
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
@@ -24,8 +24,11 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def parse(text: str) -> Samples:
-    """{(name, labels): value}; what breaks the format fails: each family is described once, before its samples,
-    which stand together, and no series comes twice."""
+    """{(name, labels): value}; a text that breaks the format fails.
+
+    Each family is described once, before its samples, which stand together, and no series comes
+    twice.
+    """
     assert text.endswith("\n")
     samples: Samples = {}
     family, described = "", set()
@@ -135,7 +138,7 @@ def test_a_source_that_falls_silent_shows_it(monkeypatch: pytest.MonkeyPatch) ->
     metrics = Metrics()
     assert value(told(metrics, score()), "edgeae_score") == 1.0
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + FRESH + 100)
+    monkeypatch.setattr(time, "monotonic", lambda: now + MAX_VALUE_AGE_SECONDS + 100)
     samples = parse(metrics.text())
     assert value(samples, "edgeae_score") is None
     age = value(samples, "edgeae_score_age_seconds")
@@ -184,14 +187,14 @@ def test_infinite_and_undefined_scores_are_readable() -> None:
 
 def test_the_number_of_series_is_bounded() -> None:
     metrics = Metrics()
-    for number in range(SOURCES + 10):
+    for number in range(MAX_SOURCES + 10):
         metrics.deliver(score(source=f"hw:{number}"))
     for number in range(100):
         metrics.deliver(gap(f"reason {number}", source="hw:0"))
     samples = parse(metrics.text())
-    assert len([1 for name, _ in samples if name == "edgeae_score"]) == SOURCES
-    assert len([1 for name, _ in samples if name == "edgeae_gaps_total"]) == REASONS + 1
-    assert value(samples, "edgeae_gaps_total", source="hw:0", reason="other") == 100 - REASONS
+    assert len([1 for name, _ in samples if name == "edgeae_score"]) == MAX_SOURCES
+    assert len([1 for name, _ in samples if name == "edgeae_gaps_total"]) == MAX_REASONS + 1
+    assert value(samples, "edgeae_gaps_total", source="hw:0", reason="other") == 100 - MAX_REASONS
     assert alone(samples, "edgeae_ignored_lines_total") == 10
 
 
