@@ -148,7 +148,7 @@ class RequestHandler(BaseHTTPRequestHandler):
     server: HttpServer
 
     def setup(self) -> None:
-        self.timeout = self.server.limits.request_seconds  # of one read or write
+        self.request.settimeout(self.server.limits.request_seconds)  # of one read or write
         super().setup()
 
     def do_GET(self) -> None:
