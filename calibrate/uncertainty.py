@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ class Uncertainty:
     mean_error_next: float  # the same with one more minute
     threshold_change: float | None  # by one more minute; None if the artifact cannot predict it
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, float | None]:
         """The section `stability` of the artifact's head."""
         return asdict(self)
 

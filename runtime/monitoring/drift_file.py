@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import click
 import numpy as np
@@ -146,7 +146,7 @@ class DriftFile:
     def _foreign(self) -> ConfigError:
         return ConfigError(f"--track {self._path}: is not a tracker's file; name another file")
 
-    def _check(self, state: Any) -> None:
+    def _check(self, state: object) -> None:
         """ConfigError for a file that is complete but belongs to something else."""
         if not isinstance(state, dict) or "format" not in state or "artifact" not in state:
             raise self._foreign()
