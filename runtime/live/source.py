@@ -94,7 +94,7 @@ class Source:
         return self._reporter.n_windows
 
     def done(self, silent_seconds: float = 0.0) -> bool:
-        """True if its duration is over. silent_seconds: since its device failed, which count too."""
+        """True if its duration is over. silent_seconds: since its device failed; they count too."""
         if self._duration is None:
             return False
         elapsed = self._stream.seconds + silent_seconds

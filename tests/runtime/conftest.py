@@ -66,8 +66,9 @@ def alsa_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 def alsa_device(tmp_path: Path, alsa_environment: Callable[..., None]) -> AlsaDevice:
     """`alsa_device(samples, samplerate=None)`: `hw:1` delivers these samples.
 
-    It does so here and in subprocesses. `samples` are bytes as a device gives them, or an integer or float32 array, `(frames,)` or
-    `(frames, channels)`: int16 for S16_LE, which is what Capture asks for first.
+    It does so here and in subprocesses. `samples` are bytes as a device gives them, or an integer
+    or float32 array, `(frames,)` or `(frames, channels)`: int16 for S16_LE, which is what Capture
+    asks for first.
     """
 
     def install(samples: bytes | NDArray[np.generic], samplerate: int | None = None) -> Path:
