@@ -22,7 +22,7 @@ from ..live.source import Source, publish_pending
 from ..live.stdin import Pipe
 from ..live.stream import stopping
 from ..model.find import split_models
-from ..monitoring.drift import DEFAULT_DAYS
+from ..monitoring.drift import DEFAULT_DAYS, DriftLimits
 from ..monitoring.drift_file import DriftFile
 from ..offline.files import expand, score_files
 from ..offline.resume import ResumeLog, log_files
@@ -154,6 +154,7 @@ def run(
     edgeae run machine.onnx recordings/ --log scores.jsonl --resume
     arecord -D hw:1 -f S16_LE -r 16000 -t raw | edgeae run machine.onnx -
     """
+    limits = limits or RunLimits()
     models, inputs = split_models(arguments)
     if bool(device) + bool(inputs) != 1 or ("-" in inputs and len(inputs) > 1):
         raise ConfigError(
@@ -183,14 +184,14 @@ def run(
     with ExitStack() as stack:
         bad, pipe = 0, Pipe(encoding, input_channels, rate, wanted[0]) if inputs == ["-"] else None
         came = stack.enter_context(stopping(pipe.stop if pipe else None)) if live else []
-        tracks = open_tracks(stack, track, track_days, names, detectors)
+        tracks = open_tracks(stack, track, track_days, names, detectors, limits.drift)
         out = stack.enter_context(
             Outputs(
                 outputs,
                 as_json=as_json,
                 live=live,
                 paced=bool(device),
-                limits=(limits or RunLimits()).outputs,
+                limits=limits.outputs,
             )
         )
         sources = [
@@ -208,7 +209,7 @@ def run(
                 came,
                 wait_device,
                 give_up,
-                limits or RunLimits(),
+                limits,
             )
         elif pipe:
             score_pipe(sources[0], pipe, rate, input_channels, encoding, out.tick)
@@ -254,17 +255,19 @@ def open_tracks(
     days: float,
     names: Sequence[str],
     detectors: Sequence[Detector],
+    limits: DriftLimits,
 ) -> list[DriftFile | None]:
     """What follows the drift of each source; saved when the stack is left, however that comes."""
     if track is None:
         return [None] * len(names)
     if len(names) == 1:
-        return [stack.enter_context(DriftFile(track, detectors[0], days))]
+        return [stack.enter_context(DriftFile(track, detectors[0], days, limits))]
     if not track.is_dir():
         raise ConfigError(f"--track {track}: of several sources it is a folder; create it first")
     paths = [track / f"{slug(name)}.json" for name in names]
     return [
-        stack.enter_context(DriftFile(p, d, days)) for p, d in zip(paths, detectors, strict=True)
+        stack.enter_context(DriftFile(p, d, days, limits))
+        for p, d in zip(paths, detectors, strict=True)
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ..capture.microphone import MicrophoneLimits
 from ..capture.queue import QueueLimits
+from ..monitoring.drift import DriftLimits
 from ..outputs.declaration import OutputLimits
 
 
@@ -13,4 +14,5 @@ class RunLimits:
 
     microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
+    drift: DriftLimits = field(default_factory=DriftLimits)
     outputs: OutputLimits = field(default_factory=OutputLimits)

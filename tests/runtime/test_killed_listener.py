@@ -29,17 +29,17 @@ from edgeae.runtime.scoring.detector import Detector
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "8"))
 RATE, PERIOD = 16000, 512
-FASTER = 50  # than the clock the sound is played
-PATIENCE = 60  # seconds
+PLAYBACK_SPEED = 50  # times real time
+MAX_WAIT_SECONDS = 60
 
 # `edgeae run` that writes its state, its numbers and full logs as often as it can.
 BUSY = """
-from edgeae.runtime.monitoring import drift_file as trackfile
-from edgeae.runtime.outputs.prometheus import text_file as metrics_file
-trackfile.TELL = 3.0
-metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
 from edgeae.runtime.commands.cli import main
-main()
+from edgeae.runtime.live.limits import RunLimits
+from edgeae.runtime.monitoring.drift import DriftLimits
+from edgeae.runtime.outputs.prometheus import text_file as metrics_file
+metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
+main(RunLimits(drift=DriftLimits(status_seconds=3.0)))
 """
 
 Line = dict[str, Any]
@@ -73,7 +73,7 @@ def device(
                     if ended.is_set():
                         return
                 os.write(fifo, sound[start : start + PERIOD].tobytes())
-                if ended.wait(PERIOD / RATE / FASTER):
+                if ended.wait(PERIOD / RATE / PLAYBACK_SPEED):
                     return
 
     thread = threading.Thread(target=play)
@@ -238,7 +238,7 @@ def kill_at_random(files: Files, rng: random.Random, start_up: float) -> bool:
             time.sleep(rng.uniform(0.0, 1.5))
         assert process.poll() is None, process.stderr.read()
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(MAX_WAIT_SECONDS)
         return not early or bool(process.stdout.readline())
 
 
@@ -250,7 +250,7 @@ def end_in_peace(files: Files) -> float:
     process.stdout.readline()
     start_up = time.monotonic() - began
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=MAX_WAIT_SECONDS)
     assert (process.returncode, json.loads(out.splitlines()[-1])["state"]) == (0, "stopped")
     assert not err.replace(
         "edgeae: webhook: http://127.0.0.1:9: Connection refused; lines wait\n", ""

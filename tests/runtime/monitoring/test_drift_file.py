@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftLimits, DriftStatus
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.outputs.lines import StatusLine
@@ -188,9 +188,9 @@ def test_a_full_disk_is_said_and_the_watch_goes_on(
 def run(
     machine: Path, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, list[Any], str]]:
-    def call(*arguments: object) -> tuple[int, list[Any], str]:
+    def call(*arguments: object, limits: RunLimits | None = None) -> tuple[int, list[Any], str]:
         capfd.readouterr()
-        code = run_command(["run", str(machine), "--json", *map(str, arguments)])
+        code = run_command(["run", str(machine), "--json", *map(str, arguments)], limits)
         out, err = capfd.readouterr()
         return code, [json.loads(line) for line in out.splitlines()], err
 
@@ -202,18 +202,18 @@ def test_run_tracks_what_it_hears_and_leaves_the_artifact(
     trained: Trained,
     machine: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clips = [
         soundfile.read(clip, dtype="float32")[0] for clip in audio_files(trained.new / "train")
     ]
     soundfile.write(tmp_path / "long.wav", np.concatenate(clips * 4), 16000)
     quick = DriftLimits(minute_seconds=5.0, delay_seconds=10.0, status_seconds=40.0)
-    monkeypatch.setattr("edgeae.runtime.commands.run.DriftFile", partial(DriftFile, limits=quick))
     before = machine.read_bytes()
     track = tmp_path / "track.json"
     plain = [line["score"] for line in run(tmp_path / "long.wav")[1]]
-    code, lines, err = run(tmp_path / "long.wav", "--track", track, "--track-days", 0.1)
+    code, lines, err = run(
+        tmp_path / "long.wav", "--track", track, "--track-days", 0.1, limits=RunLimits(drift=quick)
+    )
     assert (code, err) == (0, "")
     assert [line["state"] for line in lines if line["type"] == "status"] == ["tracking", "tracking"]
     scores = [line["score"] for line in lines if line["type"] == "score"]
