@@ -189,6 +189,7 @@ def test_the_network_is_compared_with_none_on_the_same_recordings(evaluated: Eva
     assert low is None or low <= baseline["auc_difference"] <= high
 
 
+@pytest.mark.slow
 def test_the_printed_tables_fit_a_terminal(
     capsys: pytest.CaptureFixture[str], trained: Trained, tmp_path: Path
 ) -> None:

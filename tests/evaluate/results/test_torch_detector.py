@@ -38,6 +38,7 @@ def test_head_threshold_and_window_are_those_of_an_export(
     np.testing.assert_allclose(torch.head.mean, onnx.head.mean, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_and_its_run_give_the_same_detector(
     trained: Trained, detectors: tuple[Detector, Detector]
 ) -> None:
