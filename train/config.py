@@ -1,6 +1,6 @@
-"""What a run is made of: frozen dataclasses are the schema and the defaults, YAML is a diff of them.
+"""The configuration of a run: frozen dataclasses are schema and defaults, YAML is a diff of them.
 
-preset or file.yaml  ->  overrides (--set training.epochs=3)  ->  checked Config  ->  RUN/config.yaml
+preset or file.yaml -> overrides (--set training.epochs=3) -> checked Config -> RUN/config.yaml
 """
 
 import re
@@ -47,14 +47,14 @@ class DataConfig:
     channel: Annotated[int, Between(0, 1023)] | Literal["mix"] = 0
     validation: Annotated[float, Between(0.01, 0.5)] = 0.1  # share of each machine's recordings
     cache: str | None = None  # folder of computed features; null is RUN/cache
-    skip_bad: bool = False  # go on without recordings that cannot be read
-    # Frames from one training patch to the next; auto: as many as leave about 10 000 patches in an epoch.
+    skip_bad: bool = False  # skip recordings that cannot be read
+    # Frames from one training patch to the next; auto: so many that an epoch has about 10 000.
     patch_step: Annotated[int, Between(1, 256)] | Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the weights are found: AdamW, a warm-up of one epoch, then a cosine down to a hundredth."""
+    """How the network is trained: AdamW, a warm-up of one epoch, a cosine down to a hundredth."""
 
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     epochs: Count = 25
@@ -65,8 +65,8 @@ class TrainingConfig:
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Count | Literal["auto"] = "auto"
-    # CPU threads. These networks gain little from a second one and lose much where others compute too; a fixed
-    # number also gives the same weights on computers with more cores.
+    # CPU threads. These networks gain little from a second one, and lose much on a busy computer; a
+    # fixed number also gives the same weights on computers with more cores.
     threads: Annotated[int, Between(1, 256)] = 1
     strategy: Literal["auto", "ddp_spawn"] = "auto"  # auto: ddp_spawn on several devices
 

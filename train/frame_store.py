@@ -1,8 +1,8 @@
-"""Log-mel frames that stay on disk: a slice of them is free, and NumPy reads what it is given.
+"""Log-mel frames that stay on disk: slicing reads nothing, ``np.asarray`` reads the slice.
 
-Read by plain reads, not by a memory map: that would count every page once touched as the process's own, and
-keep a descriptor a recording. The file is a ``.npy`` of version 1, whose header is written again when all
-frames are there.
+Read by plain reads and not by a memory map, which would count every page read as memory of the
+process, and keep a file descriptor per recording. The file is a ``.npy`` of version 1, whose header
+is written again when all frames are written.
 """
 
 import os
@@ -47,13 +47,12 @@ class StoredFrames:
             if np.lib.format.read_magic(file) != (1, 0):
                 return None
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            offset, size = file.tell(), os.fstat(file.fileno()).st_size
-            if (
-                len(shape) == 2
-                and shape[1] == n_mels
-                and size == offset + shape[0] * n_mels * ITEM.itemsize
-            ):
-                return cls(path, n_mels, offset, 0, shape[0]) if dtype == ITEM else None
+            if len(shape) != 2 or shape[1] != n_mels or dtype != ITEM:
+                return None
+            offset = file.tell()
+            size = os.fstat(file.fileno()).st_size
+            if size == offset + shape[0] * n_mels * ITEM.itemsize:
+                return cls(path, n_mels, offset, 0, shape[0])
         return None
 
     def __len__(self) -> int:
@@ -78,22 +77,26 @@ class StoredFrames:
 
 
 def store(path: Path, chunks: Iterable[Float32], n_mels: int) -> None:
-    """Write chunks (n, n_mels) one after another beside ``path``, then rename: nobody ever reads half of them."""
-    unfinished, frames = path.with_suffix(f".{os.getpid()}.tmp"), 0
+    """Write chunks (n, n_mels) one after another to a temporary file, then rename it to ``path``."""
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    n_frames = 0
     try:
         with unfinished.open("wb") as file:
-            _write_header(file, frames, n_mels)
+            _write_header(file, n_frames, n_mels)
             for chunk in chunks:
                 file.write(np.ascontiguousarray(chunk, ITEM).data)
-                frames += len(chunk)
+                n_frames += len(chunk)
             file.seek(0)
-            _write_header(file, frames, n_mels)
+            _write_header(file, n_frames, n_mels)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _write_header(file: Any, frames: int, n_mels: int) -> None:
-    """NumPy leaves room for a longer first dimension, so the header has one length."""
-    described = {"descr": ITEM.str, "fortran_order": False, "shape": (frames, n_mels)}
-    np.lib.format.write_array_header_1_0(file, described)
+def _write_header(file: Any, n_frames: int, n_mels: int) -> None:
+    """Write the header of a ``.npy``; its length does not depend on ``n_frames``.
+
+    NumPy leaves room for a longer first dimension.
+    """
+    header = {"descr": ITEM.str, "fortran_order": False, "shape": (n_frames, n_mels)}
+    np.lib.format.write_array_header_1_0(file, header)

@@ -1,4 +1,4 @@
-"""The network as Lightning trains it, and how it comes back from a checkpoint."""
+"""The network as Lightning trains it, and its checkpoints."""
 
 import math
 import pickle
@@ -15,12 +15,11 @@ from edgeae.runtime.errors import ConfigError
 from .config import Config
 from .networks import Autoencoder, build
 
-CHECKPOINT_KEY = (
-    "edgeae"  # what edgeae adds to a Lightning checkpoint: {"format": 1, "config": {...}}
-)
+# What edgeae adds to a Lightning checkpoint: {"edgeae": {"format": 1, "config": {...}}}.
+CHECKPOINT_KEY = "edgeae"
 CHECKPOINT_FORMAT = 1
-LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
-STREAM = 1_000_003  # steps of one seed before those of the next
+FINAL_RATE_SHARE = 0.01  # of the learning rate, at the end of the cosine
+STEPS_PER_SEED = 1_000_003  # so many steps have random numbers of their own before the next seed's
 
 
 class AutoencoderModule(LightningModule):
@@ -45,8 +44,9 @@ class AutoencoderModule(LightningModule):
         return residual.float().square().mean()
 
     def on_train_batch_start(self, batch: torch.Tensor, batch_index: int) -> None:
-        # At each step: between the start of an epoch and its first step a resumed run draws other numbers.
-        torch.manual_seed(self.config.training.seed * STREAM + self.global_step)
+        # At each step, because a resumed run draws other numbers between the start of an epoch
+        # and its first step.
+        torch.manual_seed(self.config.training.seed * STEPS_PER_SEED + self.global_step)
 
     def training_step(self, batch: torch.Tensor, batch_index: int) -> torch.Tensor:
         loss = self._loss(batch)
@@ -67,10 +67,11 @@ class AutoencoderModule(LightningModule):
         warm = max(1, steps // training.epochs)
 
         def share(step: int) -> float:
-            cosine = 0.5 + 0.5 * math.cos(
-                math.pi * min(1.0, max(0, step - warm) / max(1, steps - warm))
+            progress = min(1.0, max(0, step - warm) / max(1, steps - warm))
+            cosine = 0.5 + 0.5 * math.cos(math.pi * progress)
+            return min(1.0, (step + 1) / warm) * (
+                FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * cosine
             )
-            return min(1.0, (step + 1) / warm) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {

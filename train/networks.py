@@ -2,8 +2,8 @@
 
                        .-------------------------- z ---------------------------.
                        |                                                        v -
-    x (N, T, n_mels) --+--> (x - mean) / std --> encoder --> decoder --> linear + --> residual (N, T, n_mels)
-    dB                                                                                standard deviations
+    x (N, T, n_mels) --+--> (x - mean) / std --> encoder --> decoder --> linear + --> residual
+    dB                                                    (N, T, n_mels) standard deviations
 
 Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
 ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
@@ -152,7 +152,8 @@ def _active(channels: int, dropout: float = 0, dimensions: int = 1) -> list[nn.M
 def _dropouts(config: ModelConfig, layers: int) -> list[float]:
     if len(config.dropout) > layers:
         raise ConfigError(
-            f"model.dropout is {list(config.dropout)}; allowed for {config.name} are at most {layers} shares"
+            f"model.dropout is {list(config.dropout)}; "
+            f"allowed for {config.name} are at most {layers} shares"
         )
     return [*config.dropout, *[0.0] * (layers - len(config.dropout))]
 
@@ -171,7 +172,8 @@ def cost(network: Autoencoder, spec: MelSpec, patch_frames: int = 32) -> Cost:
 
     def count(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         nonlocal macs
-        # A convolution uses all its weights at each place of its output, a transposed one of its input.
+        # A convolution uses all its weights at each place of its output, a transposed one at each
+        # place of its input.
         places = inputs[0] if layer.transposed else output
         macs += layer.weight.numel() * places[0, 0].numel()
 

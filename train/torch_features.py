@@ -1,8 +1,9 @@
 """Log-mel features of many recordings, computed on the device that trains and cached by content.
 
-CACHE/<content, MelSpec and channel>.npy    float32: 58 MB an hour, half of what 16-bit audio of 16 kHz takes
+CACHE/<content, MelSpec and channel>.npy    float32: 58 MB an hour, half the size of 16-bit audio
+                                            of 16 kHz
 
-They stay on disk (`edgeae.train.frame_store`). What an interrupted training computed is not computed again.
+They stay on disk (`edgeae.train.frame_store`). A restarted training uses what was computed before.
 """
 
 import hashlib
@@ -100,9 +101,11 @@ def features(
 ) -> list[Features]:
     """Log-mel features of every recording, in order; what was computed before comes from ``cache``.
 
-    ``device`` is a torch device; on the CPU every core computes where that is worthwhile. ``report`` receives
-    one sentence for every recording that cannot be read. Raises AudioError after them, unless
-    ``config.data.skip_bad``; ConfigError where the disk has no room.
+    device: a torch device; on the CPU every core computes if there is much to compute.
+    report: receives one sentence for every recording that cannot be read.
+
+    Raises AudioError after all of them, unless ``config.data.skip_bad``; ConfigError where the disk
+    has no room.
     """
     cache.mkdir(parents=True, exist_ok=True)
     missing = _check_room(recordings, config, cache, report)
@@ -110,8 +113,8 @@ def features(
     results = in_order(recordings, partial(_computer, config, cache, device), jobs)
     shown = bar(results, len(recordings), "features")
     return [
-        found
-        for _, found in read_each(
+        item
+        for _, item in read_each(
             shown, lambda pair: pair[1](), report, skip_bad=config.data.skip_bad
         )
     ]
@@ -120,12 +123,14 @@ def features(
 def _check_room(
     recordings: Sequence[Recording], config: Config, cache: Path, report: Callable[[str], None]
 ) -> float:
-    """Bytes that are to be written, about; said if they are many, and an error if there is no room for them."""
-    known = {entry.name for entry in cache.iterdir()}
-    new = [
-        recording for recording in recordings if not (known and _entry(recording, config) in known)
-    ]
-    missing = _bytes_of(new, config.mel)
+    """About how many bytes are to be written; reported if many, ConfigError without room."""
+    entries = {entry.name for entry in cache.iterdir()}
+    missing_recordings = list(recordings)
+    if entries:
+        missing_recordings = [
+            recording for recording in recordings if _entry(recording, config) not in entries
+        ]
+    missing = _bytes_of(missing_recordings, config.mel)
     free = shutil.disk_usage(cache).free
     if missing > free:
         raise ConfigError(
@@ -134,13 +139,14 @@ def _check_room(
         )
     if missing > LARGE:
         report(
-            f"the features take {missing / 1e9:.3g} GB in {cache}, where {free / 1e9:.3g} GB are free"
+            f"the features take {missing / 1e9:.3g} GB in {cache}, "
+            f"where {free / 1e9:.3g} GB are free"
         )
     return missing
 
 
 def _entry(recording: Recording, config: Config) -> str | None:
-    """The name of its features in a cache; None for what cannot be read, which is said when it is."""
+    """The name of its features in a cache; None for an unreadable file, which is reported later."""
     with suppress(AudioError):
         return _entry_name(_content_hash(recording.path), config)
     return None
@@ -148,16 +154,18 @@ def _entry(recording: Recording, config: Config) -> str | None:
 
 def _bytes_of(recordings: Sequence[Recording], spec: MelSpec) -> float:
     """Bytes of the features of all recordings, from their sizes and the headers of some."""
-    size, some, seconds = 0, 0, 0.0
+    size = 0
+    measured_size = 0
+    seconds = 0.0
     step = -(-len(recordings) // MEASURED) or 1
     for i, recording in enumerate(recordings):
-        with suppress(OSError, AudioError):  # said when it is read
+        with suppress(OSError, AudioError):  # reported when it is read
             length = recording.path.stat().st_size
             size += length
             if i % step == 0:
                 seconds += _seconds(recording.path, spec)
-                some += length
-    return size / max(some, 1) * seconds * spec.frames_per_second * spec.n_mels * 4
+                measured_size += length
+    return size / max(measured_size, 1) * seconds * spec.frames_per_second * spec.n_mels * 4
 
 
 def _seconds(path: Path, spec: MelSpec) -> float:
@@ -209,7 +217,7 @@ def _content_hash(path: Path) -> str:
 
 
 def _entry_name(sha256: str, config: Config) -> str:
-    """Everything that decides the features of a recording; the version is that of their definition."""
+    """The hash of all that decides the features of a recording; version: of their definition."""
     parts = {
         "version": 1,
         "content": sha256,

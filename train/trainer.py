@@ -1,4 +1,4 @@
-"""The Lightning side of a run: trainer, callbacks, what it says, and how it ends."""
+"""The Lightning side of a run: trainer, callbacks, progress, and the result."""
 
 import contextlib
 import logging
@@ -28,10 +28,10 @@ from .config import Config
 from .lightning_module import AutoencoderModule, load_network
 from .patches import PatchData
 
-LAST = "last"  # checkpoints/last.ckpt: where a resumed run goes on
-NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"
-LINES = 10  # of progress for a whole run that nobody watches
-NOISE = (
+LAST = "last"  # checkpoints/last.ckpt: where a resumed run continues
+CHECKPOINT_NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"
+MAX_PROGRESS_LINES = 10  # of a whole run, where stderr is not a terminal
+IGNORED_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
     r"The '\w+' does not have many workers",  # a batch is read in a twentieth of the time of a step
     r"Checkpoint directory .* exists and is not empty",  # that is what a resumed run expects
@@ -40,35 +40,38 @@ NOISE = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to; epochs count from 0, as in the names of the checkpoints."""
+    """The result of a training; epochs count from 0, as in the names of the checkpoints."""
 
     val_loss: float  # of the best epoch, squared standard deviations
     epoch: int  # the best one
-    epochs: int  # how many were trained
+    epochs: int  # number of trained epochs
     seconds: float  # of training, over all resumptions
 
 
-class Lines(Callback):
-    """A line on stderr now and then, where a progress bar would only fill a log."""
+class ProgressLines(Callback):
+    """Prints a line on stderr now and then, where a progress bar would only fill a log."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
-        if trainer.is_global_zero and (done % math.ceil(epochs / LINES) == 0 or done == epochs):
-            values = trainer.callback_metrics
-            print(
-                f"{done} of {epochs} epochs: loss {values['loss']:.4f}, val_loss {values['val_loss']:.4f}",
-                file=sys.stderr,
-            )
+        done = trainer.current_epoch + 1
+        epochs = trainer.max_epochs or 1
+        is_due = done % math.ceil(epochs / MAX_PROGRESS_LINES) == 0 or done == epochs
+        if trainer.is_global_zero and is_due:
+            loss = trainer.callback_metrics["loss"]
+            val_loss = trainer.callback_metrics["val_loss"]
+            line = f"{done} of {epochs} epochs: loss {loss:.4f}, val_loss {val_loss:.4f}"
+            print(line, file=sys.stderr)
 
 
 def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl.Trainer:
-    """The trainer of a run, with ``callbacks`` on top of its own; it writes nothing before `fit`.
+    """The trainer of a run, with ``callbacks`` in addition to its own.
 
-    Raises ConfigError where the accelerator, devices or precision asked for are not to be had.
+    It writes nothing before `fit`.
+
+    Raises ConfigError where the accelerator, the devices or the precision are not available.
     """
     training = config.training
     own = [Timer(), EarlyStopping("val_loss", patience=training.patience), *_checkpoints(run)]
-    progress = TQDMProgressBar() if sys.stderr.isatty() else Lines()
+    progress = TQDMProgressBar() if sys.stderr.isatty() else ProgressLines()
     try:
         with _quiet():
             return pl.Trainer(
@@ -81,19 +84,24 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
                 logger=TensorBoardLogger(run, name="tensorboard", version=""),
                 enable_progress_bar=sys.stderr.isatty(),
                 enable_model_summary=False,
-                num_sanity_val_steps=0,  # the loss of an untrained network is no news, and draws random numbers
+                # The loss of an untrained network is of no use, and draws random numbers.
+                num_sanity_val_steps=0,
                 log_every_n_steps=1,
                 deterministic=True,
             )
     except (MisconfigurationException, ValueError) as error:
-        wanted = f"accelerator {training.accelerator}, devices {training.devices}, precision {training.precision}"
+        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"training: {wanted} cannot be had here ({' '.join(str(error).split())})"
+            f"training: accelerator {training.accelerator}, devices {training.devices}, precision "
+            f"{training.precision} are not available here ({reason})"
         ) from error
 
 
 def _strategy(config: Config) -> str:
-    """On several devices a process each, spawned within `fit`: Lightning's own choice runs the command again."""
+    """``ddp_spawn`` on several devices: a process each, spawned within `fit`.
+
+    Lightning's own choice would run the command again.
+    """
     training = config.training
     devices = training.devices
     if devices == "auto":
@@ -102,11 +110,14 @@ def _strategy(config: Config) -> str:
 
 
 def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """The best three, and the last: one callback for both would leave `last` behind after a worse epoch."""
+    """The callbacks that keep the best three checkpoints, and the last one.
+
+    One callback for both would not update the last one after an epoch that is none of the best.
+    """
     folder = run / "checkpoints"
     best = ModelCheckpoint(
         folder,
-        NAME,
+        CHECKPOINT_NAME,
         monitor="val_loss",
         save_top_k=3,
         auto_insert_metric_name=False,
@@ -117,23 +128,26 @@ def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
 
 
 def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Path) -> Outcome:
-    """Train in ``run``, behind its last checkpoint where there is one.
+    """Train in ``run``, after its last checkpoint where there is one.
 
     Raises KeyboardInterrupt on SIGINT and SIGTERM; the last checkpoint is then that of the last
-    complete epoch. Raises ConfigError where training diverges, or a batch does not fit into the device.
+    complete epoch. Raises ConfigError where training diverges, or a batch does not fit into the
+    device.
     """
     last = run / "checkpoints" / f"{LAST}.ckpt"
     if last.exists():
-        load_network(
-            last
-        )  # a pickle that does more than hold weights is refused before Lightning loads it
+        # Refuses a pickle that holds more than weights, before Lightning loads it.
+        load_network(last)
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
     return _outcome(last)
 
 
 def _outcome(last: Path) -> Outcome:
-    """What the last checkpoint remembers: on several devices the callbacks lived in other processes."""
+    """The result as the last checkpoint holds it.
+
+    On several devices the callbacks were in other processes.
+    """
     state = torch.load(last, map_location="cpu", weights_only=True)
     best, _ = (
         state["callbacks"][callback.state_key] for callback in _checkpoints(last.parent.parent)
@@ -141,7 +155,8 @@ def _outcome(last: Path) -> Outcome:
     val_loss = float(best["best_model_score"])
     if not math.isfinite(val_loss):
         raise ConfigError(
-            f"{last}: the loss is not a number; lower training.learning_rate or use precision 32-true"
+            f"{last}: the loss is not a number; lower training.learning_rate "
+            f"or use precision 32-true"
         )
     epoch = int(Path(best["best_model_path"]).name[len("epoch") :].partition("-")[0])
     seconds = float(state["callbacks"][Timer().state_key]["time_elapsed"]["train"])
@@ -151,7 +166,7 @@ def _outcome(last: Path) -> Outcome:
 def _fit(
     trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, resumed: Path | None
 ) -> None:
-    """`Trainer.fit`, where an interruption is one: Lightning turns it into ``sys.exit(1)``."""
+    """`Trainer.fit`, which raises KeyboardInterrupt where Lightning calls ``sys.exit(1)``."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resumed)
@@ -170,12 +185,12 @@ def _fit(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice out of the terminal, and its progress bar on stderr: stdout is data."""
+    """Suppress Lightning's advice, and keep its progress bar on stderr: stdout is for data."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        for message in NOISE:
+        for message in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message)
         try:
             yield

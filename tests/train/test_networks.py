@@ -16,7 +16,7 @@ def _network(name: str, n_mels: int = 128) -> Autoencoder:
 
 
 def _lively(network: Autoencoder) -> Autoencoder:
-    """The network with statistics in its BatchNorms that a test can tell from none, in eval mode."""
+    """The network in eval mode, with BatchNorm statistics that have an effect."""
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             assert layer.running_mean is not None
@@ -96,7 +96,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 
 def test_dense_is_the_mean_over_the_windows_that_hold_a_frame() -> None:
-    """Against the network in its plain form: fully connected layers on windows of 5 * 128 numbers."""
+    """Against its plain form: fully connected layers on windows of 5 * 128 numbers."""
     network = _lively(_network("dense")).double()
     first, *middle, last = list(network.body.children())
     assert isinstance(first, nn.Conv1d)

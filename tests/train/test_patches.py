@@ -14,8 +14,8 @@ from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.patches import (
-    DEAF_STD,
-    STD_FLOOR,
+    MASKING_STD_DB,
+    MIN_STD_DB,
     PatchData,
     PatchDataset,
     band_statistics,
@@ -27,7 +27,7 @@ from edgeae.train.torch_features import Features
 
 
 def _features(lengths: dict[str, list[int]]) -> list[Features]:
-    """Machine -> frames of its recordings; every frame holds its recording's position and its own."""
+    """Machine -> frames of its recordings; each holds its recording's position and its own."""
     found: list[Features] = []
     for machine, frames in lengths.items():
         for i, count in enumerate(frames):
@@ -148,16 +148,16 @@ def test_band_statistics_are_those_of_all_frames_with_a_floor() -> None:
     frames = np.concatenate(stretches)
     np.testing.assert_allclose(mean.numpy(), frames.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(std[4:-3].numpy(), frames[:, 4:-3].std(axis=0), rtol=1e-4)
-    assert std[3] == STD_FLOOR
+    assert std[3] == MIN_STD_DB
 
 
-def test_bands_above_the_resampler_s_passband_are_deaf() -> None:
+def test_bands_above_the_passband_of_the_resampler_are_masked() -> None:
     frames = np.random.default_rng(0).normal(-40, 5, (50, 128)).astype(np.float32)
     _, std = band_statistics([frames], MelSpec())
-    deaf = band_edges(MelSpec())[2:] > PASSBAND * 8000  # by the upper edge
-    assert deaf.sum() == 3
-    assert std[deaf].tolist() == [DEAF_STD] * 3
-    assert std[~deaf].max() < MASKED_BAND_STD_DB < DEAF_STD
+    masked = band_edges(MelSpec())[2:] > PASSBAND * 8000  # by the upper edge
+    assert masked.sum() == 3
+    assert std[masked].tolist() == [MASKING_STD_DB] * 3
+    assert std[~masked].max() < MASKED_BAND_STD_DB < MASKING_STD_DB
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000, 96000])

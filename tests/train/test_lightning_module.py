@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.train.config import Config, load_config
+from edgeae.train.lightning_module import AutoencoderModule, load_network
+from edgeae.train.run_folder import best_checkpoint
+from tests.conftest import Trained
+
+
+def test_a_checkpoint_gives_back_network_and_configuration(trained: Trained) -> None:
+    path = best_checkpoint(trained.run)
+    network, config = load_network(path)
+    assert config == load_config("tiny")
+    assert not network.training
+    assert network.std.min() >= 1
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    assert torch.equal(network.mean, weights["network.mean"])
+
+
+def test_the_loss_is_the_mean_squared_residual() -> None:
+    torch.manual_seed(0)
+    module = AutoencoderModule(load_config("tiny")).eval()
+    patches = torch.randn(3, 32, 128)
+    expected = module.network(patches).square().mean()
+    torch.testing.assert_close(module._loss(patches), expected)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", b"PK\x03\x04 cut short", "foreign", "pickle"]
+)
+def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path, content: bytes | str) -> None:
+    path = tmp_path / "x.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save({"state_dict": {}} if content == "foreign" else {"call": print}, path)
+    with pytest.raises(ConfigError, match=r"x\.ckpt: .*(damaged|not a checkpoint)"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("weights", [{}, {"state_dict": {"network.mean": torch.zeros(3)}}])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: dict[str, Any]) -> None:
+    torch.save(
+        {"edgeae": {"format": 1, "config": Config().to_dict()}, **weights}, tmp_path / "x.ckpt"
+    )
+    with pytest.raises(ConfigError, match="the weights do not fit"):
+        load_network(tmp_path / "x.ckpt")
+
+
+def test_a_missing_checkpoint_is_named() -> None:
+    with pytest.raises(ConfigError, match="no such checkpoint"):
+        load_network(Path("nowhere.ckpt"))
