@@ -1,16 +1,17 @@
-"""JSON lines in a file that may not fill the disk, and that parses after whatever happened.
+"""JSON lines in a file of limited size that can always be parsed.
 
-    PATH.2 -> PATH.3      a full file: each is renamed to the next number that is free, or replaces the last;
-    PATH.1 -> PATH.2      killed between any two of these steps, nothing is lost: the number
-    PATH   -> PATH.1      that is missing is the free one of the next time
-    PATH                  opened anew
+    PATH.2 -> PATH.3      PATH is full: each file is renamed to the next number,
+    PATH.1 -> PATH.2      up to the first number that is free, or else over the last file
+    PATH   -> PATH.1
+    PATH                  opened again
 
-A line is written whole or not at all: what a full disk cuts off is truncated away, what a power cut left is
-mended when the file is opened. A file that somebody moves or deletes (logrotate) is opened anew.
+A process that is killed between two of these steps loses nothing: the number that is missing is the
+free one of the next rotation. A line is written whole or not at all: when the disk is full, the
+part of a line is cut off again; after a power cut the file is repaired when it is opened. A file
+that somebody moves or deletes (logrotate) is opened again.
 """
 
 import fcntl
-import json
 import os
 import stat
 from dataclasses import dataclass
@@ -25,13 +26,12 @@ from ..errors import ConfigError
 from ..system.atomic_file import sync_folder
 from .declaration import FILE, POSITIVE, OpenOutput, Output, OutputContext, run_option
 from .lines import RunLine, ScoreLine
+from .log_repair import repaired_tail
 from .sink import OutputError, Sink
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores
 
-TAIL = (
-    1 << 20
-)  # bytes at the end of a file that are looked at when it is opened; no line is as long
+TAIL_BYTES = 1 << 20  # at the end of a file, that are checked when it is opened; no line is longer
 
 OPTIONS = (
     run_option(
@@ -65,32 +65,44 @@ OPTIONS = (
 )
 
 
-class LineFile(Sink[RunLine]):
-    """An output into PATH and the ``files - 1`` full ones before it, each of ``megabytes`` (1e6 bytes).
-
-    ``fsync`` says which lines are on the disk when `deliver` returns. A full file always is before it is
-    renamed. Raises ConfigError for a file that cannot be written, is no log of edgeae or is another process's.
-    """
+class LogFile(Sink[RunLine]):
+    """A sink that appends lines to a file, and rotates it."""
 
     name = "log"
 
     def __init__(
-        self, path: Path, *, megabytes: float = 10.0, files: int = 5, fsync: Sync = "events"
+        self,
+        path: Path,
+        *,
+        megabytes: float = 10.0,
+        files: int = 5,
+        fsync: Sync = "events",
+        tail_bytes: int = TAIL_BYTES,
     ) -> None:
+        """Open and repair the file.
+
+        megabytes: maximum size of one file, 1e6 bytes.
+        files: number of files: ``path`` and the full ones.
+        fsync: which lines are on the disk when `deliver` returns. A full file is, before it is
+            renamed.
+        tail_bytes: how much of the end of a file is checked when it is opened.
+
+        Raises ConfigError for a file that cannot be written, is no log of edgeae, or is written by
+        another process.
+        """
         if not megabytes > 0:
             raise ConfigError(f"{path}: a log of {megabytes:g} megabytes is none; give more than 0")
         if files < 2:
             raise ConfigError(
-                f"{path}: a log needs 2 files or more to throw away the oldest, not {files}"
+                f"{path}: a log needs 2 files or more to delete the oldest, not {files}; give more"
             )
         if fsync not in get_args(Sync):
             raise ConfigError(f"{path}: fsync is {', '.join(get_args(Sync))}, not {fsync!r}")
-        self._path, self._most, self._files, self._fsync = (
-            Path(os.path.realpath(path)),
-            megabytes * 1e6,
-            files,
-            fsync,
-        )
+        self._path = Path(os.path.realpath(path))
+        self._max_bytes = megabytes * 1e6
+        self._files = files
+        self._fsync = fsync
+        self._tail_bytes = tail_bytes
         self._file: FileIO | None = None
         self._begin()
 
@@ -113,14 +125,15 @@ class LineFile(Sink[RunLine]):
                     os.fsync(file.fileno())
 
     def _begin(self) -> None:
-        """Open the file now: this, not a month later, is the time to say that it cannot be used."""
+        """Open the file now, so that a wrong path is an error at once, not a month later."""
         folder = self._path.parent
         try:
             if not folder.is_dir():
                 raise ConfigError(f"{self._path}: there is no folder {folder}; create it first")
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise ConfigError(
-                    f"{folder}: may not be written, as the rotation of a log needs; choose another place"
+                    f"{folder}: may not be written, which the rotation of a log needs; "
+                    "choose another place"
                 )
             self._file = self._open()
         except OutputError as error:
@@ -131,14 +144,14 @@ class LineFile(Sink[RunLine]):
                     f"{self._path}: cannot be written ({error.strerror}); choose another place"
                 ) from error
 
-    def _current(self, more: int) -> FileIO:
-        """The file that stands at the path, with room for ``more`` bytes."""
+    def _current(self, n_bytes: int) -> FileIO:
+        """The file that stands at the path, with room for ``n_bytes``."""
         if self._file and not self._is_at_path(self._file):
             self._file.close()
             self._file = None
         self._file = self._file or self._open()
         size = os.fstat(self._file.fileno()).st_size
-        if size and size + more > self._most:
+        if size and size + n_bytes > self._max_bytes:
             with self._file as full:
                 self._file = None
                 os.fsync(full.fileno())
@@ -153,9 +166,8 @@ class LineFile(Sink[RunLine]):
             return False
 
     def _rotate(self) -> None:
-        free = next(
-            (n for n in range(1, self._files) if not self._numbered(n).exists()), self._files - 1
-        )
+        numbers = range(1, self._files)
+        free = next((n for n in numbers if not self._numbered(n).exists()), self._files - 1)
         for n in range(free, 0, -1):
             self._numbered(n - 1).replace(self._numbered(n))
 
@@ -163,13 +175,13 @@ class LineFile(Sink[RunLine]):
         return self._path.with_name(f"{self._path.name}.{n}") if n else self._path
 
     def _open(self) -> FileIO:
-        """The file, made where there is none, mended and locked."""
+        """The file, locked and repaired; a new one if there is none."""
         if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
             raise OutputError(f"{self._path}: is no regular file; name another")
         file = FileIO(self._path, "a+")
         try:
             self._lock(file)
-            self._mend(file)
+            self._repair(file)
             if self._fsync != "never":
                 sync_folder(self._path.parent)
         except BaseException:
@@ -185,17 +197,17 @@ class LineFile(Sink[RunLine]):
                 f"{self._path}: another process writes it; name another file"
             ) from error
 
-    def _mend(self, file: FileIO) -> None:
-        """Leave whole lines only; a file of something else is not touched."""
-        start = max(0, file.seek(0, os.SEEK_END) - TAIL)
+    def _repair(self, file: FileIO) -> None:
+        """Keep whole lines only; OutputError for a file of something else, which is not changed."""
+        start = max(0, file.seek(0, os.SEEK_END) - self._tail_bytes)
         file.seek(0)
-        first = file.read(TAIL).partition(b"\n")[0]
+        first = file.read(self._tail_bytes).partition(b"\n")[0]
         file.seek(start)
-        tail = file.read(TAIL)
-        whole = mended(first, tail)
+        tail = file.read(self._tail_bytes)
+        whole = repaired_tail(first, tail)
         if whole is None or (start and not whole):
             raise OutputError(
-                f"{self._path}: holds something else than JSON lines; name another file"
+                f"{self._path}: contains something else than JSON lines; name another file"
             )
         if len(whole) > len(tail):
             self._append(file, b"\n")
@@ -203,40 +215,18 @@ class LineFile(Sink[RunLine]):
             file.truncate(start + len(whole))
 
     def _append(self, file: FileIO, text: bytes) -> None:
-        """All of ``text`` or nothing."""
+        """Write all of ``text`` or nothing; OSError for nothing."""
         size = os.fstat(file.fileno()).st_size
         try:
-            while text:  # a disk that fills takes a part first and says why with the rest
+            # A disk that fills up takes a part of the text, and fails for the rest.
+            while text:
                 text = text[file.write(text) :]
         except OSError:
-            self._file = None  # opened anew for the next line, and mended should truncating fail
+            # The next line opens the file again, which repairs it if the truncation here fails.
+            self._file = None
             with file:
                 file.truncate(size)
             raise
-
-
-def mended(first: bytes, tail: bytes) -> bytes | None:
-    """What should stand at the end of a log instead of ``tail``; None if this is no log.
-
-    ``first`` is the first line of the file. A power cut leaves a part of a line, and zeros where data had not
-    reached the disk.
-    """
-    *lines, torn = tail.split(b"\n")
-    if _is_line(torn):
-        return tail + b"\n" if _is_line(first) else None
-    begun = not lines and torn[:1] in {b"", b"{", b"\0"}  # the very first line was torn
-    while lines and not _is_line(lines[-1]):
-        lines.pop()
-    if begun or (lines and (_is_line(first) or first.startswith(b"\0"))):
-        return b"".join(line + b"\n" for line in lines)
-    return None
-
-
-def _is_line(text: bytes) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 @dataclass(frozen=True)
@@ -250,10 +240,10 @@ class LogOptions:
 
 
 def open_log(options: LogOptions, context: OutputContext) -> OpenOutput | None:
-    """A queue to a `LineFile`, if there is a path."""
+    """A queue to a `LogFile`, if there is a path."""
     if not options.log:
         return None
-    sink = LineFile(
+    sink = LogFile(
         options.log,
         megabytes=options.log_megabytes,
         files=options.log_files,

@@ -1,10 +1,11 @@
-"""What alarms sounded like: FLAC files within a share of the disk, each with a JSON file that holds the alarm's line.
+"""The sound of alarms as FLAC files of a limited total size, each with a JSON file.
 
     20261123T023450.120Z_pump-3_5f0a91.flac      16 bits, one channel, the rate of the source
-    20261123T023450.120Z_pump-3_5f0a91.json      {"before": 10.0, "after": 20.0, "ended": "complete", "event": {...}}
+    20261123T023450.120Z_pump-3_5f0a91.json      {"before": 10.0, "after": 20.0,
+                                                  "ended": "complete", "event": {...}}
 
-`edgeae.runtime.outputs.clips.ring` collects the samples and gives them as lines of the type ``clip``. Those are for
-this output alone: no other can write samples.
+`edgeae.runtime.outputs.clips.ring` collects the samples and hands them over as lines of the type
+``clip``, for this output alone.
 """
 
 import json
@@ -26,20 +27,18 @@ WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6
 MEMORY = "/dev/shm"
 
-_LEFTOVER = re.compile(
-    rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}"
-)  # of a process that was killed
-_CLOCK_SET = datetime(
-    2024, 1, 1, tzinfo=UTC
-)  # a computer that believes in less does not know the time
+# What a process that was killed leaves behind.
+_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")
+# The clock of a computer that shows an earlier time was never set.
+_CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class ClipFiles(Sink[Line]):
     """A sink that writes clips: NAME.flac, and NAME.json with the alarm's line.
 
-    The oldest clips are deleted beyond ``megabytes`` of all, after ``days``, and where the disk has less than
-    ``free_megabytes`` left; if that does not help, none is written. Only files that are named as clips are touched.
-    ConfigError if ``folder`` cannot be used or a limit is none.
+    The oldest clips are deleted if all are larger than ``megabytes``, after ``days``, and while the
+    disk has less than ``free_megabytes`` left. If that does not help, no clip is written. Only files
+    with the name of a clip are deleted. ConfigError if ``folder`` or a limit cannot be used.
     """
 
     name = "clips"
@@ -57,11 +56,9 @@ class ClipFiles(Sink[Line]):
                 f"clips of {megabytes:g} MB and {days:g} days with {free_megabytes:g} MB left free; "
                 f"the first two have to be more than 0, the last not less"
             )
-        self._folder, self._most, self._free = (
-            folder,
-            megabytes * MEGABYTE,
-            free_megabytes * MEGABYTE,
-        )
+        self._folder = folder
+        self._max_bytes = megabytes * MEGABYTE
+        self._free_bytes = free_megabytes * MEGABYTE
         self._age = timedelta(days=min(days, 36500))
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -81,32 +78,37 @@ class ClipFiles(Sink[Line]):
             return
         path = Path(line.path)
         sound = _flac(line.samples, line.samplerate)
-        told = json.dumps(line.to_dict(), indent=1).encode()
+        description = json.dumps(line.to_dict(), indent=1).encode()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._make_room(len(sound) + len(told))
+        self._make_room(len(sound) + len(description))
         replace_file(path, sound)
-        replace_file(path.with_suffix(".json"), told)
+        replace_file(path.with_suffix(".json"), description)
 
     def close(self) -> None:
         """Nothing is held."""
 
     def _make_room(self, size: int) -> None:
-        """Delete the oldest until ``size`` bytes more are within the limits; OutputError if they never are."""
+        """Delete the oldest clips until ``size`` more bytes fit; OutputError if they never do."""
         clips = [(files, sum(path.stat().st_size for path in files)) for files in self._clips()]
         total = sum(held for _, held in clips)
         for files, held in clips:
-            if self._is_old(files[0]) or total + size > self._most or self._free_after(size) < 0:
+            if (
+                self._is_old(files[0])
+                or total + size > self._max_bytes
+                or self._free_after(size) < 0
+            ):
                 for path in files:
                     path.unlink(missing_ok=True)
                 total -= held
-        if total + size > self._most:
+        if total + size > self._max_bytes:
             raise OutputError(
-                f"a clip of {size / MEGABYTE:.1f} MB is more than all may take; allow more megabytes"
+                f"a clip of {size / MEGABYTE:.1f} MB is larger than all clips may be; "
+                "allow more megabytes"
             )
         if self._free_after(size) < 0:
             raise OutputError(
-                f"{self._folder}: no clip was written, the disk has less than {self._free / MEGABYTE:g} MB left; "
-                f"free some, all clips are gone already"
+                f"{self._folder}: no clip was written, the disk has less than "
+                f"{self._free_bytes / MEGABYTE:g} MB left; free some, all clips are deleted already"
             )
 
     def _clips(self) -> list[list[Path]]:
@@ -117,10 +119,10 @@ class ClipFiles(Sink[Line]):
 
     def _free_after(self, size: int) -> float:
         """Bytes beyond those that have to stay free, once ``size`` more are written."""
-        return shutil.disk_usage(self._folder).free - size - self._free
+        return shutil.disk_usage(self._folder).free - size - self._free_bytes
 
     def _is_old(self, path: Path) -> bool:
-        """Never where the computer did not know the time: nobody knows the clip's age."""
+        """True after ``days``; never for a clip whose age is not known, from a clock that was not set."""
         at = _time(path.name)
         return at is not None and _CLOCK_SET < at < datetime.now(UTC) - self._age
 
@@ -136,8 +138,11 @@ def _time(name: str) -> datetime | None:
 
 
 def _flac(samples: Pcm, samplerate: int) -> bytes:
-    """(n,) as a FLAC file. By way of a file in memory: soundfile writes to objects of Python through callbacks, which
-    need memory that is writable and executable, and a hardened service has none."""
+    """(n,) samples as a FLAC file.
+
+    It is made in a file in memory: soundfile writes to Python objects through callbacks, which need
+    memory that is writable and executable, and a hardened service has none.
+    """
     import soundfile
 
     with tempfile.TemporaryFile(dir=MEMORY) as file:

@@ -14,9 +14,9 @@ import example_lines
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs import log_file as linefile
+from edgeae.runtime.outputs import log_file
 from edgeae.runtime.outputs.lines import JsonObject, ScoreLine
-from edgeae.runtime.outputs.log_file import LineFile
+from edgeae.runtime.outputs.log_file import LogFile
 from edgeae.runtime.outputs.sink import OutputError
 
 
@@ -61,7 +61,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_lines_are_in_the_file_when_deliver_returns(path: Path) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     log.deliver(score(0))
     log.deliver(EVENT)
     assert read(path) == [score(0).to_dict(), EVENT.to_dict()]
@@ -70,14 +70,14 @@ def test_lines_are_in_the_file_when_deliver_returns(path: Path) -> None:
 
 def test_a_log_goes_on_where_it_ended(path: Path) -> None:
     for n in range(3):
-        log = LineFile(path)
+        log = LogFile(path)
         log.deliver(score(n))
         log.close()
     assert numbers(path) == [0, 1, 2]
 
 
 def test_rotation_bounds_the_space_and_keeps_the_newest_lines(path: Path) -> None:
-    log = LineFile(path, megabytes=0.0001, files=3)
+    log = LogFile(path, megabytes=0.0001, files=3)
     for n in range(100):
         log.deliver(score(n))
     log.close()
@@ -92,7 +92,7 @@ def test_rotation_bounds_the_space_and_keeps_the_newest_lines(path: Path) -> Non
 
 
 def test_a_line_longer_than_a_file_has_one_of_its_own(path: Path) -> None:
-    log = LineFile(path, megabytes=0.0001)
+    log = LogFile(path, megabytes=0.0001)
     for n in range(3):
         log.deliver(score(n, "x" * 300))
     log.close()
@@ -110,15 +110,15 @@ def test_a_process_killed_in_the_middle_of_a_rotation_loses_no_line(
         left -= 1
         os.replace(*names)  # noqa: PTH105
 
-    log, left = LineFile(path, megabytes=0.00006, files=5), steps
+    log, left = LogFile(path, megabytes=0.00006, files=5), steps
     for n in range(6):  # two lines a file: two full files and the current one
         log.deliver(score(n))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "replace", step)
-        patch.setattr(LineFile, "_open", step)
+        patch.setattr(LogFile, "_open", step)
         log.deliver(score(-1))
     assert left == 0
-    log = LineFile(path, megabytes=0.00006, files=5)
+    log = LogFile(path, megabytes=0.00006, files=5)
     for n in range(6, 9):
         log.deliver(score(n))
     log.close()
@@ -129,9 +129,9 @@ WHOLE = b'{"type": "score", "seq": 0}\n{"type": "score", "seq": 1}\n'
 
 
 @pytest.mark.parametrize("length", range(len(WHOLE) + 1))
-def test_a_file_cut_anywhere_is_mended(path: Path, length: int) -> None:
+def test_a_file_cut_anywhere_is_repaired(path: Path, length: int) -> None:
     path.write_bytes(WHOLE[:length])
-    log = LineFile(path)
+    log = LogFile(path)
     log.deliver(score(7))
     log.close()
     whole = WHOLE[:length].count(b"}")  # the newline alone may be missing
@@ -150,14 +150,13 @@ def test_a_file_cut_anywhere_is_mended(path: Path, length: int) -> None:
 )
 def test_what_had_not_reached_the_disk_is_cut(path: Path, tail: bytes) -> None:
     path.write_bytes(WHOLE + tail)
-    LineFile(path).close()
+    LogFile(path).close()
     assert path.read_bytes() == WHOLE
 
 
-def test_a_long_file_is_mended_at_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linefile, "TAIL", 64)
+def test_a_long_file_is_repaired_at_its_end(path: Path) -> None:
     path.write_bytes(WHOLE * 100 + b'{"type": ')
-    LineFile(path).close()
+    LogFile(path, tail_bytes=64).close()
     assert path.read_bytes() == WHOLE * 100
 
 
@@ -175,23 +174,20 @@ def test_a_long_file_is_mended_at_its_end(path: Path, monkeypatch: pytest.Monkey
 def test_a_file_of_something_else_is_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="something else than JSON lines; name another file"):
-        LineFile(path)
+        LogFile(path)
     assert path.read_bytes() == content
 
 
-def test_a_large_file_that_ends_in_no_line_is_left_alone(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(linefile, "TAIL", 64)
+def test_a_large_file_that_ends_in_no_line_is_left_alone(path: Path) -> None:
     path.write_bytes(WHOLE + b"\0" * 100)
     with pytest.raises(ConfigError, match="something else"):
-        LineFile(path)
+        LogFile(path, tail_bytes=64)
     assert path.read_bytes() == WHOLE + b"\0" * 100
 
 
 @pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(path.with_name("moved"))])
 def test_a_file_that_goes_away_is_opened_anew(path: Path, away: Any) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     log.deliver(score(0))
     away(path)
     log.deliver(score(1))
@@ -201,7 +197,7 @@ def test_a_file_that_goes_away_is_opened_anew(path: Path, away: Any) -> None:
 
 def test_a_link_to_a_log_stays_one(path: Path) -> None:
     path.symlink_to("disk.jsonl")
-    log = LineFile(path, megabytes=0.00006, files=2)
+    log = LogFile(path, megabytes=0.00006, files=2)
     for n in range(3):
         log.deliver(score(n))
     log.close()
@@ -213,7 +209,7 @@ def test_a_link_to_a_log_stays_one(path: Path) -> None:
 
 
 def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     log.deliver(score(0))
     path.write_bytes(b"")
     log.deliver(score(1))
@@ -226,7 +222,7 @@ def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(
 ) -> None:
     folder = tmp_path / "usb"
     folder.mkdir()
-    log = LineFile(folder / "log")
+    log = LogFile(folder / "log")
     folder.rename(tmp_path / "pulled")
     with pytest.raises(FileNotFoundError):
         log.deliver(score(0))
@@ -240,7 +236,7 @@ def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(
 def test_fsync_follows_the_policy(
     path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Any, synced: list[int]
 ) -> None:
-    log, lengths = LineFile(path, fsync=fsync), []
+    log, lengths = LogFile(path, fsync=fsync), []
     monkeypatch.setattr(os, "fsync", lambda descriptor: lengths.append(len(read(path))))
     log.deliver(score(0))
     log.deliver(EVENT)
@@ -263,9 +259,9 @@ class FullDisk(FileIO):
 def test_a_half_written_line_is_truncated_away_and_later_lines_go_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linefile, "FileIO", FullDisk)
+    monkeypatch.setattr(log_file, "FileIO", FullDisk)
     path.write_bytes(WHOLE)
-    log = LineFile(path)
+    log = LogFile(path)
     for _ in range(2):
         with pytest.raises(OSError, match="No space left"):
             log.deliver(score(2))
@@ -279,10 +275,10 @@ def test_a_half_written_line_is_truncated_away_and_later_lines_go_on(
 def test_a_full_disk_at_the_start_is_no_reason_not_to_listen(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linefile, "FileIO", FullDisk)
+    monkeypatch.setattr(log_file, "FileIO", FullDisk)
     monkeypatch.setattr(FullDisk, "room", 0)
     path.write_bytes(WHOLE[:-1])  # to complete it takes a byte
-    log = LineFile(path)
+    log = LogFile(path)
     monkeypatch.setattr(FullDisk, "room", 1000)
     log.deliver(score(2))
     log.close()
@@ -301,8 +297,8 @@ def event(n):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LineFile
-log, failed = LineFile(Path(sys.argv[1])), 0
+from edgeae.runtime.outputs.log_file import LogFile
+log, failed = LogFile(Path(sys.argv[1])), 0
 resource.setrlimit(resource.RLIMIT_FSIZE, (800, resource.RLIM_INFINITY))
 for n in range(10):
     try:
@@ -316,9 +312,9 @@ print(failed)
 MOUNTED = """
 import os, sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LineFile
+from edgeae.runtime.outputs.log_file import LogFile
 folder = Path(sys.argv[1])
-log, failed, ballast = LineFile(folder / "log"), 0, folder / "ballast"
+log, failed, ballast = LogFile(folder / "log"), 0, folder / "ballast"
 for n in range(1000):
     try:
         log.deliver(event(n))
@@ -364,8 +360,8 @@ def test_a_file_system_that_fills_up_for_real(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LineFile
-log, n = LineFile(Path(sys.argv[1]), megabytes=0.01, files=1000), int(sys.argv[2])
+from edgeae.runtime.outputs.log_file import LogFile
+log, n = LogFile(Path(sys.argv[1]), megabytes=0.01, files=1000), int(sys.argv[2])
 while True:
     log.deliver(score(n))
     n += 1
@@ -383,14 +379,14 @@ def test_killed_again_and_again_it_loses_no_line_that_was_taken(path: Path) -> N
                 process.stdout.readline()
             process.kill()
             process.wait()
-        LineFile(path).close()  # mends what is torn
+        LogFile(path).close()  # repairs a cut line
         kept = all_numbers(path, 1000)
         assert kept == list(range(len(kept))) and len(kept) >= taken + lines
         taken = len(kept)
 
 
 def test_failures_leave_no_descriptors(path: Path) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     path.unlink()
     path.write_text("words\n")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -417,19 +413,19 @@ def test_what_cannot_work_is_refused(
 ) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match=sentence):
-        LineFile(tmp_path / name, **options)
+        LogFile(tmp_path / name, **options)
 
 
 def test_a_fifo_is_refused_without_waiting_for_a_reader(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="no regular file"):
-        LineFile(path)
+        LogFile(path)
 
 
 @pytest.mark.parametrize("name", ["/proc/log", "/dev/full"])
 def test_places_that_take_no_file_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"choose another place|no regular file"):
-        LineFile(Path(name))
+        LogFile(Path(name))
 
 
 def test_a_folder_that_may_not_be_written_is_refused(
@@ -437,19 +433,19 @@ def test_a_folder_that_may_not_be_written_is_refused(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match="may not be written"):
-        LineFile(path)
+        LogFile(path)
 
 
 def test_two_processes_do_not_share_a_log(path: Path) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     with pytest.raises(ConfigError, match="another process writes it"):
-        LineFile(path)
+        LogFile(path)
     log.close()
-    LineFile(path).close()
+    LogFile(path).close()
 
 
 def test_while_running_a_foreign_file_at_the_path_is_an_output_error(path: Path) -> None:
-    log = LineFile(path)
+    log = LogFile(path)
     path.unlink()
     path.write_text("a, b\n")
     with pytest.raises(OutputError, match="something else"):

@@ -30,7 +30,7 @@ from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.outputs.declaration import OutputLimits
 from edgeae.runtime.outputs.lines import RunLine
-from edgeae.runtime.outputs.log_file import LineFile
+from edgeae.runtime.outputs.log_file import LogFile
 from edgeae.runtime.scoring.detector import Detector
 
 RATE, PERIOD = 16000, 512
@@ -519,13 +519,13 @@ def test_files_wait_for_a_slow_output(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    deliver, wait = LineFile.deliver, threading.Event()
+    deliver, wait = LogFile.deliver, threading.Event()
 
-    def slowly(log: LineFile, line: RunLine) -> None:
+    def slowly(log: LogFile, line: RunLine) -> None:
         wait.wait(0.01)
         deliver(log, line)
 
-    monkeypatch.setattr(LineFile, "deliver", slowly)
+    monkeypatch.setattr(LogFile, "deliver", slowly)
     limits = RunLimits(outputs=OutputLimits(max_waiting_lines=3))
     wav, log = tmp_path / "sound.wav", tmp_path / "log.jsonl"
     soundfile.write(wav, np.tile(normal, 3), RATE, "PCM_16")
