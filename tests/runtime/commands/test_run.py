@@ -609,7 +609,7 @@ def test_a_place_that_cannot_be_read_is_one_sentence(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "sound.wav")
 
-    monkeypatch.setattr("edgeae.runtime.commands.run.expand", refuse)
+    monkeypatch.setattr("edgeae.runtime.commands.run_files.expand", refuse)
     code, _, err = run(wav)
     assert (code, err.splitlines()[-1]) == (
         2,

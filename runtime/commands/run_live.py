@@ -1,0 +1,119 @@
+"""`edgeae run --device` and `edgeae run -`: live sound."""
+
+import math
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from threading import Condition
+
+from ..capture.microphone import Microphone
+from ..capture.names import resolve
+from ..capture.queue import CaptureQueue
+from ..errors import AudioError, DeviceError
+from ..live.limits import RunLimits
+from ..live.listen import DeviceRoute, listen
+from ..live.source import Source, publish_pending
+from ..live.stdin import Pipe
+from ..live.stream import stopping
+from ..outputs.outputs import Outputs
+from ..scoring.detector import Detector
+from ..system.clock import now
+from .run_options import PcmOptions, RunOptions
+from .tracks import open_tracks
+
+
+def score_live(
+    options: RunOptions, detectors: Sequence[Detector], limits: RunLimits
+) -> tuple[bool, bool]:
+    """Score live sound until its end or a signal; (any anomaly, interrupted by SIGINT).
+
+    detectors: one for each source. AudioError if there was too little sound for a score.
+    """
+    with ExitStack() as stack:
+        pipe = None if options.paced else _pipe(options)
+        signals = stack.enter_context(stopping(pipe.stop if pipe else None))
+        tracks = open_tracks(stack, options, detectors, limits.drift)
+        outputs = stack.enter_context(
+            Outputs(
+                options.outputs,
+                as_json=options.as_json,
+                live=True,
+                paced=options.paced,
+                limits=limits.outputs,
+            )
+        )
+        names = options.source_names()
+        models = options.models * (len(names) // len(options.models))
+        sources = [
+            Source(name, detector, outputs, model=model, duration=options.duration, track=track)
+            for name, detector, model, track in zip(names, detectors, models, tracks, strict=True)
+        ]
+        if pipe:
+            score_pipe(sources[0], pipe, options.pcm, outputs.tick)
+        else:
+            score_microphones(options, sources, outputs, signals, limits)
+        if not signals and not any(source.n_windows for source in sources):
+            raise AudioError(str(sources[0].too_short))
+    any_anomaly = any(source.any_anomaly for source in sources)
+    return any_anomaly, signal.SIGINT in signals
+
+
+def _pipe(options: RunOptions) -> Pipe:
+    pcm = options.pcm
+    return Pipe(pcm.encoding, pcm.input_channels, pcm.rate, options.channels[0])
+
+
+def score_pipe(source: Source, pipe: Pipe, pcm: PcmOptions, tick: Callable[[], None]) -> None:
+    """Score what comes through a pipe until it ends. tick: called for each block."""
+    source.start(pcm.rate, pcm.input_channels, pcm.encoding)
+    for block in pipe.blocks():
+        source.push(block, now())
+        publish_pending([source])
+        tick()
+        if source.done():
+            break
+    source.finish()
+
+
+def score_microphones(
+    options: RunOptions,
+    sources: Sequence[Source],
+    outputs: Outputs,
+    signals: Sequence[int],
+    limits: RunLimits,
+) -> None:
+    """Score what the microphones deliver until all sources are done or a signal came.
+
+    sources: one for each channel of each device, in their order.
+    """
+    microphone_options = options.microphone
+    for device in microphone_options.device:
+        # A missing device may be connected later; a name that no device can have is refused.
+        with suppress(DeviceError):
+            resolve(device)
+    data_ready = Condition()
+    remaining_sources = iter(sources)
+    routes: list[DeviceRoute] = []
+    with ExitStack() as stack:
+        for device in microphone_options.device:
+            microphone = Microphone(
+                device,
+                CaptureQueue(data_ready, limits.queue),
+                samplerate=sources[0].samplerate,
+                channels=options.channels,
+                limits=limits.microphone,
+            )
+            channels = [(channel, next(remaining_sources)) for channel in options.channels]
+            routes.append(DeviceRoute(microphone, channels))
+            stack.callback(routes[-1].finish)
+        stack.callback(outputs.notify.stopping)
+        outputs.notify.ready()
+        give_up = microphone_options.give_up
+        listen(
+            routes,
+            data_ready,
+            lambda: bool(signals),
+            outputs.tick,
+            wait=microphone_options.wait_device,
+            give_up=math.inf if give_up is None else give_up,
+        )
