@@ -222,6 +222,7 @@ def service(
 
     \b
     edgeae service pump-3.onnx --device hw:1 --json
+    edgeae service pump-3.onnx --config /etc/edgeae/pump-3.toml
     sudo .venv/bin/edgeae service pump-3.onnx --device hw:1 --json --track track.json --install
     systemctl status edgeae-pump-3
     """

@@ -623,3 +623,25 @@ def test_a_duration_of_files_is_refused(run: Run, wav: Path) -> None:
 
 def test_nothing_but_bad_files_fails_even_when_they_are_skipped(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path / "missing.wav", "--skip-bad")[0] == 2
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(
+    run: Run, wav: Path, tmp_path: Path
+) -> None:
+    log, config = tmp_path / "lines.jsonl", tmp_path / "run.toml"
+    config.write_text(f'log = "{log}"\nfail-on-anomaly = true\n')
+    code, lines, err = run(wav, "--config", config)
+    assert (code, err) == (int(any(line.get("anomaly") for line in lines)), "")
+    assert [json.loads(line) for line in log.read_text().splitlines()] == lines
+    other = tmp_path / "other.jsonl"
+    run(wav, "--config", config, "--log", other)
+    assert len(other.read_text().splitlines()) == len(lines)
+
+
+def test_a_wrong_key_in_the_file_is_exit_code_2(run: Run, wav: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("logs = 1\n")
+    code, lines, err = run(wav, "--config", config)
+    assert (code, lines) == (2, [])
+    assert err.startswith(f"edgeae: {config}: 'logs' is not an option of edgeae run; allowed are ")
+    assert err.count("\n") == 1

@@ -174,6 +174,30 @@ def test_every_option_of_the_table_is_told_apart(artifact: Path, tmp_path: Path)
     assert planned(artifact, network=True).peers == {ANYBODY}
 
 
+def test_the_configuration_file_counts_as_the_arguments_do(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "pump.toml"
+    config.write_text('device = ["hw:1"]\nlog = "lines.jsonl"\nmqtt = "mqtt://10.0.0.5"\n')
+    monkeypatch.chdir(tmp_path)
+    request = Request.parse([str(artifact), "--config", "pump.toml"], run)
+    unit = plan(request, **PLAN | {"user": "root"})
+    assert config in unit.readable
+    assert list(unit.command[-4:-2]) == ["--config", str(config)]
+    assert (unit.peers, unit.secrets, unit.quiet) == (frozenset(["10.0.0.5"]), True, True)
+    equals = Request.parse([str(artifact), "--config=pump.toml"], run)
+    assert f"--config={config}" in plan(equals, **PLAN | {"user": "root"}).command
+
+
+def test_an_input_file_of_the_configuration_needs_an_absolute_path(
+    artifact: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "pump.toml"
+    config.write_text('device = ["hw:1"]\nmqtt = "mqtts://broker"\nmqtt-ca = "ca.pem"\n')
+    with pytest.raises(ConfigError, match="give the absolute path"):
+        plan(Request.parse([str(artifact), "--config", str(config)], run), **PLAN)
+
+
 def test_files_with_a_folder_are_written_where_the_user_may(artifact: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
