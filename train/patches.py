@@ -10,6 +10,7 @@ frames of all recordings, one after the other:
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -216,6 +217,6 @@ class PatchData(LightningDataModule):
         return DistributedSampler(patches, world_size, rank, shuffle=shuffle, seed=seed)
 
 
-def _as_is(batch: torch.Tensor) -> torch.Tensor:
+def _as_is(batch: Any) -> Any:
     """The batch as `PatchDataset.__getitems__` collated it."""
     return batch
