@@ -65,7 +65,7 @@ class Works:
             self.detector.artifact.model, options, ["CPUExecutionProvider"]
         )
         [node] = session.get_inputs()
-        name = "int8" if self.detector.artifact.sections["quantization"] else "float"
+        name = "int8" if self.detector.artifact.quantization else "float"
         return {
             f"{name}: onnxruntime": lambda n: [
                 session.run([STATISTICS], {node.name: p}) for p in self._patches[:n]

@@ -153,8 +153,8 @@ def calibrate_recordings(
             machine=options.machine or detector.machine or DEFAULT_MACHINE,
             seconds=seconds,
         )
-    stability = uncertainty_of(result).to_dict()
-    return result.with_sections(head={**result.artifact.sections["head"], "stability": stability})
+    stability = uncertainty_of(result).to_section()
+    return result.with_sections(head=replace(result.artifact.head, stability=stability))
 
 
 def with_full_windows(recordings: Sequence[CalibrationRecording]) -> list[CalibrationRecording]:

@@ -50,7 +50,7 @@ def find_problems(
         if problem := check(detector, recordings):
             yield problem
     windows = np.concatenate([detector.independent(each.windows) for each in recordings])
-    if add and was_used_for_fitting(detector, windows, "learned"):
+    if add and was_used_for_fitting(windows, detector.artifact.head.machine_marks):
         yield f"{name_recordings(recordings)}: was already learned; give sound of another time"
     if add:
         shift = _find_other_machine(detector, windows)

@@ -1,10 +1,11 @@
 """How uncertain a calibration still is, and how one more minute of sound would change it."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
+from edgeae.runtime.model.sections import StabilitySection
 from edgeae.runtime.scoring.calibration import CALIBRATABLE, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import FEWEST_REFERENCE, reference_for
@@ -21,9 +22,9 @@ class Uncertainty:
     mean_error_next: float  # the same with one more minute
     threshold_change: float | None  # by one more minute; None if the artifact cannot predict it
 
-    def to_dict(self) -> dict[str, float | None]:
-        """The section `stability` of the artifact's head."""
-        return asdict(self)
+    def to_section(self) -> StabilitySection:
+        """The uncertainty as it is stored in the artifact."""
+        return StabilitySection(self.mean_error, self.mean_error_next, self.threshold_change)
 
     def sentence(self) -> str:
         """For the person at the microphone."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeae.runtime.errors import EdgeaeError
 from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.sections import to_values
 from edgeae.runtime.monitoring.alarm import Alarm
 from edgeae.runtime.monitoring.drift import DriftTracker
 from edgeae.runtime.monitoring.health import Health
@@ -37,7 +38,7 @@ def _self_test(detector: Detector) -> None:
 
 def _told(detector: Detector) -> None:
     json.dumps(
-        [detector.threshold.to_dict(), detector.spec.to_dict(), detector.machine], allow_nan=False
+        [to_values(detector.threshold), detector.spec.to_dict(), detector.machine], allow_nan=False
     )
     assert detector.threshold.support()
     history(detector)

@@ -142,9 +142,8 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
         f"int8 moves the scores of normal sound by {comparison.drift:.3f} of their standard "
         f"deviation; allowed is {max_drift:g}"
     )
-    quantization = {
-        **int8.sections["quantization"],
-        "drift": round(comparison.drift, 6),
-        "max_drift": max_drift,
-    }
+    assert int8.quantization is not None
+    quantization = replace(
+        int8.quantization, drift=round(comparison.drift, 6), max_drift=float(max_drift)
+    )
     return replace(exported, int8=int8.with_sections(quantization=quantization))

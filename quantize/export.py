@@ -24,7 +24,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
-from edgeae.runtime.model.sections import explain_section
+from edgeae.runtime.model.sections import ExplainSection, QuantizationSection
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.selftest import measure
@@ -132,7 +132,7 @@ def export(
     fit = partial(
         fit_artifact,
         config=config,
-        explain=explain_section(config.mel, network.std.numpy()),
+        explain=ExplainSection.of(config.mel, network.mean.numpy(), network.std.numpy()),
         training_set=training_set,
         provenance=provenance(home, checkpoint, config, licence, training_set),
         window=_decision_window(window, training_set, config, report),
@@ -183,19 +183,19 @@ def _quantize(
 
 def _quantization_section(
     quantized: onnx.ModelProto, n_recordings: int, reduce_range: bool
-) -> dict[str, Any]:
+) -> QuantizationSection:
     """The section ``quantization`` of an int8 artifact."""
-    low, high = input_range(quantized)
-    return {
-        "weights": "int8 per channel",
-        "activations": "uint8",
-        "ranges": "min-max",
-        "headroom": DEFAULT_HEADROOM,
-        "clips": n_recordings,
-        "reduce_range": reduce_range,
-        "input_low_db": low,
-        "input_high_db": high,
-    }
+    low_db, high_db = input_range(quantized)
+    return QuantizationSection(
+        low_db.astype(np.float64),
+        high_db.astype(np.float64),
+        weights="int8 per channel",
+        activations="uint8",
+        reduce_range=reduce_range,
+        ranges="min-max",
+        clips=n_recordings,
+        headroom=DEFAULT_HEADROOM,
+    )
 
 
 def read_test_normals(data: Path, config: Config, report: Callable[[str], None]) -> list[Float32]:
@@ -247,12 +247,12 @@ def fit_artifact(
     model: onnx.ModelProto,
     *,
     config: Config,
-    explain: dict[str, Any],
+    explain: ExplainSection,
     training_set: TrainingSet,
     provenance: dict[str, Any],
     window: float,
     false_alarms: str,
-    quantization: dict[str, Any] | None = None,
+    quantization: QuantizationSection | None = None,
 ) -> Artifact:
     """The artifact of a network: head, threshold and self-test come from its own outputs.
 
@@ -266,6 +266,6 @@ def fit_artifact(
         quantization=quantization,
     )
     pipeline = Pipeline(config.mel, Network(artifact), window)
-    sections = training_set.fit(pipeline, config.scoring.head, false_alarms)
-    fitted = artifact.with_sections(**sections)
+    fleet = training_set.fit(pipeline, config.scoring.head, false_alarms)
+    fitted = artifact.with_sections(head=fleet.head, threshold=fleet.threshold)
     return fitted.with_sections(selftest=measure(Detector(fitted)))

@@ -8,12 +8,12 @@ another time is scored, and the fleet is fitted on everything else (leave-block-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.model.sections import HeadSection, ReferenceSection
 from edgeae.runtime.scoring.calibration import CALIBRATABLE, _remembered
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head, Kind
@@ -21,6 +21,7 @@ from edgeae.runtime.scoring.threshold import (
     FEWEST_CALIBRATION,
     LEFT_OUT_FOLDS,
     Reference,
+    Threshold,
     fit_threshold,
     leave_one_out_scores,
     reference_for,
@@ -45,6 +46,14 @@ class CalibrationTrial:
     held_out: Float64  # (n_windows, n_features) to score, from another time of the same machine
 
 
+@dataclass(frozen=True)
+class FittedFleet:
+    """Head and threshold of an artifact that is not calibrated yet."""
+
+    head: HeadSection
+    threshold: Threshold
+
+
 def fit_fleet(
     machines: Sequence[Float64],
     gain: Float64,
@@ -53,7 +62,7 @@ def fit_fleet(
     false_alarms: str,
     *,
     held_out: Sequence[NDArray[np.bool]] | None = None,
-) -> dict[str, Any]:
+) -> FittedFleet:
     """The sections ``head`` and ``threshold`` of an artifact that is not calibrated yet.
 
     machines: features (n_windows, n_features) of each training machine.
@@ -70,20 +79,13 @@ def fit_fleet(
         for calibratable in CALIBRATABLE
     }
     head = Head.of_fleet(fleet, machines, kind)
-    stored = {
-        name: [{"windows": r.windows, "left_out": r.left_out, "parts": r.parts} for r in group]
+    stored: dict[str, tuple[ReferenceSection, ...]] = {
+        name: tuple(ReferenceSection(r.windows, r.parts, r.left_out) for r in group)
         for name, group in references.items()
     }
     threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
-    section = {
-        **head.to_dict(),
-        "window": window,
-        "references": stored,
-        "machine": None,
-        "calibrated": None,
-        "heard": _remembered(machines),
-    }
-    return {"head": section, "threshold": threshold.to_dict()}
+    section = replace(head.to_section(window), references=stored, fleet_marks=_remembered(machines))
+    return FittedFleet(section, threshold)
 
 
 def fit_references(

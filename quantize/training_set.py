@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.train.config import Config
 
-from .fit_fleet import fit_fleet
+from .fit_fleet import FittedFleet, fit_fleet
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class TrainingSet:
         n_patches = max(1, round(median_frames / patch_frames))
         return min(max_seconds, n_patches * patch_seconds)
 
-    def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> dict[str, Any]:
+    def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> FittedFleet:
         """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
         machines, held_out = self.machines(pipeline)
         gain = self.gain(pipeline)

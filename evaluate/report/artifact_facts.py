@@ -23,7 +23,7 @@ Facts = list[tuple[str, object]]
 
 def origin(detector: Detector, *keys: str) -> object:
     """Return what the provenance states under these keys; None where it states nothing."""
-    value: object = detector.artifact.sections["provenance"]
+    value: object = detector.artifact.provenance
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -97,37 +97,33 @@ def count(value: object) -> object:
 
 def quantization(detector: Detector) -> Facts:
     """Return how the network was quantized; empty for a float network."""
-    section = detector.artifact.sections["quantization"]
-    if not section:
+    section = detector.artifact.quantization
+    if section is None:
         return []
-    ranges = (
-        f"{section.get('ranges')} of {section.get('clips')} recordings, "
-        f"times {section.get('headroom')}"
-    )
+    ranges = f"{section.ranges} of {section.clips} recordings, times {section.headroom}"
     return [
-        ("weights", section.get("weights")),
-        ("activations", section.get("activations")),
-        ("7-bit weights (--reduce-range)", section.get("reduce_range")),
+        ("weights", section.weights),
+        ("activations", section.activations),
+        ("7-bit weights (--reduce-range)", section.reduce_range),
         ("ranges", ranges),
         (
             "error against float, rms, in standard deviations of normal scores",
-            section.get("drift"),
+            section.drift,
         ),
-        ("allowed error", section.get("max_drift")),
+        ("allowed error", section.max_drift),
     ]
 
 
 def stability(detector: Detector) -> Facts:
     """Return how uncertain the calibration is."""
-    section = detector.artifact.sections["head"].get("stability")
-    values = section if isinstance(section, dict) else {}
+    section = detector.artifact.head.stability
     return [
         (
             "standard error of the mean sound, in standard deviations of a window",
-            values.get("mean_error"),
+            section and section.mean_error,
         ),
-        ("the same with one more minute", values.get("mean_error_next")),
-        ("change of the threshold by that minute", values.get("threshold_change")),
+        ("the same with one more minute", section and section.mean_error_next),
+        ("change of the threshold by that minute", section and section.threshold_change),
     ]
 
 

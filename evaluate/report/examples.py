@@ -22,7 +22,7 @@ from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import log_mel
-from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
+from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32

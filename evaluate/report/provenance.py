@@ -47,7 +47,7 @@ def training_config(detector: Detector) -> str:
 
 
 def _section(detector: Detector) -> Mapping[str, object]:
-    return _object(detector.artifact.sections.get("provenance"))
+    return detector.artifact.provenance
 
 
 def _object(value: object) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ import torch
 from edgeae.quantize.training_set import read_training_set
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
-from edgeae.runtime.model.sections import explain_section
+from edgeae.runtime.model.sections import ExplainSection
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
@@ -71,8 +71,9 @@ def torch_detector(model: Path, report: Callable[[str], None]) -> Detector:
     artifact = Artifact.build(
         b"",
         config.mel,
-        explain=explain_section(config.mel, trained.std.numpy()),
+        explain=ExplainSection.of(config.mel, trained.mean.numpy(), trained.std.numpy()),
         provenance={"config": config.to_dict()},
-        **fitted,
+        head=fitted.head,
+        threshold=fitted.threshold,
     )
     return Detector(artifact, network)

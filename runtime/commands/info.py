@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArtifactError, ConfigError, printable
 from ..model.find import default_model
+from ..model.sections import to_values
 from ..scoring.calibration import history
 from ..scoring.detector import Detector
 from ..scoring.selftest import check
@@ -20,23 +21,24 @@ COLUMN = 24  # where values begin
 
 def summary(detector: Detector, path: Path) -> dict[str, Any]:
     """What the artifact holds, but for the arrays of the head."""
-    sections, threshold = detector.artifact.sections, detector.threshold
+    artifact = detector.artifact
+    threshold = detector.threshold
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
         "network_bytes": len(detector.artifact.network_bytes()),
-        "quantization": sections["quantization"],
+        "quantization": to_values(artifact.quantization),
         "mel": detector.spec.to_dict(),
         "head": detector.head.kind,
         "window_s": detector.window,
         "machine": detector.machine,
-        "calibrated": sections["head"].get("calibrated"),
+        "calibrated": artifact.head.calibrated,
         "calibration_windows": detector.head.windows if detector.machine else 0,
-        "sessions": history(detector),
-        "stability": sections["head"].get("stability"),
-        "threshold": threshold.to_dict(),
+        "sessions": to_values(history(detector)),
+        "stability": to_values(artifact.head.stability),
+        "threshold": to_values(threshold),
         "support": threshold.support(),
-        "provenance": sections["provenance"],
+        "provenance": artifact.provenance,
     }
 
 

@@ -28,11 +28,11 @@ def check_artifact(path: Path | None) -> Check:
     from ..model.artifact import FORMAT, Artifact
 
     try:
-        sections = Artifact.read(path).sections
+        artifact = Artifact.read(path)
+        kind = "float" if artifact.quantization is None else "int8"
+        machine = artifact.head.machine
     except ArtifactError as error:
         return Check.problem("artifact", str(error))
-    kind = "int8" if sections["quantization"] else "float"
-    machine = sections["head"].get("machine")
     state, verdict = _self_test(path)
     sentence = f"{path} ({origin}): format {FORMAT}, {kind}, machine {machine or 'none'}, {verdict}"
     if state == PROBLEM:

@@ -24,6 +24,7 @@ import binascii
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,16 @@ from ..system.atomic_file import replace_file
 from ..system.digest import sha256
 from .onnx_checks import check_model
 from .protobuf import read_metadata, with_metadata
+from .sections import (
+    ExplainSection,
+    HeadSection,
+    QuantizationSection,
+    SelfTestSection,
+    read_section,
+    to_values,
+)
 
-FORMAT = 3
+FORMAT = 4
 MAX_BYTES = 32 << 20
 MAX_VALUES = 1 << 20  # of all sections; an array is one
 MAX_DEPTH = 50  # of lists and objects in each other
@@ -97,7 +106,45 @@ class Artifact:
 
     model: bytes
     mel: MelSpec
-    sections: dict[str, Any]  # every name of SECTIONS but "mel"
+    sections: dict[str, Any]  # JSON of every name of SECTIONS but "mel"; see the properties
+
+    @cached_property
+    def head(self) -> HeadSection:
+        """The scoring head; ArtifactError if there is none, or a damaged one."""
+        return read_section(HeadSection, self.sections["head"], "head")
+
+    @cached_property
+    def explain(self) -> ExplainSection:
+        """The levels of the bands; ArtifactError if they are missing or impossible."""
+        section = read_section(ExplainSection, self.sections["explain"], "explain")
+        section.check(self.mel.n_mels)
+        return section
+
+    @cached_property
+    def selftest(self) -> SelfTestSection | None:
+        """The self-test; None for a network that never left the workstation."""
+        values = self.sections["selftest"]
+        return read_section(SelfTestSection, values, "selftest") if values else None
+
+    @cached_property
+    def quantization(self) -> QuantizationSection | None:
+        """How the integers were chosen; None for a float network."""
+        values = self.sections["quantization"]
+        if not values:
+            return None
+        section = read_section(QuantizationSection, values, "quantization")
+        for levels in (section.input_low_db, section.input_high_db):
+            if levels.shape != (self.mel.n_mels,):
+                raise ArtifactError(
+                    f"the input range of the int8 network has the shape {levels.shape}; "
+                    f"export it again"
+                )
+        return section
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Configuration, data, versions and metrics as the exporter noted them; may be empty."""
+        return self.sections["provenance"] or {}
 
     @classmethod
     def read(cls, path: str | Path) -> "Artifact":
@@ -154,7 +201,8 @@ class Artifact:
     def with_sections(self, **sections: Any) -> "Artifact":
         """The same network with other metadata, as it will be read from the file; ArtifactError if it could not be."""
         try:
-            text = json.dumps(_pack({**self.sections, **sections}), allow_nan=False)
+            values = to_values({**self.sections, **sections})
+            text = json.dumps(_pack(values), allow_nan=False)
             return Artifact(self.model, self.mel, _unpack(json.loads(text)))
         except ValueError as error:
             raise ArtifactError(

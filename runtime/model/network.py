@@ -184,19 +184,10 @@ def _is_length(frames: object) -> bool:
 
 def _range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:
     """The least and greatest level (n_mels,) dB that an int8 network tells from its neighbours."""
-    if not artifact.sections["quantization"]:
+    section = artifact.quantization
+    if section is None:
         return None
-    try:
-        low, high = (
-            artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db")
-        )
-        if low.shape != (artifact.mel.n_mels,) or high.shape != low.shape:
-            raise ValueError(f"its shape is {low.shape}")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ArtifactError(
-            f"the input range of the int8 network is missing ({error}); export it again"
-        ) from error
-    return low, high
+    return section.input_low_db.astype(np.float32), section.input_high_db.astype(np.float32)
 
 
 def statistics_of(z: Float32, residual: Float32) -> Float32:

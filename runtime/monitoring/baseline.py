@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ..features.mel import band_edges
+from ..features.mel import MelSpec, band_edges
+from ..model.sections import MASKED_BAND_STD_DB, ExplainSection
+from ..scoring.head import Head
 from ..system.arrays import Float64
 
 if TYPE_CHECKING:
-    from ..scoring.detector import Detector
-
-MASKED_BAND_STD_DB = (
-    1e3  # dB; a band with such a deviation is one that training makes the network deaf to
-)
+    pass
 
 
 @dataclass(frozen=True)
@@ -27,29 +25,21 @@ class BandBaseline:
     edges: Float64  # (n_mels + 2,) Hz, see `band_edges`
 
     @classmethod
-    def of(cls, detector: "Detector") -> Self:
-        n, std, fleet = detector.spec.n_mels, detector.band_std, detector.head.fleet
-        learned = 1 + 1 / max(
-            1, detector.head.windows
-        )  # the mean itself is only as good as its windows
-        scale = fleet.within_std[1 : 1 + n] * std * np.sqrt(learned)
-        heard = std < MASKED_BAND_STD_DB
-        covariance = (fleet.within_correlation[0][:n, :n] * np.outer(scale, scale))[
-            np.ix_(heard, heard)
-        ]
-        level = float(covariance.mean())
-        scatter = float(np.diag(covariance).mean()) - level
-        bands = detector.head.mean[1 : 1 + n] * std + _origin(detector)
-        level_std, scatter_std = np.sqrt(max(level, 0.0)), np.sqrt(max(scatter, 0.0))
-        return cls(bands, scale, level_std, scatter_std, band_edges(detector.spec))
-
-
-def _origin(detector: "Detector") -> Float64:
-    """(n_mels,) dB that stands for 0 in the network's input, from what the network makes of a known patch."""
-    n, frames = detector.spec.n_mels, detector.network.patch_frames
-    ranges = detector.artifact.sections.get("quantization")
-    probe = (
-        np.full(n, -50.0) if not ranges else (ranges["input_low_db"] + ranges["input_high_db"]) / 2
-    )
-    patch = np.tile(probe.astype(np.float32), (1, frames, 1))
-    return np.asarray(probe - detector.network(patch)[0, 0, :n] / frames * detector.band_std)
+    def of(cls, spec: MelSpec, head: Head, explain: ExplainSection) -> Self:
+        """The baseline of the machine of ``head``, whose network standardises with ``explain``."""
+        n = spec.n_mels
+        std = explain.band_std_db
+        uncertainty_of_mean = 1 / max(1, head.windows)
+        scale = head.fleet.within_std[1 : 1 + n] * std * np.sqrt(1 + uncertainty_of_mean)
+        used = std < MASKED_BAND_STD_DB
+        covariance = head.fleet.within_correlation[0][:n, :n] * np.outer(scale, scale)
+        covariance = covariance[np.ix_(used, used)]
+        level_variance = float(covariance.mean())
+        scatter_variance = float(np.diag(covariance).mean()) - level_variance
+        return cls(
+            bands=head.mean[1 : 1 + n] * std + explain.band_mean_db,
+            band_std=scale,
+            level_std=np.sqrt(max(level_variance, 0.0)),
+            scatter=np.sqrt(max(scatter_variance, 0.0)),
+            edges=band_edges(spec),
+        )

@@ -66,7 +66,9 @@ class Health:
     def __init__(self, detector: Detector, baseline: BandBaseline | None = None) -> None:
         """baseline: the normal levels of the machine; by default those of the detector."""
         self._detector = detector
-        self._normal = baseline or detector.normal
+        self._normal = baseline or BandBaseline.of(
+            detector.spec, detector.head, detector.artifact.explain
+        )
         self.condition = OK
         self._windows_without = 0  # the condition, in a row
         self._alarm_cause: Cause = "machine"  # of the alarm that is on

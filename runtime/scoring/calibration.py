@@ -5,12 +5,13 @@ has produced.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from ..errors import ArtifactError, ConfigError
+from ..model.sections import SessionSection
 from ..system.arrays import Float64
 from .detector import Detector
 from .head import Head, Kind
@@ -43,7 +44,9 @@ def calibrated(
     threshold, beyond = detector.threshold, None
     if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
         references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
-        tells = len(windows) > 2 and not was_used_for_fitting(detector, windows)
+        tells = len(windows) > 2 and not was_used_for_fitting(
+            windows, detector.artifact.head.fleet_marks
+        )
         leave_one_out = (
             leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0) if tells else None
         )
@@ -82,24 +85,28 @@ def extended(
         raise ConfigError("calibration needs at least one window of normal sound")
     old, head = detector.head, detector.head.extended(windows)
     expected = reference_for(detector.references(head.kind), old.windows)
-    tells = expected.windows and not was_used_for_fitting(detector, windows)
+    tells = expected.windows and not was_used_for_fitting(
+        windows, detector.artifact.head.fleet_marks
+    )
     beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
     sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
     learned = np.concatenate([_learned(detector, head.mean[None]), _signatures(windows)])
     result = _fitted(detector, head, detector.threshold, detector.machine, sessions, learned)
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
-    return result.with_sections(threshold=threshold.to_dict())
+    return result.with_sections(threshold=threshold)
 
 
 def _learned(detector: Detector, window: Float64) -> Float64:
     """(n, 5) marks of the windows it was calibrated on; ``window`` (1, size) tells how many numbers a mark has."""
     none = _signatures(window)[:0]
-    known = detector.artifact.sections["head"].get("learned", none)
-    if not isinstance(known, np.ndarray) or known.shape[1:] != none.shape[1:]:
+    marks = detector.artifact.head.machine_marks
+    if marks is None:
+        return none
+    if marks.shape[1:] != none.shape[1:]:
         raise ArtifactError(
             "the marks of the calibration are damaged; calibrate the machine anew without --add"
         )
-    return known
+    return marks
 
 
 def threshold_for(detector: Detector, false_alarms: str, windows: int | None = None) -> Threshold:
@@ -127,60 +134,47 @@ def _signatures(windows: Float64) -> Float64:
     return windows[:, :: max(1, windows.shape[1] // 4)]
 
 
-def was_used_for_fitting(detector: Detector, windows: Float64, where: str = "heard") -> bool:
-    """Whether one of these windows (n, size) is known: the fleet was fitted on it, or (``learned``) the machine.
+def was_used_for_fitting(windows: Float64, marks: Float64 | None) -> bool:
+    """True if any of these windows (n, size) is among those that ``marks`` (n, 5) were made of.
 
-    It then seems calmer than it is.
+    Such windows score too low, so they must not set the threshold.
     """
-    known, found = detector.artifact.sections["head"].get(where), _signatures(windows)
-    if not isinstance(known, np.ndarray) or known.shape[1:] != found.shape[1:]:
+    signatures = _signatures(windows)
+    if marks is None or marks.shape[1:] != signatures.shape[1:]:
         return False
-    return any(bool((np.abs(known - window).max(axis=1) < SAME).any()) for window in found)
+    return any(bool((np.abs(marks - one).max(axis=1) < SAME).any()) for one in signatures)
 
 
-def history(detector: Detector) -> list[dict[str, Any]]:
-    """The sessions that a machine was calibrated in: ``date``, ``windows``, ``seconds`` and ``beyond``.
-
-    beyond: (n_parts,) by how much its windows stray more than those of the fleet, or None.
-    """
-    section = detector.artifact.sections["head"]
+def history(detector: Detector) -> list[SessionSection]:
+    """The sessions in which the machine was calibrated, the oldest first."""
+    section = detector.artifact.head
     if detector.machine is None:
         return []
-    first = {
-        "date": section.get("calibrated"),
-        "windows": detector.head.windows,
-        "seconds": None,
-        "beyond": None,
-    }
-    sessions = section.get("history") or [first]
-    if not isinstance(sessions, list) or not all(
-        isinstance(s, dict) and s.keys() == first.keys() for s in sessions
-    ):
-        raise ArtifactError(
-            "the sessions of the calibration are damaged; calibrate the machine anew without --add"
-        )
-    return list(sessions)
+    return list(section.history) or [
+        SessionSection(section.calibrated, detector.head.windows, None, None)
+    ]
 
 
 def _session(
     detector: Detector, windows: int, seconds: float | None, beyond: Float64 | None
-) -> dict[str, Any]:
+) -> SessionSection:
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    return {
-        "date": date,
-        "windows": windows,
-        "seconds": seconds or windows * detector.window,
-        "beyond": beyond,
-    }
+    return SessionSection(date, windows, seconds or windows * detector.window, beyond)
 
 
-def _beyond(sessions: Sequence[dict[str, Any]], n_parts: int) -> Float64 | None:
+def _beyond(sessions: Sequence[SessionSection], n_parts: int) -> Float64 | None:
     """(n_parts,) by how much a machine strays more than the fleet, the mean of the sessions that tell; None if none."""
-    told = [(s["beyond"], s["windows"]) for s in sessions if np.shape(s["beyond"]) == (n_parts,)]
-    if not told:
+    measured = [
+        (session.excess_over_fleet, session.windows)
+        for session in sessions
+        if session.excess_over_fleet is not None
+        and session.excess_over_fleet.shape == (n_parts,)
+        and session.windows
+    ]
+    if not measured:
         return None
-    beyond, weights = zip(*told, strict=True)
-    return np.asarray(np.average(np.array(beyond), axis=0, weights=weights))
+    excess, weights = zip(*measured, strict=True)
+    return np.asarray(np.average(np.array(excess), axis=0, weights=weights))
 
 
 def _fitted(
@@ -188,10 +182,17 @@ def _fitted(
     head: Head,
     threshold: Threshold,
     machine: str,
-    sessions: list[dict[str, Any]],
+    sessions: list[SessionSection],
     learned: Float64,
 ) -> Detector:
-    section = {**detector.artifact.sections["head"], **head.to_dict(), "machine": machine}
-    section |= {"calibrated": sessions[-1]["date"], "history": sessions, "stability": None}
-    section["learned"] = learned
-    return renewed(detector.with_sections(head=section, threshold=threshold.to_dict()))
+    before = detector.artifact.head
+    section = replace(
+        head.to_section(detector.window),
+        references=before.references,
+        fleet_marks=before.fleet_marks,
+        machine_marks=learned,
+        machine=machine,
+        calibrated=sessions[-1].date,
+        history=tuple(sessions),
+    )
+    return renewed(detector.with_sections(head=section, threshold=threshold))

@@ -34,16 +34,17 @@ The residual's weight against the input's is exp(-domain_shift). All scores are 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Self
 
 import numpy as np
 
 from ..errors import ArtifactError
+from ..model.sections import FleetSection, HeadKind, HeadSection
 from ..system.arrays import Float64
 from .fleet import SHRINKAGE, Fleet, oas_shrinkage
 from .window_features import _views
 
-Kind = Literal["gaussian", "mse", "no_network"]
+Kind = HeadKind
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
@@ -182,60 +183,63 @@ class Head:
             np.linalg.cholesky(self.covariance(view))  # LinAlgError is a ValueError
         return self
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_section(self, window: float) -> HeadSection:
+        """The head as a section of an artifact whose decision window is ``window`` seconds."""
         upper = np.triu_indices(self.fleet.within_correlation.shape[1])
-        fleet = {
-            key: getattr(self.fleet, key)
-            for key in ("mean", "within_std", "gain_directions", "windows")
-        }
-        fleet["within_correlation_upper"] = np.array(
-            [view[upper] for view in self.fleet.within_correlation]
+        fleet = FleetSection(
+            mean=self.fleet.mean,
+            within_std=self.fleet.within_std,
+            gain_directions=self.fleet.gain_directions,
+            within_correlation_upper=np.array(
+                [view[upper] for view in self.fleet.within_correlation]
+            ),
+            windows=self.fleet.windows,
         )
-        return {
-            "kind": self.kind,
-            "exponent": EXPONENT,
-            "mean": self.mean,
-            "machine_factor": self.machine_factor,
-            "machine_weight": self.machine_weight,
-            "windows": self.windows,
-            "fleet": fleet,
-        }
+        return HeadSection(
+            kind=self.kind,
+            exponent=EXPONENT,
+            window=window,
+            mean=self.mean,
+            machine_factor=self.machine_factor,
+            machine_weight=self.machine_weight,
+            windows=self.windows,
+            fleet=fleet,
+        )
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The head written by `to_dict`; ArtifactError if its parts do not fit together."""
+    def from_section(cls, section: HeadSection) -> Self:
+        """The head of an artifact; ArtifactError if its parts do not fit together."""
         try:
-            fleet, mean = values["fleet"], values["mean"].astype(np.float64)
-            size, kind = len(mean), values["kind"]
-            if kind not in get_args(Kind) or values["exponent"] != EXPONENT:
-                raise ValueError(f"the head {kind!r} with exponent {values['exponent']} is unknown")
-            n = (size - 1) // 2
-            if fleet["within_correlation_upper"].shape != (2, n * (n + 1) // 2):
-                raise ValueError("its arrays do not fit together")
-            correlations = np.zeros((2, n, n))
-            correlations[:, *np.triu_indices(n)] = fleet["within_correlation_upper"]
-            correlations += np.triu(correlations, 1).transpose(0, 2, 1)
-            average, deviation = (fleet[key].astype(np.float64) for key in ("mean", "within_std"))
-            gain, own = (
-                fleet["gain_directions"].astype(np.float64),
-                values["machine_factor"].astype(np.float64),
-            )
-            if any(vector.shape != (size,) for vector in (mean, average, deviation)):
-                raise ValueError("its arrays do not fit together")
-            if any(rows.shape[1:] != (size,) for rows in (gain, own)):
-                raise ValueError("its arrays do not fit together")
-            fitted = Fleet(average, deviation, gain, correlations, int(fleet["windows"]))
-            return cls(
-                fitted, mean, own, float(values["machine_weight"]), int(values["windows"]), kind
-            )._checked()
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            IndexError,
-            OverflowError,
-        ) as error:
+            return cls._from_section(section)._checked()
+        except (ValueError, IndexError) as error:
             raise ArtifactError(
                 f"the scoring head is damaged ({error}); export the artifact again"
             ) from error
+
+    @classmethod
+    def _from_section(cls, section: HeadSection) -> Self:
+        fleet = section.fleet
+        if section.exponent != EXPONENT:
+            raise ValueError(f"the exponent {section.exponent} is unknown")
+        n_features = len(section.mean)
+        n = (n_features - 1) // 2
+        vectors = (section.mean, fleet.mean, fleet.within_std)
+        rows = (fleet.gain_directions, section.machine_factor)
+        fits = (
+            fleet.within_correlation_upper.shape == (2, n * (n + 1) // 2)
+            and all(vector.shape == (n_features,) for vector in vectors)
+            and all(matrix.shape[1:] == (n_features,) for matrix in rows)
+        )
+        if not fits:
+            raise ValueError("its arrays do not fit together")
+        correlations = np.zeros((2, n, n))
+        correlations[:, *np.triu_indices(n)] = fleet.within_correlation_upper
+        correlations += np.triu(correlations, 1).transpose(0, 2, 1)
+        return cls(
+            Fleet(fleet.mean, fleet.within_std, fleet.gain_directions, correlations, fleet.windows),
+            section.mean,
+            section.machine_factor,
+            section.machine_weight,
+            section.windows,
+            section.kind,
+        )

@@ -6,14 +6,15 @@ score of a seeded sound has a tolerance.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtifactError
 from ..model.artifact import Artifact
+from ..model.sections import SelfTestSection
 from ..system.arrays import Float32
 from ..system.digest import sha256
 from .detector import Detector
@@ -21,7 +22,6 @@ from .detector import Detector
 SECONDS = 3
 PATCHES = 4
 SEED = 20200615
-_UNUSABLE = (TypeError, KeyError, ValueError, OverflowError, AttributeError, IndexError)
 TOLERANCE = 1e-3  # absolute, of score and energy (natural logarithms)
 
 
@@ -45,9 +45,11 @@ def test_patches(detector: Detector, seed: int) -> Float32:
 
     They stay within 9 standard deviations, far from where sums of squares cease to be exact.
     """
-    low, high = (
-        detector.artifact.sections["quantization"][key] for key in ("input_low_db", "input_high_db")
-    )
+    section = detector.artifact.quantization
+    if section is None:
+        raise ArtifactError("a float network has no range of input levels to test")
+    low = section.input_low_db.astype(np.float32)
+    high = section.input_high_db.astype(np.float32)
     half = np.minimum((high - low) / 2, 9 * detector.band_std.astype(np.float32))
     shape = (PATCHES, detector.network.patch_frames, detector.spec.n_mels)
     uniform = _uniform(seed, int(np.prod(shape))).reshape(shape).astype(np.float32) / np.float32(
@@ -64,19 +66,20 @@ def checksum(detector: Detector, seed: int) -> str:
     return digest.hexdigest()
 
 
-def measure(detector: Detector, seed: int = SEED) -> dict[str, Any]:
+def measure(detector: Detector, seed: int = SEED) -> SelfTestSection:
     """What the self-test gives here; `edgeae export` stores it."""
-    spec, is_int8 = detector.spec, bool(detector.artifact.sections["quantization"])
+    spec = detector.spec
+    is_int8 = detector.artifact.quantization is not None
     seconds = max(SECONDS, 2 * detector.network.patch_frames / spec.frames_per_second)
     sound = test_sound(seed, round(seconds * spec.sample_rate))
     window = list(detector.windows([sound], spec.sample_rate))[-1]
-    return {
-        "seed": seed,
-        "sha256": checksum(detector, seed) if is_int8 else None,
-        "energy": float(window.features[0]),
-        "score": float(detector.head.score(window.features)),
-        "tolerance": TOLERANCE,
-    }
+    return SelfTestSection(
+        seed=seed,
+        sha256=checksum(detector, seed) if is_int8 else None,
+        energy=float(window.features[0]),
+        score=float(detector.head.score(window.features)),
+        tolerance=TOLERANCE,
+    )
 
 
 def renewed(detector: Detector) -> Detector:
@@ -84,14 +87,11 @@ def renewed(detector: Detector) -> Detector:
 
     The rest stays the workstation's: a device that computes otherwise cannot calibrate that away.
     """
-    expected = detector.artifact.sections["selftest"]
-    if not expected:  # the network is a torch one, which never leaves the workstation
+    expected = detector.artifact.selftest
+    if expected is None:  # the network is a torch one, which never leaves the workstation
         return detector
-    try:
-        score = measure(detector, int(expected["seed"]))["score"]
-    except _UNUSABLE as error:
-        raise ArtifactError("the artifact carries no usable self-test; export it again") from error
-    return detector.with_sections(selftest={**expected, "score": score})
+    score = measure(detector, expected.seed).score
+    return detector.with_sections(selftest=replace(expected, score=score))
 
 
 def load_checked(path: Path) -> Detector:
@@ -118,14 +118,13 @@ def load_all(paths: Sequence[Path]) -> list[Detector]:
 
 def check(detector: Detector) -> str:
     """One sentence if the artifact computes here what it should; ArtifactError if it does not."""
-    expected = detector.artifact.sections["selftest"]
-    try:
-        found = measure(detector, int(expected["seed"]))
-        off = max(abs(found[key] - expected[key]) for key in ("energy", "score"))
-        limit, same = float(expected["tolerance"]), found["sha256"] == expected["sha256"]
-    except _UNUSABLE as error:
-        raise ArtifactError("the artifact carries no usable self-test; export it again") from error
-    if not same:
+    expected = detector.artifact.selftest
+    if expected is None:
+        raise ArtifactError("the artifact carries no self-test; export it again")
+    measured = measure(detector, expected.seed)
+    off = max(abs(measured.energy - expected.energy), abs(measured.score - expected.score))
+    limit = expected.tolerance
+    if measured.sha256 != expected.sha256:
         raise ArtifactError(
             "self-test failed: this processor or its onnxruntime computes the int8 network otherwise than the computer "
             "that exported it; export with --reduce-range (x86 without VNNI needs it) or use the float artifact"
@@ -135,5 +134,5 @@ def check(detector: Detector) -> str:
             f"self-test failed: the score is off by {off:.2g}, allowed is {limit:g}; "
             f"this computer's numpy or onnxruntime computes otherwise, install other versions or export again here"
         )
-    exact = "int8 outputs exact, " if expected["sha256"] else ""
+    exact = "int8 outputs exact, " if expected.sha256 else ""
     return f"self-test passed ({exact}score off by {off:.1e}, allowed {limit:g})"

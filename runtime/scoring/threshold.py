@@ -26,13 +26,16 @@ tail fitted to the upper tenth of the reference; that a rate is rarer than the r
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 
 from ..errors import ArtifactError, ConfigError
+from ..model.artifact import Artifact
+from ..model.sections import PositiveCount, read_section
 from ..system.arrays import Float64
+from ..system.schema import Between, MaxLength
 from .fleet import Fleet
 from .head import Head, Kind
 
@@ -61,59 +64,27 @@ class Reference:
 class Threshold:
     """What a score is compared with, and what stands behind it."""
 
-    value: float  # natural logarithm, as the scores
-    false_alarms: str  # the budget asked for
-    probability: float  # of a normal window to exceed it
-    reference_windows: int  # normal windows behind it
+    value: Annotated[float, Between(-1e6, 1e6)]  # natural logarithm, as the scores
+    false_alarms: Annotated[str, MaxLength(40)]  # the requested budget
+    probability: Annotated[float, Between(1e-300, 0.5)]  # that a normal window exceeds it
+    reference_windows: PositiveCount  # normal windows behind it
     extrapolated: bool  # the budget is rarer than the reference can show
-    alarm_windows: int = 3  # an alarm needs this many ...
-    of_windows: int = 5  # ... of the last so many above the threshold
-    hysteresis: float = 0.1  # it ends below the threshold less this
-    cooldown: float = 60.0  # seconds after its end without a new alarm
-    window: float = 0.0  # seconds of sound in a window
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    alarm_windows: Annotated[int, Between(1, 1000)] = 3  # k: an alarm needs this many ...
+    of_windows: Annotated[int, Between(1, 1000)] = 5  # n: ... of the last so many above it
+    hysteresis: Annotated[float, Between(0, 1e6)] = 0.1  # it ends below the threshold less this
+    cooldown: Annotated[float, Between(0, 1e9)] = 60.0  # seconds after its end without a new one
+    window: Annotated[float, Between(0, 1e6)] = 0.0  # seconds of sound in a window
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The threshold written by `to_dict`; ArtifactError names the value that is impossible."""
-        try:
-            threshold = cls(**values)
-        except TypeError as error:
-            raise ArtifactError(
-                f"the threshold is damaged ({error}); export the artifact again"
-            ) from error
-        for name, (kind, low, high) in threshold._limits().items():
-            value = getattr(threshold, name)
-            number = len(value) if isinstance(value, str) else value
-            right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-            if not (right and low <= number <= high):
-                raise ArtifactError(
-                    f"the threshold is damaged ({name} is {value!r:.40}); export the artifact again"
-                )
+    def of(cls, artifact: Artifact) -> Self:
+        """The threshold of an artifact; ArtifactError names the value that is impossible."""
+        threshold = read_section(cls, artifact.sections["threshold"], "threshold")
         if threshold.alarm_windows > threshold.of_windows:
-            told = f"{threshold.alarm_windows} of {threshold.of_windows} windows"
             raise ArtifactError(
-                f"the threshold is damaged (an alarm needs {told}); export the artifact again"
+                f"the threshold is damaged (an alarm needs {threshold.alarm_windows} of "
+                f"{threshold.of_windows} windows); export the artifact again"
             )
         return threshold
-
-    def _limits(self) -> dict[str, tuple[Any, float, float]]:
-        """Type, least and greatest of each value; of a text, its length."""
-        real = (int, float)
-        return {
-            "value": (real, -1e6, 1e6),
-            "false_alarms": (str, 1, 40),
-            "probability": (real, 1e-300, 0.5),
-            "reference_windows": (int, 1, 1 << 40),
-            "extrapolated": (bool, 0, 1),
-            "of_windows": (int, 1, 1000),
-            "alarm_windows": (int, 1, 1000),
-            "hysteresis": (real, 0, 1e6),
-            "cooldown": (real, 0, 1e9),
-            "window": (real, 0, 1e6),
-        }
 
     def support(self) -> str:
         """One sentence: what the normal sound of the training machines can promise."""

@@ -2,10 +2,14 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from ..errors import ConfigError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -18,48 +22,93 @@ class Between:
     def __str__(self) -> str:
         return f"{self.low} to {self.high}"
 
+    def holds(self, value: Any) -> bool:
+        """Whether the number is within the limits."""
+        return bool(self.low <= value <= self.high)
 
-def build(kind: Any, values: Any, path: str = "") -> Any:
+
+@dataclass(frozen=True)
+class MaxLength:
+    """Limit of a text, which is never empty: ``Annotated[str, MaxLength(40)]``."""
+
+    n_characters: int
+
+    def __str__(self) -> str:
+        return f"1 to {self.n_characters} printable characters"
+
+    def holds(self, value: Any) -> bool:
+        """Whether the text is printable, not empty and short enough."""
+        return value.isprintable() and 0 < len(value) <= self.n_characters
+
+
+def build(kind: type[T], values: Any, path: str = "", *, ignore_unknown: bool = False) -> T:
     """A dataclass from a mapping (or None: all defaults), each value checked against its field's type.
 
-    ``path`` is the key of the mapping itself, for errors. Raises ConfigError for an unknown key,
-    a wrong type and a number out of its limits.
+    Fields may be plain types, Literals, Annotated with limits, arrays, tuples, dictionaries with
+    text keys, other dataclasses, and unions of these. Arrays become float64.
+
+    :param kind: the dataclass
+    :param path: the key of the mapping itself, for messages
+    :param ignore_unknown: accept keys that the dataclass does not have, as a file of a newer
+        version may have them
+    Raises ConfigError for an unknown or missing key, a wrong type, and a value out of its limits.
     """
     hints = get_type_hints(kind, include_extras=True)
     if values is None:
         values = {}
     if not isinstance(values, Mapping):
-        raise ConfigError(
-            f"{path or 'the file'} is {values!r}; allowed is a mapping with {', '.join(hints)}"
-        )
-    names = [item.name for item in fields(kind)]
+        allowed = f"a mapping with {', '.join(hints)}"
+        raise ConfigError(f"{path or 'the file'} is {_short(values)}; allowed is {allowed}")
+    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
     for key in values:
-        if key not in names:
+        if key not in names and not ignore_unknown:
             raise ConfigError(f"unknown key {_join(path, key)}; allowed are {', '.join(names)}")
-    return kind(
-        **{key: _checked(hints[key], value, _join(path, key)) for key, value in values.items()}
-    )
+    for item in fields(kind):  # type: ignore[arg-type]
+        has_default = item.default is not MISSING or item.default_factory is not MISSING
+        if item.name not in values and not has_default:
+            raise ConfigError(f"{_join(path, item.name)} is missing")
+    checked = {
+        key: _checked(hints[key], value, _join(path, key), ignore_unknown)
+        for key, value in values.items()
+        if key in names
+    }
+    return kind(**checked)
 
 
 def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _checked(kind: Any, value: Any, path: str) -> Any:
-    if is_dataclass(kind):
-        return build(kind, value, path)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(
-                f"{path} is {value!r}; allowed is a list of {_words(get_args(kind)[0])}"
-            )
-        return tuple(
-            _checked(get_args(kind)[0], item, f"{path}[{i}]") for i, item in enumerate(value)
-        )
+def _short(value: Any) -> str:
+    return f"{value!r:.60}"
+
+
+def _checked(kind: Any, value: Any, path: str, ignore_unknown: bool) -> Any:
+    """``value`` as ``kind``; ConfigError if it is neither of the kinds of a union."""
     for option in _options(kind):
+        if is_dataclass(option) and (isinstance(value, Mapping) or option is kind):
+            return build(option, value, path, ignore_unknown=ignore_unknown)  # type: ignore[arg-type]
+        if get_origin(option) is tuple and isinstance(value, list | tuple):
+            item_kind = get_args(option)[0]
+            return tuple(
+                _checked(item_kind, item, f"{path}[{i}]", ignore_unknown)
+                for i, item in enumerate(value)
+            )
+        if get_origin(option) is dict and isinstance(value, Mapping):
+            value_kind = get_args(option)[1]
+            return {
+                str(key): _checked(value_kind, item, _join(path, key), ignore_unknown)
+                for key, item in value.items()
+            }
         if _fits(option, value):
-            return float(value) if _plain(option) is float else value
-    raise ConfigError(f"{path} is {value!r}; allowed is {_words(kind)}")
+            return _converted(option, value)
+    raise ConfigError(f"{path} is {_short(value)}; allowed is {_words(kind)}")
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    if _is_array(kind):
+        return value.astype(np.float64)
+    return float(value) if _plain(kind) is float else value
 
 
 def _options(kind: Any) -> tuple[Any, ...]:
@@ -70,20 +119,30 @@ def _plain(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
+def _is_array(kind: Any) -> bool:
+    return get_origin(kind) is np.ndarray
+
+
 def _fits(kind: Any, value: Any) -> bool:
-    """Whether ``value`` is of a type that is not a union; an int serves as a float, a bool never as an int."""
+    """Whether ``value`` has a type that is not a union; an int is a float, a bool is no int."""
+    if kind is Any:
+        return True
     if get_origin(kind) is Literal:
         return value in get_args(kind) and not isinstance(value, bool)
     if get_origin(kind) is Annotated:
         base, limits = get_args(kind)
-        return _fits(base, value) and limits.low <= value <= limits.high
+        return _fits(base, value) and limits.holds(value)
+    if _is_array(kind):
+        return isinstance(value, np.ndarray)
+    if isinstance(value, np.ndarray) or get_origin(kind) in (tuple, dict) or is_dataclass(kind):
+        return False
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _words(kind: Any) -> str:
-    """A type as a person says it: ``a whole number, 1 to 512``."""
+    """A type in words: ``a whole number, 1 to 512``."""
     options = _options(kind)
     if len(options) > 1:
         return " or ".join(_words(option) for option in options)
@@ -92,6 +151,12 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         base, limits = get_args(kind)
         return f"{_words(base)}, {limits}"
+    if get_origin(kind) is tuple:
+        return f"a list of {_words(get_args(kind)[0])}"
+    if get_origin(kind) is dict or is_dataclass(kind):
+        return "a mapping"
+    if _is_array(kind):
+        return "an array"
     words = {
         bool: "true or false",
         int: "a whole number",

@@ -11,7 +11,7 @@ from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.audio.resample import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
-from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
+from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.train.config import Config, DataConfig, load_config
 from edgeae.train.patches import (
     MASKING_STD_DB,

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...features.mel import band_edges
-from ...monitoring.baseline import MASKED_BAND_STD_DB
+from ...model.sections import MASKED_BAND_STD_DB
+from ...monitoring.baseline import BandBaseline
 from ...scoring.detector import Detector
 from ...scoring.window_features import smooth_basis
 from ...scoring.window_stream import Window
@@ -33,6 +34,7 @@ class View:
         self._source = source
         self._n_mels, self._detector, self._model = detector.spec.n_mels, detector, model
         self._basis = smooth_basis(self._n_mels)
+        self._baseline = BandBaseline.of(detector.spec, detector.head, detector.artifact.explain)
         self._normal = self._residual(detector.head.mean)
 
     def about(self) -> AboutLine:
@@ -56,7 +58,7 @@ class View:
 
     def _heard_normal(self) -> bytes:
         """The mean level of each band; 0 where the network is deaf, for which nothing is known of it."""
-        bands = self._detector.normal.bands
+        bands = self._baseline.bands
         return levels(np.where(self._detector.band_std < MASKED_BAND_STD_DB, bands, LOWEST))
 
     def of(self, window: Window) -> BandsLine:

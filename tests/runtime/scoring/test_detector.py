@@ -1,6 +1,7 @@
 """One path for files and streams: however sound arrives, the scores are the same."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import statistics_of
-from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB
+from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_features import window_features
 from edgeae.runtime.scoring.window_stream import Window, WindowStream, see
@@ -270,7 +271,7 @@ def test_a_result_is_an_anomaly_above_the_threshold(detectors: Detectors) -> Non
     detector = detectors["int8"]
     score = detector.score(SOUND[16000][: 3 * STEP + 512], 16000)
     for limit, anomaly in ((score - 0.1, True), (score + 0.1, False)):
-        values = {**detector.threshold.to_dict(), "value": limit}
+        values = {**asdict(detector.threshold), "value": limit}
         [result] = detector.with_sections(threshold=values).stream([SOUND[16000][: 3 * STEP + 512]])
         assert result.anomaly is anomaly
         assert result.threshold == pytest.approx(limit)

@@ -1,5 +1,7 @@
 """Budgets, and the false alarms that simulated machines really give."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -285,7 +287,7 @@ def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
 
 def test_a_threshold_survives_its_dictionary() -> None:
     threshold = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True)
-    assert Threshold.from_dict(threshold.to_dict()) == threshold
+    assert Threshold.from_dict(asdict(threshold)) == threshold
 
 
 @pytest.mark.parametrize(
