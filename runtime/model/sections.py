@@ -24,6 +24,12 @@ MAX_BAND_STD_DB = 1e9
 MAX_WINDOWS = 1 << 40  # a count in an artifact
 Count = Annotated[int, Between(0, MAX_WINDOWS)]
 PositiveCount = Annotated[int, Between(1, MAX_WINDOWS)]
+TITLES = {
+    "head": "the scoring head",
+    "threshold": "the threshold",
+    "selftest": "the self-test",
+    "quantization": "the input range of the int8 network",
+}
 T = TypeVar("T")
 
 
@@ -150,9 +156,8 @@ def read_section(kind: type[T], values: Any, name: str) -> T:
             raise ConfigError(f"{name} is missing")
         return build(kind, values, name, ignore_unknown=True)
     except ConfigError as error:
-        raise ArtifactError(
-            f"its section {name} is damaged ({error}); export the artifact again"
-        ) from error
+        title = TITLES.get(name, f"the section {name}")
+        raise ArtifactError(f"{title} is damaged ({error}); export the artifact again") from error
 
 
 def to_values(value: Any) -> Any:

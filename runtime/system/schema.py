@@ -101,14 +101,19 @@ def _checked(kind: Any, value: Any, path: str, ignore_unknown: bool) -> Any:
                 for key, item in value.items()
             }
         if _fits(option, value):
-            return _converted(option, value)
+            return _converted(option, value, path)
     raise ConfigError(f"{path} is {_short(value)}; allowed is {_words(kind)}")
 
 
-def _converted(kind: Any, value: Any) -> Any:
+def _converted(kind: Any, value: Any, path: str) -> Any:
     if _is_array(kind):
         return value.astype(np.float64)
-    return float(value) if _plain(kind) is float else value
+    if _plain(kind) is not float:
+        return value
+    try:
+        return float(value)
+    except OverflowError as error:  # a whole number of hundreds of digits
+        raise ConfigError(f"{path} is {_short(value)}; allowed is {_words(kind)}") from error
 
 
 def _options(kind: Any) -> tuple[Any, ...]:

@@ -53,10 +53,10 @@ def test_mean_and_covariance_are_those_of_all_sound_at_once(
 def test_sessions_are_remembered(first: Detector, clips: list[Float32]) -> None:
     both = calibrate(first, clips[3:], add=True)
     assert both.machine == "pump-3"
-    assert [(session["windows"], session["seconds"]) for session in history(both)] == [
+    assert [(session.windows, session.seconds) for session in history(both)] == [
         (3, 11.9)
     ] * 2  # whole frames
-    assert both.artifact.sections["head"]["calibrated"] == history(both)[-1]["date"]
+    assert both.artifact.head.calibrated == history(both)[-1].date
     assert check(both).startswith("self-test passed")
 
 
@@ -114,7 +114,7 @@ def test_an_artifact_of_before_sessions_were_kept_can_be_added_to(
         key: value for key, value in first.artifact.sections["head"].items() if key != "history"
     }
     old = first.with_sections(head=head)
-    assert [session["windows"] for session in history(calibrate(old, clips[3:], add=True))] == [
+    assert [session.windows for session in history(calibrate(old, clips[3:], add=True))] == [
         3,
         3,
     ]
@@ -125,7 +125,7 @@ def test_damaged_sessions_are_an_artifact_error(
     first: Detector, clips: list[Float32], damaged: Any
 ) -> None:
     head = {**first.artifact.sections["head"], "history": damaged}
-    with pytest.raises(ArtifactError, match="sessions of the calibration are damaged"):
+    with pytest.raises(ArtifactError, match="the scoring head is damaged"):
         calibrate(first.with_sections(head=head), clips[3:], add=True)
 
 

@@ -20,7 +20,7 @@ from tests.conftest import Trained
 
 def untimed(detector: Detector) -> bytes:
     """The artifact without the time of its calibration."""
-    section = {**detector.artifact.sections["head"], "calibrated": None, "history": None}
+    section = {**detector.artifact.sections["head"], "calibrated": None, "history": []}
     return detector.artifact.with_sections(head=section).to_bytes()
 
 

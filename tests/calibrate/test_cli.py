@@ -66,7 +66,7 @@ def sound(clips: list[Path]) -> NDArray[np.int16]:
 def untimed(path: Path, machine: str | None = None) -> bytes:
     """An artifact without the time of its calibration, and with another name if one is given."""
     artifact = Artifact.read(path)
-    head = {**artifact.sections["head"], "calibrated": None, "history": None}
+    head = {**artifact.sections["head"], "calibrated": None, "history": []}
     return artifact.with_sections(head=head | ({"machine": machine} if machine else {})).to_bytes()
 
 

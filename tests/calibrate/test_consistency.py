@@ -65,8 +65,7 @@ def test_one_window_cannot_differ_from_others(fresh: Detector, normal: Float64) 
 
 
 def test_a_head_without_references_is_not_checked(fresh: Detector, normal: Float64) -> None:
-    section = replace(fresh.head, kind="no_network").to_dict()
-    head = {**fresh.artifact.sections["head"], **section}
+    head = replace(fresh.artifact.head, kind="no_network")
     windows = normal[:8].copy()
     windows[0] += 20 * fresh.head.fleet.within_std
     assert problem(fresh.with_sections(head=head), windows) is None

@@ -64,4 +64,4 @@ def test_it_is_a_sentence(change: float | None, text: str) -> None:
 
 def test_the_artifact_holds_it(fresh: Detector, clips: list[Float32]) -> None:
     own = calibrate(fresh, clips)
-    assert own.artifact.sections["head"]["stability"] == uncertainty_of(own).to_dict()
+    assert own.artifact.head.stability == uncertainty_of(own).to_section()

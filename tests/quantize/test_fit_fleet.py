@@ -110,9 +110,9 @@ def test_without_held_out_windows_there_is_no_gap() -> None:
 
 
 def test_the_sections_are_those_of_a_head_without_a_machine() -> None:
-    sections = fit_fleet(simulate(3, 20, seed=0), NO_GAIN, "gaussian", 10.0, "5%")
-    head = sections["head"]
-    assert head["machine"] is None and head["calibrated"] is None
-    assert head["window"] == 10.0
-    assert Head.from_dict(head).kind == "gaussian"
-    assert sections["threshold"]["false_alarms"] == "5%"
+    fitted = fit_fleet(simulate(3, 20, seed=0), NO_GAIN, "gaussian", 10.0, "5%")
+    assert fitted.head.machine is None
+    assert fitted.head.calibrated is None
+    assert fitted.head.window == 10.0
+    assert Head.from_section(fitted.head).kind == "gaussian"
+    assert fitted.threshold.false_alarms == "5%"

@@ -1,5 +1,6 @@
 """Recordings as one stream: the alarms of `edgeae run`, and how long they take."""
 
+from dataclasses import replace
 from itertools import chain, cycle
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def normal_frames(detector: Detector, normals: list[Path]) -> list[Float32]:
 
 def _with(detector: Detector, **changes: float) -> Detector:
     """With another threshold."""
-    return detector.with_sections(threshold={**detector.threshold.to_dict(), **changes})
+    return detector.with_sections(threshold=replace(detector.threshold, **changes))
 
 
 def _with_hiss(frames: Float32) -> Float32:

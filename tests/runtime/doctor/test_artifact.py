@@ -24,7 +24,7 @@ def test_a_calibrated_artifact_is_told_with_its_machine(trained: Trained, tmp_pa
     check = check_artifact(tmp_path / "pump-3.onnx")
     assert check.state == "ok"
     assert check.sentence.startswith(
-        f"{tmp_path / 'pump-3.onnx'} (named): format 3, int8, machine pump-3, self-test passed"
+        f"{tmp_path / 'pump-3.onnx'} (named): format 4, int8, machine pump-3, self-test passed"
     )
 
 

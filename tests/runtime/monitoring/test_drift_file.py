@@ -41,7 +41,7 @@ def machine(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     seldom = replace(
         calibrated.threshold, value=6.0
     )  # above what it scores where two of its clips are joined
-    calibrated.with_sections(threshold=seldom.to_dict()).artifact.write(path)
+    calibrated.with_sections(threshold=seldom).artifact.write(path)
     return path
 
 

@@ -40,7 +40,7 @@ def test_sound_of_the_training_is_not_asked_how_far_it_strays(
     reference = next(r for r in detector.references("gaussian") if r.windows == 5)
     expected = np.quantile(reference.parts @ machine.head.weights, 0.95)
     assert machine.threshold.value == pytest.approx(expected, abs=1e-5)
-    assert machine.artifact.sections["head"]["history"][0]["beyond"] is None
+    assert machine.artifact.head.history[0].excess_over_fleet is None
 
 
 def test_sound_of_the_training_is_recognised_among_other_sound_and_up_to_rounding(
@@ -48,7 +48,7 @@ def test_sound_of_the_training_is_recognised_among_other_sound_and_up_to_roundin
 ) -> None:
     fresh = windows_of(detector, sorted((trained.new / "train").iterdir())[:5])
     told = [
-        calibrated(detector, windows).artifact.sections["head"]["history"][0]["beyond"] is not None
+        calibrated(detector, windows).artifact.head.history[0].excess_over_fleet is not None
         for windows in (
             fresh,
             np.concatenate([fresh, known[:1]]),

@@ -13,6 +13,7 @@ from sklearn.covariance import OAS
 
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.model.sections import HeadSection, read_section, to_values
 from edgeae.runtime.scoring.fleet import GAIN_DIRECTIONS, Fleet, oas_shrinkage
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.window_features import n_features_of, n_mels_of, window_features
@@ -333,9 +334,9 @@ def test_the_head_before_calibration_expects_any_machine_of_the_fleet(
 
 
 @pytest.mark.parametrize("n", [1, 5, 60])
-def test_a_head_survives_its_dictionary(fleet: Fleet, machines: list[Float64], n: int) -> None:
+def test_a_head_survives_its_section(fleet: Fleet, machines: list[Float64], n: int) -> None:
     head = Head.calibrated(fleet, machines[3][:n], "no_network")
-    again = Head.from_dict(head.to_dict())
+    again = Head.from_section(head.to_section(10.0))
     assert (again.kind, again.windows, again.machine_weight) == (
         head.kind,
         head.windows,
@@ -404,9 +405,9 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
         _with_fleet("windows", "many"),
     ],
 )
-def test_a_damaged_dictionary_is_an_artifact_error(
+def test_a_damaged_section_is_an_artifact_error(
     fleet: Fleet, machines: list[Float64], damage: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    values = Head.calibrated(fleet, machines[3][:5]).to_dict()
+    values = to_values(Head.calibrated(fleet, machines[3][:5]).to_section(10.0))
     with pytest.raises(ArtifactError, match="scoring head is damaged"):
-        Head.from_dict(damage(values))
+        Head.from_section(read_section(HeadSection, damage(values), "head"))

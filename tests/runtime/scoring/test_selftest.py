@@ -1,5 +1,6 @@
 """The self-test accepts what computes rightly and refuses what does not."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_allows_a_float_network_the_last_digit_and_an_int8_one_nothing(trained: 
 )
 def test_refuses_an_artifact_without_a_usable_self_test(trained: Any, section: Any) -> None:
     detector = Detector.load(trained.int8).with_sections(selftest=section)
-    assert "carries no usable self-test" in refusal(detector)
+    assert re.search("carries no self-test|the self-test is damaged", refusal(detector))
 
 
 def test_the_sound_is_the_same_integers_on_every_computer() -> None:

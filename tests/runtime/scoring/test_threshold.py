@@ -7,6 +7,7 @@ import pytest
 
 from edgeae.quantize.fit_fleet import fit_references
 from edgeae.runtime.errors import ArtifactError, ConfigError
+from edgeae.runtime.model.sections import read_section
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import (
@@ -287,7 +288,7 @@ def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
 
 def test_a_threshold_survives_its_dictionary() -> None:
     threshold = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True)
-    assert Threshold.from_dict(asdict(threshold)) == threshold
+    assert read_section(Threshold, asdict(threshold), "threshold") == threshold
 
 
 @pytest.mark.parametrize(
@@ -297,13 +298,13 @@ def test_a_threshold_survives_its_dictionary() -> None:
         {"value": "high"},
         {"value": None},
         {"hysteresis": float("inf")},
-        {"limit": 1},
+        {"alarm_windows": 0},
     ],
 )
 def test_a_damaged_threshold_is_an_artifact_error(damage: dict[str, object]) -> None:
-    values = Threshold(1.25, "1/day", 0.001, 30, extrapolated=True).to_dict()
+    values = asdict(Threshold(1.25, "1/day", 0.001, 30, extrapolated=True))
     with pytest.raises(ArtifactError, match="threshold is damaged"):
-        Threshold.from_dict({**values, **damage})
+        read_section(Threshold, {**values, **damage}, "threshold")
 
 
 @pytest.mark.parametrize(("n", "factor"), [(60, 2.5), (224, 1.5), (1000, 1.5)])
