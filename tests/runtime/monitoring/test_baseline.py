@@ -17,7 +17,7 @@ def fleet(trained: Trained) -> Detector:
 
 
 def baseline_of(detector: Detector) -> BandBaseline:
-    return detector.normal
+    return BandBaseline.of(detector.spec, detector.head, detector.artifact.explain)
 
 
 def calibrated_on(fleet: Detector, n: int) -> Detector:

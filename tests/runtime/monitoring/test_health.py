@@ -17,6 +17,7 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.signal_quality import SignalQuality
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.monitoring.alarm import AlarmEvent
+from edgeae.runtime.monitoring.baseline import BandBaseline
 from edgeae.runtime.monitoring.health import END_WINDOWS, MIN_CLIPPED_SHARE, Health
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
@@ -119,7 +120,9 @@ def test_an_artifact_without_a_machine_has_no_level(trained: Trained, sound: Flo
 def test_a_level_has_to_change_by_three_standard_deviations(
     machine: Detector, normal: Window, level_std: float, change_db: float, state: str
 ) -> None:
-    baseline = replace(machine.normal, level_std=level_std)
+    baseline = replace(
+        BandBaseline.of(machine.spec, machine.head, machine.artifact.explain), level_std=level_std
+    )
     window = replace(normal, bands=baseline.bands + change_db)
     assert Health(machine, baseline).update(window).state == state
 
