@@ -22,7 +22,7 @@ from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.window_stream import see
+from edgeae.runtime.scoring.window_stream import infer_batched
 from edgeae.runtime.system.arrays import Float32
 
 Lines = list[list[str]]
@@ -62,7 +62,9 @@ def heard(
                 channel.tell(channel.stream.push(block), teller)
         if together:
             for channel, windows in zip(
-                channels, see([channel.stream.window_stream for channel in channels]), strict=True
+                channels,
+                infer_batched([channel.stream.window_stream for channel in channels]),
+                strict=True,
             ):
                 channel.tell(windows, teller)
     return time.process_time() - began, [channel.lines for channel in channels]

@@ -163,7 +163,7 @@ def with_full_windows(recordings: Sequence[CalibrationRecording]) -> list[Calibr
     These vary more. If there are no others, all are kept. ConfigError if there are no windows.
     """
     full = [
-        replace(recording, windows=[window for window in recording.windows if window.full])
+        replace(recording, windows=[window for window in recording.windows if window.is_full])
         for recording in recordings
     ]
     chosen = full if any(recording.windows for recording in full) else recordings

@@ -169,29 +169,29 @@ def _part(bank: Float32, first: int) -> _Bands:
     return _Bands(bands, bins, np.ascontiguousarray(bank[bands, bins].T))
 
 
-class _Kept(threading.local):
+class _ThreadScratch(threading.local):
     """The scratch of a thread, which all of its streams use in turn."""
 
     size = (0, 0)
     arrays: tuple[NDArray[np.float64], NDArray[np.complex128], Float32]
 
 
-_kept = _Kept()
+_thread_scratch = _ThreadScratch()
 
 
 def _scratch(
     frames: int, n_fft: int
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
     """Room for windowed samples, their spectrum and its power, (frames, ...) each."""
-    if _kept.size != (frames, n_fft):
+    if _thread_scratch.size != (frames, n_fft):
         bins = n_fft // 2 + 1
         arrays = (
             np.empty((frames, n_fft)),
             np.empty((frames, bins), np.complex128),
             np.empty((frames, bins), np.float32),
         )
-        _kept.size, _kept.arrays = (frames, n_fft), arrays
-    return _kept.arrays
+        _thread_scratch.size, _thread_scratch.arrays = (frames, n_fft), arrays
+    return _thread_scratch.arrays
 
 
 def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> Float32:

@@ -15,7 +15,7 @@ from ..outputs.lines import (
 )
 from ..outputs.outputs import Outputs
 from ..scoring.detector import Detector
-from ..scoring.window_stream import Window, WindowStream, see
+from ..scoring.window_stream import Window, WindowStream, infer_batched
 from ..system.arrays import Float32
 from ..system.clock import now
 from .reporter import SourceReporter
@@ -27,7 +27,7 @@ _DURATION_TOLERANCE_SECONDS = 1e-6
 
 def publish_pending(sources: Sequence["Source"]) -> None:
     """Publish the windows of all sources; each network is called once for all its sources."""
-    windows = see([source.window_stream for source in sources])
+    windows = infer_batched([source.window_stream for source in sources])
     for source, windows_of_source in zip(sources, windows, strict=True):
         source.publish_windows(windows_of_source)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..audio.resample import Resampler
 from ..capture.blocks import Gap
 from ..scoring.pipeline import Pipeline
-from ..scoring.window_stream import Window, WindowStream, checked, see
+from ..scoring.window_stream import Window, WindowStream, checked, infer_batched
 from ..system.arrays import Float32
 
 
@@ -43,7 +43,7 @@ class Stream:
     @property
     def full(self) -> bool:
         """True if it holds a whole decision window since the start or the last gap."""
-        return self.window_stream.full
+        return self.window_stream.is_warm
 
     def push(self, block: Float32) -> list[Window]:
         """Add a block (n,), full scale 1, and return the windows that it completes.
@@ -51,14 +51,14 @@ class Stream:
         Raises AudioError, and adds nothing, if the block is not valid sound.
         """
         self.add(block)
-        return see([self.window_stream])[0]
+        return infer_batched([self.window_stream])[0]
 
     def add(self, block: Float32) -> None:
         """Add a block as `push` does, but compute its windows later, for many streams at once."""
         samples = checked(block)
         self._frames += len(block)
         self.window_stream.measure(samples)
-        self.window_stream.hear(self._resampler.push(samples))
+        self.window_stream.push_pending(self._resampler.push(samples))
 
     def gap(self, frames: int) -> None:
         """Continue after lost sound: no window mixes sound from before and after it."""

@@ -116,7 +116,7 @@ class DriftTracker:
         if alarm or result.anomaly:
             self._delayed.clear()
             self._minute.clear()
-        elif window.full and result.health == "ok":
+        elif window.is_full and result.health == "ok":
             deviation = window.features - self._detector.head.mean
             self._minute.append(_Deviation(seconds, deviation))
             if _total_seconds(self._minute) >= self.limits.minute_seconds:

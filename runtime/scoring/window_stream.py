@@ -18,7 +18,7 @@ from .window_features import window_features
 
 
 class PatchNetwork(Protocol):
-    """What sees a patch: the artifact's `Network`, or a trained torch network in its place."""
+    """Infers patches: the artifact's `Network`, or a trained torch network in its place."""
 
     patch_frames: int
 
@@ -34,12 +34,12 @@ class Window:
     """One decision window."""
 
     end: float  # seconds from the start of the recording
-    features: Float64  # (size,), see `edgeae.runtime.scoring.head`
+    features: Float64  # (n_features,), see `edgeae.runtime.scoring.head`
     level: float | None  # dBFS of the sound since the window before; None for precomputed features
-    full: bool = True  # as long as the decision window, to a tenth; one of less sound strays more
-    out_of_range: float = (
-        0.0  # share of the last patch beyond the range of the int8 network's input
-    )
+    # Holds at least MIN_FULL_SHARE of the decision window; the scores of shorter ones vary more.
+    is_full: bool = True
+    # Share of the last patch that is beyond the range of the int8 network's input.
+    out_of_range: float = 0.0
     bands: Float64 | None = None  # (n_mels,) dB, mean over the window
     sound: SignalQuality | None = None  # of its raw samples; None for precomputed features
     latest: Float32 | None = None  # (n_mels,) dB, mean over its last patch
@@ -50,15 +50,16 @@ class Window:
         return self.sound or SignalQuality()
 
 
-PatchOutput = tuple[
-    Float32, Float32, float
-]  # a patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range
+# Of one patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range.
+PatchOutput = tuple[Float32, Float32, float]
+
+MIN_FULL_SHARE = 0.9  # of the decision window
 
 
 class WindowStream:
     """The state of one source of sound: `push` blocks, get the windows they complete.
 
-    Or `hear` them, and let `see` ask the network about the patches of many streams at once.
+    Or `push_pending` them, and let `infer_batched` run the network once for many streams.
     """
 
     def __init__(
@@ -66,137 +67,164 @@ class WindowStream:
     ) -> None:
         """samplerate: Hz, of what is given to `measure`, before resampling."""
         self.spec, self.network = spec, network
-        self.patch = network.patch_frames
-        self._meter = QualityMeter(samplerate or spec.sample_rate, self._seconds(self.patch))
+        self.patch_frames = network.patch_frames
+        self._meter = QualityMeter(samplerate or spec.sample_rate, self._seconds(self.patch_frames))
         patches = patches_of(window, spec, network)
-        self._mel = MelStream(spec, self.patch)
+        self._mel = MelStream(spec, self.patch_frames)
         self._pending = np.empty((0, spec.n_mels), np.float32)
-        self._last = self._pending  # the patch before it
+        self._last_patch = self._pending
         self._statistics: deque[Float32] = deque(maxlen=patches)
         self._bands: deque[Float32] = deque(maxlen=patches)
         self._measured: deque[SignalQuality] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
-        self._frames = 0  # seen so far
-        self._heard = 0  # of them, since the start or the last gap
+        self._n_frames = 0  # of the patches so far
+        self._n_frames_since_gap = 0
         self._out_of_range = 0.0  # of the last patch
         self._sound = np.empty(0, np.float32)
         self._levels: deque[float] = deque()
 
     def measure(self, raw: Float32) -> None:
-        """The same sound as the next block, (n,) before resampling: what tells the state of the microphone."""
+        """Measure the next block, (n,) before resampling, for the state of the microphone."""
         self._meter.push(raw)
 
     def push(self, block: Float32) -> list[Window]:
-        """A block (n,) of samples at ``spec.sample_rate``, full scale 1."""
-        self.hear(block)
-        return see([self])[0]
+        """Add a block (n,) at ``spec.sample_rate``; return the windows it completes."""
+        self.push_pending(block)
+        return infer_batched([self])[0]
 
     def push_frames(self, frames: Float32) -> list[Window]:
-        """Log-mel frames (n, n_mels), dB."""
-        self._hear_frames(frames)
-        return see([self])[0]
+        """Add log-mel frames (n, n_mels), dB; return the windows they complete."""
+        self._push_pending_frames(frames)
+        return infer_batched([self])[0]
 
-    def hear(self, block: Float32) -> None:
-        """A block (n,) as for `push`, whose patches wait until somebody looks at them."""
-        sound, step = np.concatenate([self._sound, block]), self.patch * self.spec.hop
+    def push_pending(self, block: Float32) -> None:
+        """Add a block (n,) as `push` does; its patches are pending until `infer_batched`."""
+        sound = np.concatenate([self._sound, block])
+        step = self.patch_frames * self.spec.hop
         whole = len(sound) // step * step
         self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
         self._sound = sound[whole:]
-        self._hear_frames(self._mel.push(block))
+        self._push_pending_frames(self._mel.push(block))
 
-    def _hear_frames(self, frames: Float32) -> None:
+    def _push_pending_frames(self, frames: Float32) -> None:
         self._pending = np.concatenate([self._pending, frames])
 
     @property
-    def waiting(self) -> Float32:
-        """(n, patch_frames, n_mels) dB, patches that are complete and were not seen by the network."""
-        n = len(self._pending) // self.patch
-        return self._pending[: n * self.patch].reshape(n, self.patch, self.spec.n_mels)
+    def pending_patches(self) -> Float32:
+        """(n, patch_frames, n_mels) dB, complete patches that the network has not inferred."""
+        n = len(self._pending) // self.patch_frames
+        return self._pending[: n * self.patch_frames].reshape(
+            n, self.patch_frames, self.spec.n_mels
+        )
 
-    def take(self, seen: Iterable[PatchOutput]) -> list[Window]:
-        """The windows that the patches which wait complete; ``seen`` begins with these patches."""
-        patches = self.waiting
+    def pop_windows(self, outputs: Iterable[PatchOutput]) -> list[Window]:
+        """Return the windows that the pending patches complete.
+
+        outputs: of the network; its first items belong to the pending patches, no more are read.
+        """
+        patches = self.pending_patches
         if not len(patches):
             return []
-        self._last, self._pending = patches[-1], self._pending[len(patches) * self.patch :]
+        self._last_patch = patches[-1]
+        self._pending = self._pending[len(patches) * self.patch_frames :]
         windows = []
-        for _, patch in zip(patches, seen, strict=False):
-            self._add(patch, self.patch)
+        for _, output in zip(patches, outputs, strict=False):
+            self._add(output, self.patch_frames)
             level = self._levels.popleft() if self._levels else None
-            windows += [self._window(level)] if self.full else []
+            if self.is_warm:
+                windows.append(self._window(level))
         return windows
 
-    def _add(self, seen: PatchOutput, new: int) -> None:
-        """Take in a patch with ``new`` frames that were not in the one before."""
-        statistics, bands, out_of_range = seen
+    def _add(self, output: PatchOutput, n_new_frames: int) -> None:
+        """Add a patch; ``n_new_frames`` of its frames were not in the patch before."""
+        statistics, bands, out_of_range = output
         self._statistics.append(statistics)
         self._bands.append(bands)
         self._measured.extend(self._meter.pop())
         self._out_of_range = float(out_of_range)
-        self._frames += new
-        self._heard += new
+        self._n_frames += n_new_frames
+        self._n_frames_since_gap += n_new_frames
 
     @property
-    def full(self) -> bool:
-        """A whole decision window was heard since the start or the last gap."""
+    def is_warm(self) -> bool:
+        """True if a whole decision window of patches came since the start or the last gap."""
         return len(self._statistics) == self._statistics.maxlen
 
     def flush(self) -> list[Window]:
         """The last window of a recording; AudioError if it is shorter than one patch."""
         self._pending = np.concatenate([self._pending, self._mel.rest()])
-        rest = len(self._pending)
+        n_frames = len(self._pending)
         if not self._statistics:
             raise AudioError(
-                f"only {self._seconds(rest):.2f} s of sound; at least {self._seconds(self.patch):.2f} s is needed"
+                f"only {self._seconds(n_frames):.2f} s of sound; "
+                f"at least {self._seconds(self.patch_frames):.2f} s is needed"
             )
-        if self.full and not rest:
+        if self.is_warm and not n_frames:
             return []
-        if rest:
-            last = np.concatenate([self._last, self._pending])[None, -self.patch :]
-            [seen] = _seen(self.network, last)
-            self._add(seen, rest)
+        if n_frames:
+            frames = np.concatenate([self._last_patch, self._pending])
+            [output] = _infer(self.network, frames[None, -self.patch_frames :])
+            self._add(output, n_frames)
         self._measured.extend(self._meter.flush())
-        level = level_dbfs(self._sound) if len(self._sound) else None
-        return [self._window(self._levels.popleft() if self._levels else level)]
+        level: float | None
+        if self._levels:
+            level = self._levels.popleft()
+        else:
+            level = level_dbfs(self._sound) if len(self._sound) else None
+        return [self._window(level)]
 
     def reset(self, samples: int) -> None:
-        """Forget what was heard, as after a gap; ``samples`` is where the recording goes on."""
+        """Drop all sound so far, as after a gap.
+
+        samples: the position, at ``spec.sample_rate``, where the recording continues.
+        """
         self._mel.reset()
         self._meter.reset()
-        self._pending, self._sound = self._pending[:0], self._sound[:0]
-        for heard in (self._statistics, self._bands, self._measured, self._levels):
-            heard.clear()
-        self._frames, self._heard = samples // self.spec.hop, 0
+        self._pending = self._pending[:0]
+        self._sound = self._sound[:0]
+        for queue in (self._statistics, self._bands, self._measured, self._levels):
+            queue.clear()
+        self._n_frames = samples // self.spec.hop
+        self._n_frames_since_gap = 0
 
     def _seconds(self, frames: int) -> float:
         return frames * self.spec.hop / self.spec.sample_rate
 
     def _window(self, level: float | None) -> Window:
-        found = window_features(np.array(self._statistics), self.patch)
-        full = self._heard >= 0.9 * self.windows_apart * self.patch
-        bands = np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands)
-        sound = pooled(self._measured) if self._measured else None
-        end, beyond = round(self._seconds(self._frames), 3), round(self._out_of_range, 4)
-        return Window(end, found, level, full, beyond, bands, sound, self._bands[-1])
+        min_full_frames = MIN_FULL_SHARE * self.windows_apart * self.patch_frames
+        return Window(
+            end=round(self._seconds(self._n_frames), 3),
+            features=window_features(np.array(self._statistics), self.patch_frames),
+            level=level,
+            is_full=self._n_frames_since_gap >= min_full_frames,
+            out_of_range=round(self._out_of_range, 4),
+            bands=np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands),
+            sound=pooled(self._measured) if self._measured else None,
+            latest=self._bands[-1],
+        )
 
 
-def see(streams: Sequence[WindowStream]) -> list[list[Window]]:
-    """The windows that the patches of each stream complete; a network sees those of all its streams at once."""
-    found = [list[Window]() for _ in streams]
+def infer_batched(streams: Sequence[WindowStream]) -> list[list[Window]]:
+    """Return the windows that the pending patches of each stream complete.
+
+    A network infers the patches of all its streams in one call.
+    """
+    windows = [list[Window]() for _ in streams]
     for network in {id(stream.network): stream.network for stream in streams}.values():
-        mine = [
+        indices = [
             k
             for k, stream in enumerate(streams)
-            if stream.network is network and len(stream.waiting)
+            if stream.network is network and len(stream.pending_patches)
         ]
-        if mine:
-            seen = _seen(network, np.concatenate([streams[k].waiting for k in mine]))
-            for k in mine:
-                found[k] = streams[k].take(seen)
-    return found
+        if not indices:
+            continue
+        outputs = _infer(network, np.concatenate([streams[k].pending_patches for k in indices]))
+        for k in indices:
+            windows[k] = streams[k].pop_windows(outputs)
+    return windows
 
 
-def _seen(network: PatchNetwork, patches: Float32) -> Iterator[PatchOutput]:
+def _infer(network: PatchNetwork, patches: Float32) -> Iterator[PatchOutput]:
     return zip(network(patches), patches.mean(axis=1), network.out_of_range(patches), strict=True)
 
 
@@ -209,12 +237,12 @@ def checked(block: NDArray[Any]) -> Float32:
     """``block`` as (n,) float32; AudioError unless it is mono sound with full scale 1."""
     if block.ndim != 1 or block.dtype.kind != "f":
         raise AudioError(
-            f"samples are {block.dtype} of shape {block.shape}; they have to be float with full scale 1 and of one "
-            f"channel, (n,)"
+            f"samples are {block.dtype} of shape {block.shape}; they have to be float with "
+            f"full scale 1 and of one channel, (n,)"
         )
     if len(block) and not (block.max() <= MAX_AMPLITUDE and block.min() >= -MAX_AMPLITUDE):
         raise AudioError(
-            f"the sound holds samples that are not numbers or beyond {MAX_AMPLITUDE:g} of full scale; "
-            f"check where it comes from"
+            f"the sound holds samples that are not numbers or beyond {MAX_AMPLITUDE:g} "
+            f"of full scale; check where it comes from"
         )
     return block.astype(np.float32, copy=False)

@@ -140,7 +140,7 @@ def test_an_alarm_or_a_high_window_drops_the_minutes_before_it(cause: str) -> No
 def test_only_whole_windows_of_sound_that_is_ok_teach(health: SoundState, full: bool) -> None:
     detector = detector_of()
     tracker = DriftTracker(detector)
-    window = window_at(near(detector, score=0.0), full=full)
+    window = window_at(near(detector, score=0.0), is_full=full)
     for _ in range(int(3 * DEFAULT_LIMITS.delay_seconds)):
         learn(tracker, detector, window, seconds=5.0, health=health)
     assert (tracker.learned_seconds > 0) == (full and health == "ok")

@@ -85,3 +85,27 @@ def test_what_is_new_to_the_network_raises_the_references() -> None:
     assert (raised(machines) < 0.3).all()
     assert raised(further)[1] > 1
     assert raised(further)[0] < 0.3
+
+
+def test_a_session_counts_by_its_windows(trained: Trained, detector: Detector) -> None:
+    """A session of one window beside one of fifty hardly moves the threshold."""
+    fresh = windows_of(detector, sorted((trained.new / "train").iterdir())[:5])
+    machine = calibrated(detector, fresh, false_alarms="1/day")
+    n_parts = len(machine.head.weights)
+
+    def threshold_of(*sessions: tuple[float, int]) -> float:
+        history = [
+            {
+                "date": "2026-01-01T00:00:00+00:00",
+                "windows": n_windows,
+                "seconds": 10.0 * n_windows,
+                "beyond": np.full(n_parts, excess, np.float32),
+            }
+            for excess, n_windows in sessions
+        ]
+        head = {**machine.artifact.sections["head"], "history": history}
+        return threshold_for(machine.with_sections(head=head), "1/day").value
+
+    both = threshold_of((2.0, 1), (0.5, 50))
+    assert both == pytest.approx(threshold_of(((2.0 + 50 * 0.5) / 51, 51)), abs=1e-5)
+    assert threshold_of((2.0, 50), (0.5, 1)) > both + 0.5

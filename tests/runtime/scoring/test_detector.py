@@ -21,7 +21,7 @@ from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_features import window_features
-from edgeae.runtime.scoring.window_stream import Window, WindowStream, see
+from edgeae.runtime.scoring.window_stream import Window, WindowStream, infer_batched
 from edgeae.runtime.system.arrays import Float32
 
 PATCH, HOP = 32, 512  # frames, samples
@@ -368,8 +368,8 @@ def test_many_listeners_hear_together_what_each_hears_alone(
     )
     for start in range(0, 96000, 4000):
         for stream, sound in zip(streams, sounds, strict=True):
-            stream.hear(sound[start : start + 4000])
-        for windows, new in zip(together, see(streams), strict=True):
+            stream.push_pending(sound[start : start + 4000])
+        for windows, new in zip(together, infer_batched(streams), strict=True):
             windows.extend(new)
     for found, expected in zip(together, alone, strict=True):
         assert [(w.end, w.level, w.out_of_range) for w in found] == [
@@ -394,6 +394,6 @@ def test_a_network_sees_the_patches_of_its_listeners_in_one_call(detectors: Dete
     network_ = Counted()
     streams = [WindowStream(detectors["int8"].spec, network_, 3.0) for _ in range(5)]
     for stream in streams[1:]:
-        stream.hear(SOUND[16000][: samples_of(2 * PATCH)])
-    assert see(streams) == [[]] * 5
+        stream.push_pending(SOUND[16000][: samples_of(2 * PATCH)])
+    assert infer_batched(streams) == [[]] * 5
     assert sizes == [8]

@@ -314,6 +314,19 @@ def test_a_machine_s_own_covariance_counts_more_with_more_windows_up_to_a_fifth(
     assert weights[-2:] == [0.2, 0.2]
 
 
+@pytest.mark.parametrize(
+    ("n", "weight"), [(1, 0.0), (5, 0.047619), (10, 0.090909), (25, 0.2), (80, 0.2)]
+)
+def test_the_weight_of_a_machine_s_own_covariance_by_its_windows(
+    fleet: Fleet, machines: list[Float64], n: int, weight: float
+) -> None:
+    at_once = Head.calibrated(fleet, machines[3][:n])
+    assert at_once.machine_weight == pytest.approx(weight, abs=1e-6)
+    if n > 1:
+        in_two_sessions = Head.calibrated(fleet, machines[3][:1]).extended(machines[3][1:n])
+        assert in_two_sessions.machine_weight == pytest.approx(weight, abs=1e-6)
+
+
 def test_own_holds_the_machine_s_covariance(fleet: Fleet, machines: list[Float64]) -> None:
     head = Head.calibrated(fleet, machines[3])
     np.testing.assert_allclose(
