@@ -79,8 +79,10 @@ $(VENV)-release/.installed: Makefile
 	$(VENV)-release/bin/pip install --quiet 'build>=1.2' 'twine>=6.1' 'readme_renderer[md]>=44'
 	touch $@
 
-# The stages' folders are prerequisites because a strict editable install links each file.
-$(VENV)/.installed: pyproject.toml runtime calibrate train quantize evaluate configs
+# A strict editable install links each file, so a new file in any folder of a stage needs it again.
+STAGES := runtime calibrate train quantize evaluate configs
+FOLDERS := $(shell find $(STAGES) -type d -not -name __pycache__)
+$(VENV)/.installed: pyproject.toml $(FOLDERS)
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --editable '.[train,mqtt,dev]' --config-settings editable_mode=strict
 	touch $@
