@@ -12,7 +12,7 @@ from edgeae.runtime.model.find import check_target, split_model
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
-from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION, probability_of
+from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS, probability_of
 from edgeae.runtime.system.progress import Progress
 
 from .calibrate import (
@@ -183,8 +183,8 @@ def _report_result(detector: Detector, target: Path) -> None:
         f"learned from {count} of up to {detector.window:.3g} s{sessions}",
         err=True,
     )
-    if n_windows < FEWEST_CALIBRATION:
-        _report(f"only {count}: alarms will be unreliable; give at least {FEWEST_CALIBRATION}")
+    if n_windows < MIN_CALIBRATION_WINDOWS:
+        _report(f"only {count}: alarms will be unreliable; give at least {MIN_CALIBRATION_WINDOWS}")
     click.echo(
         f"threshold {threshold.value:.3f} for {threshold.false_alarms}: {threshold.support()}",
         err=True,

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeae.runtime.scoring.calibration import CALIBRATABLE
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
@@ -31,7 +30,7 @@ def find_outlier_windows(
 
     windows: (n, n_features) of all ``recordings``, without overlap.
     """
-    if len(windows) < 2 or detector.head.kind not in CALIBRATABLE:
+    if len(windows) < 2 or not detector.head.method.is_calibratable:
         return None
     calibrated = Head.calibrated(detector.head.fleet, windows, detector.head.kind)
     # The machine's own covariance would include an outlier, and so hide it.

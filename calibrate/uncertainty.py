@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeae.runtime.model.sections import StabilitySection
-from edgeae.runtime.scoring.calibration import CALIBRATABLE, threshold_for
+from edgeae.runtime.scoring.calibration import threshold_for
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.threshold import FEWEST_REFERENCE, reference_for
+from edgeae.runtime.scoring.threshold import MIN_REFERENCE_WINDOWS, reference_for
 
 MINUTE_SECONDS = 60.0
 MIN_THRESHOLD_CHANGE = 0.05  # a smaller one is not reported
@@ -40,7 +40,7 @@ class Uncertainty:
         return f"{mean} and {direction} the threshold by about {abs(self.threshold_change):.2f}"
 
 
-def uncertainty_of(detector: Detector, *, min_references: int = FEWEST_REFERENCE) -> Uncertainty:
+def uncertainty_of(detector: Detector, *, min_references: int = MIN_REFERENCE_WINDOWS) -> Uncertainty:
     """The uncertainty of a calibrated detector.
 
     min_references: scores that the fleet needs for a prediction of the threshold.
@@ -60,7 +60,7 @@ def uncertainty_of(detector: Detector, *, min_references: int = FEWEST_REFERENCE
 
 def _threshold_change(detector: Detector, n: int, n_next: int, min_references: int) -> float | None:
     """From ``n`` to ``n_next`` windows; None if the artifact holds too few scores for either."""
-    if detector.head.kind not in CALIBRATABLE:
+    if not detector.head.method.is_calibratable:
         return None
     references = detector.references(detector.head.kind)
     if max(reference.windows for reference in references) <= n:

@@ -11,7 +11,7 @@ from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import default_model
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Kind
+from edgeae.runtime.scoring.heads import Kind
 
 DEFAULT_DATA = "data"
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.sections import HeadSection, ReferenceSection
-from edgeae.runtime.scoring.calibration import CALIBRATABLE, _remembered
+from edgeae.runtime.scoring.calibration import marks_of
 from edgeae.runtime.scoring.fleet import Fleet
-from edgeae.runtime.scoring.head import Head, Kind
+from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
 from edgeae.runtime.scoring.threshold import (
-    FEWEST_CALIBRATION,
     LEFT_OUT_FOLDS,
+    MIN_CALIBRATION_WINDOWS,
     Reference,
     Threshold,
     fit_threshold,
@@ -76,7 +77,7 @@ def fit_fleet(
     fleet = Fleet.fit(machines, gain)
     references = {
         calibratable: fit_references(machines, fleet.gain_directions, calibratable, held_out)
-        for calibratable in CALIBRATABLE
+        for calibratable in CALIBRATABLE_KINDS
     }
     head = Head.of_fleet(fleet, machines, kind)
     stored: dict[str, tuple[ReferenceSection, ...]] = {
@@ -84,7 +85,7 @@ def fit_fleet(
         for name, group in references.items()
     }
     threshold = fit_threshold(references[kind], head, false_alarms, window, windows=0)
-    section = replace(head.to_section(window), references=stored, fleet_marks=_remembered(machines))
+    section = replace(head.to_section(window), references=stored, fleet_marks=marks_of(machines))
     return FittedFleet(section, threshold)
 
 
@@ -209,7 +210,7 @@ def _generalisation_gap(
 
     Never below 0: held-out recordings that happen to score low must not lower a threshold.
     """
-    reference = reference_for(references, FEWEST_CALIBRATION)
+    reference = reference_for(references, MIN_CALIBRATION_WINDOWS)
     scores = list[Float64]()
     for machine, (windows, is_held_out) in enumerate(zip(machines, held_out, strict=True)):
         trained = windows[~is_held_out]

@@ -12,7 +12,7 @@ from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import Recording, scan
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.log_mel_file import read_log_mel
-from edgeae.runtime.scoring.head import Kind
+from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.train.config import Config

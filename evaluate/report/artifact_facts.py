@@ -10,13 +10,6 @@ from pathlib import Path
 from edgeae.runtime.scoring.detector import Detector
 
 MAX_COUNT = 1e15  # a larger number is no count
-SCORES = {
-    "gaussian": "distance of the statistics of the sound, and of those of the residual, from the "
-    "machine's normal sound",
-    "mse": "logarithm of the mean squared residual",
-    "no_network": "distance of the statistics of the sound from the machine's normal sound, "
-    "without the network",
-}
 
 Facts = list[tuple[str, object]]
 
@@ -84,7 +77,7 @@ def network(detector: Detector) -> Facts:
         ("size, bytes", count(len(detector.artifact.network_bytes()))),
         ("epochs", origin(detector, "metrics", "epochs")),
         ("validation loss", origin(detector, "metrics", "val_loss")),
-        ("score", SCORES[detector.head.kind]),
+        ("score", detector.head.method.description),
     ]
 
 

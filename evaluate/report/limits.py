@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.threshold import FEWEST_CALIBRATION
+from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS
 
 USES = [
     "To report that one machine with a repeating or steady sound no longer sounds as it did when "
@@ -55,7 +55,7 @@ def own_limits(detector: Detector, training_machines: object, has_licence: bool)
             "Not calibrated: on a machine that was not in the training, scores and threshold mean "
             "little."
         )
-    elif detector.head.windows < FEWEST_CALIBRATION:
+    elif detector.head.windows < MIN_CALIBRATION_WINDOWS:
         yield (
             f"Calibrated on {detector.head.windows} windows: the threshold is little more than a "
             f"guess."

@@ -64,7 +64,7 @@ def learning_curve(
         for machine, test in tests.items()
         if len({score.label for score in test.scores}) == 2
     }
-    if not able or any(test.detector.head.kind == "mse" for test in able.values()):
+    if not able or any(not test.detector.head.method.is_distance for test in able.values()):
         return None
     features = {machine: machine_features(test, channel) for machine, test in able.items()}
     clips = {

@@ -12,9 +12,9 @@ from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.model.network import Network
-from edgeae.runtime.scoring.calibration import CALIBRATABLE, calibrated, threshold_for
+from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.head import Kind
+from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.process_pool import jobs_for
@@ -95,7 +95,7 @@ def _has_threshold(detector: Detector, options: EvaluationOptions) -> bool:
     """
     if options.kind in (None, detector.head.kind):
         return True
-    return bool(options.calibration_clips) and options.kind in CALIBRATABLE
+    return bool(options.calibration_clips) and options.kind in CALIBRATABLE_KINDS
 
 
 def _training_recordings(

@@ -81,7 +81,7 @@ class DriftTracker:
         self, detector: Detector, days: float = DEFAULT_DAYS, limits: DriftLimits = DEFAULT_LIMITS
     ) -> None:
         """days: of sound, the time constant. ConfigError unless the artifact is calibrated."""
-        if detector.machine is None or detector.head.kind == "mse":
+        if detector.machine is None or not detector.head.method.is_distance:
             raise ConfigError(
                 f"--track follows the mean sound of one machine: the artifact has to be "
                 f"calibrated, with a head other than mse (machine: {detector.machine}, "

@@ -194,7 +194,7 @@ class Health:
         if self.condition.state == "clipping":
             return self.condition.numbers["share"] >= MIN_DISTORTED_SHARE
         if self.condition.state == "level":
-            return self._detector.head.kind != "mse" and self._normal_but_for_gain(window)
+            return self._detector.head.method.is_distance and self._normal_but_for_gain(window)
         return True
 
     def _normal_but_for_gain(self, window: Window) -> bool:

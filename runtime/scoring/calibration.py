@@ -14,11 +14,11 @@ from ..errors import ArtifactError, ConfigError
 from ..model.sections import SessionSection
 from ..system.arrays import Float64
 from .detector import Detector
-from .head import Head, Kind
+from .head import Head
+from .heads import Kind
 from .selftest import renewed
 from .threshold import Threshold, fit_threshold, leave_one_out_scores, reference_for
 
-CALIBRATABLE: tuple[Kind, ...] = ("gaussian", "mse")
 REMEMBERED = (
     4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
 )
@@ -42,7 +42,7 @@ def calibrated(
         raise ConfigError("calibration needs at least one window of normal sound")
     head = Head.calibrated(detector.head.fleet, windows, kind or detector.head.kind)
     threshold, beyond = detector.threshold, None
-    if head.kind in CALIBRATABLE:  # the no-network baseline is compared by AUC alone
+    if head.method.is_calibratable:  # the no-network baseline is compared by AUC alone
         references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
         tells = len(windows) > 2 and not was_used_for_fitting(
             windows, detector.artifact.head.fleet_marks
@@ -123,7 +123,7 @@ def threshold_for(detector: Detector, false_alarms: str, windows: int | None = N
     )
 
 
-def _remembered(machines: Sequence[Float64]) -> Float64:
+def marks_of(machines: Sequence[Float64]) -> Float64:
     """(n, 5) marks of the windows of all machines, or of as many of each as there is room for."""
     windows = np.concatenate(machines)
     return _signatures(windows[:: -(-len(windows) // REMEMBERED)])

@@ -25,7 +25,8 @@ from ..model.artifact import Artifact
 from ..model.network import Network
 from ..system.arrays import Float32
 from .explain import Explainer
-from .head import Head, Kind
+from .head import Head
+from .heads import Kind
 from .pipeline import Pipeline
 from .threshold import Reference, Threshold
 from .window_features import n_features_of

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from ..system.arrays import Float64
-from .window_features import _views, n_mels_of
+from .window_features import n_mels_of, view_slices
 
 LEAST_DEVIATION = (
     0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
@@ -57,7 +57,7 @@ class Fleet:
         variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
         deviation = np.maximum(np.sqrt(variance), LEAST_DEVIATION)
         scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
-        views = [[windows[:, view] for windows in scaled] for view in _views(len(deviation))]
+        views = [[windows[:, view] for windows in scaled] for view in view_slices(len(deviation))]
         correlations = [
             np.mean([windows.T @ windows for windows in view], axis=0) for view in views
         ]
@@ -78,7 +78,7 @@ class Fleet:
 
         About 0 for a machine of the fleet; the chance of a mean of few windows is taken off.
         """
-        first = _views(len(mean))[1].start
+        first = view_slices(len(mean))[1].start
         bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
         away = (mean - self.mean)[bands] / self.within_std[bands]
         _, strength, directions = np.linalg.svd(

@@ -39,12 +39,11 @@ from typing import Self
 import numpy as np
 
 from ..errors import ArtifactError
-from ..model.sections import FleetSection, HeadKind, HeadSection
+from ..model.sections import FleetSection, HeadSection
 from ..system.arrays import Float64
 from .fleet import SHRINKAGE, Fleet, oas_shrinkage
-from .window_features import _views
-
-Kind = HeadKind
+from .heads import KINDS_OF_HEAD, Kind, KindOfHead
+from .window_features import view_slices
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
@@ -110,7 +109,18 @@ class Head:
         )
 
     def with_kind(self, kind: Kind) -> Self:
+        """The same statistics with another kind of score."""
         return replace(self, kind=kind)
+
+    @property
+    def method(self) -> KindOfHead:
+        """How the score is computed, and what this kind of head is able to do."""
+        return KINDS_OF_HEAD[self.kind]
+
+    @property
+    def domain_shift(self) -> float:
+        """How far the machine is from those of the training, see `Fleet.domain_shift`."""
+        return self.fleet.domain_shift(self.mean, max(1, self.windows))
 
     def _factor(self, view: int) -> Float64:
         """(n, n): projects a view's deviations from the mean so that their mean square is the distance."""
@@ -120,7 +130,7 @@ class Head:
 
     def covariance(self, view: int) -> Float64:
         """(n, n): how the features of a view vary while nothing is wrong, in deviations of the fleet."""
-        used = _views(len(self.mean))[view]
+        used = view_slices(len(self.mean))[view]
         fleet, own = self.fleet.within_correlation[view], self.machine_factor[:, used]
         blend = (1 - self.machine_weight) * fleet + self.machine_weight * (own.T @ own)
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
@@ -130,20 +140,17 @@ class Head:
     def _factorise(self, view: int) -> Float64:
         variance, directions = np.linalg.eigh(self.covariance(view))
         factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
-        return np.asarray(factor / self.fleet.within_std[_views(len(self.mean))[view], None])
+        return np.asarray(factor / self.fleet.within_std[view_slices(len(self.mean))[view], None])
 
     @cached_property
     def weights(self) -> Float64:
         """(n_parts,) of `parts` in the score; they add up to 1."""
-        if self.kind != "gaussian":
-            return np.ones(1)
-        residual = np.exp(-self.fleet.domain_shift(self.mean, max(1, self.windows)))
-        return np.array([1.0, residual]) / (1 + float(residual))
+        return self.method.weights(self)
 
     def distances(self, windows: Float64) -> Float64:
         """Features (..., size) -> ln distance (..., 2) of the input and of the residual."""
         deviations = windows - self.mean
-        views = enumerate(_views(len(self.mean)))
+        views = enumerate(view_slices(len(self.mean)))
         squares = np.stack(
             [np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2
         )
@@ -151,8 +158,7 @@ class Head:
 
     def parts(self, windows: Float64) -> Float64:
         """Features (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
-        parts = windows if self.kind == "mse" else self.distances(windows)
-        return np.asarray(parts if self.kind == "gaussian" else parts[..., :1])
+        return np.asarray(self.method.parts(self, windows))
 
     def score(self, windows: Float64) -> Float64:
         """Features (..., size) -> scores (...), natural logarithm."""

@@ -37,11 +37,12 @@ from ..model.sections import PositiveCount, read_section
 from ..system.arrays import Float64
 from ..system.schema import Between, MaxLength
 from .fleet import Fleet
-from .head import Head, Kind
+from .head import Head
+from .heads import Kind
 
 LEFT_OUT_FOLDS = 5
 TAIL = 0.1  # share of the reference that the tail is fitted to
-FEWEST_CALIBRATION, FEWEST_REFERENCE = (
+MIN_CALIBRATION_WINDOWS, MIN_REFERENCE_WINDOWS = (
     5,
     30,
 )  # windows below which a threshold is little more than a guess
@@ -93,7 +94,7 @@ class Threshold:
         if not self.extrapolated:
             return f"{known}, and {self.false_alarms} is 1 in {rarest:.0f}"
         hours = (rarest - n) * self.window / 3600
-        guess = ", so little more than a guess" if n < FEWEST_REFERENCE else ""
+        guess = ", so little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
         more = (
             f"; {_duration(hours)} more of their sound in training would show it" if hours else ""
         )

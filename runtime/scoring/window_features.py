@@ -54,7 +54,7 @@ def window_features(statistics: NDArray[np.floating[Any]], frames: int) -> Float
     return found
 
 
-def _views(size: int) -> tuple[slice, slice]:
+def view_slices(size: int) -> tuple[slice, slice]:
     """Where the input's and the residual's window_features stand."""
     middle = 1 + (size - 1) // 2
     return slice(1, middle), slice(middle, size)

@@ -18,7 +18,8 @@ from edgeae.runtime.monitoring.drift import DEFAULT_LIMITS, DRIFTED, DriftStatus
 from edgeae.runtime.monitoring.states import SOUND_STATES, SoundState
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector, Result
-from edgeae.runtime.scoring.head import Head, Kind
+from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64

@@ -99,7 +99,7 @@ def test_a_session_counts_by_its_windows(trained: Trained, detector: Detector) -
                 "date": "2026-01-01T00:00:00+00:00",
                 "windows": n_windows,
                 "seconds": 10.0 * n_windows,
-                "beyond": np.full(n_parts, excess, np.float32),
+                "excess_over_fleet": np.full(n_parts, excess, np.float32),
             }
             for excess, n_windows in sessions
         ]
