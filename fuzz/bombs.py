@@ -16,7 +16,7 @@ import onnx
 from hostile import signed
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeae.runtime.model.protobuf import _encode, read_metadata, with_metadata
+from edgeae.runtime.model.protobuf import encode_field, read_metadata, with_metadata
 
 MANY = 4 << 20
 
@@ -95,7 +95,9 @@ def artifacts(content: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
     )
     yield (
         "many dimensions",
-        lambda: network + _encode(7, 2, _encode(5, 2, _encode(1, 2, b"\xff\x7f" * MANY))),
+        lambda: (
+            network + encode_field(7, 2, encode_field(5, 2, encode_field(1, 2, b"\xff\x7f" * MANY)))
+        ),
     )
     yield (
         "many axes",

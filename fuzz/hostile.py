@@ -18,7 +18,7 @@ import numpy as np
 
 from edgeae.runtime.model.artifact import SECTIONS, digest
 from edgeae.runtime.model.onnx_checks import OPERATORS
-from edgeae.runtime.model.protobuf import _encode, _fields, read_metadata, with_metadata
+from edgeae.runtime.model.protobuf import encode_field, read_fields, read_metadata, with_metadata
 
 Choose = Callable[[int], int]
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def edited(value: Any, choose: Choose) -> Any:
 
 def message(content: bytes, choose: Choose) -> bytes:
     """A Protocol Buffers message with one field edited, all the way down."""
-    fields = list(_fields(memoryview(content)))
+    fields = list(read_fields(memoryview(content)))
     if not fields:
         return content
     at = choose(len(fields))
@@ -128,12 +128,14 @@ def message(content: bytes, choose: Choose) -> bytes:
         fields.insert(choose(len(fields)), fields[at])
     elif order == 2:
         del fields[at]
-    return b"".join(_encode(*field) for field in fields)
+    return b"".join(encode_field(*field) for field in fields)
 
 
 def _is_message(value: memoryview) -> bool:
     try:
-        return 0 < len(value) < 1 << 20 and all(0 < number < 40 for number, _, _ in _fields(value))
+        return 0 < len(value) < 1 << 20 and all(
+            0 < number < 40 for number, _, _ in read_fields(value)
+        )
     except (ValueError, IndexError):
         return False
 

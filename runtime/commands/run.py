@@ -40,7 +40,7 @@ def run(limits: RunLimits | None, /, arguments: tuple[str, ...], **values: Any) 
     limits = limits or RunLimits()
     options = RunOptions.of(arguments, values)
     n_sources = len(options.source_names())
-    detectors = load_all(options.models) * (n_sources // len(options.models))
+    detectors = load_all(options.models, limits.network) * (n_sources // len(options.models))
     for path, detector in zip(options.models, detectors, strict=False):
         _warn_uncalibrated(path, detector)
     interrupted = False

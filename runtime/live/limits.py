@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ..capture.microphone import MicrophoneLimits
 from ..capture.queue import QueueLimits
+from ..model.network import NetworkLimits
 from ..monitoring.drift import DriftLimits
 from ..outputs.declaration import OutputLimits
 
@@ -12,6 +13,7 @@ from ..outputs.declaration import OutputLimits
 class RunLimits:
     """Limits of `edgeae run`; `edgeae.runtime.commands.cli.main(limits)` starts it with others."""
 
+    network: NetworkLimits = field(default_factory=NetworkLimits)
     microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     drift: DriftLimits = field(default_factory=DriftLimits)

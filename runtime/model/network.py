@@ -1,16 +1,17 @@
 """The network of an artifact, run by ONNX Runtime on one thread.
 
-What the judgement of the file cannot see (`edgeae.runtime.model.protobuf`), a file that multiplies small
-tensors to huge ones or computes for hours, ends here: its memory has a limit, and so has the
-processor's time for a first patch.
+`edgeae.runtime.model.onnx_checks` cannot see that a file multiplies small tensors to huge ones or
+computes for hours. For such files, this module limits the memory of the network and the processor
+time of its first patch.
 """
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,67 +19,95 @@ from ..errors import ArtifactError
 from ..system.arrays import Float32
 from .artifact import Artifact
 
-MOST_FRAMES = 1024  # of a patch
-BATCH = 64  # patches computed at once when many are there
-MOST_MEMORY = 384 << 20  # bytes for weights and tensors; the largest preset takes a tenth
-DEADLINE = 20.0  # seconds of the processor, to load the network and to compute one patch; milliseconds are usual
-LOOK_SECONDS = 0.05  # between two looks at the processor's time
+MIN_PATCH_FRAMES = 2
+MAX_PATCH_FRAMES = 1024
+MAX_BATCH_PATCHES = 64
+MAX_MEMORY_BYTES = 384 << 20  # of weights and tensors; the largest preset needs a tenth
+PROCESSOR_TIME_CHECK_SECONDS = 0.05
+SILENT_PATCH_DB = -50.0  # every value of the patch that is computed first
 T = TypeVar("T")
-RESIDUAL, STATISTICS = "residual", "statistics"  # the outputs of an artifact's network
+
+# The outputs of an artifact's network
+RESIDUAL = "residual"
+STATISTICS = "statistics"
+
+
+@dataclass(frozen=True)
+class NetworkLimits:
+    """Limits of a network; tests pass shorter ones."""
+
+    # Processor time to load the network, and again to compute one patch. Both usually take
+    # milliseconds.
+    max_first_patch_seconds: float = 20.0
+
+
+class Node(Protocol):
+    """An input or output of an ONNX Runtime session."""
+
+    name: str
+    shape: list[object]  # an int, or the name of a variable dimension
+
+
+class Session(Protocol):
+    """The methods of `onnxruntime.InferenceSession` that edgeae uses."""
+
+    def get_inputs(self) -> Sequence[Node]: ...
+
+    def get_outputs(self) -> Sequence[Node]: ...
+
+    def run(self, names: list[str], inputs: dict[str, Float32], /) -> list[Float32]: ...
 
 
 class Network:
-    """Log-mel patches -> what the head reads: sums over the time of each patch.
+    """Computes from log-mel patches what the scoring head needs: sums over the time of each patch.
 
-    The rows are the sum, the sum of squares and the sum of squared changes from frame to frame; the
-    columns are the bands of the standardised input z, then those of the residual, both in standard
-    deviations of the training sound. In an int8 artifact they have the same bits on every processor.
+    The rows of the sums are the sum, the sum of squares and the sum of squared changes from frame
+    to frame. The columns are the bands of the standardised input z, then those of the residual,
+    both in standard deviations of the training sound. An int8 artifact gives the same bits on
+    every processor.
 
-    Any callable with this signature and the other public members can stand in for it, as the trained
-    torch network does in `edgeae evaluate`.
+    Any callable with the same signature and the other public members can replace it, as the
+    trained torch network does in `edgeae evaluate`.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, limits: NetworkLimits | None = None) -> None:
+        max_seconds = (limits or NetworkLimits()).max_first_patch_seconds
         try:
-            _prepare()
-            self._session = _within(DEADLINE, lambda: _session(artifact.model))
-            inputs = [(node.name, node.shape) for node in self._session.get_inputs()]
+            _prepare_onnxruntime()
+            self._session = run_within(max_seconds, lambda: _make_session(artifact.model))
+            inputs = self._session.get_inputs()
             outputs = {node.name for node in self._session.get_outputs()}
         except ArtifactError:
             raise
-        except Exception as error:  # onnxruntime's exceptions have no common base below Exception
+        # The exceptions of onnxruntime have no common base class below Exception.
+        except Exception as error:
             raise ArtifactError(
                 f"onnxruntime refuses the network ({_reason(error)}); export it again"
             ) from error
-        shape = inputs[0][1] if len(inputs) == 1 else []
-        if len(shape) != 3 or shape[2] != artifact.mel.n_mels or not _is_length(shape[1]):
-            raise ArtifactError(
-                f"the network takes {shape}; allowed is (n_patches, frames, {artifact.mel.n_mels})"
-            )
+        self._n_mels = artifact.mel.n_mels
+        self.patch_frames = _patch_frames_of(inputs, self._n_mels)
         if not outputs >= {RESIDUAL, STATISTICS}:
             raise ArtifactError(
                 f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}"
             )
-        self.patch_frames: int = shape[1]
-        self._input, self._n_mels = inputs[0][0], artifact.mel.n_mels
-        self._range = _range_of(artifact)
-        _within(
-            DEADLINE, lambda: self(np.full((1, self.patch_frames, self._n_mels), -50, np.float32))
-        )
+        self._input = inputs[0].name
+        self._range = _input_range_of(artifact)
+        patch = np.full((1, self.patch_frames, self._n_mels), SILENT_PATCH_DB, np.float32)
+        run_within(max_seconds, lambda: self(patch))
 
     def __call__(self, patches: Float32) -> Float32:
-        """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels), see the class."""
-        found = self._run(patches, STATISTICS, (3, 2 * self._n_mels))
-        if found[:, 1:].min(initial=0) < 0:
+        """The sums (n_patches, 3, 2 * n_mels) of patches (n_patches, patch_frames, n_mels), dB."""
+        sums = self._run(patches, STATISTICS, (3, 2 * self._n_mels))
+        if sums[:, 1:].min(initial=0) < 0:
             raise ArtifactError("the network gives sums of squares below 0; export it again")
-        return found
+        return sums
 
     def residual(self, patches: Float32) -> Float32:
-        """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
+        """The reconstruction minus z of patches (n_patches, patch_frames, n_mels), same shape."""
         return self._run(patches, RESIDUAL, patches.shape[1:])
 
     def out_of_range(self, patches: Float32) -> Float32:
-        """(n_patches,) share of each patch beyond what the 8 bits of the network's input can express."""
+        """(n_patches,) share of the values of each patch beyond the 8-bit range of the input."""
         if self._range is None:
             return np.zeros(len(patches), np.float32)
         low, high = self._range
@@ -86,76 +115,54 @@ class Network:
         return np.array([np.count_nonzero(patch) / patch.size for patch in beyond], np.float32)
 
     def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
-        if len(patches) <= BATCH:
-            return self._batch(patches, output, shape)
-        return np.concatenate(
-            [
-                self._batch(patches[k : k + BATCH], output, shape)
-                for k in range(0, len(patches), BATCH)
-            ]
-        )
+        if len(patches) <= MAX_BATCH_PATCHES:
+            return self._run_batch(patches, output, shape)
+        batches = [
+            self._run_batch(patches[first : first + MAX_BATCH_PATCHES], output, shape)
+            for first in range(0, len(patches), MAX_BATCH_PATCHES)
+        ]
+        return np.concatenate(batches)
 
-    def _batch(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
+    def _run_batch(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
         try:
-            found: Any = self._session.run([output], {self._input: patches})[0]
-        except Exception as error:  # see above
+            values = self._session.run([output], {self._input: patches})[0]
+        # The exceptions of onnxruntime have no common base class below Exception.
+        except Exception as error:
             raise ArtifactError(
                 f"the network cannot be run ({_reason(error)}); export it again"
             ) from error
-        if found.shape != (len(patches), *shape) or found.dtype != np.float32:
+        if values.shape != (len(patches), *shape) or values.dtype != np.float32:
             raise ArtifactError(
-                f"the network gives {found.dtype} {found.shape} as {output}; export it again"
+                f"the network gives {values.dtype} {values.shape} as {output}; export it again"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(values).all():
             raise ArtifactError(
                 f"the network gives values that are not numbers as {output}; export it again"
             )
-        return np.asarray(found)
+        return values
 
 
-def _session(model: bytes) -> Any:
-    import onnxruntime
+def statistics_of(z: Float32, residual: Float32) -> Float32:
+    """The sums (n_patches, 3, 2 * n_mels) of `Network`, computed by NumPy.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        model,
-        options,
-        ["CPUExecutionProvider"],
-        disabled_optimizers=[
-            "ConstantFolding"
-        ],  # edgeae folds when it exports; the limit would not hold for it
-        enable_fallback=0,  # which prints to stdout
-    )
-
-
-@cache
-def _prepare() -> None:
-    """Import onnxruntime, and give the sessions that ask for it (``use_env_allocators``) one arena with a limit.
-
-    Not within the deadline: the import takes as long as the disk does, and Python cannot end while a thread is at it.
+    :param z: standardised input (n_patches, frames, n_mels), standard deviations
+    :param residual: of the same shape and unit
     """
-    os.environ.setdefault(
-        "ORT_DISABLE_TELEMETRY", "1"
-    )  # a database, and look-ups of its maker's host
-    import onnxruntime
-
-    place = onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    )
-    onnxruntime.create_and_register_allocator(
-        place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY})
-    )
+    both = np.concatenate([z, residual], axis=2)
+    rows = [
+        both.sum(axis=1),
+        np.square(both).sum(axis=1),
+        np.square(np.diff(both, axis=1)).sum(axis=1),
+    ]
+    return np.stack(rows, axis=1)
 
 
-def _within(seconds: float, work: Callable[[], T]) -> T:
-    """What ``work`` gives, in a thread that is left alone if it takes longer: onnxruntime cannot be stopped.
+def run_within(max_seconds: float, work: Callable[[], T]) -> T:
+    """The result of ``work``; ArtifactError if it takes more than ``max_seconds``.
 
-    seconds: of the processor, and of the whole process, which does nothing else meanwhile. Those of the clock say
-    nothing about the network: on a busy computer, as at its start, they are many times as long.
+    ``work`` runs in a thread, which is abandoned at the limit because onnxruntime cannot be
+    stopped. The limit is processor time of the whole process, which does nothing else meanwhile:
+    on a busy computer the time of the clock can be many times as long.
     """
     outcome: list[T | Exception] = []
 
@@ -165,43 +172,76 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
         except Exception as error:  # raised again below
             outcome.append(error)
 
-    thread, end = Thread(target=call, daemon=True), time.process_time() + seconds
+    thread = Thread(target=call, daemon=True)
+    end = time.process_time() + max_seconds
     thread.start()
     while thread.is_alive() and time.process_time() < end:
-        thread.join(LOOK_SECONDS)
+        thread.join(PROCESSOR_TIME_CHECK_SECONDS)
     if not outcome:
         raise ArtifactError(
-            f"the network took longer than {seconds:g} s of computing for one patch; use a smaller one"
+            f"the network took longer than {max_seconds:g} s of computing for one patch; "
+            "use a smaller one"
         )
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
 
 
-def _is_length(frames: object) -> bool:
-    return isinstance(frames, int) and 2 <= frames <= MOST_FRAMES
+def _make_session(model: bytes) -> Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.log_severity_level = 4
+    session: Session = onnxruntime.InferenceSession(
+        model,
+        options,
+        ["CPUExecutionProvider"],
+        # The memory limit does not hold for this optimizer; edgeae folds constants at export.
+        disabled_optimizers=["ConstantFolding"],
+        # The fallback prints to stdout.
+        enable_fallback=0,
+    )
+    return session
 
 
-def _range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:
-    """The least and greatest level (n_mels,) dB that an int8 network tells from its neighbours."""
+@cache
+def _prepare_onnxruntime() -> None:
+    """Import onnxruntime and register the allocator with a memory limit that all sessions share.
+
+    The import is outside of the time limit: it takes as long as the disk needs, and Python cannot
+    exit while a thread imports.
+    """
+    # Telemetry would write a database and look up the hosts of its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    arena = onnxruntime.OrtArenaCfg({"max_mem": MAX_MEMORY_BYTES})
+    onnxruntime.create_and_register_allocator(memory, arena)
+
+
+def _patch_frames_of(inputs: Sequence[Node], n_mels: int) -> int:
+    """The frames of a patch; ArtifactError unless the one input is (n_patches, frames, n_mels)."""
+    shape = inputs[0].shape if len(inputs) == 1 else []
+    if len(shape) == 3 and shape[2] == n_mels:
+        n_frames = shape[1]
+        if isinstance(n_frames, int) and MIN_PATCH_FRAMES <= n_frames <= MAX_PATCH_FRAMES:
+            return n_frames
+    raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {n_mels})")
+
+
+def _input_range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:
+    """The lowest and highest level (n_mels,) dB that the input of an int8 network can express."""
     section = artifact.quantization
     if section is None:
         return None
     return section.input_low_db.astype(np.float32), section.input_high_db.astype(np.float32)
-
-
-def statistics_of(z: Float32, residual: Float32) -> Float32:
-    """What `Network` gives, by NumPy: (n_patches, frames, n_mels) of both, standard deviations.
-
-    -> (n_patches, 3, 2 * n_mels)
-    """
-    both = np.concatenate([z, residual], axis=2)
-    rows = [
-        both.sum(axis=1),
-        np.square(both).sum(axis=1),
-        np.square(np.diff(both, axis=1)).sum(axis=1),
-    ]
-    return np.stack(rows, axis=1)
 
 
 def _reason(error: Exception) -> str:

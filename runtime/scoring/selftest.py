@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArtifactError
 from ..model.artifact import Artifact
+from ..model.network import Network, NetworkLimits
 from ..model.sections import SelfTestSection
 from ..system.arrays import Float32
 from ..system.digest import sha256
@@ -99,7 +100,7 @@ def load_checked(path: Path) -> Detector:
     return load_all([path])[0]
 
 
-def load_all(paths: Sequence[Path]) -> list[Detector]:
+def load_all(paths: Sequence[Path], limits: NetworkLimits | None = None) -> list[Detector]:
     """The detectors of several artifacts, checked; those of the same network share one session."""
     detectors: dict[bytes, Detector] = {}  # by their network
     loaded = []
@@ -108,7 +109,9 @@ def load_all(paths: Sequence[Path]) -> list[Detector]:
         network = artifact.network_bytes()
         same = detectors.get(network)
         try:
-            detector = detectors[network] = Detector(artifact, same.network if same else None)
+            detector = detectors[network] = Detector(
+                artifact, same.network if same else Network(artifact, limits)
+            )
             check(detector)
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
