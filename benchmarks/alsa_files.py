@@ -1,14 +1,15 @@
 """ALSA capture devices made of files, for computers without a sound card.
 
-A configuration in ALSA_CONFIG_PATH replaces `hw` by the `file` plugin over the `null` one, so that
-opening the literal name `hw:1` (any card number, `hw:CARD=Device,DEV=0` and `plughw:1,0` too) reads raw
-samples from a file or a FIFO. libasound reads the configuration again when the file named by
-ALSA_CONFIG_PATH is another one, so one process can use many devices, one after the other; a subprocess
-inherits the variable. Three things differ from a real microphone:
+A configuration in ALSA_CONFIG_PATH replaces `hw` by the `file` plugin over the `null` one. Opening
+the literal name `hw:1` (any card number, `hw:CARD=Device,DEV=0` and `plughw:1,0` too) then reads
+raw samples from a file or a FIFO. libasound reads the configuration again when ALSA_CONFIG_PATH
+names another file, so one process can use many devices, one after the other; a subprocess inherits
+the variable. Three things differ from a real microphone:
 
 - a file does not pace: an hour of audio is read in a second;
-- after the end of the samples there is no error: the device repeats its last buffer, or zeros, for ever;
-- any rate, format and channel count is accepted and the bytes are read as that, unless `samplerate` is given.
+- the end of the samples is no error: the device repeats its last buffer, or zeros, without end;
+- any rate, format and channel count is accepted and the bytes are read as that, unless
+  `samplerate` is given.
 
 libasound takes a short read of a FIFO for a whole one: write whole periods.
 """
@@ -40,7 +41,10 @@ FIXED_RATE = "type plug slave {{ rate {samplerate} pcm {{ {device} }} }}"
 
 
 def configuration(path: Path, samplerate: int | None = None) -> str:
-    """What has to stand in the file that ALSA_CONFIG_PATH names; devices run only at ``samplerate`` Hz if given."""
+    """The text of the file that ALSA_CONFIG_PATH names.
+
+    samplerate: the only rate at which the devices run, Hz; None: any.
+    """
     device = FILE.format(path=path)
     if samplerate:
         device = FIXED_RATE.format(samplerate=samplerate, device=device)

@@ -1,15 +1,16 @@
-"""Instructions that a second of sound costs on the processors of Raspberry Pi 4 and 5: `make arm-counts`.
+"""Instructions for a second of sound on the processors of Raspberry Pi 4 and 5.
 
-python benchmarks/arm_counts.py MODEL.onnx... [--json FILE]
+python benchmarks/arm_counts.py MODEL.onnx... [--json FILE]    (or: make arm-counts)
 
-How it is counted: qemu emulates the processor, and its plugin (`arm_counts.c`) counts the instructions, by kind, that
-the arm64 Python of `scripts/install-emulator` executes with the wheels that a Pi would get. In one process each work
-is done for n and for 2 n patches of sound after a first turn (`arm_work.py`); the difference is n patches, without
-start-up. NumPy, OpenBLAS and onnxruntime choose their kernels by the emulated processor's features: Cortex-A72 (Pi 4)
-has no dot product of bytes, Cortex-A76 (Pi 5) has.
+qemu emulates the processor. Its plugin (`arm_counts.c`) counts the instructions, by kind, that the
+arm64 Python of `scripts/install-emulator` executes with the wheels that a Pi gets. One process does
+each work for n and for 2 n patches of sound after a first turn (`arm_work.py`); the difference is n
+patches, without start-up. NumPy, OpenBLAS and onnxruntime choose their kernels by the features of
+the emulated processor: Cortex-A72 (Pi 4) has no dot product of bytes, Cortex-A76 (Pi 5) has.
 
-A count is no time. "At least" is what the pipelines of a Cortex-A72 need if they are always busy; the last column
-assumes how many instructions a cycle are reached. Only `benchmarks/pi.sh` on a Pi measures.
+A count is no time. "At least" is what the pipelines of a Cortex-A72 need if they are always busy;
+the last column assumes how many instructions a cycle are reached. Only `benchmarks/pi.sh` on a Pi
+measures time.
 """
 
 import json
@@ -77,7 +78,10 @@ def missing() -> str | None:
         qemu and subprocess.run([qemu, "-h"], capture_output=True, text=True, check=False).stdout
     )
     if "-plugin" not in (usage or ""):
-        return "there is no qemu-aarch64 that takes plugins, as the static one does not; run apt-get install qemu-user"
+        return (
+            "there is no qemu-aarch64 that takes plugins, as the static one does not; "
+            "run apt-get install qemu-user"
+        )
     return None
 
 
@@ -137,7 +141,8 @@ def table(found: list[Cost]) -> str:
     """Markdown."""
     fast, slow = ASSUMED
     lines = [
-        "| per second of sound | Cortex-A72, million | vector | load, store | Cortex-A76, million | dot product |"
+        "| per second of sound | Cortex-A72, million | vector | load, store |"
+        " Cortex-A76, million | dot product |"
         f" A72 at {CLOCK / 1e9:g} GHz: at least | assuming {fast} to {slow} a cycle |",
         "|---|" + "---:|" * 7,
     ]
@@ -149,7 +154,8 @@ def table(found: list[Cost]) -> str:
         )
         dot = f"{c.share(a76, 'dot product'):.0%}"
         lines.append(
-            f"| {c.work} | {c.millions(a72):.2f} | {shares} | {c.millions(a76):.2f} | {dot} | {times} |"
+            f"| {c.work} | {c.millions(a72):.2f} | {shares} |"
+            f" {c.millions(a76):.2f} | {dot} | {times} |"
         )
     return "\n".join(lines)
 

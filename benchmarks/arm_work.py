@@ -1,6 +1,6 @@
 """python arm_work.py MODEL...: what `arm_counts.py` counts, on the emulated processor.
 
-Each work is done for n patches and for 2 n: the difference of the two counts has no beginning and no end in it.
+Each work is done for n patches and for 2 n: the difference of the counts has no start and no end.
 """
 
 import json

@@ -1,11 +1,12 @@
-"""Many channels on one core: CPU seconds for each second of sound of so many sources, from samples to lines.
+"""Many channels on one core: CPU seconds for each second of sound, from samples to lines.
 
 python benchmarks/channels.py MODEL [--sources 500] [--seconds 20] [--block 0.256]
 
-Every source has other sound and its own clock of patches (its blocks begin somewhere in the first second), and its own
-state: resampler, front end, microphone meter, health, alarm, and a JSON line for each score. All share the network
-of one artifact, which sees the patches that are complete at the same time in one call. The same sound is heard
-one source at a time as well: the lines have to be the same, and the ratio tells what the one call is worth.
+Every source has its own sound, its own clock of patches (its blocks begin somewhere in the first
+second) and its own state: resampler, front end, microphone meter, health, alarm, and a JSON line
+for each score. All share the network of one artifact: one call infers all patches that are complete
+at the same time. The same sound is scored one source at a time as well: the lines must be the same,
+and the ratio is the gain of the common call.
 """
 
 import json
@@ -71,7 +72,10 @@ def heard(
 
 
 def sounds_of(sources: int, seconds: float, block: float, samplerate: int) -> list[list[Float32]]:
-    """Parts of one long noise of 16 bits, blocks of ``block`` seconds, the first one of any length up to a second."""
+    """Parts of one long noise of 16 bits, in blocks of ``block`` seconds.
+
+    The first block of a part has any length up to a second.
+    """
     random, size = np.random.default_rng(0), round(block * samplerate)
     long = (
         np.round(random.standard_normal(round((seconds + 60) * samplerate)) * 1500) / 2**15
@@ -85,7 +89,7 @@ def sounds_of(sources: int, seconds: float, block: float, samplerate: int) -> li
 
 
 def measured(detector: Detector, sources: int, seconds: float, block: float) -> dict[str, Any]:
-    """CPU seconds for each second of sound of all sources. RuntimeError if the lines are not the same."""
+    """CPU seconds for each second of sound of all sources; RuntimeError for lines that differ."""
     sounds = sounds_of(sources, seconds, block, detector.spec.sample_rate)
     audio = sum(map(len, sounds[0])) / detector.spec.sample_rate
     (together, lines), (alone, expected) = (

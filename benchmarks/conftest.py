@@ -27,7 +27,10 @@ def record() -> Callable[..., Row]:
 
 @pytest.fixture
 def built(record: Callable[..., Row]) -> Callable[..., Any]:
-    """`built(what, name, make, target)`: what `make` gives; where the peer is not installed, a row says so."""
+    """`built(what, name, make, target)` returns what `make` returns.
+
+    If the peer is not installed, a row says so.
+    """
 
     def built(what: str, name: str, make: Callable[[], T], target: float | None = None) -> T:
         try:

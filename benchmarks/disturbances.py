@@ -1,9 +1,9 @@
 """What happens to the sound of a machine after its calibration: each disturbance as a function.
 
-A disturbance takes a recording, the machine's normal level and random numbers, and gives the recording
-that would have been made; None where it has no meaning for such a recording. Levels refer to the
-machine's normal sound as the detector hears it, not to each recording: noise in a room does not follow
-the machine.
+A disturbance takes a recording, the machine's normal level and random numbers, and returns the
+disturbed recording; None where it has no meaning for such a recording. Levels refer to the normal
+sound of the machine at the detector's sample rate, not to each recording: noise in a room does not
+follow the machine.
 """
 
 import math
@@ -80,7 +80,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class LogMel:
-    """A recording that is only known by its log-mel frames (n, 128), dB: what is added is added in power."""
+    """A recording known only by its log-mel frames (n, 128), dB: sounds are added in power."""
 
     frames: Float32
 
@@ -162,7 +162,7 @@ def background(folder: Path) -> Noise:
             sounds.append(np.concatenate(list(blocks)))
     if not sounds:
         raise ConfigError(
-            f"{folder}: holds no normal*.wav; name a folder of recordings to be heard in the background"
+            f"{folder}: holds no normal*.wav; name a folder of recordings of background noise"
         )
 
     def noise(rng: np.random.Generator, n: int) -> Float32:
@@ -199,7 +199,10 @@ def rate(
 def clipping(
     recording: Recording, normal: Normal, rng: np.random.Generator, *, excess: float, undone: bool
 ) -> Recording | None:
-    """So loud that normal peaks are ``excess`` dB above full scale; ``undone``: in an amplifier before the gain."""
+    """A recording whose normal peaks are ``excess`` dB above full scale.
+
+    undone: an amplifier before the gain clips.
+    """
     if isinstance(recording, LogMel):
         return None
     added = excess - 20 * np.log10(normal.peak)
@@ -222,7 +225,7 @@ def other_channel(
 
 
 def disturbances(noises: dict[str, Noise]) -> dict[str, Disturbance]:
-    """All of them by name; ``noises`` are what else is to be heard in the room, beside pink noise."""
+    """All disturbances by name; ``noises``: the sounds of the room beside pink noise."""
     found: dict[str, Disturbance] = {
         f"gain {d:+d} dB": partial(gain, decibel=d) for d in (-12, -6, 6, 12)
     }

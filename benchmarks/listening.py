@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 RATE = 16000
 PERIOD = 512
-BURST = 8  # periods that a sound card wakes its reader for, as edgeae asks it to; a FIFO cannot be asked
+# Periods after which a sound card wakes its reader, as edgeae asks it to; a FIFO cannot be asked.
+BURST = 8
 LAST = 2.0  # seconds of sound that are not waited for
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 
@@ -46,7 +47,10 @@ class Listening:
 
 
 def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) -> Listening:
-    """Score ``sound`` (n,) at the pace of a microphone (`paced`) or as fast as possible, with all lines logged."""
+    """Score ``sound`` (n,) with all lines logged.
+
+    paced: at the pace of a microphone, not as fast as possible.
+    """
     fifo = folder / "device"
     listening = Listening()
     os.mkfifo(fifo)

@@ -1,10 +1,10 @@
-"""What a user would run instead: the anomaly detector of MLPerf Tiny, librosa and an int8 autoencoder on LiteRT.
+"""The peer: the anomaly detector of MLPerf Tiny, librosa and an int8 autoencoder on LiteRT.
 
     WAV -> librosa log-mel -> the central 200 frames -> 196 windows of 5 * 128 numbers
         -> 640-128x4-8-128x4-640 -> mean squared error
 
-as `common.py` and `03_tflite_test.py` of its reference implementation do it. The weights are random, which
-changes no time; like those of the reference, they are quantized with one scale a layer.
+as in `common.py` and `03_tflite_test.py` of its reference implementation. The weights are random,
+which changes no time; like those of the reference, they are quantized with one scale a layer.
 """
 
 import sys

@@ -1,4 +1,7 @@
-"""The table of `benchmarks/pi.sh`: this computer, and what an artifact costs on it. Needs the base package alone."""
+"""The table of `benchmarks/pi.sh`: this computer, and what an artifact costs on it.
+
+Needs the base package alone.
+"""
 
 import argparse
 import json
@@ -18,7 +21,7 @@ FIRST_SCORE = 120.0  # seconds, at most, until a microphone gives one
 
 
 def said(*arguments: object) -> str:
-    """What an edgeae command writes to stdout; its own sentence ends this program where it fails."""
+    """What an edgeae command writes to stdout; if it fails, its message ends this program."""
     done = subprocess.run(
         [*EDGEAE, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False
     )

@@ -1,6 +1,7 @@
 """What a disturbance after calibration costs, and what calibrating again with it gives back.
 
-    python benchmarks/robustness.py [--calibration-clips N] [--background FOLDER] [-o FILE.json] MODEL DATA
+    python benchmarks/robustness.py [--calibration-clips N] [--background FOLDER] [-o FILE.json]
+        MODEL DATA
 
 Each machine of DATA is calibrated on its first training recordings by name and tested on its test
 recordings: undisturbed (before), disturbed (after), and disturbed with a calibration on recordings
@@ -136,8 +137,9 @@ class Machine:
 def measure(
     model: Path, data: Path, clips: int, disturbances: dict[str, Disturbance]
 ) -> dict[str, Rows]:
-    """The rows of each machine of ``data`` whose test holds both labels; ConfigError without one."""
-    detector, train = load_checked(model), by_machine(scan(data, "train"))
+    """The rows of each machine of ``data`` whose test holds both labels; ConfigError if none."""
+    detector = load_checked(model)
+    train = by_machine(scan(data, "train"))
     tests = by_machine(scan(data, "test"))
     both = {machine: test for machine, test in tests.items() if len({r.label for r in test}) == 2}
     if not both:

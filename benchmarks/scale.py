@@ -1,11 +1,12 @@
-"""Does the cost of a recording stay as it is, and the memory, where there are many? Run by hand; minutes.
+"""Time and memory of each recording where there are many. Run by hand; takes minutes.
 
-python benchmarks/scale.py MODEL CLIPS [--files 100,1000,10000] [--hours 1,5,20] [--jobs 1,2] [--work FOLDER]
+python benchmarks/scale.py MODEL CLIPS [--files 100,1000,10000] [--hours 1,5,20] [--jobs 1,2]
+    [--work FOLDER]
 
-CLIPS: a folder of test recordings (normal_*, anomaly_*), of which the first two seconds are linked as often as
-needed. MODEL scores them by `edgeae run` and `edgeae evaluate`; then features of so many hours are computed
-and trained on for one epoch, twice with one cache. Memory is the highest sum over all processes of
-their own and shared pages (PSS), looked at every tenth of a second.
+CLIPS: a folder of test recordings (normal_*, anomaly_*), whose first two seconds are linked as
+often as needed. MODEL scores them by `edgeae run` and `edgeae evaluate`; then features of so many
+hours are computed and trained on for one epoch, twice with one cache. Memory is the highest sum
+over all processes of their own and shared pages (PSS), read every tenth of a second.
 """
 
 import os
@@ -130,7 +131,8 @@ def many_files(
     model: Path, clips: Path, counts: Sequence[int], jobs: Sequence[int], folder: Path
 ) -> None:
     print(
-        f"{'command':<10}{'files':>8}{'jobs':>6}{'s':>9}{'files/s':>9}{'us a file':>11}{'us of CPU':>11}{'MiB':>7}"
+        f"{'command':<10}{'files':>8}{'jobs':>6}{'s':>9}{'files/s':>9}"
+        f"{'us a file':>11}{'us of CPU':>11}{'MiB':>7}"
     )
     for count in counts:
         data = linked(clips, count, folder)
@@ -156,7 +158,8 @@ def many_files(
 
 def many_hours(hours: Sequence[float], folder: Path) -> None:
     print(
-        f"\n{'training':<24}{'hours':>6}{'s':>9}{'s of CPU':>10}{'h/min':>8}{'MiB':>7}{'GB of features':>16}"
+        f"\n{'training':<24}{'hours':>6}{'s':>9}{'s of CPU':>10}{'h/min':>8}"
+        f"{'MiB':>7}{'GB of features':>16}"
     )
     for count in hours:
         data, cache = recorded(count, folder), folder / "cache"

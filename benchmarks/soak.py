@@ -1,10 +1,11 @@
-"""Days of sound through `edgeae run --device`, as fast as it goes, every line held against the offline scores.
+"""Days of sound through `edgeae run --device`, as fast as possible, compared with offline scores.
 
 python benchmarks/soak.py MODEL FOLDER... [--hours 24] [--faults 2]
 
-FOLDERs of recordings are heard in a random order, through libasound's file plugin. Overruns and suspends
-are injected, so many an hour. Told at the end: windows scored and lost, scores that differ from those of
-`Detector.windows` for the same sound (none may), the growth of memory after the first tenth, and descriptors.
+The recordings of the FOLDERs are played in a random order, through libasound's file plugin.
+``--faults`` overruns and suspends an hour are injected. The report at the end: windows scored and
+lost, scores that differ from those of `Detector.windows` for the same sound (none may), the growth
+of memory after the first tenth, and open file descriptors.
 """
 
 import json
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.window_stream import Window
 
 RATE = 16000
 PERIOD = 512
@@ -109,19 +111,22 @@ class Offline:
     """The lines that the same sound gives without a device."""
 
     def __init__(self, detector: Detector, sound: Iterator[NDArray[np.int16]]) -> None:
-        self._sound, self._stream = sound, Stream(detector, RATE)
+        self._sound = sound
+        self._stream = Stream(detector, RATE)
         self._report = SourceReporter(detector, "hw:1")
         self._lines: list[dict[str, Any]] = []
-        self._fed, self._ended = 0, False  # frames of sound
+        self._fed = 0  # frames of sound
+        self._ended = False
 
     def gap(self, fed: int, frames: int) -> list[dict[str, Any]]:
         """A gap after ``fed`` frames of sound; the lines before it that were not asked for."""
         while self._fed < fed:
             self._feed()
-        left, self._lines = self._lines, []
+        unread = self._lines
+        self._lines = []
         self._stream.gap(frames)
         self._report.reset_alarm()
-        return left
+        return unread
 
     def next(self) -> dict[str, Any] | None:
         """The next line; None at the end of the sound."""
@@ -132,14 +137,19 @@ class Offline:
     def _feed(self) -> bool:
         period = next(self._sound, None)
         if period is None:
-            ended, self._ended = self._ended, True
-            self._lines += (
-                [] if ended or not self._stream.full else self._report.lines(self._stream.flush())
-            )
-            return not ended
+            if self._ended:
+                return False
+            self._ended = True
+            if self._stream.full:
+                self._append(self._stream.flush())
+            return True
         self._fed += len(period)
-        self._lines += self._report.lines(self._stream.push((period / 2**15).astype(np.float32)))
+        self._append(self._stream.push((period / 2**15).astype(np.float32)))
         return True
+
+    def _append(self, windows: Iterable[Window]) -> None:
+        """As they are read from stdout."""
+        self._lines += [json.loads(line.to_json()) for line in self._report.lines(windows)]
 
 
 KEYS = (
@@ -190,7 +200,7 @@ class Run:
     def play(self, sound: Iterator[NDArray[np.int16]]) -> None:
         """Write all sound, let it be heard, and end the process.
 
-        Whoever reads the lines slowly would see the oldest dropped, so the sound waits for that reader.
+        The oldest lines are dropped for a slow reader, so the sound waits for the reader.
         """
         fifo = os.open(self._fifo, os.O_RDWR)
         for number, period in enumerate(sound):

@@ -1,4 +1,4 @@
-"""Which share of the faults of machines that nothing was chosen on has its band named: about two minutes."""
+"""The share of faults whose band is named, of machines that no choice used: about two minutes."""
 
 import csv
 from itertools import chain
@@ -24,7 +24,7 @@ FULL_SEVERITY = 0.7  # a fault of at least this severity is fully developed
 
 
 def _named(explanation: Explanation, band: tuple[float, float]) -> bool:
-    """Half of the first range lies in the band of the fault and covers a quarter of it at least, in octaves."""
+    """Half of the first range lies in the band of the fault and is a quarter of it or more (octaves)."""
     if not explanation.moved:
         return False
     low, high, start, end = np.log2(

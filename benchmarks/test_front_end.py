@@ -1,4 +1,4 @@
-"""Log-mel of 10 s, and of a stream that comes in blocks of one hop; its frames are given in blocks of a patch."""
+"""Log-mel of 10 s, and of a stream in blocks of one hop, whose frames come in blocks of a patch."""
 
 import numpy as np
 import pytest

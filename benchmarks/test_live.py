@@ -1,7 +1,8 @@
-"""The processor's time and the memory of `edgeae run --device`, through ALSA's file plugin in place of a sound card.
+"""CPU time and memory of `edgeae run --device`, with ALSA's file plugin in place of a sound card.
 
-Windows, events and health are judged, and every line is written to stdout and to --log. A processor that sleeps
-between two blocks finds its caches cold, so sound at its own pace costs more than the same sound in one go.
+Windows, events and health are computed, and every line is written to stdout and to --log. The
+caches of a processor that sleeps between two blocks are cold, so sound at its own pace costs more
+than the same sound as fast as possible.
 """
 
 from pathlib import Path

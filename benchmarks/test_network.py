@@ -1,4 +1,7 @@
-"""The networks in int8, one patch and several at once, against float. Weights are random: they change no time."""
+"""The networks in int8, one patch and several at once, against float.
+
+Weights are random: they change no time.
+"""
 
 from functools import partial
 
@@ -25,7 +28,10 @@ def forms(request: pytest.FixtureRequest) -> Forms:
 
 
 def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
-    """torch, and ONNX graphs: float with the residual alone, float with statistics, int8 with statistics."""
+    """The network in torch, and its ONNX graphs.
+
+    These are float with the residual alone, float with statistics and int8 with statistics.
+    """
     from edgeae.quantize.conv_transpose import rewrite
     from edgeae.quantize.qdq import quantize
     from edgeae.quantize.statistics_output import with_statistics

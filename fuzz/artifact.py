@@ -1,9 +1,11 @@
 """Target: an artifact with a right checksum and hostile content is refused, or gives finite scores.
 
-    bytes -> choices -> edits of the sections and of the network (hostile.py) -> signed -> read, loaded, used
+    bytes -> choices -> edits of the sections and of the network (hostile.py) -> signed
+        -> read, loaded, used
 
-What commands do with an artifact is done here: self-test, summary, scores, health, alarms and their
-explanation, tracking, another calibration. Every outcome is an EdgeaeError in one line or finite numbers.
+The target does what commands do with an artifact: self-test, summary, scores, health, alarms and
+their explanation, tracking, another calibration. Every outcome is an EdgeaeError in one line or
+finite numbers.
 """
 
 import math

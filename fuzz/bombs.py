@@ -1,7 +1,7 @@
-"""Files that are small and ask for much: memory, time, depth. None may take a GiB, a minute, or get a score.
+"""Small files that need much memory, time or depth: none takes a GiB or a minute, or gets a score.
 
-``artifacts`` and ``recordings`` give a name and a function that makes the content, so that tests try them through the
-command line under a limit.
+``artifacts`` and ``recordings`` give a name and a function that makes the content, so that tests
+try them through the command line under a limit.
 """
 
 import base64
@@ -38,7 +38,7 @@ def _network(content: bytes, change: Callable[[onnx.GraphProto], None]) -> bytes
 
 
 def _costly(content: bytes, *nodes: onnx.NodeProto, **weights: tuple[int, ...]) -> bytes:
-    """The artifact whose statistics wait for ``nodes``, which make ``big`` from ``weights`` of those shapes."""
+    """The artifact whose statistics need ``nodes``; they make ``big`` from ``weights`` (shapes)."""
 
     def change(graph: onnx.GraphProto) -> None:
         graph.node[-1].output[0] = "statistics.cheap"

@@ -1,7 +1,7 @@
 """What the targets share: limits, seeds and a working folder.
 
-Each target is a program, `python fuzz/TARGET.py [options of libFuzzer]`; `make fuzz` runs them one after
-the other. A finding is a file .fuzz/TARGET-crash-*: `python fuzz/TARGET.py FILE` shows it again.
+Each target is a program, `python fuzz/TARGET.py [options of libFuzzer]`; `make fuzz` runs them one
+after the other. A finding is a file .fuzz/TARGET-crash-*: `python fuzz/TARGET.py FILE` repeats it.
 """
 
 import sys
@@ -13,8 +13,8 @@ import atheris
 from seed import FOLDER, MACHINE
 
 __all__ = ["FOLDER", "MACHINE", "choose_from", "fuzz"]
-# The memory is that of a campaign: onnxruntime keeps its 384 MiB, and the fuzzer grows. The tests limit single inputs
-# to a GiB.
+# The memory is that of a campaign: onnxruntime keeps its 384 MiB, and the fuzzer grows. The tests
+# limit single inputs to a GiB.
 LIMITS = ["-rss_limit_mb=2048", "-timeout=25", "-report_slow_units=10", "-len_control=0"]
 
 

@@ -1,4 +1,4 @@
-"""What the commands do with an artifact, in one function: the deep readers see what the file holds."""
+"""What the commands do with an artifact, in one function that reads all that the file holds."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ SOUND = np.random.default_rng(0).uniform(-0.1, 0.1, 8 * RATE).astype(np.float32)
 
 
 def use(content: bytes) -> list[float]:
-    """The scores of a fixed sound, after everything else was done that may refuse the artifact by itself."""
+    """The scores of a fixed sound, after everything else that may refuse the artifact."""
     detector = Detector(Artifact.from_bytes(content))
     results = list(detector.stream([SOUND], RATE))
     scores = [result.score for result in results]

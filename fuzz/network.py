@@ -1,6 +1,6 @@
-"""Target: a network that passes the judgement of the file (`check_model`) never takes onnxruntime down.
+"""Target: a network that `check_model` accepts never crashes onnxruntime.
 
-onnxruntime is C++ that trusts its graph: what crashes it has to be refused by runtime/onnx_file.py before.
+onnxruntime is C++ that trusts its graph: `check_model` has to refuse what crashes it.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Target: a recording is refused in one line, or gives finite scores.
 
-The bytes are the file. libsndfile looks at the content, not at the suffix, so only .npy is told apart.
+The bytes are the file. libsndfile reads the content, not the suffix; only .npy is another case.
 """
 
 import io

@@ -1,6 +1,6 @@
-"""Target: metadata written into any file is read from it again, and every other field keeps its bytes.
+"""Target: metadata written into any file is read again, and every other field keeps its bytes.
 
-What is no ONNX file is refused by ValueError or IndexError, which `Artifact.from_bytes` turns into a sentence.
+ValueError or IndexError refuses what is no ONNX file; `Artifact.from_bytes` makes it a message.
 """
 
 import atheris

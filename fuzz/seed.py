@@ -1,4 +1,4 @@
-"""Write .fuzz/machine.onnx, the calibrated artifact that the targets damage: small, so that many a second are tried.
+"""Write .fuzz/machine.onnx, the calibrated artifact that the targets damage; small, to be fast.
 
 python fuzz/seed.py
 """

@@ -1,4 +1,7 @@
-"""Target: the JSON state of --track is restored, refused in one line or set aside; never a crash or a wild drift."""
+"""Target: the JSON state of --track is restored, refused in one line or set aside.
+
+It never gives a crash or an impossible drift.
+"""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Write FOLDER/model.int8.onnx and FOLDER/normal.wav: a minute of training, for checks of an install.
+"""Write FOLDER/model.int8.onnx and FOLDER/normal.wav: a minute of training, to check an install.
 
 python scripts/make-artifact.py FOLDER
 """

@@ -88,16 +88,31 @@ def make_trained(root: Path) -> None:
     from edgeae.train.run import train
     from edgeae.train.synth.dataset import write_dataset
 
-    counts = {"test_normals": 6, "test_anomalies": 8, "seconds": 4.0, "seed": 1}
-    data = write_dataset(root / "data", machines=[0, 1, 2], train_clips=16, **counts)
-    write_dataset(root / "new", machines=[3], train_clips=6, **counts)
+    data = write_dataset(
+        root / "data",
+        machines=[0, 1, 2],
+        train_clips=16,
+        test_normals=6,
+        test_anomalies=8,
+        seconds=4.0,
+        seed=1,
+    )
+    write_dataset(
+        root / "new",
+        machines=[3],
+        train_clips=6,
+        test_normals=6,
+        test_anomalies=8,
+        seconds=4.0,
+        seed=1,
+    )
     run = train(data, load_config("tiny"), root / "run")
     export(run, int8=True, report=print).write(run, None)
 
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """A real browser without a window; what it shows is looked at by its text, its boxes and its pictures."""
+    """A real browser without a window; tests compare its text, its boxes and its pictures."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium")
@@ -112,7 +127,7 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def make_data(tmp_path: Path) -> Maker:
-    """``make_data(recordings, seconds, machine)`` adds normal WAV files to one data set and gives its folder."""
+    """``make_data(recordings, seconds, machine)`` adds normal WAV files; returns the data set."""
 
     def make(recordings: int = 6, seconds: float = 3.0, machine: str = "id_01") -> Path:
         folder = tmp_path / "data" / "train"

@@ -40,7 +40,7 @@ def test_the_table_has_a_row_a_work() -> None:
 
 def test_without_the_emulator_it_is_skipped_with_a_word(tmp_path: Path) -> None:
     environment = {**os.environ, "EDGEAE_EMULATED": str(tmp_path)}
-    command = [sys.executable, ARM_COUNTS, __file__]
+    command = [sys.executable, str(ARM_COUNTS), __file__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("arm_counts: skipped: ")

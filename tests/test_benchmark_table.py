@@ -5,13 +5,13 @@ import json
 from figures import Row, as_json, markdown
 
 
-def test_a_target_is_that_of_the_ratio_where_there_is_a_peer():
+def test_a_target_is_that_of_the_ratio_where_there_is_a_peer() -> None:
     assert Row("front end", 4.0, "us", "librosa", 10.0, target=0.5).met
     assert not Row("front end", 6.0, "us", "librosa", 10.0, target=0.5).met
     assert not Row("edgeae --help", 0.2, "s", target=0.15).met
 
 
-def test_a_missed_target_and_a_peer_that_is_not_installed_are_said():
+def test_a_missed_target_and_a_peer_that_is_not_installed_are_said() -> None:
     rows = [
         Row("edgeae --help", 0.2, "s", target=0.15),
         Row("front end", None, "", "librosa", target=0.5),
@@ -22,7 +22,7 @@ def test_a_missed_target_and_a_peer_that_is_not_installed_are_said():
     assert "missed" not in missing
 
 
-def test_the_json_holds_numbers():
+def test_the_json_holds_numbers() -> None:
     (row,) = json.loads(as_json([Row("front end", 4.0, "us", "librosa", 10.0, target=0.5)]))
     assert (row["figure"], row["peer_figure"], row["ratio"], row["target"], row["met"]) == (
         4.0,

@@ -10,6 +10,7 @@ from edgeae.runtime.commands.cli import COMMANDS, run_command
 from edgeae.runtime.commands.run import run
 from edgeae.runtime.errors import ArtifactError, ConfigError, DeviceError
 from edgeae.train.config import PRESETS, load_config
+from tests.conftest import Trained
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -18,22 +19,27 @@ SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", PAGES, re.S)).replace("\\\n", "
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_stands_in_the_readme(command):
+def test_every_command_stands_in_the_readme(command: str) -> None:
     assert f"`edgeae {command}" in README
 
 
-def test_every_exit_code_stands_in_the_readme():
+def test_every_exit_code_stands_in_the_readme() -> None:
     for code in (0, 1, ConfigError.exit_code, ArtifactError.exit_code, DeviceError.exit_code, 130):
         assert f"\n| {code} | " in README
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_loads_and_stands_in_the_readme(preset):
+def test_every_preset_loads_and_stands_in_the_readme(preset: str) -> None:
     load_config(preset)
     assert f"| `{preset}` | " in README
 
 
-def test_python_example_runs(capsys, monkeypatch, tmp_path, trained):
+def test_python_example_runs(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trained: Trained,
+) -> None:
     monkeypatch.chdir(tmp_path)
     recording = trained.new / "test" / "normal_id_03_00000000.wav"
     arguments = ["calibrate", trained.int8, trained.new, "-o", "machine.onnx"]
@@ -54,7 +60,7 @@ COMMAND_LINES = re.findall(r"`(edgeae [^`&]*--[^`&]*)`", PAGES) + re.findall(
 
 
 @pytest.mark.parametrize("line", sorted(set(COMMAND_LINES)))
-def test_options_in_the_documentation_exist(capsys, line):
+def test_options_in_the_documentation_exist(capsys: pytest.CaptureFixture[str], line: str) -> None:
     command = line.split()[1]
     assert run_command([command, "--help"]) == 0
     shown = capsys.readouterr().out
@@ -68,5 +74,5 @@ def test_options_in_the_documentation_exist(capsys, line):
     "name",
     sorted({option for parameter in run.params for option in parameter.opts if option[:2] == "--"}),
 )
-def test_every_option_of_run_is_explained(name):
+def test_every_option_of_run_is_explained(name: str) -> None:
     assert re.search(rf"{name}\b(?!-)", PAGES)

@@ -1,8 +1,9 @@
 """The shell commands of the documentation, run by a shell as they stand there.
 
-`edgeae` is the real one, kept short: what would listen for months hears twelve seconds of a file that plays as ALSA's
-``hw:1``, and what would train for minutes trains the preset ``tiny``. What a test must not do, because it changes the
-computer or needs another one, is an empty program (`NOT_RUN`), and stands there with its reason.
+`edgeae` is the real one, kept short: what listens for months gets twelve seconds of a file that
+plays as ALSA's ``hw:1``, and what trains for minutes trains the preset ``tiny``. What a test must
+not do, because it changes the computer or needs another one, is an empty program: `NOT_RUN` says
+why.
 """
 
 import os
@@ -72,13 +73,20 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two minutes of one healthy machine."""
     from edgeae.train.synth.dataset import write_dataset
 
-    counts = {"test_normals": 0, "test_anomalies": 0, "seconds": 130.0, "seed": 4}
-    return write_dataset(tmp_path_factory.mktemp("steady"), machines=[1], train_clips=1, **counts)
+    return write_dataset(
+        tmp_path_factory.mktemp("steady"),
+        machines=[1],
+        train_clips=1,
+        test_normals=0,
+        test_anomalies=0,
+        seconds=130.0,
+        seed=4,
+    )
 
 
 @pytest.fixture
 def home(trained: Any, steady: Path, tmp_path: Path) -> Path:
-    """A folder in which the files that the pages speak of are, but for what they make themselves."""
+    """A folder with the files that the pages name, except those that the pages make."""
     (recording,) = (steady / "train").glob("*.wav")
     samples, rate = soundfile.read(recording, dtype="int16")
     (tmp_path / "device.raw").write_bytes(np.asarray(samples).tobytes())

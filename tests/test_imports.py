@@ -62,7 +62,7 @@ for name in modules:
 code = run_command(["run", *arguments, "--json"])
 sys.exit(code or ", ".join(set(heavy) & {name.partition(".")[0] for name in sys.modules}) or 0)
 """
-# What costs memory or time at the start and is for some outputs only: OpenSSL, servers and clients, compression.
+# Costs memory or time at the start and serves some outputs only: OpenSSL, servers, compression.
 SELDOM = {
     "_hashlib",
     "_ssl",
@@ -138,7 +138,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def folder_graph() -> dict[str, set[str]]:
-    """Which folder imports which; a package's own names, as ``edgeae.runtime``, are not a folder."""
+    """Which folder imports which; the names of a package itself are not a folder."""
     folder_of = {
         name: name if path.name == "__init__.py" else name.rpartition(".")[0]
         for name, path in MODULES.items()

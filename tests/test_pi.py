@@ -22,7 +22,7 @@ alsa_environment, alsa_microphone = alsa.alsa_environment, alsa.alsa_microphone
 
 def pi(*arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "EDGEAE_PYTHON": sys.executable}
-    command = ["sh", SCRIPT, *map(str, arguments)]
+    command = ["sh", str(SCRIPT), *map(str, arguments)]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
@@ -38,7 +38,11 @@ def test_the_table_says_what_an_artifact_costs_here(
     assert done.returncode == 0, done.stderr
     first, _, *lines = done.stdout.splitlines()
     assert first == "| what | on this computer |"
-    found = dict(re.fullmatch(r"\| (.+?) \| (.+) \|", line).groups() for line in lines)
+    found = {}
+    for line in lines:
+        match = re.fullmatch(r"\| (.+?) \| (.+) \|", line)
+        assert match
+        found[match[1]] = match[2]
     assert found["packages"].startswith(f"numpy {np.__version__}")
     assert found["self-test"].startswith("self-test passed (int8 outputs exact")
     for name in ("front end", "network", "sound to score"):

@@ -1,4 +1,4 @@
-"""python outputs.py MODEL PATCHES.npy OUTPUTS.npz: everything the network of MODEL gives for the patches, by name.
+"""Write everything that a network gives for patches: outputs.py MODEL PATCHES.npy OUTPUTS.npz.
 
 A program of its own so that it runs on an emulated processor.
 """

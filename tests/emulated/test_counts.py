@@ -1,4 +1,4 @@
-"""Counted instructions: a Raspberry Pi 5 takes the dot products of bytes, a Raspberry Pi 4 has none."""
+"""Counted instructions: a Raspberry Pi 5 uses dot products of bytes, a Raspberry Pi 4 has none."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""int8 computes the same on the processors of a Raspberry Pi, and one that computes otherwise is found.
+"""int8 gives the same on the processors of a Raspberry Pi; a processor that differs is found.
 
 They are emulated by qemu: `make emulated`. Results are exact there, times mean nothing.
 """
@@ -14,7 +14,8 @@ from edgeae.quantize.export import export
 from edgeae.runtime.scoring.detector import Detector
 from tests.emulated.conftest import TOLERANCE, Outputs, Processor, emulated
 
-CALIBRATED = 1e-3  # of what few windows decide: a level that is rounded to the next step of z moves it by more
+# Of what few windows decide: a level that is rounded to the next step of z moves it by more.
+CALIBRATED = 1e-3
 
 pytestmark = emulated
 
@@ -27,7 +28,7 @@ def haswell(processor: Callable[[str], Processor]) -> Processor:
 
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """(12, 32, 128) dB: sound that hardly varies, sound, and from digital silence to full scale at once."""
+    """(12, 32, 128) dB: steady sound, varied sound, and all levels from silence to full scale."""
     rng = np.random.default_rng(1)
     parts = [rng.normal(-40, deviation, (4, 32, 128)) for deviation in (5, 15, 80)]
     path = tmp_path_factory.mktemp("patches") / "patches.npy"

@@ -1,4 +1,4 @@
-"""`edgeae run` on a Raspberry Pi tells what it tells on this computer: of a file, a pipe and a device."""
+"""`edgeae run` on a Raspberry Pi gives the lines of this computer: file, pipe and device."""
 
 import json
 import signal
@@ -19,9 +19,9 @@ from tests.runtime import conftest as alsa
 
 RATE = 16000
 ROUNDED = 1 + 1e-9  # times the last digit that is told
-# By how much numbers of the same name may differ; all others are the same. Log-mel differs in its last digits (by 8e-6
-# dB here), and where that rounds one level to the next of the network's 256 steps, each window that holds it moves: by
-# 8e-4 at most here, of 4 s. The limit is the self-test's.
+# By how much numbers of the same name may differ; all others are the same. Log-mel differs in its
+# last digits (by 8e-6 dB here). Where that rounds a level to the next of the network's 256 steps,
+# the score of each window that holds it changes, by 8e-4 at most. The limit is the self-test's.
 MOST = {"score": TOLERANCE, "peak": TOLERANCE, "level_dbfs": 0.01 * ROUNDED}
 WHEN = {"time", "age", "clip"}  # the clock's, and a file's name that is made of it
 
@@ -43,10 +43,16 @@ def a72(processor: Callable[[str], Processor]) -> Processor:
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two of 26 s of a healthy machine."""
     root = tmp_path_factory.mktemp("machine")
-    counts = {"train_clips": 2, "test_normals": 1, "test_anomalies": 1}
-    return sorted(
-        (write_dataset(root, machines=[3], seconds=26.0, seed=1, **counts) / "train").glob("*.wav")
+    data = write_dataset(
+        root,
+        machines=[3],
+        train_clips=2,
+        test_normals=1,
+        test_anomalies=1,
+        seconds=26.0,
+        seed=1,
     )
+    return sorted((data / "train").glob("*.wav"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +70,7 @@ def healthy(recordings: list[Path]) -> NDArray[np.int16]:
 
 @pytest.fixture(scope="module")
 def sound(healthy: NDArray[np.int16]) -> NDArray[np.int16]:
-    """A tone from 6 to 12 s, long enough for an alarm that ends again, and zeros from 22.5 to 24.5 s."""
+    """A tone from 6 to 12 s, enough for an alarm that ends again, and zeros from 22.5 to 24.5 s."""
     tone = 9000 * np.sin(2 * np.pi * 3000 * np.arange(6 * RATE) / RATE)
     heard = healthy.astype(float)
     heard[6 * RATE : 12 * RATE] += tone

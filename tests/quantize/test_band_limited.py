@@ -1,4 +1,4 @@
-"""Recordings that hold nothing above 4 kHz: bands that no sound reaches take no part in the score."""
+"""Recordings that hold nothing above 4 kHz: bands without sound take no part in the score."""
 
 from pathlib import Path
 
@@ -24,8 +24,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Export:
     import soxr
 
     folder: Path = tmp_path_factory.mktemp("narrow")
-    counts = {"train_clips": 8, "test_normals": 0, "test_anomalies": 0, "seconds": 4.0, "seed": 5}
-    data = write_dataset(folder / "data", machines=[0, 1], **counts)
+    data = write_dataset(
+        folder / "data",
+        machines=[0, 1],
+        train_clips=8,
+        test_normals=0,
+        test_anomalies=0,
+        seconds=4.0,
+        seed=5,
+    )
     for path in data.rglob("*.wav"):
         samples, rate = soundfile.read(path)
         soundfile.write(path, soxr.resample(samples, rate, RATE), RATE)

@@ -21,7 +21,7 @@ PATCHES = np.random.default_rng(0).normal(-50, 10, (60, 32, 128)).astype(np.floa
 
 @pytest.fixture(scope="module", params=["edge", "cnn2d", "dense"])
 def folded(request: pytest.FixtureRequest) -> onnx.ModelProto:
-    """A network whose channels differ by a factor of up to a hundred, with a reconstruction as large as its input."""
+    """A network whose channels differ up to a hundredfold and whose reconstruction is loud."""
     import torch
 
     torch.manual_seed(1)
@@ -33,7 +33,9 @@ def folded(request: pytest.FixtureRequest) -> onnx.ModelProto:
             torch.nn.init.normal_(module.bias, std=0.3)
             module.weight.data = 10 ** torch.empty_like(module.weight).uniform_(-1, 1)
     with torch.no_grad():
-        network.body[-1].weight *= 3 / network.eval().reconstruct(torch.randn(60, 32, 128)).std()
+        reconstruction = network.eval().reconstruct(torch.randn(60, 32, 128))
+        weight = list(network.body.children())[-1].get_parameter("weight")
+        weight.mul_(3 / reconstruction.std())  # as large as the input
     return fold(to_onnx(network.eval(), config))
 
 

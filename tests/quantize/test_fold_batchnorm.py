@@ -86,7 +86,7 @@ def test_a_transposed_convolution_with_groups_is_refused() -> None:
 
 
 def test_training_mode_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="norm: .* training mode"):
+    with pytest.raises(ArtifactError, match=r"norm: .* training mode"):
         fold(layer(training_mode=1))
 
 
@@ -95,7 +95,7 @@ def test_a_convolution_that_something_else_reads_is_refused() -> None:
     model.graph.output.append(
         onnx.helper.make_tensor_value_info("c", onnx.TensorProto.DOUBLE, (None, 6, None))
     )
-    with pytest.raises(ArtifactError, match="norm: .* must follow a convolution, and alone"):
+    with pytest.raises(ArtifactError, match=r"norm: .* must follow a convolution, and alone"):
         fold(model)
 
 

@@ -68,9 +68,9 @@ def test_every_loud_sound_but_a_gain_is_far_beyond_every_normal_one(
 
 
 def test_saturation_hides_nothing(scores: dict[str, dict[str, float]]) -> None:
-    """A reconstruction at its limit makes the residual larger: int8 scores as float does, or higher.
+    """int8 scores as float does, or higher: a reconstruction at its limit enlarges the residual.
 
-    But for what looks like a gain, which is no fault: of what is beyond normal a tenth may be lost.
+    A change of gain is no fault: there a tenth of what is beyond normal may be lost.
     """
     normal = highest_normal(scores["float"])
     lost = {name: score - scores["int8"][name] for name, score in scores["float"].items()}
@@ -80,9 +80,9 @@ def test_saturation_hides_nothing(scores: dict[str, dict[str, float]]) -> None:
 
 
 def test_int8_ranks_loud_sounds_as_float_does(scores: dict[str, dict[str, float]]) -> None:
-    """But for broadband sounds, which float follows far out of what it was trained on, and int8 does not.
+    """Broadband sounds are left out: float follows them far outside its training, int8 does not.
 
-    Silence is not loud: it is as far below what 8 bits express as those are above it, and `run` does not judge it.
+    Silence is left out as well: it lies below what 8 bits express, and `run` does not judge it.
     """
     float_, int8 = (
         {

@@ -19,7 +19,7 @@ UNIT = 1 / 64
 def network() -> onnx.ModelProto:
     """z is the input, the reconstruction zero, the residual their difference."""
     helper = onnx.helper
-    shape = ["n_patches", N_FRAMES, N_MELS]
+    shape: list[str | int] = ["n_patches", N_FRAMES, N_MELS]
     nodes = [
         helper.make_node("Mul", ["x", "one"], ["z"]),
         helper.make_node("Mul", ["x", "none"], ["r"]),

@@ -1,21 +1,24 @@
-"""Only networks that become integer from end to end are quantized; a rewriting that errs is found where it errs."""
+"""Only networks that become integer throughout are quantized; a wrong rewriting is located."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from numpy.typing import NDArray
 
-from edgeae.runtime.errors import ArtifactError
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
-from edgeae.quantize.conv_transpose import rewrite  # noqa: E402
-from edgeae.quantize.verify import (  # noqa: E402
+from edgeae.quantize.conv_transpose import rewrite
+from edgeae.quantize.verify import (
     assert_integer,
     assert_same,
     check_layers,
     observe,
     optimized_nodes,
 )
+from edgeae.runtime.errors import ArtifactError
+
+Values = NDArray[Any]
 
 node = onnx.helper.make_node
 STANDARDISE = [node("Sub", ["x", "mean"], ["centred"]), node("Div", ["centred", "std"], ["z"])]
@@ -31,9 +34,11 @@ EXIT = [
 RELU = [node("Relu", ["a"], ["b"], "layer")]
 
 
-def network(*nodes, **values) -> "onnx.ModelProto":
+def network(*nodes: onnx.NodeProto, **values: Values) -> onnx.ModelProto:
     """(n, 8, 4) -> the same shape, with these parameters and some that are always there."""
-    helper, kind, shape = onnx.helper, onnx.TensorProto.FLOAT, ["n", 8, 4]
+    helper = onnx.helper
+    kind = onnx.TensorProto.FLOAT
+    shape: list[str | int] = ["n", 8, 4]
     values |= {
         "mean": np.full(4, -40),
         "std": np.full(4, 20),
@@ -58,7 +63,7 @@ def network(*nodes, **values) -> "onnx.ModelProto":
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def between(*nodes) -> "onnx.ModelProto":
+def between(*nodes: onnx.NodeProto) -> onnx.ModelProto:
     """A network with these nodes between two convolutions, from `a` to `b`."""
     return network(*STANDARDISE, *ENTRY, *nodes, *EXIT)
 
@@ -90,7 +95,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("op", REFUSED)
-def test_a_layer_without_an_integer_form_is_named(op):
+def test_a_layer_without_an_integer_form_is_named(op: str) -> None:
     with pytest.raises(
         ArtifactError, match=rf"^layer: {op} stays in float; allowed are Conv, Relu, .*Batch"
     ):
@@ -121,14 +126,14 @@ def test_a_layer_without_an_integer_form_is_named(op):
     ],
     ids=["skip", "bounded", "difference of layers"],
 )
-def test_a_layer_behind_the_last_convolution_is_named(nodes):
+def test_a_layer_behind_the_last_convolution_is_named(nodes: list[onnx.NodeProto]) -> None:
     last = [node("Transpose", ["d"], ["r"], perm=[0, 2, 1]), node("Sub", ["r", "z"], ["residual"])]
     with pytest.raises(ArtifactError, match=r"layer: .* stays in float"):
         check_layers(network(*STANDARDISE, *nodes, *last).graph)
 
 
 @pytest.mark.parametrize("op", ["Sigmoid", "MaxPool", "MatMul", "LayerNormalization"])
-def test_a_layer_before_the_first_convolution_is_named(op):
+def test_a_layer_before_the_first_convolution_is_named(op: str) -> None:
     nodes = [
         node(op, ["z", "square"], ["y"], "layer"),
         node("Transpose", ["y"], ["zt"], perm=[0, 2, 1]),
@@ -138,7 +143,7 @@ def test_a_layer_before_the_first_convolution_is_named(op):
         check_layers(network(*STANDARDISE, *nodes, *RELU, *EXIT).graph)
 
 
-def test_standardising_after_a_move_is_named():
+def test_standardising_after_a_move_is_named() -> None:
     nodes = [
         node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
         node("Div", ["t", "half"], ["zt"], "layer"),
@@ -148,7 +153,7 @@ def test_standardising_after_a_move_is_named():
         check_layers(network(*STANDARDISE, *nodes, *RELU, *EXIT).graph)
 
 
-def test_a_network_without_a_convolution_is_refused():
+def test_a_network_without_a_convolution_is_refused() -> None:
     nodes = [node("MatMul", ["z", "square"], ["r"]), EXIT[-1]]
     with pytest.raises(ArtifactError, match="no convolution"):
         check_layers(network(*STANDARDISE, *nodes).graph)
@@ -193,16 +198,16 @@ BANDS = [node("Mul", ["r", "half"], ["bands"]), node("Sub", ["bands", "z"], ["re
         "input minus reconstruction",
     ],
 )
-def test_what_becomes_integer_passes(nodes):
+def test_what_becomes_integer_passes(nodes: list[onnx.NodeProto]) -> None:
     check_layers(network(*nodes).graph)
 
 
-def test_a_float_layer_beside_the_integers_is_named():
+def test_a_float_layer_beside_the_integers_is_named() -> None:
     with pytest.raises(ArtifactError, match=r"does not run in integers throughout: .*Conv.* first"):
         assert_integer(between(*RELU).SerializeToString())
 
 
-def quantized(*nodes) -> bytes:
+def quantized(*nodes: onnx.NodeProto) -> bytes:
     """A network with these nodes, from `q` to `p`, between Quantize and Dequantize."""
     step = ["step", "zero_point"]
     border = [
@@ -214,37 +219,37 @@ def quantized(*nodes) -> bytes:
     model.graph.initializer.extend(
         onnx.numpy_helper.from_array(np.array(v), name) for name, v in values.items()
     )
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
-def test_an_operation_between_quantize_and_dequantize_that_is_not_known_is_named():
+def test_an_operation_between_quantize_and_dequantize_that_is_not_known_is_named() -> None:
     pool = node("MaxPool", ["q"], ["p"], "pool", kernel_shape=[3], pads=[1, 1])
     with pytest.raises(ArtifactError, match="does not run in integers throughout: MaxPool"):
         assert_integer(quantized(pool))
 
 
-def test_a_network_without_an_integer_convolution_is_not_quantized():
+def test_a_network_without_an_integer_convolution_is_not_quantized() -> None:
     with pytest.raises(ArtifactError, match="not quantized: it has no QLinearConv"):
         assert_integer(quantized(node("Transpose", ["q"], ["p"], perm=[2, 1, 0])))
 
 
-def test_optimized_nodes_are_in_order():
+def test_optimized_nodes_are_in_order() -> None:
     nodes = optimized_nodes(between(*RELU).SerializeToString())
     places = {name: i for i, each in enumerate(nodes) for name in each.output}
     assert all(places.get(name, -1) < i for i, each in enumerate(nodes) for name in each.input)
 
 
-def test_observed_tensors_are_what_the_layers_give():
-    model, x = (
-        between(*RELU),
-        np.random.default_rng(0).normal(-40, 20, (3, 8, 4)).astype(np.float32),
-    )
+def test_observed_tensors_are_what_the_layers_give() -> None:
+    model = between(*RELU)
+    x = np.random.default_rng(0).normal(-40, 20, (3, 8, 4)).astype(np.float32)
     a, b, residual = observe(model, ["a", "b", "residual"]).run(["a", "b", "residual"], {"x": x})
     np.testing.assert_array_equal(b, np.maximum(a, 0))
     np.testing.assert_array_equal(residual, observe(model, []).run(None, {"x": x})[0])
 
 
-def spoiled(model, name, change):
+def spoiled(
+    model: onnx.ModelProto, name: str, change: Callable[[Values], Values]
+) -> onnx.ModelProto:
     """The same network with another value of a parameter."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -258,7 +263,7 @@ def spoiled(model, name, change):
 
 
 @pytest.fixture
-def deep() -> "onnx.ModelProto":
+def deep() -> onnx.ModelProto:
     """Layers one after the other, with all that `rewrite` replaces."""
     rng = np.random.default_rng(0)
     values = {f"w{i}": rng.normal(size=(4, 4, 4)) / 4 for i in range(3)}
@@ -281,7 +286,7 @@ def deep() -> "onnx.ModelProto":
     return model
 
 
-def test_rewriting_keeps_the_name_of_what_each_layer_gives(deep):
+def test_rewriting_keeps_the_name_of_what_each_layer_gives(deep: onnx.ModelProto) -> None:
     after = rewrite(deep)
     assert {"y0", "y1", "y2", "residual"} <= {
         name for each in after.graph.node for name in each.output
@@ -289,23 +294,26 @@ def test_rewriting_keeps_the_name_of_what_each_layer_gives(deep):
     assert_same(deep, after)
 
 
-def parameter(model, convolution, i):
+def parameter(model: onnx.ModelProto, convolution: str, i: int) -> str:
     """The name of the weight (1) or the bias (2) of a convolution."""
-    return next(each for each in model.graph.node if each.name == convolution).input[i]
+    node = next(each for each in model.graph.node if each.name == convolution)
+    return str(node.input[i])
 
 
 @pytest.mark.parametrize("i", [1, 2], ids=["weight", "bias"])
 @pytest.mark.parametrize(
     ("convolution", "layer"), [("down", "down"), ("up.conv0", "up"), ("last.conv0", "last")]
 )
-def test_the_first_layer_that_differs_is_named(deep, convolution, layer, i):
+def test_the_first_layer_that_differs_is_named(
+    deep: onnx.ModelProto, convolution: str, layer: str, i: int
+) -> None:
     after = rewrite(deep)
     wrong = spoiled(after, parameter(after, convolution, i), lambda value: 1.01 * value)
     with pytest.raises(ArtifactError, match=f"^{layer}: the rewritten network differs by"):
         assert_same(deep, wrong)
 
 
-def test_a_difference_that_the_output_does_not_show_is_found(deep):
+def test_a_difference_that_the_output_does_not_show_is_found(deep: onnx.ModelProto) -> None:
     """The last layer does not read what the one before gives, so no output tells of its fold."""
     deaf = spoiled(deep, "w2", np.zeros_like)
     after = rewrite(deaf)
@@ -318,7 +326,7 @@ def test_a_difference_that_the_output_does_not_show_is_found(deep):
         assert_same(deaf, wrong)
 
 
-def test_only_outputs_are_compared_when_asked_for(deep):
+def test_only_outputs_are_compared_when_asked_for(deep: onnx.ModelProto) -> None:
     """Half as large inside, twice as large after it."""
     other = spoiled(deep, "gamma", lambda value: value / 2)
     other = spoiled(other, "beta", lambda value: value / 2)
@@ -328,7 +336,7 @@ def test_only_outputs_are_compared_when_asked_for(deep):
         assert_same(deep, other)
 
 
-def test_values_that_are_no_numbers_are_a_difference(deep):
+def test_values_that_are_no_numbers_are_a_difference(deep: onnx.ModelProto) -> None:
     after = rewrite(deep)
     with pytest.raises(ArtifactError, match=r"^up: .* differs by nan"):
         assert_same(
@@ -336,12 +344,14 @@ def test_values_that_are_no_numbers_are_a_difference(deep):
         )
 
 
-def test_another_shape_is_a_difference(deep):
+def test_another_shape_is_a_difference(deep: onnx.ModelProto) -> None:
     longer = onnx.ModelProto()
     longer.CopyFrom(deep)
     longer.graph.node[7].attribute[0].ints[:] = [2, 2]
-    before, after = (onnx.ModelProto(), onnx.ModelProto())
-    before.CopyFrom(deep), after.CopyFrom(longer)
+    before = onnx.ModelProto()
+    before.CopyFrom(deep)
+    after = onnx.ModelProto()
+    after.CopyFrom(longer)
     for model in (before, after):
         del model.graph.node[8:]
         model.graph.output[0].CopyFrom(
@@ -351,8 +361,9 @@ def test_another_shape_is_a_difference(deep):
         assert_same(before, after)
 
 
-def test_a_lost_output_is_named(deep):
+def test_a_lost_output_is_named(deep: onnx.ModelProto) -> None:
     other = rewrite(deep)
-    other.graph.node[-1].output[0] = other.graph.output[0].name = "something"
+    other.graph.node[-1].output[0] = "something"
+    other.graph.output[0].name = "something"
     with pytest.raises(ArtifactError, match="does not give residual"):
         assert_same(deep, other)

@@ -1,4 +1,4 @@
-"""Foreign files, however hostile: refused in one line, or finite scores; never a crash, a hang, a GiB of memory.
+"""Hostile files are refused in one line or give finite scores: no crash, no hang, no GiB of memory.
 
 The same properties as the fuzzer's (`fuzz/`, `make fuzz`), in seconds, and what it has found.
 """
@@ -335,7 +335,7 @@ def test_a_network_of_negative_squares_gives_no_score(content: bytes) -> None:
         onnx.helper.make_node("Sub", ["positive", "statistics.v.most"], ["statistics"])
     )
     model.graph.initializer.append(
-        onnx.numpy_helper.from_array(np.float32(1e9), "statistics.v.most")
+        onnx.numpy_helper.from_array(np.array(1e9, np.float32), "statistics.v.most")
     )
     with pytest.raises(ArtifactError, match="sums of squares below 0"):
         Detector(

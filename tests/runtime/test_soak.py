@@ -35,7 +35,7 @@ def test_every_line_is_the_offline_one(counted: soak.Soak) -> None:
 def test_windows_are_scored_or_lost_in_a_gap(counted: soak.Soak) -> None:
     assert counted.gaps > 0
     lost = counted.expected - counted.scored
-    # After a gap the first window comes a window later; what a gap itself took is added to the time.
+    # The first window after a gap ends a window later; the length of the gap counts as time.
     assert 0 < lost <= counted.gaps * counted.window_patches
 
 

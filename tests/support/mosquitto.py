@@ -39,7 +39,7 @@ class Mosquitto:
         self._configuration.write_text("\n".join([*common, *lines, ""]))
 
     def start(self) -> None:
-        command = [MOSQUITTO, "-c", self._configuration]
+        command = [str(MOSQUITTO), "-c", str(self._configuration)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         wait_for(self._accepts)
 
@@ -72,13 +72,16 @@ class Subscriber:
         self.client.username_pw_set(user, password)
         subscribed: list[bool] = []
         self.client.on_message = lambda client, userdata, message: self.messages.append(
-            Message(message.topic, message.payload, message.retain)
+            Message(message.topic, bytes(message.payload), message.retain)
         )
-        self.client.on_connect = lambda *arguments: self.client.subscribe("#", qos=1)
+        self.client.on_connect = self._subscribe
         self.client.on_subscribe = lambda *arguments: subscribed.append(True)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
         wait_for(lambda: subscribed)
+
+    def _subscribe(self, *arguments: object) -> None:
+        self.client.subscribe("#", qos=1)
 
     def payloads(self, topic: str) -> list[bytes]:
         return [message.payload for message in self.messages if message.topic == topic]

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.system.arrays import Float32
 from edgeae.train.frame_store import StoredFrames, store
 
 
@@ -42,7 +44,7 @@ def test_a_slice_is_that_of_the_array(
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
-    def chunks():
+    def chunks() -> Iterator[Float32]:
         yield np.zeros((2, 128), np.float32)
         raise KeyboardInterrupt
 

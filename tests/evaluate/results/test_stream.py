@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import chain, cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def normal_frames(detector: Detector, normals: list[Path]) -> list[Float32]:
     return [read_log_mel(path, detector.spec) for path in normals]
 
 
-def _with(detector: Detector, **changes: float) -> Detector:
+def _with(detector: Detector, **changes: Any) -> Detector:
     """With another threshold."""
     return detector.with_sections(threshold=replace(detector.threshold, **changes))
 

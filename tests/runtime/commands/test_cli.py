@@ -30,8 +30,10 @@ def test_every_command_loads_and_its_help_has_an_example(
 
 def test_help_imports_neither_numpy_nor_torch() -> None:
     program = (
-        "import sys; from edgeae.runtime.commands.cli import run_command; code = run_command(['--help']); "
-        "sys.exit(code or ', '.join({'numpy', 'torch', 'onnxruntime', 'soundfile'} & set(sys.modules)) or 0)"
+        "import sys; from edgeae.runtime.commands.cli import run_command; "
+        "code = run_command(['--help']); "
+        "heavy = {'numpy', 'torch', 'onnxruntime', 'soundfile'} & set(sys.modules); "
+        "sys.exit(code or ', '.join(heavy) or 0)"
     )
     process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -77,7 +79,8 @@ def test_a_command_whose_module_needs_more_names_the_extra(
     monkeypatch.setattr(cli, "import_module", lacking("torch"))
     assert run_command([command]) == 2
     assert capsys.readouterr().err == (
-        f"edgeae: edgeae {command} needs torch, which is not installed; run: pip install 'edgeae[train]'\n"
+        f"edgeae: edgeae {command} needs torch, which is not installed; "
+        "run: pip install 'edgeae[train]'\n"
     )
 
 
@@ -88,7 +91,8 @@ def test_a_command_that_needs_more_while_it_runs_names_the_extra(
     monkeypatch.setattr(cli, "import_module", lambda _: SimpleNamespace(train=command))
     assert run_command(["train"]) == 2
     assert capsys.readouterr().err == (
-        "edgeae: edgeae train needs lightning, which is not installed; run: pip install 'edgeae[train]'\n"
+        "edgeae: edgeae train needs lightning, which is not installed; "
+        "run: pip install 'edgeae[train]'\n"
     )
 
 

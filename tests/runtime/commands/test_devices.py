@@ -252,7 +252,12 @@ def test_this_computer_has_a_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_level_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(commands, "probe_all", lambda level: asked.append(level) or [])
+
+    def probe_all(level: bool) -> list[object]:
+        asked.append(level)
+        return []
+
+    monkeypatch.setattr(commands, "probe_all", probe_all)
     invoke(commands.devices, "--no-level")
     invoke(commands.devices)
     assert asked == [False, True]

@@ -110,7 +110,7 @@ def test_a_changed_head_is_found_by_the_self_test(trained: Any) -> None:
 @pytest.mark.parametrize("selftest", [None, [], {"seed": "one"}, {"seed": SEED}])
 def test_an_artifact_without_a_usable_self_test_is_refused(trained: Any, selftest: Any) -> None:
     artifact = Artifact.read(trained.int8).with_sections(selftest=selftest)
-    with pytest.raises(ArtifactError, match="carries no self-test|the self-test is damaged"):
+    with pytest.raises(ArtifactError, match=r"carries no self-test|the self-test is damaged"):
         check(Detector(artifact))
 
 

@@ -105,7 +105,10 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
     ]
     assert run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"]) == 0
     text = capsys.readouterr().out
-    expected = f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json --track track.json --track-days=2'
+    expected = (
+        f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json '
+        "--track track.json --track-days=2"
+    )
     assert f"\nExecStart=:{expected} --wait-device 60\n" in text
     assert "\nStateDirectory=edgeae-pump-3-east\n" in text
     assert "\nWatchdogSec=60\n" in text
@@ -321,7 +324,8 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = folder / "systemctl"
     program.write_text(
         f'#!/bin/sh\necho "$*" >> {tmp_path}/told\n'
-        f'[ "$1" != "$(cat {tmp_path}/fails 2>/dev/null)" ] || {{ echo "Unit is masked." >&2; exit 1; }}\n'
+        f'[ "$1" != "$(cat {tmp_path}/fails 2>/dev/null)" ] || '
+        '{ echo "Unit is masked." >&2; exit 1; }\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)

@@ -75,7 +75,7 @@ def with_entry(content: bytes, name: str, text: str) -> bytes:
 def edited(content: bytes, change: Callable[[onnx.ModelProto], object]) -> bytes:
     model = onnx.load_from_string(content)
     change(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 # --- what is written is read --------------------------------------------------------------------

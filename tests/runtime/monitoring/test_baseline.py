@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.features.mel import log_mel
-from edgeae.runtime.monitoring.baseline import MASKED_BAND_STD_DB, BandBaseline
+from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
+from edgeae.runtime.monitoring.baseline import BandBaseline
 from edgeae.runtime.scoring.calibration import calibrated
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32

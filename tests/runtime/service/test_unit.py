@@ -19,7 +19,7 @@ LISTENS = Unit("edgeae-pump-3", ["/usr/bin/true", "run", "/opt/pump-3.onnx", "--
 
 
 def words(text: str) -> Iterator[str]:
-    """How systemd splits a command line: written from systemd.service(5) and systemd.syntax(7), not from our code."""
+    """Split a command line as systemd does; from systemd.service(5) and systemd.syntax(7)."""
     word, inside, started, rest = "", False, False, iter(text)
     for letter in rest:
         if letter == "\\":
