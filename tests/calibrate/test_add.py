@@ -16,6 +16,7 @@ from edgeae.runtime.errors import ArtifactError, AudioError, ConfigError
 from edgeae.runtime.scoring.calibration import extended, history, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import check
+from edgeae.runtime.scoring.threshold import reference_for
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.synth.dataset import render
 from edgeae.train.synth.machine import Machine
@@ -172,3 +173,32 @@ def test_the_same_sound_is_not_learned_twice(first: Detector, clips: list[Float3
         AudioError, match=r"recording 1: was already learned; give sound of another time"
     ):
         calibrate(first, clips[1:2], add=True)
+
+
+def test_sound_of_each_session_is_known_as_learned(first: Detector, clips: list[Float32]) -> None:
+    both = calibrate(first, clips[3:], add=True)
+    for clip in (clips[0], clips[-1]):
+        with pytest.raises(AudioError, match="was already learned"):
+            calibrate(both, [clip], add=True)
+
+
+def test_a_session_is_compared_with_what_was_normal_before_it(
+    first: Detector, clips: list[Float32]
+) -> None:
+    windows = np.concatenate(
+        [first.independent(first.windows([clip], 16000)) for clip in clips[3:]]
+    )
+    normal = reference_for(first.references("gaussian"), 3).parts.mean(axis=0)
+    expected = first.head.parts(windows).mean(axis=0) - normal
+    excess = history(extended(first, windows))[-1].excess_over_fleet
+    assert excess is not None
+    np.testing.assert_allclose(excess, expected, atol=1e-5)
+
+
+def test_a_session_keeps_the_budget_unless_another_is_given(
+    fresh: Detector, clips: list[Float32]
+) -> None:
+    first = calibrate(fresh, clips[:3], false_alarms="2/month")
+    assert calibrate(first, clips[3:], add=True).threshold.false_alarms == "2/month"
+    other = calibrate(first, clips[3:], add=True, false_alarms="3%")
+    assert other.threshold.false_alarms == "3%"

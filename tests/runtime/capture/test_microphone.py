@@ -20,7 +20,7 @@ from edgeae.runtime.audio.pcm import decode
 from edgeae.runtime.capture import microphone as module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.capture.blocks import Block, Gap
-from edgeae.runtime.capture.capture import Capture, CaptureLimits, Deliver
+from edgeae.runtime.capture.capture import Capture, CaptureLimits, Deliver, StallError
 from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits, OpenCapture
 from edgeae.runtime.capture.queue import (
     CaptureFailed,
@@ -237,7 +237,8 @@ class ScriptedCapture:
     """A device that is opened again and again, each time with a part of a script.
 
     A step is what happens and how many seconds pass before: ("block", s) delivers a block,
-    ("gap", s) a gap, and after ("away", s) the device fails.
+    ("gap", s) a gap, after ("away", s) the device fails, and after
+    ("stalled", s) it is reported as stalled.
     """
 
     samplerate = RATE
@@ -274,6 +275,9 @@ class ScriptedCapture:
                 deliver(Block(bytearray(2 * frames), frames, self._clock.now))
             elif kind == "gap":
                 deliver(Gap(frames, "suspended"))
+            elif kind == "stalled":
+                deliver(StallError("delivers nothing"))
+                return
             else:
                 deliver(DeviceError(f"gone {len(self._script)}"))
                 return
@@ -426,3 +430,20 @@ def test_a_device_that_fails_otherwise_is_tried_again(alsa_device: AlsaDevice) -
     items = until(microphone, blocks_after(CaptureStarted))
     microphone.close()
     assert kinds(items) == ["CaptureFailed", "CaptureFailed", "CaptureStarted", "Block"]
+
+
+def test_a_gap_has_the_reason_for_which_the_sound_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device stalls, and is missing when it is opened again."""
+    clock = Clock()
+    monkeypatch.setattr(module, "now", clock)
+    script = [("block", 0.5), ("stalled", 2.0), ("away", 1.0), ("block", 0.5)]
+    microphone = Microphone(
+        "hw:1",
+        CaptureQueue(Condition()),
+        samplerate=RATE,
+        limits=QUICK,
+        opener=lambda: ScriptedCapture(clock, script),
+    )
+    items = until(microphone, blocks_after(Gap))
+    microphone.close()
+    assert [item for item in items if isinstance(item, Gap)] == [Gap(3 * RATE, "stalled")]

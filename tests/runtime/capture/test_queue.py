@@ -152,3 +152,11 @@ def test_a_sound_card_half_a_percent_fast_is_not_taken_for_a_file() -> None:
     device.join()
     assert not waits
     assert queue.pop_all()[0] == Gap(1000, "backlog")
+
+
+def test_gaps_that_are_joined_keep_the_reason_of_the_first() -> None:
+    queue = running_queue()
+    queue.put(Gap(10, "overrun"))
+    queue.put(Gap(20, "suspended"))
+    queue.put(block(0))
+    assert queue.pop_all() == [Gap(30, "overrun"), block(0)]

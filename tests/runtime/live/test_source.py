@@ -170,3 +170,16 @@ def test_sound_that_is_not_numbers_is_refused(detector: Detector, outputs: KeptO
     with pytest.raises(AudioError, match="not numbers"):
         source.push(np.full(10, np.nan, np.float32), now())
     assert source.t == 0.0
+
+
+def test_the_seconds_of_a_gap_are_those_of_the_device_s_rate(
+    detector: Detector, outputs: KeptOutputs
+) -> None:
+    source = started(detector, outputs)
+    source.start(3 * RATE, 1, "S16_LE")
+    source.push_gap(3 * RATE, "overrun")
+    source.finish()
+    [gap] = outputs.gaps()
+    assert (gap.t, gap.frames, gap.seconds) == (1.0, 3 * RATE, 1.0)
+    stopped = outputs.lines[-1].to_dict()
+    assert (stopped["gaps"], stopped["lost_seconds"]) == (1, 1.0)

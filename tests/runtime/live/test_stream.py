@@ -90,3 +90,16 @@ def test_a_signal_stops_and_the_handlers_come_back(number: signal.Signals) -> No
         os.kill(os.getpid(), number)
     assert (received, stops) == ([number], ["stopped"])
     assert signal.getsignal(number) is before
+
+
+def test_no_sound_before_a_gap_is_in_the_resampled_sound_after_it(
+    detector: Detector, samples: Float32
+) -> None:
+    rate = 44100
+    block = np.resize(samples, 5 * rate)
+    interrupted = Stream(detector, rate)
+    interrupted.push(np.full(1001, 0.5, np.float32))
+    interrupted.gap(rate)
+    [window] = interrupted.push(block)
+    [expected] = Stream(detector, rate).push(block)
+    np.testing.assert_array_equal(window.features, expected.features)

@@ -333,3 +333,35 @@ def test_a_machine_that_the_network_did_not_train_on_at_all_is_no_error() -> Non
     machines = simulate(2, 12, seed=15)
     held_out = [np.ones(12, bool), np.zeros(12, bool)]
     assert all(len(r.parts) for r in fit_references(machines, NO_GAIN, "gaussian", held_out))
+
+
+def evenly_spread_reference(n: int) -> Reference:
+    """Scores from 0 to 10, evenly spread; the fleet's own leave-one-out score is 1."""
+    scores = np.linspace(0, 10, n)
+    return Reference(5, np.stack([scores, scores], axis=1), np.ones(2))
+
+
+def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(fleet: Fleet) -> None:
+    """The median of the reference is 5 and its calmest tenth is 1, so at most 4 is taken off."""
+    head = Head.calibrated(fleet, simulate(1, 5, seed=5)[0])
+    values = [
+        fit_threshold(
+            [evenly_spread_reference(101)],
+            head,
+            "50%",
+            WINDOW,
+            windows=5,
+            leave_one_out=np.full(2, leave_one_out),
+        ).value
+        for leave_one_out in (3.0, 1.0, -2.0, -100.0)
+    ]
+    assert values == pytest.approx([7.0, 5.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize(("budget", "extrapolated"), [("1.1%", False), ("0.9%", True)])
+def test_a_budget_is_extrapolated_from_less_than_one_window_of_the_reference_on(
+    fleet: Fleet, budget: str, extrapolated: bool
+) -> None:
+    head = Head.calibrated(fleet, simulate(1, 5, seed=5)[0])
+    threshold = fit_threshold([evenly_spread_reference(100)], head, budget, WINDOW, windows=5)
+    assert threshold.extrapolated is extrapolated
