@@ -9,27 +9,28 @@ import numpy as np
 from ..system.arrays import Float64
 from .window_features import n_mels_of, view_slices
 
-LEAST_DEVIATION = (
-    0.03  # of a coordinate: real sound has more, a band that no recording reaches has less
-)
-
-
-GAIN_DIRECTIONS = (
-    8  # of a change of gain; the network makes more than one of it, and int8 turns the weaker ones
-)
-
-
-SHRINKAGE = (
-    0.25  # of what is best for the covariance's error: faults lie where the fleet hardly varies
-)
+# Standard deviation of a feature, at least. Every real sound has more, except in a band that no
+# recording reaches.
+MIN_WITHIN_STD = 0.03
+# Directions that a change of gain has in the features, at most. The network makes several of one
+# gain, and int8 turns the weaker ones.
+MAX_GAIN_DIRECTIONS = 8
+# Directions weaker than this share of the strongest are not taken for a gain in a domain shift.
+MIN_GAIN_STRENGTH = 0.2
+# Share of the shrinkage that is best for the error of the covariance. The directions in which the
+# fleet hardly varies carry the faults, so they must not be widened by more.
+SHRINKAGE = 0.25
 
 
 def oas_shrinkage(correlation: Float64, n: int) -> float:
     """Share of the identity to blend into a covariance from ``n`` samples.
 
-    Oracle approximating shrinkage, Chen, Wiesel, Eldar and Hero (2010), equation 23.
+    Oracle approximating shrinkage: Chen, Wiesel, Eldar and Hero, "Shrinkage algorithms for MMSE
+    covariance estimation", IEEE Trans. Signal Processing 58, 2010, equation 23.
     """
-    p, square, trace = len(correlation), float(np.sum(correlation**2)), float(np.trace(correlation))
+    p = len(correlation)
+    square = float(np.sum(correlation**2))
+    trace = float(np.trace(correlation))
     numerator = (1 - 2 / p) * square + trace**2
     denominator = (n + 1 - 2 / p) * (square - trace**2 / p)
     return 1.0 if denominator <= numerator else numerator / denominator
@@ -37,53 +38,73 @@ def oas_shrinkage(correlation: Float64, n: int) -> float:
 
 @dataclass(frozen=True)
 class Fleet:
-    """How windows vary within machines of this kind."""
+    """How windows vary within the machines of the training set.
 
-    mean: Float64  # (size,) of all machines
-    within_std: Float64  # (size,) standard deviation of each coordinate within a machine
-    gain_directions: Float64  # (directions, size): gain' gain is what changes of the microphone's gain add to the covariance
-    within_correlation: Float64  # (2, n, n) of the features of each view within a machine
-    windows: int  # behind the correlations, less one for the mean of each machine
+    mean: (n_features,) of all machines.
+    within_std: (n_features,) standard deviation of each feature within a machine.
+    gain_directions: (n_directions, n_features) G, where changes of the microphone's gain add G'G to
+        the covariance.
+    within_correlation: (2, n, n) of the features of each view within a machine.
+    windows: number of windows behind the correlations, minus one for the mean of each machine.
+    """
+
+    mean: Float64
+    within_std: Float64
+    gain_directions: Float64
+    within_correlation: Float64
+    windows: int
 
     @classmethod
     def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
-        """From the features (n_windows, size) of each training machine, each machine weighing the same.
+        """The statistics of these machines; every machine has the same weight.
 
-        gain: (n, size) by which the features change where the gain of the microphone does, n examples.
+        machines: features (n_windows, n_features) of each training machine.
+        gain: (n, n_features) changes of the features by a change of gain, n examples.
+
+        Raises ValueError if no machine has two windows.
         """
         centred = [windows - windows.mean(axis=0) for windows in machines if len(windows) > 1]
         if not centred:
             raise ValueError("no machine has two windows")
         variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
-        deviation = np.maximum(np.sqrt(variance), LEAST_DEVIATION)
-        scaled = [windows / deviation / np.sqrt(len(windows) - 1) for windows in centred]
-        views = [[windows[:, view] for windows in scaled] for view in view_slices(len(deviation))]
-        correlations = [
-            np.mean([windows.T @ windows for windows in view], axis=0) for view in views
-        ]
-        mean = np.mean([windows.mean(axis=0) for windows in machines], axis=0)
-        _, strength, directions = np.linalg.svd(gain / deviation, full_matrices=False)
-        few = slice(GAIN_DIRECTIONS)
-        strongest = strength[few, None] * directions[few] * deviation
+        within_std = np.maximum(np.sqrt(variance), MIN_WITHIN_STD)
         return cls(
-            mean,
-            deviation,
-            strongest,
-            np.array(correlations),
-            sum(len(windows) - 1 for windows in centred),
+            mean=np.mean([windows.mean(axis=0) for windows in machines], axis=0),
+            within_std=within_std,
+            gain_directions=_gain_directions(gain, within_std),
+            within_correlation=_within_correlation(centred, within_std),
+            windows=sum(len(windows) - 1 for windows in centred),
         )
 
     def domain_shift(self, mean: Float64, windows: int) -> float:
-        """How little the network knows a machine, from the mean (size,) of so many of its windows.
+        """How far a machine is from those that the network was trained on.
 
-        About 0 for a machine of the fleet; the chance of a mean of few windows is taken off.
+        The mean square, in deviations of the fleet, of the means of the residual, without what a
+        gain explains and without what chance explains in a mean of few windows. About 0 for a
+        machine of the fleet.
+
+        mean: (n_features,) of the machine.
+        windows: number of windows behind the mean.
         """
-        first = view_slices(len(mean))[1].start
-        bands = slice(first, first + n_mels_of(len(mean)))  # the means of the residual
-        away = (mean - self.mean)[bands] / self.within_std[bands]
-        _, strength, directions = np.linalg.svd(
-            self.gain_directions[:, bands] / self.within_std[bands], full_matrices=False
-        )
-        by_gain = directions[strength > 0.2 * strength.max(initial=0)]
-        away -= by_gain.T @ (by_gain @ away)
-        return max(0.0, float(np.mean(np.square(away))) - 1 / windows)
+        start = view_slices(len(mean))[1].start
+        bands = slice(start, start + n_mels_of(len(mean)))  # the means of the residual
+        shift = (mean - self.mean)[bands] / self.within_std[bands]
+        gain = self.gain_directions[:, bands] / self.within_std[bands]
+        _, strengths, directions = np.linalg.svd(gain, full_matrices=False)
+        by_gain = directions[strengths > MIN_GAIN_STRENGTH * strengths.max(initial=0)]
+        shift -= by_gain.T @ (by_gain @ shift)
+        return max(0.0, float(np.mean(np.square(shift))) - 1 / windows)
+
+
+def _gain_directions(gain: Float64, within_std: Float64) -> Float64:
+    """(n_directions, n_features) the strongest directions of ``gain``, scaled by their strength."""
+    _, strengths, directions = np.linalg.svd(gain / within_std, full_matrices=False)
+    strongest = slice(MAX_GAIN_DIRECTIONS)
+    return np.asarray(strengths[strongest, None] * directions[strongest] * within_std)
+
+
+def _within_correlation(centred: Sequence[Float64], within_std: Float64) -> Float64:
+    """(2, n, n) mean correlation of the features of each view over the machines."""
+    scaled = [windows / within_std / np.sqrt(len(windows) - 1) for windows in centred]
+    views = [[windows[:, view] for windows in scaled] for view in view_slices(len(within_std))]
+    return np.array([np.mean([each.T @ each for each in view], axis=0) for view in views])

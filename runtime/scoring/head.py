@@ -1,8 +1,7 @@
 """From the log-mel input and the residual of a window to one anomaly score.
 
-A window is described by its features, pooled over all of its patches, the same for two views of
-it, the log-mel input and the residual of the network, both in standard deviations of the training
-sound:
+A window is described by features, pooled over all of its patches, of two views: the log-mel input
+of the network and its residual, both in standard deviations of the training sound:
 
     energy   ln of the mean squared residual                         1
     mean     mean over time                                          n_mels        }
@@ -10,25 +9,24 @@ sound:
     change   ln of the root mean square of x[t+1] - x[t]             n_mels / 4    }
 
 Spread and change are smoothed over the bands: the first quarter of their cosine coefficients is
-kept. Mean, spread and change find different faults: a new tone, a rattle, an impulse. All of it
-follows from three sums over the time of each patch, which the network itself gives
-(`edgeae.runtime.model.network`); no frame has to be kept.
+kept. Mean, spread and change detect different faults: a new tone, a rattle, an impulse. All of
+them follow from three sums over the frames of each patch, which the network itself computes
+(`edgeae.runtime.model.network`); no frame has to be stored.
 
-A view's distance is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The heads:
+The distance of a view is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The kinds
+of head (`edgeae.runtime.scoring.heads`) make a score of the distances or of the energy.
 
-    gaussian    ln distance of both views, the residual's weighing as much as the network knows the machine
-    no_network  ln distance of the input alone: the baseline that the network has to beat
-    mse         the energy, as in the DCASE baselines and MLPerf Tiny
+The mean of a machine can be estimated from a minute of sound, its covariance cannot. C is
+therefore the correlation of the **fleet** (how windows vary within the machines of the training
+set), blended with the covariance of the machine itself; the weight of the latter grows with the
+number of its windows. A change of the microphone's gain is not a fault: the effect of gains on the
+features of normal sound is added to C, too.
 
-A machine's mean is learned in a minute; a covariance is not. C is therefore the correlation of the
-**fleet** (how windows vary within the machines of the training set), to which the machine's own
-covariance is added as far as its few windows can be trusted. A change of the microphone's gain is no
-fault: what it does to the features of healthy sound, heard through the network, is added to C, too.
-
-The residual of a machine that the network was trained on tells more than the input, that of a
-stranger less. How strange a machine is shows without hearing a fault: it is the mean square, in
-deviations of the fleet, of what the network leaves of its mean sound, but for what a gain would do.
-The residual's weight against the input's is exp(-domain_shift). All scores are natural logarithms.
+The residual of a machine that the network was trained on carries more information than the input,
+that of an unknown machine less. This domain shift is measured on normal sound: it is the mean
+square, in deviations of the fleet, of the residual of the machine's mean sound, without what a
+gain explains. The weight of the residual relative to the input is exp(-domain_shift). All scores
+are natural logarithms.
 """
 
 from collections.abc import Sequence
@@ -46,66 +44,82 @@ from .heads import KINDS_OF_HEAD, Kind, KindOfHead
 from .window_features import view_slices
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
-OWN_WEIGHT = 0.2  # the most that a machine's own covariance counts
-LARGEST = 1e6  # of a number in an artifact's head; with those of healthy sound all stay below 100
+MAX_MACHINE_WEIGHT = 0.2  # of a machine's own covariance
+MAX_NUMBER = 1e6  # in the head of an artifact; those of real sound are below 100
+MIN_VARIANCE = 1e-9  # of a direction of the covariance
+MAX_CORRELATION = 2.0  # in an artifact; rounding and gains lead above 1
 
 
 @dataclass(frozen=True)
 class Head:
-    """A fitted score. ``mean`` and ``machine_factor`` are the machine's, ``fleet`` the training set's."""
+    """A fitted score.
+
+    fleet: statistics of the training set.
+    mean: (n_features,) of the machine.
+    machine_factor: (n_rows, n_features) R in deviations of the fleet, where R'R is the covariance
+        of the machine.
+    machine_weight: weight of the machine's covariance against that of the fleet, 0 to 1.
+    windows: number of windows behind the mean.
+    """
 
     fleet: Fleet
-    mean: Float64  # (size,)
-    machine_factor: (
-        Float64  # (rows, size) in fleet deviations; own' own is the machine's covariance
-    )
+    mean: Float64
+    machine_factor: Float64
     machine_weight: float
-    windows: int  # that the mean is made of
+    windows: int
     kind: Kind = "gaussian"
     _factors: list[Float64] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
-        """The head of one machine from the features (n, size) of its normal windows."""
-        n, mean = len(windows), windows.mean(axis=0)
-        own = np.empty((0, len(mean)))
-        if n > 1:  # R of the QR decomposition holds the covariance in at most `size` rows
-            own = np.linalg.qr((windows - mean) / fleet.within_std, mode="r") / np.sqrt(n - 1)
-        weight = min(n / (n + 100), OWN_WEIGHT) if n > 1 else 0.0
-        return cls(fleet, mean, own, weight, n, kind)
+        """The head of one machine from the features (n, n_features) of its normal windows."""
+        n = len(windows)
+        mean = windows.mean(axis=0)
+        if n == 1:
+            return cls(fleet, mean, np.empty((0, len(mean))), 0.0, n, kind)
+        # R of the QR decomposition holds the covariance in at most n_features rows.
+        factor = np.linalg.qr((windows - mean) / fleet.within_std, mode="r") / np.sqrt(n - 1)
+        return cls(fleet, mean, factor, _machine_weight(n), n, kind)
 
     def extended(self, windows: Float64) -> Self:
-        """The head of the same machine, calibrated on these windows (n, size), too.
+        """The head of the same machine, calibrated on more windows (n, n_features).
 
         Mean and covariance are those of all windows at once: scatter matrices add up, and the step
-        between the two means is one more row (Chan, Golub and LeVeque 1983).
+        between the two means is one more row (Chan, Golub and LeVeque, "Algorithms for computing
+        the sample variance", The American Statistician 37, 1983).
         """
-        old, new = self.windows, len(windows)
-        mean, n = windows.mean(axis=0), old + new
-        within = [self.machine_factor * np.sqrt(old - 1), (windows - mean) / self.fleet.within_std]
-        step = np.sqrt(old * new / n) * (mean - self.mean) / self.fleet.within_std
-        own = np.linalg.qr(np.vstack([*within, step]), mode="r") / np.sqrt(n - 1)
-        total = self.mean + (mean - self.mean) * new / n
+        n_old = self.windows
+        n_new = len(windows)
+        n = n_old + n_new
+        new_mean = windows.mean(axis=0)
+        std = self.fleet.within_std
+        old_scatter = self.machine_factor * np.sqrt(n_old - 1)
+        new_scatter = (windows - new_mean) / std
+        step = np.sqrt(n_old * n_new / n) * (new_mean - self.mean) / std
+        rows = np.vstack([old_scatter, new_scatter, step])
         return replace(
             self,
-            mean=total,
-            machine_factor=own,
-            machine_weight=min(n / (n + 100), OWN_WEIGHT),
+            mean=self.mean + (new_mean - self.mean) * n_new / n,
+            machine_factor=np.linalg.qr(rows, mode="r") / np.sqrt(n - 1),
+            machine_weight=_machine_weight(n),
             windows=n,
         )
 
     @classmethod
     def of_fleet(cls, fleet: Fleet, machines: Sequence[Float64], kind: Kind = "gaussian") -> Self:
-        """The head before calibration: any machine of the training set is normal."""
+        """The head before calibration: any machine of the training set is normal.
+
+        machines: features (n_windows, n_features) of each of them.
+        """
         means = np.array([windows.mean(axis=0) for windows in machines])
-        own = (means - means.mean(axis=0)) / fleet.within_std / np.sqrt(max(1, len(means) - 1))
+        mean = means.mean(axis=0)
         return cls(
-            fleet,
-            means.mean(axis=0),
-            own,
-            0.5 if len(means) > 1 else 0.0,
-            sum(map(len, machines)),
-            kind,
+            fleet=fleet,
+            mean=mean,
+            machine_factor=(means - mean) / fleet.within_std / np.sqrt(max(1, len(means) - 1)),
+            machine_weight=0.5 if len(means) > 1 else 0.0,
+            windows=sum(len(windows) for windows in machines),
+            kind=kind,
         )
 
     def with_kind(self, kind: Kind) -> Self:
@@ -123,24 +137,29 @@ class Head:
         return self.fleet.domain_shift(self.mean, max(1, self.windows))
 
     def _factor(self, view: int) -> Float64:
-        """(n, n): projects a view's deviations from the mean so that their mean square is the distance."""
+        """(n, n) projects deviations of a view so that their mean square is the distance."""
         if not self._factors:
-            self._factors.extend(self._factorise(k) for k in range(2))
+            self._factors.extend(self._compute_factor(k) for k in range(2))
         return self._factors[view]
 
     def covariance(self, view: int) -> Float64:
-        """(n, n): how the features of a view vary while nothing is wrong, in deviations of the fleet."""
-        used = view_slices(len(self.mean))[view]
-        fleet, own = self.fleet.within_correlation[view], self.machine_factor[:, used]
-        blend = (1 - self.machine_weight) * fleet + self.machine_weight * (own.T @ own)
+        """(n, n) of the features of a view in normal sound, in deviations of the fleet.
+
+        view: 0 for the input, 1 for the residual.
+        """
+        features = view_slices(len(self.mean))[view]
+        fleet = self.fleet.within_correlation[view]
+        factor = self.machine_factor[:, features]
+        blend = (1 - self.machine_weight) * fleet + self.machine_weight * (factor.T @ factor)
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
-        gain = self.fleet.gain_directions[:, used] / self.fleet.within_std[used]
+        gain = self.fleet.gain_directions[:, features] / self.fleet.within_std[features]
         return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
 
-    def _factorise(self, view: int) -> Float64:
-        variance, directions = np.linalg.eigh(self.covariance(view))
-        factor = directions * np.maximum(variance, 1e-9) ** (-EXPONENT / 2)
-        return np.asarray(factor / self.fleet.within_std[view_slices(len(self.mean))[view], None])
+    def _compute_factor(self, view: int) -> Float64:
+        variances, directions = np.linalg.eigh(self.covariance(view))
+        factor = directions * np.maximum(variances, MIN_VARIANCE) ** (-EXPONENT / 2)
+        features = view_slices(len(self.mean))[view]
+        return np.asarray(factor / self.fleet.within_std[features, None])
 
     @cached_property
     def weights(self) -> Float64:
@@ -148,59 +167,42 @@ class Head:
         return self.method.weights(self)
 
     def distances(self, windows: Float64) -> Float64:
-        """Features (..., size) -> ln distance (..., 2) of the input and of the residual."""
+        """Features (..., n_features) -> ln distance (..., 2) of the input and of the residual."""
         deviations = windows - self.mean
-        views = enumerate(view_slices(len(self.mean)))
-        squares = np.stack(
-            [np.square(deviations[..., used] @ self._factor(k)) for k, used in views], axis=-2
-        )
+        projected = [
+            deviations[..., features] @ self._factor(view)
+            for view, features in enumerate(view_slices(len(self.mean)))
+        ]
+        squares = np.stack([np.square(each) for each in projected], axis=-2)
         return np.asarray(np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:
-        """Features (..., size) -> what the score is the weighted mean of, (..., n_parts)."""
+        """Features (..., n_features) -> parts (..., n_parts); the score is their weighted mean."""
         return np.asarray(self.method.parts(self, windows))
 
     def score(self, windows: Float64) -> Float64:
-        """Features (..., size) -> scores (...), natural logarithm."""
+        """Features (..., n_features) -> scores (...), natural logarithm."""
         return np.asarray(self.parts(windows) @ self.weights)
 
     def _checked(self) -> Self:
-        """The head; ValueError unless its numbers are such that every window gets a finite score."""
+        """The head; ValueError unless every window gets a finite score by its numbers."""
         fleet = self.fleet
-        numbers = (
-            self.mean,
-            self.machine_factor,
-            fleet.mean,
-            fleet.within_std,
-            fleet.gain_directions,
-        )
-        if (
-            any(np.abs(array).max(initial=0) > LARGEST for array in numbers)
-            or fleet.within_std.min() < 1 / LARGEST
-        ):
-            raise ValueError(f"a deviation is not above 0, or a number beyond {LARGEST:g}")
-        if np.abs(fleet.within_correlation).max(initial=0) > 2 or not 0 <= self.machine_weight <= 1:
-            raise ValueError("a correlation is beyond 2, or a weight beyond 1")
-        if not (0 <= self.windows <= 1 << 40 and 1 <= fleet.windows <= 1 << 40):
-            raise ValueError(
-                f"it is made of {self.windows:g} windows, its fleet of {fleet.windows:g}"
-            )
+        of_machine = (self.mean, self.machine_factor)
+        of_fleet = (fleet.mean, fleet.within_std, fleet.gain_directions)
+        arrays = (*of_machine, *of_fleet)
+        too_large = any(np.abs(array).max(initial=0) > MAX_NUMBER for array in arrays)
+        if too_large or fleet.within_std.min() < 1 / MAX_NUMBER:
+            raise ValueError(f"a deviation is not above 0, or a number beyond {MAX_NUMBER:g}")
+        correlation = np.abs(fleet.within_correlation).max(initial=0)
+        if correlation > MAX_CORRELATION:
+            raise ValueError(f"a correlation is beyond {MAX_CORRELATION:g}")
         for view in range(2):
-            np.linalg.cholesky(self.covariance(view))  # LinAlgError is a ValueError
+            # LinAlgError, which is a ValueError, unless it is positive definite.
+            np.linalg.cholesky(self.covariance(view))
         return self
 
     def to_section(self, window: float) -> HeadSection:
         """The head as a section of an artifact whose decision window is ``window`` seconds."""
-        upper = np.triu_indices(self.fleet.within_correlation.shape[1])
-        fleet = FleetSection(
-            mean=self.fleet.mean,
-            within_std=self.fleet.within_std,
-            gain_directions=self.fleet.gain_directions,
-            within_correlation_upper=np.array(
-                [view[upper] for view in self.fleet.within_correlation]
-            ),
-            windows=self.fleet.windows,
-        )
         return HeadSection(
             kind=self.kind,
             exponent=EXPONENT,
@@ -209,7 +211,7 @@ class Head:
             machine_factor=self.machine_factor,
             machine_weight=self.machine_weight,
             windows=self.windows,
-            fleet=fleet,
+            fleet=_fleet_section(self.fleet),
         )
 
     @classmethod
@@ -224,28 +226,55 @@ class Head:
 
     @classmethod
     def _from_section(cls, section: HeadSection) -> Self:
-        fleet = section.fleet
         if section.exponent != EXPONENT:
             raise ValueError(f"the exponent {section.exponent} is unknown")
         n_features = len(section.mean)
-        n = (n_features - 1) // 2
-        vectors = (section.mean, fleet.mean, fleet.within_std)
-        rows = (fleet.gain_directions, section.machine_factor)
-        fits = (
-            fleet.within_correlation_upper.shape == (2, n * (n + 1) // 2)
-            and all(vector.shape == (n_features,) for vector in vectors)
-            and all(matrix.shape[1:] == (n_features,) for matrix in rows)
-        )
-        if not fits:
+        if section.machine_factor.shape[1:] != (n_features,):
             raise ValueError("its arrays do not fit together")
-        correlations = np.zeros((2, n, n))
-        correlations[:, *np.triu_indices(n)] = fleet.within_correlation_upper
-        correlations += np.triu(correlations, 1).transpose(0, 2, 1)
         return cls(
-            Fleet(fleet.mean, fleet.within_std, fleet.gain_directions, correlations, fleet.windows),
-            section.mean,
-            section.machine_factor,
-            section.machine_weight,
-            section.windows,
-            section.kind,
+            fleet=_fleet(section.fleet, n_features),
+            mean=section.mean,
+            machine_factor=section.machine_factor,
+            machine_weight=section.machine_weight,
+            windows=section.windows,
+            kind=section.kind,
         )
+
+
+def _machine_weight(windows: int) -> float:
+    """Weight of a machine's own covariance, from so many of its windows."""
+    return min(windows / (windows + 100), MAX_MACHINE_WEIGHT)
+
+
+def _fleet_section(fleet: Fleet) -> FleetSection:
+    upper = np.triu_indices(fleet.within_correlation.shape[1])
+    return FleetSection(
+        mean=fleet.mean,
+        within_std=fleet.within_std,
+        gain_directions=fleet.gain_directions,
+        within_correlation_upper=np.array([view[upper] for view in fleet.within_correlation]),
+        windows=fleet.windows,
+    )
+
+
+def _fleet(section: FleetSection, n_features: int) -> Fleet:
+    """The fleet of an artifact; ValueError if its arrays are not of ``n_features`` features."""
+    n = (n_features - 1) // 2
+    fits = (
+        section.within_correlation_upper.shape == (2, n * (n + 1) // 2)
+        and section.mean.shape == (n_features,)
+        and section.within_std.shape == (n_features,)
+        and section.gain_directions.shape[1:] == (n_features,)
+    )
+    if not fits:
+        raise ValueError("its arrays do not fit together")
+    correlations = np.zeros((2, n, n))
+    correlations[:, *np.triu_indices(n)] = section.within_correlation_upper
+    correlations += np.triu(correlations, 1).transpose(0, 2, 1)
+    return Fleet(
+        mean=section.mean,
+        within_std=section.within_std,
+        gain_directions=section.gain_directions,
+        within_correlation=correlations,
+        windows=section.windows,
+    )

@@ -14,29 +14,31 @@ from ..features.mel import MelSpec
 from ..system.arrays import Float32, Float64
 from .window_stream import PatchNetwork, Window, WindowStream, checked, patches_of
 
+END_ROUNDING_SECONDS = 1e-3  # of `Window.end`
+
 
 class Pipeline:
-    """Sound -> windows, before any head: what training machines and the watched machine have in common."""
+    """Sound -> windows, the same for the training machines and for the monitored machine."""
 
     def __init__(self, spec: MelSpec, network: PatchNetwork, window: float) -> None:
-        self.spec, self.network = spec, network
-        self.window = window  # seconds
+        """window: length of a decision window, seconds."""
+        self.spec = spec
+        self.network = network
+        self.window = window
 
     @property
     def window_frames(self) -> int:
-        """Frames of a decision window."""
+        """Number of frames of a decision window."""
         return patches_of(self.window, self.spec, self.network) * self.network.patch_frames
 
     def window_stream(self, samplerate: int | None = None) -> WindowStream:
-        """A new source of sound, which comes at ``samplerate`` Hz before resampling."""
+        """The stream of a new source of sound, ``samplerate`` Hz before resampling."""
         return WindowStream(self.spec, self.network, self.window, samplerate)
 
     def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
-        """The windows of a recording that comes as mono blocks (n,) at ``samplerate`` Hz."""
-        stream, resampler = (
-            self.window_stream(samplerate),
-            Resampler(samplerate, self.spec.sample_rate),
-        )
+        """The windows of a recording of mono blocks (n,) at ``samplerate`` Hz."""
+        stream = self.window_stream(samplerate)
+        resampler = Resampler(samplerate, self.spec.sample_rate)
         for block in map(checked, blocks):
             stream.measure(block)
             yield from stream.push(resampler.push(block))
@@ -49,7 +51,10 @@ class Pipeline:
         return stream.push_frames(frames) + stream.flush()
 
     def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
-        """The windows of a recording or of a ``.npy`` log-mel array; AudioError names a file that is refused."""
+        """The windows of a recording or of a ``.npy`` log-mel array.
+
+        Raises AudioError, which names the file, if it cannot be read.
+        """
         try:
             if Path(path).suffix.lower() == ".npy":
                 yield from self.windows_of_frames(read_log_mel(path, self.spec))
@@ -57,18 +62,21 @@ class Pipeline:
             with AudioFile(path, channel) as audio:
                 yield from self.windows(audio.blocks(), audio.samplerate)
         except AudioError as error:
-            named = str(error).startswith(str(path))
-            raise error if named else AudioError(f"{path}: {error}") from error
+            if str(error).startswith(str(path)):
+                raise
+            raise AudioError(f"{path}: {error}") from error
 
     def apart(self, windows: Iterable[Window]) -> list[Window]:
         """The windows of one recording that do not overlap."""
-        length, free, kept = self.window_frames / self.spec.frames_per_second, 0.0, list[Window]()
+        seconds = self.window_frames / self.spec.frames_per_second
+        next_end = 0.0
+        selected: list[Window] = []
         for window in windows:
-            if window.end >= free:
-                kept.append(window)
-                free = window.end + length - 1e-3  # ends are rounded to milliseconds
-        return kept
+            if window.end >= next_end:
+                selected.append(window)
+                next_end = window.end + seconds - END_ROUNDING_SECONDS
+        return selected
 
     def independent(self, windows: Iterable[Window]) -> Float64:
-        """(n, size): features of the windows of one recording that do not overlap."""
+        """(n_windows, n_features) of the windows of one recording that do not overlap."""
         return np.array([window.features for window in self.apart(windows)])

@@ -14,7 +14,7 @@ from sklearn.covariance import OAS
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.model.sections import HeadSection, read_section, to_values
-from edgeae.runtime.scoring.fleet import GAIN_DIRECTIONS, Fleet, oas_shrinkage
+from edgeae.runtime.scoring.fleet import MAX_GAIN_DIRECTIONS, Fleet, oas_shrinkage
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.window_features import n_features_of, n_mels_of, window_features
 from edgeae.runtime.system.arrays import Float32, Float64
@@ -164,11 +164,11 @@ def test_the_examples_of_gain_add_their_squares_to_the_covariance(machines: list
 
 def test_the_strongest_directions_of_gain_are_kept(machines: list[Float64]) -> None:
     strong, weak = (
-        changes_of_gain(GAIN_DIRECTIONS),
+        changes_of_gain(MAX_GAIN_DIRECTIONS),
         1e-6 * np.random.default_rng(6).standard_normal((30, SIZE)),
     )
     fleet = Fleet.fit(machines[:3], np.vstack([weak, strong]))
-    assert fleet.gain_directions.shape == (GAIN_DIRECTIONS, SIZE)
+    assert fleet.gain_directions.shape == (MAX_GAIN_DIRECTIONS, SIZE)
     np.testing.assert_allclose(
         fleet.gain_directions.T @ fleet.gain_directions, strong.T @ strong, atol=1e-3
     )
