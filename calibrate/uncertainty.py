@@ -40,7 +40,9 @@ class Uncertainty:
         return f"{mean} and {direction} the threshold by about {abs(self.threshold_change):.2f}"
 
 
-def uncertainty_of(detector: Detector, *, min_references: int = MIN_REFERENCE_WINDOWS) -> Uncertainty:
+def uncertainty_of(
+    detector: Detector, *, min_references: int = MIN_REFERENCE_WINDOWS
+) -> Uncertainty:
     """The uncertainty of a calibrated detector.
 
     min_references: scores that the fleet needs for a prediction of the threshold.

@@ -143,5 +143,6 @@ def _check_same_machine(
     if detector.machine != other_detector.machine:
         raise ConfigError(
             f"{other} is calibrated to {other_detector.machine or 'no machine'}, {model} to "
-            f"{detector.machine or 'none'}; to calibrate and compare both, add --calibration-clips 5"
+            f"{detector.machine or 'none'}; "
+            "to calibrate and compare both, add --calibration-clips 5"
         )

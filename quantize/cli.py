@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.model.find import NEWEST, check_target
+from edgeae.runtime.model.find import LATEST_RUN, check_target
 from edgeae.runtime.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def export(
 
     if not int8 and (reduce_range or max_drift is not None):
         raise ConfigError("--reduce-range and --max-drift need --int8; give it as well")
-    home = run or NEWEST
+    home = run or LATEST_RUN
     if output:
         check_target(output)
     with Progress() as progress:

@@ -272,7 +272,8 @@ def _shuffle(
         return []
     steps: list[tuple[str, Any]] = [("Transpose", [0, *range(2, 2 + len(axes)), 1])]
     if len(axes) == 2:
-        (rows, columns), block = axes, axes[1].stride * channels
+        rows, columns = axes
+        block = columns.stride * channels
         steps.append(("Reshape", [0, rows.blocks, columns.blocks, rows.stride, block]))
         steps.append(("Transpose", [0, 1, 3, 2, 4]))  # (N, rows, stride, columns, stride * C)
     steps.append(("Reshape", [0, *(a.blocks * a.stride for a in axes), channels]))

@@ -7,13 +7,12 @@ checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
 """
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -216,7 +215,7 @@ def read_test_normals(data: Path, config: Config, report: Callable[[str], None])
 
 def provenance(
     run: Path, checkpoint: Path, config: Config, licence: str, training_set: TrainingSet
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The section ``provenance`` of an artifact: where it comes from, in plain values."""
     n_frames = sum(map(len, training_set.frames))
     hours = n_frames / config.mel.frames_per_second / 3600
@@ -250,7 +249,7 @@ def fit_artifact(
     config: Config,
     explain: ExplainSection,
     training_set: TrainingSet,
-    provenance: dict[str, Any],
+    provenance: Mapping[str, object],
     window: float,
     false_alarms: str,
     quantization: QuantizationSection | None = None,

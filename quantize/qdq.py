@@ -55,7 +55,9 @@ def quantize(
     headroom: float = DEFAULT_HEADROOM,
     reduce_range: bool = False,
 ) -> ModelProto:
-    """The int8 form of ``model``, a float network as `edgeae.quantize.conv_transpose.rewrite` returns it.
+    """The int8 form of a float network.
+
+    model: the float network, as `edgeae.quantize.conv_transpose.rewrite` returns it.
 
     patches: arrays (n, n_frames, n_mels) of log-mel in dB, any n, read once.
     headroom: the factor that widens each measured range about zero.

@@ -4,13 +4,15 @@
                         |   ... network ... /                    |
                         +-------------- Concat over the bands <--'
                                               |
-                 v, v * v, (v[t+1] - v[t])^2, each summed over t -> statistics (n_patches, 3, 2 * n_mels)
+                 v, v * v, (v[t+1] - v[t])^2, each summed over t
+                                              |
+                               statistics (n_patches, 3, 2 * n_mels)
 
 In an int8 network z and the residual are whole numbers of a small unit, held in float32. Sums of
 such numbers are exact, and so the same on every processor, up to 2^24. Squares come near it: they
 are summed over 8 frames at a time, which is exact for values and changes up to 1448 units (22
-standard deviations or more), and these sums are added in a fixed order, which rounds in the same way
-everywhere. The result is multiplied by the unit last.
+standard deviations or more). These sums are then added in a fixed order, which rounds in the same
+way everywhere. The result is multiplied by the unit last.
 
 The sums are a MatMul with ones: onnxruntime's fastest way to add.
 """
@@ -32,8 +34,9 @@ GROUP_FRAMES = 8  # whose squares are summed exactly
 
 
 def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
-    """A copy of ``model``, whose output is reconstruction minus z, that also gives their statistics.
+    """A copy of a network that also gives the statistics of z and the residual.
 
+    model: its output is the reconstruction minus z.
     unit: the standard deviations that 1 stands for in z and in the difference, of an int8 network;
         both outputs are in standard deviations. None for a float network, which is in standard
         deviations already.
@@ -68,7 +71,7 @@ def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
 
 
 def _summed_over_time(builder: _Builder, values: str, n_frames: int) -> str:
-    """(n_patches, 1, 3 * n): the sums of the values, their squares and the squares of their changes.
+    """(n_patches, 1, 3 * n): sums of the values, of their squares and of their squared changes.
 
     values: name of a tensor (n_patches, n_frames, n).
     """

@@ -57,7 +57,7 @@ def optimized_nodes(model_bytes: bytes) -> list[NodeProto]:
 
 
 def check_layers(graph: GraphProto) -> None:
-    """Raise ArtifactError, naming the layer, unless a float network can run in integers from end to end.
+    """Raise ArtifactError unless a float network can run in integers; the error names the layer.
 
         input -> standardisation -> [convolutions, Relu, moves] -> Mul or Sub -> anything
 
@@ -138,7 +138,9 @@ def _in_float(nodes: Sequence[NodeProto]) -> list[NodeProto]:
 def assert_same(
     before: ModelProto, after: ModelProto, tolerance: float = 1e-4, *, inside: bool = True
 ) -> None:
-    """Raise ArtifactError, naming the first layer that differs, unless two float networks compute the same.
+    """Raise ArtifactError unless two float networks compute the same.
+
+    The error names the first layer that differs.
 
     Both get the same seeded noise. Each tensor that both have under one name is compared: `rewrite`
     keeps the names of the outputs of layers, so an error is found at its layer.

@@ -1,8 +1,8 @@
 """Writes what an int8 network computes in float as whole numbers of one small unit.
 
-    input -(x - mean) / std-> Round -> z -------------------------------> Sub -> residual, statistics
-                                       |                                   |
-                                       +-> Quantize -> all integer -> Dequantize -> Mul
+    input -(x - mean) / std-> Round -> z ---------------------------> Sub -> residual, statistics
+                                       |                               |
+                                       +-> Quantize -> integer -> Dequantize -> Mul
 
 z is rounded to a whole number of units, and a step of each band of the output is a few of them. So
 their difference and its sums are whole numbers, and exact (`edgeae.quantize.statistics_output`).

@@ -17,7 +17,6 @@ from edgeae.runtime.system.schema import Between, build
 
 PRESETS = ("edge", "cnn2d", "dense", "tiny")
 
-
 Count = Annotated[int, Between(1, 1_000_000)]
 Share = Annotated[float, Between(0.0, 0.95)]
 
@@ -27,10 +26,9 @@ class ModelConfig:
     """The network; `edgeae.train.networks` draws each of them."""
 
     name: Literal["edge", "cnn2d", "dense"] = "edge"
-    bottleneck: Annotated[int, Between(1, 512)] = 8  # numbers a step
-    dropout: tuple[
-        Share, ...
-    ] = ()  # share of activations dropped after encoder layers 1, 2, 3, ...
+    bottleneck: Annotated[int, Between(1, 512)] = 8  # channels
+    # Share of the activations that are dropped after encoder layers 1, 2, 3, ...
+    dropout: tuple[Share, ...] = ()
     patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
 
     def __post_init__(self) -> None:
@@ -102,7 +100,7 @@ class Config:
         return plain
 
     @classmethod
-    def from_dict(cls, values: Any, source: str = "configuration") -> "Config":
+    def from_dict(cls, values: object, source: str = "configuration") -> "Config":
         """The configuration of `to_dict`; ``source`` is named in errors."""
         try:
             config: Config = build(cls, values)

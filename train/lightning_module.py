@@ -84,7 +84,7 @@ class AutoencoderModule(LightningModule):
 
 
 def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
-    """The network of a checkpoint in eval mode on the CPU, and the configuration it was trained with.
+    """The network of a checkpoint, in eval mode on the CPU, and its configuration.
 
     Nothing in the file is executed. Raises ConfigError for a file that is missing, damaged or not
     a checkpoint of `edgeae train`.

@@ -10,10 +10,11 @@ ConvTranspose, which the exporter rewrites as a convolution. The last layer is l
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
@@ -49,8 +50,8 @@ class Autoencoder(nn.Module):
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) -> (N, T, n_mels): bands are the channels of a convolution over time."""
-        out: torch.Tensor = self.body(z.transpose(1, 2)).transpose(1, 2)
-        return out
+        reconstruction: torch.Tensor = self.body(z.transpose(1, 2)).transpose(1, 2)
+        return reconstruction
 
 
 class Autoencoder2d(Autoencoder):
@@ -61,8 +62,8 @@ class Autoencoder2d(Autoencoder):
         self.shape = (frames, n_mels)
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.body(z.reshape(-1, 1, *self.shape))  # (N, 1, T, n_mels)
-        return out.reshape(-1, *self.shape)
+        image: torch.Tensor = self.body(z.reshape(-1, 1, *self.shape))  # (N, 1, T, n_mels)
+        return image.reshape(-1, *self.shape)
 
 
 def build(config: ModelConfig, n_mels: int) -> Autoencoder:
@@ -97,7 +98,7 @@ def cnn2d(config: ModelConfig, n_mels: int) -> Autoencoder:
     """Five 2-D convolutions down to (bottleneck, T/16, n_mels/16), mirrored on the way up."""
     drop = _dropouts(config, 4)
     z = config.bottleneck
-    up: dict[str, Any] = {"stride": 2, "output_padding": 1, "bias": False}
+    up = partial(nn.ConvTranspose2d, stride=2, output_padding=1, bias=False)
     body = nn.Sequential(
         nn.Conv2d(1, 32, 5, stride=2, padding=2, bias=False), *_active(32, drop[0], 2),
         nn.Conv2d(32, 64, 5, stride=2, padding=2, bias=False), *_active(64, drop[1], 2),
@@ -105,9 +106,9 @@ def cnn2d(config: ModelConfig, n_mels: int) -> Autoencoder:
         nn.Conv2d(128, 256, 3, stride=2, padding=1, bias=False), *_active(256, drop[3], 2),
         nn.Conv2d(256, z, 3, padding=1),
         nn.ConvTranspose2d(z, 256, 3, padding=1, bias=False), *_active(256, 0, 2),
-        nn.ConvTranspose2d(256, 128, 3, padding=1, **up), *_active(128, 0, 2),
-        nn.ConvTranspose2d(128, 64, 3, padding=1, **up), *_active(64, 0, 2),
-        nn.ConvTranspose2d(64, 32, 5, padding=2, **up), *_active(32, 0, 2),
+        up(256, 128, 3, padding=1), *_active(128, 0, 2),
+        up(128, 64, 3, padding=1), *_active(64, 0, 2),
+        up(64, 32, 5, padding=2), *_active(32, 0, 2),
         nn.ConvTranspose2d(32, 1, 5, stride=2, padding=2, output_padding=1),
     )  # fmt: skip
     return Autoencoder2d(body, n_mels, config.patch_frames)
@@ -127,8 +128,8 @@ def dense(config: ModelConfig, n_mels: int) -> Autoencoder:
         ...                                     windows that hang over an edge see the mean
                                                 spectrum (z = 0) there, so every frame has five
 
-    The fifth of that mean is in the weights of the last layer from the start. DCASE instead averages
-    the squared errors of the five reconstructions, which one residual per frame cannot express.
+    The last layer's first weights include the factor 1/5 of that mean. DCASE instead averages the
+    squared errors of the five reconstructions, which one residual per frame cannot express.
     """
     if config.dropout:
         raise ConfigError(f"model.dropout is {list(config.dropout)}; allowed for dense is []")
@@ -170,14 +171,14 @@ def cost(network: Autoencoder, spec: MelSpec, patch_frames: int = 32) -> Cost:
     """Count parameters, and multiplications of the convolutions on one patch."""
     macs = 0
 
-    def count(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+    def count(layer: _ConvNd, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         nonlocal macs
         # A convolution uses all its weights at each place of its output, a transposed one at each
         # place of its input.
         places = inputs[0] if layer.transposed else output
         macs += layer.weight.numel() * places[0, 0].numel()
 
-    layers = [layer for layer in network.modules() if hasattr(layer, "transposed")]
+    layers = [layer for layer in network.modules() if isinstance(layer, _ConvNd)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     training = network.training
     with torch.inference_mode():

@@ -10,7 +10,7 @@ frames of all recordings, one after the other:
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from .frame_store import Frames
 from .torch_features import CHUNK, Features
 
 TARGET_PATCHES = 10_000  # in an epoch, about
+T = TypeVar("T")
 MASKING_STD_DB = 1e6  # of a masked band: so large that nothing in it counts
 # A band that is nearly constant in training must not turn 0.1 dB into many deviations.
 MIN_STD_DB = 1.0
@@ -151,7 +152,7 @@ def patch_step(stretches: Sequence[Frames], config: Config) -> int:
 class PatchDataset(Dataset[torch.Tensor]):
     """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels).
 
-    Each is read from its file when it is needed, so that the frames stay out of this process's memory.
+    A patch is read from its file when it is needed, so that this process does not hold all frames.
     """
 
     def __init__(self, stretches: Sequence[Frames], patch_frames: int, step: int) -> None:
@@ -217,6 +218,6 @@ class PatchData(LightningDataModule):
         return DistributedSampler(patches, world_size, rank, shuffle=shuffle, seed=seed)
 
 
-def _as_is(batch: Any) -> Any:
+def _as_is(batch: T) -> T:
     """The batch as `PatchDataset.__getitems__` collated it."""
     return batch

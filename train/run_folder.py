@@ -179,7 +179,7 @@ def point_latest(run: Path) -> None:
     unfinished.replace(LATEST)
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
+def _write_json(path: Path, value: Mapping[str, object]) -> None:
     replace_file(path, f"{json.dumps(value, indent=2)}\n".encode())
 
 

@@ -53,10 +53,18 @@ class TorchLogMel(torch.nn.Module):
 
         self.spec = spec
         self.mel = MelSpectrogram(
-            sample_rate=spec.sample_rate, n_fft=spec.n_fft, hop_length=spec.hop, n_mels=spec.n_mels,
-            f_min=spec.f_min, f_max=spec.f_max, center=False, power=2, norm="slaney", mel_scale=spec.scale,
+            sample_rate=spec.sample_rate,
+            n_fft=spec.n_fft,
+            hop_length=spec.hop,
+            n_mels=spec.n_mels,
+            f_min=spec.f_min,
+            f_max=spec.f_max,
+            center=False,
+            power=2,
+            norm="slaney",
+            mel_scale=spec.scale,
             wkwargs={"dtype": torch.float64},
-        ).double()  # fmt: skip
+        ).double()
         self.mel.mel_scale.fb.copy_(torch.from_numpy(filter_bank(spec).T))
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
@@ -65,7 +73,8 @@ class TorchLogMel(torch.nn.Module):
 
     def chunks(self, blocks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The same of a recording that comes in blocks (n,): at most CHUNK frames at once."""
-        hop, n_fft = self.spec.hop, self.spec.n_fft
+        hop = self.spec.hop
+        n_fft = self.spec.n_fft
         held = torch.empty(0)
         for block in blocks:
             held = torch.cat([held.to(block), block])

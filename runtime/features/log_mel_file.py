@@ -14,13 +14,11 @@ from ..errors import AudioError
 from ..system.arrays import Float32
 from .mel import MelSpec, MelStream
 
-MOST_FRAMES = 1 << 18  # of a precomputed log-mel array, two hours
+MAX_FRAMES = 1 << 18  # of a stored array, two hours
+MAX_ABS_DB = 1000.0  # of the values of a stored array
 
-
-WIDEST = 1000.0  # dB, of a precomputed log-mel array
-
-# What a damaged header raises: NumPy passes it to Python's parser.
-UNREADABLE = (
+# Exceptions that a damaged header raises: NumPy passes it to Python's parser.
+HEADER_ERRORS = (
     ValueError,
     SyntaxError,
     OSError,
@@ -33,7 +31,7 @@ UNREADABLE = (
 
 
 def read_log_mel(path: str | Path, spec: MelSpec, channel: Channel = 0) -> Float32:
-    """Log-mel (n_frames, n_mels) in dB of a recording, or the precomputed one in a ``.npy`` file."""
+    """The log-mel (n_frames, n_mels), dB, of a recording or of a ``.npy`` file that holds it."""
     if Path(path).suffix.lower() == ".npy":
         return _read_npy(Path(path), spec)
     with AudioFile(path, channel) as audio:
@@ -46,7 +44,7 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
         raise AudioError(f"{path}: no such file")
     try:
         array = _mapped(path)
-    except UNREADABLE as error:
+    except HEADER_ERRORS as error:
         raise AudioError(
             f"{path}: not a readable NumPy array ({reason_of(error)}); compute it again"
         ) from error
@@ -64,23 +62,23 @@ def _read_npy(path: Path, spec: MelSpec) -> Float32:
             f"{path}: holds {array.dtype} of shape {array.shape}; "
             f"a log-mel array is float, (n_frames, {spec.n_mels}), dB"
         )
-    if len(array) > MOST_FRAMES:
+    if len(array) > MAX_FRAMES:
         raise AudioError(
-            f"{path}: holds {len(array)} frames; at most {MOST_FRAMES} are read at once, split it"
+            f"{path}: holds {len(array)} frames; at most {MAX_FRAMES} are read at once, split it"
         )
     if not np.isfinite(array).all():
         raise AudioError(f"{path}: holds values that are not numbers (NaN or infinite)")
-    if np.abs(array).max() > WIDEST:
-        raise AudioError(f"{path}: holds values beyond {WIDEST:g} dB; a log-mel array is in dB")
+    if np.abs(array).max() > MAX_ABS_DB:
+        raise AudioError(f"{path}: holds values beyond {MAX_ABS_DB:g} dB; a log-mel array is in dB")
     return np.array(array, np.float32)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    """The array in a file, without the memory that its header promises."""
+    """The array of a file as a memory map, which reserves no memory for a large header."""
     with path.open("rb") as file:
-        if (
-            file.read(7)[6:] != b"\x01"
-        ):  # later versions have headers of up to 4 GiB, which no array of numbers needs
+        # Later versions allow headers of up to 4 GiB, which no array of numbers needs.
+        if file.read(7)[6:] != b"\x01":
             raise ValueError("not of version 1")
-    with np.errstate(over="raise"):  # of the shape
+    # A product of a huge shape overflows.
+    with np.errstate(over="raise"):
         return np.lib.format.open_memmap(path, mode="r")

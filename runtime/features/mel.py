@@ -6,18 +6,19 @@
     frame 2                 [======= n_fft =======]   [k*hop, k*hop + n_fft)
               |-hop-|
 
-A frame is windowed, Fourier transformed, squared, summed into mel bands and turned into dB. No
-frame knows another one: no centring, no padding, no clip-global step.
+Each frame is multiplied by a window, Fourier transformed, squared, summed into mel bands and
+converted to dB. A frame depends on its own samples only: there is no centring, no padding, and no
+step over a whole recording.
 
-Frames are computed a block at a time, and the blocks are counted from the start of the sound, however
-it arrives: a frame is always in the same row of matrices of the same shape. Streaming is therefore
-bit-identical to offline for any size of what is pushed. The transform of a frame, in float64, is 25 k
-operations; as products of matrices it would be eight times as many. The triangles of the bands overlap
-their neighbours alone, so that a few narrow products sum them.
+Frames are computed in blocks that are counted from the start of the sound, so that a frame is
+always in the same row of matrices of the same shape. A stream therefore gives the same bits as a
+whole recording, for pieces of any size. The Fourier transform of a frame in float64 takes 25 k
+operations; a matrix product would take eight times as many. Each triangle of the filter bank
+overlaps only its neighbours, so that a few narrow matrix products sum all bands.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, Self
@@ -28,8 +29,10 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..system.arrays import Float32
 
-BLOCK = 32  # frames computed at once: 0.6 MB, which stays in the L2 cache
-BANDS_AT_ONCE = 32  # of a product: fewer are more calls, more are more zeros
+BLOCK_FRAMES = 32  # computed at once: 0.6 MB, which stays in the L2 cache
+BANDS_PER_PRODUCT = 32  # fewer bands need more calls, more bands multiply more zeros
+
+Sound = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class MelSpec:
             "n_fft": (32, 16384),
             "hop": (max(8, self.n_fft // 32), self.n_fft),
             "n_mels": (4, 512),
+            "floor_db": (-300, 0),  # float32 cannot hold lower powers
         }
-        limits["floor_db"] = (-300, 0)  # the lowest that float32 holds as a power
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(
@@ -64,15 +67,16 @@ class MelSpec:
                 )
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
-                f"mel: the band from f_min {self.f_min} to f_max {self.f_max} Hz does not lie within "
-                f"0 to {self.sample_rate / 2} Hz"
+                f"mel: the band from f_min {self.f_min} to f_max {self.f_max} Hz does not lie "
+                f"within 0 to {self.sample_rate / 2} Hz"
             )
         if self.scale not in ("slaney", "htk"):
             raise ConfigError(f"mel: scale is {self.scale!r}; allowed are 'slaney' and 'htk'")
-        _tables(self)  # a band may hold no Fourier bin
+        # Raises ConfigError if a band holds no Fourier bin.
+        _tables(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The spec written by `to_dict`; ConfigError for unknown keys or impossible values."""
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
@@ -91,7 +95,8 @@ class MelSpec:
         except OverflowError as error:
             raise ConfigError(f"mel: {error}") from error
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, int | float | str]:
+        """The parameters by name, as `from_dict` reads them."""
         return asdict(self)
 
     @property
@@ -106,7 +111,8 @@ class MelSpec:
 def _hz_to_mel(hz: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
     if scale == "htk":
         return np.asarray(2595 * np.log10(1 + hz / 700))
-    linear = hz * 3 / 200  # below 1 kHz: 15 mel at 1 kHz, then 27 steps per factor 6.4
+    # Linear up to 15 mel at 1 kHz, then 27 mel for each factor of 6.4.
+    linear = hz * 3 / 200
     return np.where(hz < 1000, linear, 15 + np.log(np.maximum(hz, 1000) / 1000) * 27 / np.log(6.4))
 
 
@@ -126,16 +132,15 @@ def filter_bank(spec: MelSpec) -> Float32:
     """(n_mels, n_fft // 2 + 1) triangles of area 1, weights per Hz."""
     edges = band_edges(spec)
     bins = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate)
-    slopes = (bins[None] - edges[:, None]) / np.diff(edges, append=np.inf)[
-        :, None
-    ]  # from edge i to i + 1
+    widths = np.diff(edges, append=np.inf)
+    slopes = (bins[None] - edges[:, None]) / widths[:, None]  # row i is 0 at edge i, 1 at i + 1
     triangles = np.maximum(0, np.minimum(slopes[:-2], 1 - slopes[1:-1]))
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Bands:
-    """Neighbouring mel bands, and the bins that they are made of."""
+    """Neighbouring mel bands, and the Fourier bins that they sum."""
 
     bands: slice
     bins: slice
@@ -157,22 +162,21 @@ def _tables(spec: MelSpec) -> _Tables:
         raise ConfigError(
             f"mel: band {empty[0]} holds no Fourier bin; use fewer n_mels or a longer n_fft"
         )
-    return _Tables(
-        hann, tuple(_part(bank, first) for first in range(0, spec.n_mels, BANDS_AT_ONCE))
-    )
+    firsts = range(0, spec.n_mels, BANDS_PER_PRODUCT)
+    return _Tables(hann, tuple(_part(bank, first) for first in firsts))
 
 
 def _part(bank: Float32, first: int) -> _Bands:
-    bands = slice(first, min(first + BANDS_AT_ONCE, len(bank)))
+    bands = slice(first, min(first + BANDS_PER_PRODUCT, len(bank)))
     used = np.flatnonzero(bank[bands].any(axis=0))
     bins = slice(int(used[0]), int(used[-1]) + 1)
     return _Bands(bands, bins, np.ascontiguousarray(bank[bands, bins].T))
 
 
 class _ThreadScratch(threading.local):
-    """The scratch of a thread, which all of its streams use in turn."""
+    """The scratch arrays of a thread, which all of its streams use in turn."""
 
-    size = (0, 0)
+    size = (0, 0)  # n_frames, n_fft
     arrays: tuple[NDArray[np.float64], NDArray[np.complex128], Float32]
 
 
@@ -182,7 +186,7 @@ _thread_scratch = _ThreadScratch()
 def _scratch(
     frames: int, n_fft: int
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
-    """Room for windowed samples, their spectrum and its power, (frames, ...) each."""
+    """Arrays for the windowed samples, their spectrum and its power, (frames, ...) each."""
     if _thread_scratch.size != (frames, n_fft):
         bins = n_fft // 2 + 1
         arrays = (
@@ -190,11 +194,12 @@ def _scratch(
             np.empty((frames, bins), np.complex128),
             np.empty((frames, bins), np.float32),
         )
-        _thread_scratch.size, _thread_scratch.arrays = (frames, n_fft), arrays
+        _thread_scratch.size = (frames, n_fft)
+        _thread_scratch.arrays = arrays
     return _thread_scratch.arrays
 
 
-def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> Float32:
+def log_mel(samples: Sound, spec: MelSpec | None = None) -> Float32:
     """Log-mel spectrogram of a whole recording.
 
     samples: (n,), full scale 1, at ``spec.sample_rate``. Returns (n_frames, n_mels), dB.
@@ -206,68 +211,71 @@ def log_mel(samples: NDArray[np.floating[Any]], spec: MelSpec | None = None) -> 
 
 
 class MelStream:
-    """The same spectrogram from sound that comes in pieces of any size.
+    """Computes the same spectrogram from sound that arrives in pieces of any size.
 
     >>> stream = MelStream()
     >>> [len(stream.push(np.zeros(7000))) for _ in range(3)], len(stream.rest())
     ([0, 0, 32], 8)
     """
 
-    def __init__(self, spec: MelSpec | None = None, block: int = BLOCK) -> None:
-        """block: frames that are given at once."""
-        self.spec, self._block = spec or MelSpec(), block
+    def __init__(self, spec: MelSpec | None = None, block: int = BLOCK_FRAMES) -> None:
+        """block: number of frames that `push` returns at once."""
+        self.spec = spec or MelSpec()
+        self._block = block
         self._tables = _tables(self.spec)
-        self._held = 0  # samples of the block that is being heard
+        self._held = 0  # samples of the incomplete block
         self._sound = np.zeros((block - 1) * self.spec.hop + self.spec.n_fft, np.float32)
-        self._frames = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)[
-            :: self.spec.hop
-        ]
+        windows = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)
+        self._frames = windows[:: self.spec.hop]
 
-    def frames(self, sound: Iterable[NDArray[np.floating[Any]]]) -> Iterator[Float32]:
-        """Of sound that ends, pieces (n,): all of its frames, (n_frames, n_mels) dB in blocks."""
+    def frames(self, sound: Iterable[Sound]) -> Iterator[Float32]:
+        """All frames (n_frames, n_mels), dB, in blocks, of sound that comes in pieces (n,)."""
         for samples in sound:
             yield self.push(samples)
         yield self.rest()
 
-    def push(self, samples: NDArray[np.floating[Any]]) -> Float32:
+    def push(self, samples: Sound) -> Float32:
         """The blocks of frames that ``samples`` (n,) complete: (n_blocks * block, n_mels), dB."""
-        done = [np.empty((0, self.spec.n_mels), np.float32)]
+        blocks = [np.empty((0, self.spec.n_mels), np.float32)]
+        n_finished = self._block * self.spec.hop  # samples that no later block needs
         while len(samples):
             part = samples[: len(self._sound) - self._held]
             self._sound[self._held : self._held + len(part)] = part
-            self._held, samples = self._held + len(part), samples[len(part) :]
+            self._held += len(part)
+            samples = samples[len(part) :]
             if self._held == len(self._sound):
-                done.append(self._log_mel())
-                heard = self._block * self.spec.hop
-                self._held -= heard
-                self._sound[: self._held] = self._sound[heard:]
-        return np.concatenate(done)
+                blocks.append(self._log_mel())
+                self._held -= n_finished
+                self._sound[: self._held] = self._sound[n_finished:]
+        return np.concatenate(blocks)
 
     def rest(self) -> Float32:
-        """The complete frames of the block that the end of the sound leaves incomplete: (n, n_mels), dB."""
-        frames = self.spec.n_frames(self._held)
+        """The complete frames (n, n_mels), dB, of the incomplete block at the end of the sound."""
+        n_frames = self.spec.n_frames(self._held)
         self.reset()
-        return self._log_mel()[:frames] if frames else np.empty((0, self.spec.n_mels), np.float32)
+        if not n_frames:
+            return np.empty((0, self.spec.n_mels), np.float32)
+        return self._log_mel()[:n_frames]
 
     def reset(self) -> None:
         """Forget the samples of an incomplete block, as after a gap in the audio."""
         self._held = 0
 
     def _log_mel(self) -> Float32:
-        """(block, n_mels) dB of the sound held."""
+        """The frames (block, n_mels), dB, of the sound held."""
         mel = np.empty((self._block, self.spec.n_mels), np.float32)
-        for first in range(0, self._block, BLOCK):
-            frames = self._frames[first : first + BLOCK]
+        for first in range(0, self._block, BLOCK_FRAMES):
+            frames = self._frames[first : first + BLOCK_FRAMES]
             windowed, spectrum, power = _scratch(len(frames), self.spec.n_fft)
             np.multiply(frames, self._tables.window, out=windowed)
-            parts = np.fft.rfft(windowed, out=spectrum).view(
-                np.float64
-            )  # real and imaginary in turn
+            np.fft.rfft(windowed, out=spectrum)
+            # A view on the real and imaginary parts in turn.
+            parts = spectrum.view(np.float64)
             np.square(parts, out=parts)
             np.add(parts[:, ::2], parts[:, 1::2], out=power, casting="same_kind")
+            mel_rows = mel[first : first + BLOCK_FRAMES]
             for part in self._tables.bank:
-                np.matmul(
-                    power[:, part.bins], part.weights, out=mel[first : first + BLOCK, part.bands]
-                )
-        np.log10(np.maximum(mel, np.float32(10 ** (self.spec.floor_db / 10)), out=mel), out=mel)
+                np.matmul(power[:, part.bins], part.weights, out=mel_rows[:, part.bands])
+        np.maximum(mel, np.float32(10 ** (self.spec.floor_db / 10)), out=mel)
+        np.log10(mel, out=mel)
         return np.multiply(mel, np.float32(10), out=mel)

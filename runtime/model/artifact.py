@@ -3,20 +3,20 @@
 An edgeae artifact is an ordinary ONNX model with these entries in its ``metadata_props``
 (docs/artifact.md is the specification):
 
-    edgeae.format        integer version of this list; readers refuse what they do not know
-    edgeae.sha256        of the model without the entries of edgeae, followed by the text of the sections
+    edgeae.format        integer version of this list; readers refuse other versions
+    edgeae.sha256        of the model without edgeae's entries, then of the text of the sections
     edgeae.mel           MelSpec
     edgeae.head          how the sums over a window become a score (`edgeae.runtime.scoring.head`)
     edgeae.threshold     the alarm threshold and the data behind it
-    edgeae.explain       the edges of the mel bands in Hz, what a change in them is in dB
-    edgeae.selftest      a seeded input and what must come out
+    edgeae.explain       the edges of the mel bands in Hz, mean and standard deviation in dB
+    edgeae.selftest      a seeded input and the expected outputs
     edgeae.provenance    configuration, data, versions, metrics, licence of the data
     edgeae.quantization  how the integers were chosen, or null
 
 Each value but the first two is JSON. An array in it is an object
 ``{"shape": [..], "float32": base64 of the little-endian values}``.
 
-A file is judged (`edgeae.runtime.model.protobuf`) before a session is made of it.
+Every file is checked (`edgeae.runtime.model.onnx_checks`) before ONNX Runtime loads it.
 """
 
 import base64
@@ -48,13 +48,13 @@ from .sections import (
 
 FORMAT = 4
 MAX_BYTES = 32 << 20
-MAX_VALUES = 1 << 20  # of all sections; an array is one
-MAX_DEPTH = 50  # of lists and objects in each other
+MAX_VALUES = 1 << 20  # in all sections together; an array counts as one
+MAX_DEPTH = 50  # of nested lists and objects
 SECTIONS = ("mel", "head", "threshold", "explain", "selftest", "provenance", "quantization")
 
 
-def _pack(value: Any) -> Any:
-    """Arrays as JSON objects, all the way down."""
+def _pack(value: object) -> object:
+    """``value`` with each array, at any depth, as a JSON object; ValueError for large numbers."""
     if isinstance(value, dict):
         return {key: _pack(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -62,13 +62,18 @@ def _pack(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if np.abs(value).max(initial=0) > np.finfo(np.float32).max:
             raise ValueError("a number is too large for float32")
-        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode()
-        return {"shape": list(value.shape), "float32": data}
-    return value.item() if isinstance(value, np.generic) else value
+        content = np.ascontiguousarray(value, "<f4").tobytes()
+        return {"shape": list(value.shape), "float32": base64.b64encode(content).decode()}
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
 
 
 def _unpack(value: Any, depth: int = 0) -> Any:
-    """JSON objects that hold an array as (shape) float32, all the way down; ValueError if one does not fit."""
+    """``value`` with each JSON object of an array, at any depth, as a float32 array.
+
+    Raises ValueError for a damaged array, a number that is not finite and deep nesting.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"its values stand in each other more than {MAX_DEPTH} deep")
     if isinstance(value, list):
@@ -78,9 +83,8 @@ def _unpack(value: Any, depth: int = 0) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"shape", "float32"}:
-        array: NDArray[np.float32] = np.frombuffer(
-            base64.b64decode(value["float32"], validate=True), "<f4"
-        )
+        content = base64.b64decode(value["float32"], validate=True)
+        array: NDArray[np.float32] = np.frombuffer(content, "<f4")
         if not np.isfinite(array).all():
             raise ValueError("an array holds values that are not numbers")
         return array.reshape(value["shape"])
@@ -88,10 +92,11 @@ def _unpack(value: Any, depth: int = 0) -> Any:
 
 
 def _parse(metadata: dict[str, str]) -> dict[str, Any]:
-    """The sections; ValueError or KeyError where one is missing, or is neither an object nor null."""
+    """The sections; ValueError or KeyError if one is missing or is neither object nor null."""
     text = {name: metadata[f"edgeae.{name}"] for name in SECTIONS}
+    # Checked before parsing: two characters of text become a Python object of 60 bytes.
     count = sum(section.count(mark) for section in text.values() for mark in "[{,")
-    if count > MAX_VALUES:  # two letters of text become an object of 60 bytes
+    if count > MAX_VALUES:
         raise ValueError(f"it holds more than {MAX_VALUES} values")
     sections = {name: _unpack(json.loads(section)) for name, section in text.items()}
     for name, section in sections.items():
@@ -115,7 +120,7 @@ class Artifact:
 
     @cached_property
     def explain(self) -> ExplainSection:
-        """The levels of the bands; ArtifactError if they are missing or impossible."""
+        """Edges and levels of the bands; ArtifactError if they are missing or impossible."""
         section = read_section(ExplainSection, self.sections["explain"], "explain")
         section.check(self.mel.n_mels)
         return section
@@ -143,12 +148,12 @@ class Artifact:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Configuration, data, versions and metrics as the exporter noted them; may be empty."""
+        """Configuration, data, versions and metrics that the export recorded; may be empty."""
         return self.sections["provenance"] or {}
 
     @classmethod
     def read(cls, path: str | Path) -> "Artifact":
-        """Read and judge a file; ArtifactError says in one sentence why it is refused."""
+        """Read and check a file; ArtifactError says in one sentence why it is refused."""
         path = Path(path)
         try:
             if path.stat().st_size > MAX_BYTES:
@@ -165,15 +170,15 @@ class Artifact:
 
     @classmethod
     def from_bytes(cls, model: bytes) -> "Artifact":
-        """The artifact in ``model``; ArtifactError if it is foreign, truncated, too new or hostile."""
+        """The artifact in a file's bytes; ArtifactError if it is foreign, damaged or too new."""
         try:
             metadata = read_metadata(model, "edgeae.")
             if "edgeae.format" not in metadata:
                 raise ArtifactError("it has no edgeae metadata")
             if metadata["edgeae.format"] != str(FORMAT):
                 raise ArtifactError(
-                    f"it has the format {metadata['edgeae.format'][:20]!r}, this edgeae reads {FORMAT}: "
-                    f"one of the two is older and has to be made anew"
+                    f"it has the format {metadata['edgeae.format'][:20]!r}, "
+                    f"this edgeae reads {FORMAT}: one of the two is older and has to be made anew"
                 )
             check_model(model)
             if metadata["edgeae.sha256"] != digest(model, metadata):
@@ -194,12 +199,15 @@ class Artifact:
         return cls(model, mel, sections)
 
     @classmethod
-    def build(cls, model: bytes, mel: MelSpec, **sections: Any) -> "Artifact":
+    def build(cls, model: bytes, mel: MelSpec, **sections: object) -> "Artifact":
         """A new artifact of an ONNX model; sections that are not given are null."""
         return cls(model, mel, dict.fromkeys(SECTIONS[1:])).with_sections(**sections)
 
-    def with_sections(self, **sections: Any) -> "Artifact":
-        """The same network with other metadata, as it will be read from the file; ArtifactError if it could not be."""
+    def with_sections(self, **sections: object) -> "Artifact":
+        """The same network with other sections, as they will be read from a file.
+
+        Raises ArtifactError if a section cannot be written.
+        """
         try:
             values = to_values({**self.sections, **sections})
             text = json.dumps(_pack(values), allow_nan=False)
@@ -210,24 +218,26 @@ class Artifact:
             ) from error
 
     def to_bytes(self) -> bytes:
-        """The file."""
-        sections = {"mel": self.mel.to_dict(), **_pack(self.sections)}
+        """The content of the file."""
+        sections = {"mel": self.mel.to_dict(), **self.sections}
         text = {
-            f"edgeae.{name}": json.dumps(value, allow_nan=False) for name, value in sections.items()
+            f"edgeae.{name}": json.dumps(_pack(value), allow_nan=False)
+            for name, value in sections.items()
         }
-        first = {"edgeae.format": str(FORMAT), "edgeae.sha256": digest(self.model, text)}
-        return with_metadata(self.model, "edgeae.", first | text)
+        header = {"edgeae.format": str(FORMAT), "edgeae.sha256": digest(self.model, text)}
+        return with_metadata(self.model, "edgeae.", header | text)
 
     def network_bytes(self) -> bytes:
         """The ONNX model without edgeae's metadata."""
         return with_metadata(self.model, "edgeae.", {})
 
     def write(self, path: str | Path) -> None:
-        """Write atomically: whatever happens, ``path`` is the old file or the whole new one.
+        """Write the file atomically: after a failure, ``path`` is still the old file.
 
-        ConfigError if it cannot be written.
+        Raises ConfigError if it cannot be written.
         """
-        path, content = Path(path), self.to_bytes()
+        path = Path(path)
+        content = self.to_bytes()
         try:
             replace_file(path, content)
         except OSError as error:
@@ -237,8 +247,8 @@ class Artifact:
 
 
 def digest(model: bytes, metadata: dict[str, str]) -> str:
-    """SHA-256 in hexadecimal: any damaged bit of the network or of a section changes it."""
-    found = sha256(with_metadata(model, "edgeae.", {}))
+    """The SHA-256 in hexadecimal of the network and the text of all sections."""
+    checksum = sha256(with_metadata(model, "edgeae.", {}))
     for name in SECTIONS:
-        found.update(metadata[f"edgeae.{name}"].encode())
-    return found.hexdigest()
+        checksum.update(metadata[f"edgeae.{name}"].encode())
+    return checksum.hexdigest()

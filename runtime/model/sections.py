@@ -7,7 +7,7 @@ Keys that a section does not have here are ignored, as docs/artifact.md demands 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class HeadSection:
 
 @dataclass(frozen=True)
 class ExplainSection:
-    """What names bands in Hz and changes in dB."""
+    """Edges of the mel bands in Hz, and their levels in dB."""
 
     band_edges_hz: Float64  # (n_mels + 2,)
     band_mean_db: Float64  # (n_mels,) that the network subtracts from its input
@@ -115,7 +115,8 @@ class ExplainSection:
         """ArtifactError unless the arrays describe ``n_mels`` bands of real sound."""
         if self.band_std_db.shape != (n_mels,) or self.band_mean_db.shape != (n_mels,):
             raise ArtifactError("the artifact does not say how its bands vary; export it again")
-        low, high = self.band_std_db.min(), self.band_std_db.max()
+        low = self.band_std_db.min()
+        high = self.band_std_db.max()
         if not MIN_BAND_STD_DB < low < MASKED_BAND_STD_DB or high > MAX_BAND_STD_DB:
             raise ArtifactError(
                 f"its bands vary by {low:g} to {high:g} dB; no sound does, export it again"
@@ -124,7 +125,7 @@ class ExplainSection:
 
 @dataclass(frozen=True)
 class SelfTestSection:
-    """A seeded input and what must come out, see `edgeae.runtime.scoring.selftest`."""
+    """A seeded input and the expected outputs, see `edgeae.runtime.scoring.selftest`."""
 
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
     sha256: str | None  # of the outputs of an int8 network
@@ -149,7 +150,7 @@ class QuantizationSection:
     max_drift: float | None = None
 
 
-def read_section(kind: type[T], values: Any, name: str) -> T:
+def read_section(kind: type[T], values: object, name: str) -> T:
     """The section ``name`` as a dataclass; ArtifactError names the key that is wrong."""
     try:
         if not isinstance(values, Mapping):
@@ -160,8 +161,8 @@ def read_section(kind: type[T], values: Any, name: str) -> T:
         raise ArtifactError(f"{title} is damaged ({error}); export the artifact again") from error
 
 
-def to_values(value: Any) -> Any:
-    """Dataclasses as dictionaries, all the way down; everything else as it is."""
+def to_values(value: object) -> object:
+    """``value`` with each dataclass, at any depth, as a dictionary."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: to_values(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""What is normal for one machine, band by band: what the state of the microphone is judged against."""
+"""The normal levels of one machine, band by band, that the health checks compare against."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
@@ -10,13 +10,10 @@ from ..model.sections import MASKED_BAND_STD_DB, ExplainSection
 from ..scoring.head import Head
 from ..system.arrays import Float64
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class BandBaseline:
-    """The mean log-mel of this machine, and how it varies while nothing is wrong."""
+    """The mean log-mel of a normal machine, and its standard deviations."""
 
     bands: Float64  # (n_mels,) dB
     band_std: Float64  # (n_mels,) dB, of each band

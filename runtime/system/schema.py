@@ -1,4 +1,4 @@
-"""A dataclass as a schema: builds it from a mapping and says what is wrong with a value in words."""
+"""A dataclass as a schema: builds it from a mapping, and names each wrong value in an error."""
 
 import types
 from collections.abc import Mapping
@@ -41,8 +41,10 @@ class MaxLength:
         return value.isprintable() and 0 < len(value) <= self.n_characters
 
 
-def build(kind: type[T], values: Any, path: str = "", *, ignore_unknown: bool = False) -> T:
-    """A dataclass from a mapping (or None: all defaults), each value checked against its field's type.
+def build(kind: type[T], values: object, path: str = "", *, ignore_unknown: bool = False) -> T:
+    """A dataclass from a mapping, each value checked against its field's type.
+
+    None gives all defaults.
 
     Fields may be plain types, Literals, Annotated with limits, arrays, tuples, dictionaries with
     text keys, other dataclasses, and unions of these. Arrays become float64.
@@ -79,7 +81,7 @@ def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value!r:.60}"
 
 
@@ -124,7 +126,7 @@ def _plain(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
-def _is_array(kind: Any) -> bool:
+def _is_array(kind: object) -> bool:
     return get_origin(kind) is np.ndarray
 
 
