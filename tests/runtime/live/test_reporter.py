@@ -58,3 +58,15 @@ def test_silence_is_reported_once_and_not_judged(alarmed: Detector) -> None:
     scores = [line for line in lines if isinstance(line, ScoreLine)]
     assert {(line.health, line.anomaly) for line in scores[1:]} == {("silence", False)}
     assert not any(isinstance(line, EventLine) for line in lines)
+
+
+def test_windows_before_silence_do_not_count_for_an_alarm_after_it(
+    alarmed: Detector, windows: Sequence[Window]
+) -> None:
+    """Of the three windows after the silence, the third ends that state and is judged."""
+    silence = Stream(alarmed, RATE).push(np.zeros(16 * RATE, np.float32))
+    reporter = SourceReporter(alarmed, "hw:1")
+    lines = list(reporter.lines([*windows[:2], silence[-1], *windows[:3]]))
+    judged = [line.anomaly for line in lines if isinstance(line, ScoreLine)]
+    assert judged == [True, True, False, False, False, True]
+    assert not any(isinstance(line, EventLine) for line in lines)
