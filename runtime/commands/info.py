@@ -1,7 +1,8 @@
 """`edgeae info`: what is in an artifact, and whether it computes rightly here."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from ..scoring.selftest import check
 from ..system.atomic_file import replace_file
 
 COLUMN = 24  # where values begin
+# Module and attribute of an upper stage, imported by name when a card is requested.
+CARD = ("edgeae.evaluate.report.model_card", "render_card")
+
+RenderCard = Callable[[Detector, Path, Path | None], str]
 
 
 def summary(detector: Detector, path: Path) -> dict[str, Any]:
@@ -125,12 +130,12 @@ def info(
 
 
 def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
-    from edgeae.evaluate.report.model_card import render_card
-
     if output and output.suffix != ".md":
         raise ConfigError(f"{output}: the name of a card ends in .md")
-    words = render_card(detector, path, results)
+    module, attribute = CARD
+    render_card: RenderCard = getattr(import_module(module), attribute)
+    card = render_card(detector, path, results)
     if output:
-        replace_file(output, words.encode())
+        replace_file(output, card.encode())
     else:
-        click.echo(words, nl=False)
+        click.echo(card, nl=False)
