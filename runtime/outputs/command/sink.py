@@ -1,41 +1,35 @@
 """A command for each event: the line as JSON on its stdin, no shell, a time limit.
 
-    event line --> memory file --stdin--> COMMAND ARGUMENT... --stderr--> its end is the error's
-                                          killed with its process group after the time limit
+    event line --> temporary file --stdin--> COMMAND ARGUMENT... --stderr--> temporary file
 
-What is left of the process group when the command ends is killed, too: months of forgotten background jobs
-would fill the memory. A job that has to outlive its command can leave the group (`setsid`).
+The end of stderr is a part of the error message. When the command ends or exceeds the time limit,
+its whole process group is killed: background jobs that nobody waits for would fill the memory in
+months. A job that has to outlive its command can leave the group (`setsid`).
 """
 
 import contextlib
 import os
-import selectors
 import shlex
 import shutil
 import signal
 import subprocess
-import time
-from io import FileIO
-from typing import cast
+import tempfile
+from typing import IO
 
 from ...errors import ConfigError
 from ..lines import EventLine, RunLine
 from ..sink import OutputError, Sink
 
-TAIL = 300  # bytes of stderr that are told
-SECRETS = {
-    "EDGEAE_MQTT_PASSWORD",
-    "EDGEAE_WEBHOOK_TOKEN",
-    "EDGEAE_WEBHOOK",
-}  # of ours, which no command needs
-PIPE = 1 << 16  # bytes that a pipe holds
+MAX_MESSAGE_BYTES = 300  # of stderr
+# Variables that edgeae reads and no command needs.
+SECRET_VARIABLES = {"EDGEAE_MQTT_PASSWORD", "EDGEAE_WEBHOOK_TOKEN", "EDGEAE_WEBHOOK"}
 
 
 class Hook(Sink[RunLine]):
-    """Run ``command`` for each event line; for at most ``timeout`` seconds.
+    """Run ``command`` for each event line, for at most ``timeout`` seconds.
 
-    ``command`` is split as a shell would split it, and no shell sees it. Raises ConfigError if there is no
-    such program. Only the program's name stands in messages, not its arguments: they may be secret.
+    ``command`` is split as a shell would split it, but no shell runs it. Raises ConfigError if
+    there is no such program. Messages name the program without its arguments, which may be secret.
     """
 
     name = "on-event"
@@ -43,41 +37,50 @@ class Hook(Sink[RunLine]):
     def __init__(self, command: str, *, timeout: float = 30.0) -> None:
         if not timeout > 0:
             raise ConfigError(f"--on-event with a time limit of {timeout:g} s; give more than 0")
-        self._timeout, self._command = timeout, split(command)
-        self._running: int | None = None  # process group of the command
+        self._timeout = timeout
+        self._command = split(command)
+        self._group: int | None = None  # process group of the command that runs
 
     def wants(self, line: RunLine) -> bool:
         return isinstance(line, EventLine)
 
     def deliver(self, line: RunLine) -> None:
-        """Run the command to its end; OutputError if it cannot be started, fails or takes too long."""
+        """Run the command to its end; OutputError if it cannot be started, fails or is too slow."""
         program = self._command[0]
+        text = line.to_json().encode() + b"\n"
         try:
-            process = start(self._command, line.to_json().encode() + b"\n")
+            with tempfile.TemporaryFile() as stderr:
+                code = self._run(text, stderr)
+                reason = read_reason(stderr)
         except OSError as error:
             raise OutputError(f"{program}: cannot be started ({error.strerror})") from error
-        with process:
-            self._running = process.pid
-            try:
-                said, in_time = supervise(process, self._timeout)
-            finally:
-                self._running = None
-                kill(process)
-        if not in_time:
-            raise OutputError(f"{program}: was killed after {self._timeout:g} s{said}")
-        if process.returncode > 0:
-            raise OutputError(f"{program}: ended with exit code {process.returncode}{said}")
-        if process.returncode < 0:
-            raise OutputError(f"{program}: was ended by signal {-process.returncode}{said}")
+        if code is None:
+            raise OutputError(f"{program}: was killed after {self._timeout:g} s{reason}")
+        if code > 0:
+            raise OutputError(f"{program}: ended with exit code {code}{reason}")
+        if code < 0:
+            raise OutputError(f"{program}: was ended by signal {-code}{reason}")
+
+    def _run(self, text: bytes, stderr: IO[bytes]) -> int | None:
+        """The exit code of the command; None if it was killed after the time limit."""
+        process = start(self._command, text, stderr)
+        self._group = process.pid
+        try:
+            return process.wait(self._timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self._group = None
+            kill_group(process.pid)
+            process.wait()
 
     def close(self) -> None:
         """Nothing is open between two events."""
 
     def abort(self) -> None:
-        """The process ends, and the command that runs with it."""
-        if self._running:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._running, signal.SIGKILL)
+        """Kill the command that runs, because the process ends."""
+        if self._group:
+            kill_group(self._group)
 
 
 def split(command: str) -> list[str]:
@@ -92,53 +95,42 @@ def split(command: str) -> list[str]:
         raise ConfigError("--on-event: the command is empty; name a program and its arguments")
     if not shutil.which(words[0]):
         raise ConfigError(
-            f"--on-event: {words[0]} is no program that can be run here; give its full path, chmod +x it"
+            f"--on-event: {words[0]} is no program that can be run here; "
+            "give its full path, chmod +x it"
         )
     return words
 
 
-def start(command: list[str], text: bytes) -> "subprocess.Popen[bytes]":
-    """A process in a group of its own that reads ``text``, or does not: a file in memory waits for nobody."""
-    with os.fdopen(os.memfd_create("event"), "wb+", buffering=0) as stdin:
+def start(command: list[str], text: bytes, stderr: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Start a process in a group of its own.
+
+    Its stdin is a file, so that a command that does not read ``text`` blocks nobody.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES
+    }
+    with tempfile.TemporaryFile() as stdin:
         stdin.write(text)
         stdin.seek(0)
         return subprocess.Popen(
             command,
             stdin=stdin,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            bufsize=0,
+            stderr=stderr,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in SECRETS},
+            env=environment,
         )
 
 
-def supervise(process: "subprocess.Popen[bytes]", seconds: float) -> tuple[str, bool]:
-    """Wait for the end of a process: the end of its stderr in words, and whether it came in time."""
-    stderr, said, in_time = cast(FileIO, process.stderr), b"", False
-    os.set_blocking(stderr.fileno(), False)
-    deadline = time.monotonic() + seconds
-    with FileIO(os.pidfd_open(process.pid)) as ended, selectors.DefaultSelector() as selector:
-        selector.register(stderr, selectors.EVENT_READ)
-        selector.register(ended, selectors.EVENT_READ)
-        while not in_time and (left := deadline - time.monotonic()) > 0:
-            for key, _ in selector.select(left):
-                if key.fileobj is ended:
-                    in_time = True
-                elif chunk := stderr.read(PIPE):
-                    said = (said + chunk)[-TAIL:]
-                else:
-                    selector.unregister(stderr)
-    return in_words(said + (stderr.read(PIPE) or b"")), in_time
+def kill_group(group: int) -> None:
+    """End all processes of a group; those of another user (sudo) have to end by themselves."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    """End what is left of the group. The process itself was not reaped, so the number is still its own."""
-    with contextlib.suppress(PermissionError):  # another user's (sudo) has to end by itself
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def in_words(stderr: bytes) -> str:
-    """What a message ends in: one line, without a terminal's colours."""
-    text = " ".join(stderr[-TAIL:].decode(errors="replace").split())
+def read_reason(stderr: IO[bytes]) -> str:
+    """The end of stderr as the end of a message: one line, without a terminal's colours."""
+    size = stderr.seek(0, os.SEEK_END)
+    stderr.seek(max(0, size - MAX_MESSAGE_BYTES))
+    text = " ".join(stderr.read().decode(errors="replace").split())
     return f": {''.join(filter(str.isprintable, text))}" if text else ""
