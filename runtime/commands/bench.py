@@ -1,4 +1,7 @@
-"""`edgeae bench`: what an artifact costs on this computer, in microseconds of one core per second of audio."""
+"""`edgeae bench`: measure what an artifact costs on this computer.
+
+Times are in microseconds of one core per second of audio.
+"""
 
 import json
 import subprocess
@@ -21,7 +24,7 @@ from ..system.progress import Progress, Step, no_step
 
 SECONDS = 20
 REPEATS = 15
-# The peak is asked of the process itself: what wait4 tells includes the memory of the process that started it.
+# The process itself reports its peak memory: wait4 would include that of its parent process.
 RUN_A_FILE = """
 import sys
 from pathlib import Path
@@ -56,14 +59,15 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
         )
         elapsed = time.perf_counter() - began
     if process.returncode:
-        said = [line for line in process.stderr.splitlines() if line.startswith("edgeae: ")]
-        raise ArtifactError(f"{model} cannot be run: {said[-1] if said else process.returncode}")
+        messages = [line for line in process.stderr.splitlines() if line.startswith("edgeae: ")]
+        reason = messages[-1] if messages else process.returncode
+        raise ArtifactError(f"{model} cannot be run: {reason}")
     peak = next(line for line in process.stderr.splitlines() if line.startswith("VmHWM:"))
     return elapsed, int(peak.split()[1]) / 1024
 
 
 def measure(detector: Detector, model: Path, step: Step = no_step) -> dict[str, Any]:
-    """Medians over 15 runs on 20 s of noise, single thread."""
+    """Medians over 15 runs on 20 s of noise, with one thread."""
     step("front end")
     sound = test_sound(1, SECONDS * detector.spec.sample_rate)
     frames = log_mel(sound, detector.spec)
@@ -95,7 +99,7 @@ def measure(detector: Detector, model: Path, step: Step = no_step) -> dict[str, 
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(model: Path | None, as_json: bool) -> None:
     """Measure front end, inference, the whole path, memory and start-up.
 

@@ -1,4 +1,7 @@
-"""The command line. A command's module is imported when the command is run, so ``--help`` is instant."""
+"""The command line.
+
+The module of a command is imported only when the command is run, so that ``--help`` is fast.
+"""
 
 import os
 import sys
@@ -65,18 +68,23 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """click's own imports each command for its summary; a device lacks what those of the workstation need."""
-        named = [CompletionItem(name, help=about) for name, (_, _, about) in COMMANDS.items()]
-        found = [item for item in named if item.value.startswith(incomplete)]
-        return found + click.Command.shell_complete(self, ctx, incomplete)
+        """Complete names without an import of their commands.
+
+        click imports each command for its summary, but a device lacks the packages that the
+        commands of the workstation need.
+        """
+        items = [CompletionItem(name, help=about) for name, (_, _, about) in COMMANDS.items()]
+        matching = [item for item in items if item.value.startswith(incomplete)]
+        return matching + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader of our output went away, as in `edgeae run ... | head`
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # what Python flushes at the end
+        except BrokenPipeError:
+            # The reader of stdout has ended, as in `edgeae run ... | head`.
+            # Python flushes stdout at its end.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
             return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,7 +110,7 @@ def cli() -> None:
 def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
     """Run one command; returns its exit code. Every expected error is one sentence on stderr.
 
-    limits: of `edgeae run`; the usual ones if they are not given.
+    limits: of `edgeae run`; None: the default ones.
     """
     try:
         code = cli.main(arguments, prog_name="edgeae", standalone_mode=False, obj=limits)
@@ -117,7 +125,7 @@ def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(
-            f"edgeae: {place}{error.strerror or error}; give another place, or mend this one",
+            f"edgeae: {place}{error.strerror or error}; give another place, or fix this one",
             err=True,
         )
         return 2
@@ -128,7 +136,10 @@ def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
         if (error.name or "").startswith("edgeae"):
             raise
         command = arguments[0] if arguments else ""
-        message = f"edgeae {command} needs {error.name}, which is not installed; run: pip install 'edgeae[train]'"
+        message = (
+            f"edgeae {command} needs {error.name}, which is not installed; "
+            "run: pip install 'edgeae[train]'"
+        )
         click.echo(f"edgeae: {message}", err=True)
         return 2
     return code if isinstance(code, int) else 0
@@ -136,11 +147,12 @@ def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
 
 def main(limits: "RunLimits | None" = None) -> None:
     """Entry point of the ``edgeae`` command. limits: of `edgeae run`, for tests."""
-    # NumPy's matrix products are small here: threads that wait for each other cost more than they give.
+    # NumPy's matrix products are small here: several threads would cost more than they save.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = run_command(sys.argv[1:], limits)
-    except Exception:  # a defect of ours: 1 would mean that anomalies were found
+    except Exception:
+        # A defect of edgeae. Exit code 1 would mean that anomalies were found.
         traceback.print_exc()
         code = EXIT_DEFECT
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`edgeae info`: what is in an artifact, and whether it computes rightly here."""
+"""`edgeae info`: show what an artifact holds and run its self-test."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ RenderCard = Callable[[Detector, Path, Path | None], str]
 
 
 def summary(detector: Detector, path: Path) -> dict[str, Any]:
-    """What the artifact holds, but for the arrays of the head."""
+    """What the artifact holds, without the arrays of the head."""
     artifact = detector.artifact
     threshold = detector.threshold
     return {
@@ -48,7 +48,7 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Without arrays, all the way down."""
+    """The value without the arrays in it, at any depth."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
     if isinstance(value, list):
@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def written(key: str, value: Any, depth: int = 0) -> Iterator[str]:
-    """Lines for people: what stands in an object or a list of objects on lines of its own, below its key."""
+    """Lines for people: the items of an object or of a list of objects stand below its key."""
     head = f"{'  ' * depth}{_words(key)}"
     if isinstance(value, dict) and value:
         yield head
@@ -72,7 +72,7 @@ def written(key: str, value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _words(value: Any) -> str:
-    """One value on one line, without what a foreign file could send to the terminal."""
+    """One value on one line, without control characters that a file may hold."""
     if isinstance(value, np.ndarray):
         span = f", {value.min():.4g} to {value.max():.4g}" if value.size else ""
         return f"array {value.shape}{span}"
@@ -83,18 +83,18 @@ def _words(value: Any) -> str:
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--card", "as_card", is_flag=True, help="Show a model card in Markdown; needs edgeae[train]."
 )
 @click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
-              help="For the card: what `edgeae evaluate --json` printed.")  # fmt: skip
+              help="Results for the card: output of `edgeae evaluate --json`.")  # fmt: skip
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE.md",
-    help="Write the card to a file.",
+    help="Write the card to this file.",
 )
 def info(
     model: Path | None, as_json: bool, as_card: bool, results: Path | None, output: Path | None
@@ -111,20 +111,21 @@ def info(
         raise ConfigError("--card and --json: a card is Markdown; give one of them")
     path = model or default_model()
     detector = Detector.load(path)
+    failure = None
     try:
-        failure, verdict = None, check(detector)
+        verdict = check(detector)
     except ArtifactError as error:
-        failure, verdict = ArtifactError(f"{path}: {error}"), str(error)
+        failure = ArtifactError(f"{path}: {error}")
+        verdict = str(error)
     if as_card:
         _card(detector, path, results, output)
     else:
         values = {**summary(detector, path), "selftest": verdict}
-        lines = (
-            [json.dumps(plain(values))]
-            if as_json
-            else [line for item in values.items() for line in written(*item)]
-        )
-        click.echo("\n".join(lines))
+        if as_json:
+            text = json.dumps(plain(values))
+        else:
+            text = "\n".join(line for item in values.items() for line in written(*item))
+        click.echo(text)
     if failure:
         raise failure
 

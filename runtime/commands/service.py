@@ -1,4 +1,4 @@
-"""`edgeae service`: a systemd service that listens for months, checked before it is written."""
+"""`edgeae service`: print or install a systemd service, whose arguments are checked first."""
 
 import os
 import pwd
@@ -24,8 +24,8 @@ from .run import run
 
 UNITS = Path("/etc/systemd/system")
 STATE = Path("/var/lib")
-LEAST_WATCHDOG = 30  # seconds, beside those of two windows
-LEAST_MEMORY = 100  # MB; listening takes 80
+MIN_WATCHDOG_SECONDS = 30  # in addition to two windows
+MIN_MEMORY_MB = 100  # listening takes 80
 
 
 def plan(
@@ -42,17 +42,19 @@ def plan(
     _check_options(name, user, memory)
     models = split_models(request.values["arguments"])[0]
     detectors = load_all(models)
-    machine, window = detectors[0].machine, max(detector.window for detector in detectors)
-    if watchdog < 2 * window + LEAST_WATCHDOG:
+    machine = detectors[0].machine
+    window = max(detector.window for detector in detectors)
+    if watchdog < 2 * window + MIN_WATCHDOG_SECONDS:
         raise ConfigError(
             f"--watchdog {watchdog}: a score needs {window:g} s of sound, and again after a gap; "
-            f"give {2 * window + LEAST_WATCHDOG:.0f} or more"
+            f"give {2 * window + MIN_WATCHDOG_SECONDS:.0f} or more"
         )
     if name is None and machine is None:
         raise ConfigError(
             f"{models[0]} is not calibrated to a machine; calibrate it, or give --name"
         )
-    title, program = f"edgeae-{name or slug(str(machine))}", find_program()
+    title = f"edgeae-{name or slug(str(machine))}"
+    program = find_program()
     needed = [program, *(model.absolute() for model in models), *request.inputs()]
     for path in needed:
         _check_readable(path, user)
@@ -76,11 +78,13 @@ def _check_microphone(request: Request) -> None:
     ]
     if not request.values.get("device") or others:
         raise ConfigError(
-            "a service listens to microphones; give --device, as to edgeae run, and neither files nor -"
+            "a service listens to microphones; "
+            "give --device, as to edgeae run, and neither files nor -"
         )
     if request.values.get("duration") is not None:
         raise ConfigError(
-            "a service listens for ever and is started again when it ends; leave --duration out"
+            "a service listens without limit and is started again when it ends; "
+            "leave --duration out"
         )
 
 
@@ -90,8 +94,8 @@ def _check_options(name: str | None, user: str | None, memory: str) -> None:
             f"--name {name}: lower case letters, digits, - and _ are allowed, 40 at most"
         )
     size = re.fullmatch(r"(\d+)([MG])", memory)
-    if not size or int(size[1]) * {"M": 1, "G": 1000}[size[2]] < LEAST_MEMORY:
-        raise ConfigError(f"--memory {memory}: give {LEAST_MEMORY}M or more, such as 200M or 1G")
+    if not size or int(size[1]) * {"M": 1, "G": 1000}[size[2]] < MIN_MEMORY_MB:
+        raise ConfigError(f"--memory {memory}: give {MIN_MEMORY_MB}M or more, such as 200M or 1G")
     try:
         pwd.getpwnam(user or "root")
     except KeyError as error:
@@ -101,7 +105,7 @@ def _check_options(name: str | None, user: str | None, memory: str) -> None:
 
 
 def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[str]:
-    """The same, with each artifact by its absolute path, and patience at the start."""
+    """The arguments, with absolute paths of artifacts, and a time to wait for the device."""
     positional = request.values["arguments"]
     named = {
         argument: str(Path(argument).absolute())
@@ -110,12 +114,12 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
     }
     arguments = [named.get(argument, argument) for argument in request.absolute_arguments()]
     default = [] if named else [str(model.absolute()) for model in models]
-    patience = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
-    return [*default, *arguments, *patience]
+    wait = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
+    return [*default, *arguments, *wait]
 
 
 def find_program() -> Path:
-    """The command that runs now, else that of this Python."""
+    """Return the `edgeae` program that runs now, or else that of this Python."""
     called = Path(sys.argv[0])
     program = (
         called
@@ -124,14 +128,15 @@ def find_program() -> Path:
     )
     if not program.is_file() or Path(__file__).is_relative_to(site.getusersitepackages()):
         raise ConfigError(
-            "a service needs edgeae in a virtual environment; python3 -m venv .venv && .venv/bin/pip install edgeae, "
+            "a service needs edgeae in a virtual environment; "
+            "python3 -m venv .venv && .venv/bin/pip install edgeae, "
             "then .venv/bin/edgeae service ..."
         )
     return program.absolute()
 
 
 def _python(program: Path) -> list[Path]:
-    """All that the program is made of."""
+    """The files and folders that the program consists of."""
     return [
         program.resolve(),
         Path(sys.prefix),
@@ -141,7 +146,10 @@ def _python(program: Path) -> list[Path]:
 
 
 def _check_readable(path: Path, user: str | None) -> None:
-    """A service of its own user reads what everybody may read; folders that it does not see do not count."""
+    """ConfigError if a service of its own user may not read a path.
+
+    It reads what everybody may read. Folders that are hidden from it are not checked.
+    """
     for part in (path, *path.parents):
         wanted = stat.S_IXOTH if part.is_dir() else stat.S_IROTH
         if not (user or part.stat().st_mode & wanted or (part != path and is_hidden(path))):
@@ -164,11 +172,8 @@ def install(unit: Unit, folder: Path) -> None:
         raise ConfigError(
             f"{file}: cannot be written ({error.strerror}); is this computer run by systemd?"
         ) from error
-    for command in (
-        ["daemon-reload"],
-        ["enable", file.name],
-        ["restart", file.name],
-    ):  # which starts it, too
+    # restart also starts a service that does not run.
+    for command in (["daemon-reload"], ["enable", file.name], ["restart", file.name]):
         _systemctl(command)
 
 
@@ -180,13 +185,15 @@ def _systemctl(command: list[str]) -> None:
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["no reason given"])[0].rstrip(".")
         raise ConfigError(
-            f"systemctl {shlex.join(command)} failed ({reason}); mend that and run this again"
+            f"systemctl {shlex.join(command)} failed ({reason}); fix that and run this again"
         ) from error
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="RUN ARGUMENTS...")
-@click.option("--name", help="The service is edgeae-NAME.  [default: the machine of the artifact]")
+@click.option(
+    "--name", help="Name of the service, edgeae-NAME.  [default: the machine of the artifact]"
+)
 @click.option(
     "--user",
     help="Run as this user.  [default: a user of its own, who owns /var/lib/edgeae-NAME alone]",
@@ -196,9 +203,14 @@ def _systemctl(command: list[str]) -> None:
     default=120,
     show_default=True,
     type=click.IntRange(30, 3600),
-    help="Longest without score, s.",
+    help="Maximum time without a score before the service is restarted, s.",
 )
-@click.option("--memory", default="200M", show_default=True, help="Most memory.")
+@click.option(
+    "--memory",
+    default="200M",
+    show_default=True,
+    help="Maximum memory of the service, such as 200M or 1G.",
+)
 @click.option("--network", is_flag=True, help="Allow any network, for the program of --on-event.")
 @click.option(
     "--install",
@@ -217,8 +229,9 @@ def service(
 ) -> None:
     """Print or install a systemd service that does `edgeae run` with these arguments.
 
-    It is started again when it fails, and when no sound was scored for a while. Files that it writes to names without
-    a folder are in /var/lib/edgeae-NAME; passwords are read from /etc/edgeae/edgeae-NAME.env.
+    It is started again when it fails, and when no sound was scored for a while. Files that it
+    writes to names without a folder are in /var/lib/edgeae-NAME; passwords are read from
+    /etc/edgeae/edgeae-NAME.env.
 
     \b
     edgeae service pump-3.onnx --device hw:1 --json
@@ -233,6 +246,7 @@ def service(
         return
     install(unit, UNITS)
     click.echo(
-        f"{unit.name} listens; what it does: systemctl status {unit.name}, journalctl -u {unit.name}",
+        f"{unit.name} listens; "
+        f"what it does: systemctl status {unit.name}, journalctl -u {unit.name}",
         err=True,
     )

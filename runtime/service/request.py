@@ -106,8 +106,8 @@ class Request:
                 )
             if not user and not folder.stat().st_mode & stat.S_IWOTH:
                 raise ConfigError(
-                    f"{value.option} {value.text}: a service of its own user may not write to {folder}; "
-                    f"give --user, or a name without folder, which is then in {state}"
+                    f"{value.option} {value.text}: a service of its own user may not write "
+                    f"to {folder}; give --user, or a name without folder, which is then in {state}"
                 )
             yield folder
 
@@ -116,7 +116,8 @@ class Request:
         for url in self.given("url"):
             if _PASSWORD.search(url.text):
                 raise ConfigError(
-                    f"{url.option}: everybody can read a password in a unit; leave it out of the URL "
+                    f"{url.option}: everybody can read a password in a unit; "
+                    f"leave it out of the URL "
                     f"and put it in /etc/edgeae/, in the file that the unit names"
                 )
             yield peer(url.text)

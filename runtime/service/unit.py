@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-LOCALHOST, ANYBODY = "localhost", "any"
-HIDDEN = tuple(
-    map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp"))
-)  # of which services see nothing
+LOCALHOST = "localhost"
+ANYBODY = "any"
+# Folders whose content is hidden from services.
+HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_@=,./+-]+")  # a bare colon separates two of them
@@ -78,8 +78,9 @@ class Unit:
         return "\n\n".join(["\n".join(lines) for lines in sections] + [HARDENING])
 
     def _head(self) -> list[str]:
-        # time-set.target is the clock of the last shutdown, at once. To wait for the right time or for the network
-        # could mean not to listen at all; what cannot be sent is sent later, and lines say if the clock is right.
+        # time-set.target is the clock of the last shutdown and is reached at once. A service that
+        # waits for the right time or for the network might never listen; lines that cannot be
+        # sent are sent later, and each line says whether the clock is right.
         network = " network.target" if self.peers - {LOCALHOST} else ""
         return [
             f"# Made by `edgeae service`. For changes of your own: systemctl edit {self.name}",
@@ -103,26 +104,24 @@ class Unit:
             "RestartSec=10",
             f"MemoryMax={self.memory}",
             "TasksMax=64",
-            "# onnxruntime would keep a database of what to tell its makers.",
+            "# onnxruntime would keep a database of usage data for its makers.",
             "Environment=ORT_DISABLE_TELEMETRY=1",
             *(["StandardOutput=null"] if self.quiet else []),
             *([f"EnvironmentFile=-/etc/edgeae/{self.name}.env"] if self.secrets else []),
         ]
 
     def _files(self) -> list[str]:
-        seen, written = (
-            [p for p in self.readable if is_hidden(p)],
-            [p for p in self.writable if is_hidden(p)],
-        )
+        readable = [path for path in self.readable if is_hidden(path)]
+        writable = [path for path in self.writable if is_hidden(path)]
         return [
             "# Names of files that do not begin with / are in /var/lib.",
             f"User={self.user}" if self.user else "DynamicUser=yes",
             f"StateDirectory={self.name}",
             f"WorkingDirectory=%S/{self.name}",
-            f"ProtectHome={'tmpfs' if seen or written else 'yes'}",
-            *_settings("BindReadOnlyPaths", seen),
-            *_settings("BindPaths", written),
-            *_settings("ReadWritePaths", set(self.writable) - set(written)),
+            f"ProtectHome={'tmpfs' if readable or writable else 'yes'}",
+            *_settings("BindReadOnlyPaths", readable),
+            *_settings("BindPaths", writable),
+            *_settings("ReadWritePaths", set(self.writable) - set(writable)),
         ]
 
     def _network(self) -> list[str]:
@@ -131,9 +130,8 @@ class Unit:
         families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
         if ANYBODY in self.peers:
             return [families]
-        allowed = " ".join(
-            sorted({LOCALHOST, *self.peers})
-        )  # paho's threads talk to each other there
+        # The threads of paho connect to each other through localhost.
+        allowed = " ".join(sorted({LOCALHOST, *self.peers}))
         return [families, "IPAddressDeny=any", f"IPAddressAllow={allowed}"]
 
 
@@ -146,26 +144,30 @@ def quoted(argument: str, plain: re.Pattern[str] = _PLAIN) -> str:
 
 
 def peer(location: str) -> str:
-    """Who is at the other side of a URL or HOST:PORT: LOCALHOST, an address, or ANYBODY where only a name is known."""
+    """The other side of a URL or HOST:PORT: LOCALHOST, an IP address, or ANYBODY for a name."""
     try:
         host = urlsplit(location if "://" in location else f"//{location}").hostname or ""
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return ANYBODY
-    return LOCALHOST if address.is_loopback else ANYBODY if address.is_unspecified else str(address)
+    if address.is_loopback:
+        return LOCALHOST
+    if address.is_unspecified:
+        return ANYBODY
+    return str(address)
 
 
 def is_hidden(path: Path) -> bool:
-    """Services see it only if they are shown it."""
+    """Whether services see a path only if the unit binds it."""
     return any(path.is_relative_to(folder) for folder in HIDDEN)
 
 
 def _settings(name: str, paths: Iterable[Path]) -> list[str]:
     """A line for each path that lies in none of the others."""
-    found = sorted(set(paths))
+    candidates = sorted(set(paths))
     outermost = [
         path
-        for path in found
-        if not any(path != other and path.is_relative_to(other) for other in found)
+        for path in candidates
+        if not any(path != other and path.is_relative_to(other) for other in candidates)
     ]
     return [f"{name}={quoted(str(path), _PLAIN_PATH)}" for path in outermost]
