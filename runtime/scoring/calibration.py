@@ -1,9 +1,10 @@
-"""Fitting the head and threshold: once for the fleet of training machines, then for each machine.
+"""Calibration of the head and the threshold for one machine.
 
-Both work on the features of windows (`edgeae.runtime.scoring.head`) that the very network which ships
+It works on the features of windows (`edgeae.runtime.scoring.head`) that the network of the artifact
 has produced.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,13 +17,13 @@ from ..system.arrays import Float64
 from .detector import Detector
 from .head import Head
 from .heads import Kind
-from .selftest import renewed
+from .selftest import update_selftest
 from .threshold import Threshold, fit_threshold, leave_one_out_scores, reference_for
 
-REMEMBERED = (
-    4000  # windows of the training, at most; in a larger fleet one of its own hardly counts
-)
-SAME = 2e-3  # by which the features of the same sound differ at most, whichever computer was_used_for_fitting it
+MAX_FLEET_MARKS = 4000  # in a larger fleet one of its own windows hardly changes a threshold
+# The features of the same sound differ by less than this, on whichever computer they are computed.
+MAX_SAME_DIFFERENCE = 2e-3
+MIN_LEAVE_ONE_OUT_WINDOWS = 3  # two windows are each judged by one other alone
 
 
 def calibrated(
@@ -34,35 +35,34 @@ def calibrated(
     kind: Kind | None = None,
     seconds: float | None = None,
 ) -> Detector:
-    """The detector of one machine from the features (n, size) of windows of its normal sound.
+    """The detector of one machine.
 
-    false_alarms and kind default to what the artifact says; seconds: of sound, for the record.
+    windows: features (n, n_features) of its normal sound.
+    false_alarms, kind: default to those of the artifact.
+    seconds: of sound, for the history of calibrations.
+
+    Raises ConfigError without windows.
     """
-    if not len(windows):
-        raise ConfigError("calibration needs at least one window of normal sound")
+    _check_not_empty(windows)
     head = Head.calibrated(detector.head.fleet, windows, kind or detector.head.kind)
-    threshold, beyond = detector.threshold, None
-    if head.method.is_calibratable:  # the no-network baseline is compared by AUC alone
-        references, budget = detector.references(head.kind), false_alarms or threshold.false_alarms
-        tells = len(windows) > 2 and not was_used_for_fitting(
-            windows, detector.artifact.head.fleet_marks
-        )
-        leave_one_out = (
-            leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0) if tells else None
-        )
+    threshold = detector.threshold
+    excess: Float64 | None = None
+    if head.method.is_calibratable:
+        references = detector.references(head.kind)
+        leave_one_out = _mean_leave_one_out(detector, head, windows)
         threshold = fit_threshold(
             references,
             head,
-            budget,
+            false_alarms or threshold.false_alarms,
             detector.window,
             windows=len(windows),
             leave_one_out=leave_one_out,
         )
-        expected = reference_for(references, len(windows))
-        if leave_one_out is not None and expected.windows > 2:
-            beyond = leave_one_out - expected.left_out
-    session = _session(detector, len(windows), seconds, beyond)
-    return _fitted(detector, head, threshold, machine, [session], _signatures(windows))
+        reference = reference_for(references, len(windows))
+        if leave_one_out is not None and reference.windows >= MIN_LEAVE_ONE_OUT_WINDOWS:
+            excess = leave_one_out - reference.left_out
+    session = _new_session(detector, len(windows), seconds, excess)
+    return _with_head(detector, head, threshold, machine, [session], _signatures(windows))
 
 
 def extended(
@@ -72,33 +72,52 @@ def extended(
     false_alarms: str | None = None,
     seconds: float | None = None,
 ) -> Detector:
-    """The detector of the same machine that has learned from these windows (n, size), too.
+    """The detector of the same machine, calibrated on more windows (n, n_features).
 
-    How far they stray is told by the calibration that has not was_used_for_fitting them: that they are of another
-    session, perhaps of another day, is in it. ConfigError unless ``detector`` is calibrated.
+    Their excess over the fleet is measured by the head before it is fitted to them, so it includes
+    the difference between the sessions, which may be of different days.
+
+    Raises ConfigError without windows, and unless ``detector`` is calibrated.
     """
     if detector.machine is None:
         raise ConfigError(
-            "the artifact is not calibrated yet: there is nothing to add to; calibrate without --add"
+            "the artifact is not calibrated yet: there is nothing to add to; "
+            "calibrate without --add"
         )
-    if not len(windows):
-        raise ConfigError("calibration needs at least one window of normal sound")
-    old, head = detector.head, detector.head.extended(windows)
-    expected = reference_for(detector.references(head.kind), old.windows)
-    tells = expected.windows and not was_used_for_fitting(
-        windows, detector.artifact.head.fleet_marks
-    )
-    beyond = old.parts(windows).mean(axis=0) - expected.parts.mean(axis=0) if tells else None
-    sessions = [*history(detector), _session(detector, len(windows), seconds, beyond)]
-    learned = np.concatenate([_learned(detector, head.mean[None]), _signatures(windows)])
-    result = _fitted(detector, head, detector.threshold, detector.machine, sessions, learned)
+    _check_not_empty(windows)
+    old = detector.head
+    head = old.extended(windows)
+    excess: Float64 | None = None
+    reference = reference_for(detector.references(head.kind), old.windows)
+    if reference.windows and not _is_of_fleet(detector, windows):
+        excess = old.parts(windows).mean(axis=0) - reference.parts.mean(axis=0)
+    session = _new_session(detector, len(windows), seconds, excess)
+    sessions = [*history(detector), session]
+    marks = np.concatenate([_machine_marks(detector), _signatures(windows)])
+    result = _with_head(detector, head, detector.threshold, detector.machine, sessions, marks)
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
     return result.with_sections(threshold=threshold)
 
 
-def _learned(detector: Detector, window: Float64) -> Float64:
-    """(n, 5) marks of the windows it was calibrated on; ``window`` (1, size) tells how many numbers a mark has."""
-    none = _signatures(window)[:0]
+def _check_not_empty(windows: Float64) -> None:
+    if not len(windows):
+        raise ConfigError("calibration needs at least one window of normal sound")
+
+
+def _mean_leave_one_out(detector: Detector, head: Head, windows: Float64) -> Float64 | None:
+    """(n_parts,) of the calibration windows; None for too few, or for windows of the fleet."""
+    if len(windows) < MIN_LEAVE_ONE_OUT_WINDOWS or _is_of_fleet(detector, windows):
+        return None
+    return np.asarray(leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0))
+
+
+def _is_of_fleet(detector: Detector, windows: Float64) -> bool:
+    return was_used_for_fitting(windows, detector.artifact.head.fleet_marks)
+
+
+def _machine_marks(detector: Detector) -> Float64:
+    """(n, n_marks) of the windows that the machine was calibrated on."""
+    none = _signatures(detector.head.mean[None])[:0]
     marks = detector.artifact.head.machine_marks
     if marks is None:
         return none
@@ -110,89 +129,105 @@ def _learned(detector: Detector, window: Float64) -> Float64:
 
 
 def threshold_for(detector: Detector, false_alarms: str, windows: int | None = None) -> Threshold:
-    """The threshold for another budget, or with more windows of the same kind.
+    """The threshold for another budget, or with another number of windows of the same kind.
 
-    From what the sessions of the calibration have told; no sound is needed.
+    It follows from the sessions of the calibration; no sound is needed.
     """
-    head, references = detector.head, detector.references(detector.head.kind)
+    head = detector.head
+    references = detector.references(head.kind)
     n = windows or (head.windows if detector.machine is not None else 0)
-    beyond = _beyond(history(detector), len(head.weights))
-    leave_one_out = None if beyond is None else reference_for(references, n).left_out + beyond
+    excess = _mean_excess(history(detector), len(head.weights))
+    leave_one_out = None if excess is None else reference_for(references, n).left_out + excess
     return fit_threshold(
         references, head, false_alarms, detector.window, windows=n, leave_one_out=leave_one_out
     )
 
 
 def marks_of(machines: Sequence[Float64]) -> Float64:
-    """(n, 5) marks of the windows of all machines, or of as many of each as there is room for."""
+    """(n, n_marks) of the windows of all machines, evenly thinned to at most MAX_FLEET_MARKS.
+
+    machines: features (n_windows, n_features) of each.
+    """
     windows = np.concatenate(machines)
-    return _signatures(windows[:: -(-len(windows) // REMEMBERED)])
+    step = math.ceil(len(windows) / MAX_FLEET_MARKS)
+    return _signatures(windows[::step])
 
 
 def _signatures(windows: Float64) -> Float64:
-    """(n, size) -> (n, 5) features by which a window is known again."""
+    """(n, n_features) -> (n, n_marks) the few features by which a window is recognised."""
     return windows[:, :: max(1, windows.shape[1] // 4)]
 
 
 def was_used_for_fitting(windows: Float64, marks: Float64 | None) -> bool:
-    """True if any of these windows (n, size) is among those that ``marks`` (n, 5) were made of.
+    """True if any of these windows is among those that ``marks`` were made of.
 
     Such windows score too low, so they must not set the threshold.
+
+    windows: (n, n_features).
+    marks: (n, n_marks) of `marks_of`; None where an artifact has none.
     """
     signatures = _signatures(windows)
     if marks is None or marks.shape[1:] != signatures.shape[1:]:
         return False
-    return any(bool((np.abs(marks - one).max(axis=1) < SAME).any()) for one in signatures)
+    for signature in signatures:
+        differences = np.abs(marks - signature).max(axis=1)
+        if (differences < MAX_SAME_DIFFERENCE).any():
+            return True
+    return False
 
 
 def history(detector: Detector) -> list[SessionSection]:
-    """The sessions in which the machine was calibrated, the oldest first."""
+    """The calibration sessions of the machine, the oldest first."""
     section = detector.artifact.head
     if detector.machine is None:
         return []
-    return list(section.history) or [
-        SessionSection(section.calibrated, detector.head.windows, None, None)
-    ]
+    if section.history:
+        return list(section.history)
+    return [SessionSection(section.calibrated, detector.head.windows, None, None)]
 
 
-def _session(
-    detector: Detector, windows: int, seconds: float | None, beyond: Float64 | None
+def _new_session(
+    detector: Detector, windows: int, seconds: float | None, excess_over_fleet: Float64 | None
 ) -> SessionSection:
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    return SessionSection(date, windows, seconds or windows * detector.window, beyond)
+    return SessionSection(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        windows=windows,
+        seconds=seconds or windows * detector.window,
+        excess_over_fleet=excess_over_fleet,
+    )
 
 
-def _beyond(sessions: Sequence[SessionSection], n_parts: int) -> Float64 | None:
-    """(n_parts,) by how much a machine strays more than the fleet, the mean of the sessions that tell; None if none."""
-    measured = [
-        (session.excess_over_fleet, session.windows)
-        for session in sessions
-        if session.excess_over_fleet is not None
-        and session.excess_over_fleet.shape == (n_parts,)
-        and session.windows
-    ]
-    if not measured:
+def _mean_excess(sessions: Sequence[SessionSection], n_parts: int) -> Float64 | None:
+    """(n_parts,) mean excess over the fleet, weighted by windows; None if no session has one."""
+    excesses: list[Float64] = []
+    weights: list[int] = []
+    for session in sessions:
+        excess = session.excess_over_fleet
+        if excess is not None and excess.shape == (n_parts,) and session.windows:
+            excesses.append(excess)
+            weights.append(session.windows)
+    if not excesses:
         return None
-    excess, weights = zip(*measured, strict=True)
-    return np.asarray(np.average(np.array(excess), axis=0, weights=weights))
+    return np.asarray(np.average(np.array(excesses), axis=0, weights=weights))
 
 
-def _fitted(
+def _with_head(
     detector: Detector,
     head: Head,
     threshold: Threshold,
     machine: str,
     sessions: list[SessionSection],
-    learned: Float64,
+    marks: Float64,
 ) -> Detector:
+    """The detector with another head, whose self-test expects the score of that head."""
     before = detector.artifact.head
     section = replace(
         head.to_section(detector.window),
         references=before.references,
         fleet_marks=before.fleet_marks,
-        machine_marks=learned,
+        machine_marks=marks,
         machine=machine,
         calibrated=sessions[-1].date,
         history=tuple(sessions),
     )
-    return renewed(detector.with_sections(head=section, threshold=threshold))
+    return update_selftest(detector.with_sections(head=section, threshold=threshold))

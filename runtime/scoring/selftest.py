@@ -83,7 +83,7 @@ def measure(detector: Detector, seed: int = SEED) -> SelfTestSection:
     )
 
 
-def renewed(detector: Detector) -> Detector:
+def update_selftest(detector: Detector) -> Detector:
     """The detector with the score that its self-test must give now that its head is another one.
 
     The rest stays the workstation's: a device that computes otherwise cannot calibrate that away.

@@ -1,28 +1,30 @@
 """The alarm threshold: a budget of false alarms, from normal sound alone.
 
-A score that fits the training machines does not fit a new machine with a handful of calibration
-windows: chi-square limits call everything anomalous. So the situation of the new machine is acted
-out with the training machines:
+A score that fits the training machines does not fit a new machine with a few calibration windows:
+by chi-square limits nearly all of its windows are anomalies. The situation of the new machine is
+therefore simulated with the training machines (`edgeae.quantize.fit_fleet`):
 
     windows of one machine, in their order     |.....|calibr|..........|scored|.......|
                                                       ation
 
-A block of its windows calibrates a head, a block from another time is scored by it, and the fleet is
-fitted on everything else. Every block is scored once. The scores are the **reference** for so many
-calibration windows, raised by what recordings that the network did not train on score above the others.
-The threshold of a new machine is
+A block of its windows calibrates a head, a block from another time is scored by it, and the fleet
+is fitted on everything else. Every block is scored once. The scores are the **reference** for this
+number of calibration windows, raised by the difference between recordings that the network was not
+trained on and the others. The threshold of a new machine is
 
-    quantile of the reference at 1 - p  +  (how far this machine's windows stray from each other
-                                            - how far those of the fleet do, calibrated alike)
+    quantile of the reference at 1 - p  +  (mean leave-one-out score of its calibration windows
+                                            - that of the simulated calibrations)
 
-where the leave_one_out is the mean leave-one-out score of the calibration windows (from three on; one pair
-cannot show it). A machine counts as no calmer than the calmest tenth of the reference. Windows that the
-fleet itself was fitted on seem calmer than any sound to come: they are recognised, and not asked.
+with at least three calibration windows; two windows cannot show a variation. The second term is
+limited below: no machine counts as more uniform than the tenth of the reference with the lowest
+scores. Windows that the fleet was fitted on score too low, so they are recognised and left out.
 
-A rate such as 1/day counts windows that do not overlap. That is what an alarm costs: where windows of
-ten patches move on by one, 3 of 5 above the threshold come about once for each that is expected (1.0 to
-1.3 in a simulation; .3 to .7 with six patches, 2.6 with twenty). Rare rates are read off an exponential
-tail fitted to the upper tenth of the reference; that a rate is rarer than the reference can show is said.
+A rate such as 1/day counts windows that do not overlap. That is what an alarm costs: where windows
+of ten patches move on by one, 3 of 5 above the threshold occur about once for each that is expected
+(1.0 to 1.3 in a simulation; .3 to .7 with six patches, 2.6 with twenty). Rare rates are read off an
+exponential tail fitted to the upper tenth of the reference (the generalised Pareto distribution
+with shape 0: Pickands, Annals of Statistics 3, 1975). The threshold states whether a rate is rarer
+than the reference can show.
 """
 
 from collections.abc import Sequence
@@ -41,19 +43,21 @@ from .head import Head
 from .heads import Kind
 
 LEFT_OUT_FOLDS = 5
-TAIL = 0.1  # share of the reference that the tail is fitted to
-MIN_CALIBRATION_WINDOWS, MIN_REFERENCE_WINDOWS = (
-    5,
-    30,
-)  # windows below which a threshold is little more than a guess
-PERIODS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}  # seconds
+TAIL_SHARE = 0.1  # of the reference, that the tail is fitted to
+MAX_PROBABILITY = 0.5  # that a normal window is above the threshold
+MIN_TAIL_SCALE = 1e-3  # natural logarithm
+UNIFORM_QUANTILE = 0.1  # of the reference: the lowest that a machine's windows count as
+# With fewer windows a threshold is little more than a guess.
+MIN_CALIBRATION_WINDOWS = 5
+MIN_REFERENCE_WINDOWS = 30
+PERIOD_SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}
 
 
 @dataclass(frozen=True)
 class Reference:
     """Scores of normal windows of training machines that were calibrated on ``windows`` windows.
 
-    In parts (`edgeae.runtime.scoring.head`), which the machine to be judged weighs as its own.
+    The scores are in parts (`edgeae.runtime.scoring.heads`); a machine applies its own weights.
     """
 
     windows: int  # 0: not calibrated
@@ -63,12 +67,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a score is compared with, and what stands behind it."""
+    """What a score is compared with, and the data that it is based on."""
 
     value: Annotated[float, Between(-1e6, 1e6)]  # natural logarithm, as the scores
     false_alarms: Annotated[str, MaxLength(40)]  # the requested budget
     probability: Annotated[float, Between(1e-300, 0.5)]  # that a normal window exceeds it
-    reference_windows: PositiveCount  # normal windows behind it
+    reference_windows: PositiveCount  # number of normal windows that it is based on
     extrapolated: bool  # the budget is rarer than the reference can show
     alarm_windows: Annotated[int, Between(1, 1000)] = 3  # k: an alarm needs this many ...
     of_windows: Annotated[int, Between(1, 1000)] = 5  # n: ... of the last so many above it
@@ -88,17 +92,18 @@ class Threshold:
         return threshold
 
     def support(self) -> str:
-        """One sentence: what the normal sound of the training machines can promise."""
-        n, rarest = self.reference_windows, 1 / self.probability
-        known = f"the training machines show what 1 normal window in {n} does"
+        """One sentence: how well the normal sound of the training machines supports it."""
+        n = self.reference_windows
+        shown = f"the training machines show what 1 normal window in {n} does"
+        budget = f"{self.false_alarms} is 1 in {1 / self.probability:.0f}"
         if not self.extrapolated:
-            return f"{known}, and {self.false_alarms} is 1 in {rarest:.0f}"
-        hours = (rarest - n) * self.window / 3600
+            return f"{shown}, and {budget}"
         guess = ", so little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
-        more = (
-            f"; {_duration(hours)} more of their sound in training would show it" if hours else ""
-        )
-        return f"{known}; {self.false_alarms} is 1 in {rarest:.0f}, read off a fitted tail{guess}{more}"
+        sentence = f"{shown}; {budget}, read off a fitted tail{guess}"
+        hours = (1 / self.probability - n) * self.window / 3600
+        if not hours:
+            return sentence
+        return f"{sentence}; {_duration(hours)} more of their sound in training would show it"
 
 
 def _duration(hours: float) -> str:
@@ -106,41 +111,64 @@ def _duration(hours: float) -> str:
 
 
 def probability_of(false_alarms: str, window: float) -> float:
-    """``1/day`` or ``5%`` as the probability that one window (of ``window`` seconds) of normal sound is above.
+    """The budget as the probability that a window of normal sound is above the threshold.
 
     Windows that overlap are not counted twice: a day holds 86400 / ``window`` of them.
+
+    false_alarms: a rate such as ``1/day`` or a share such as ``5%``.
+    window: seconds of sound in a window.
+
+    Raises ConfigError for any other budget, and for one of more than every second window.
     """
-    number, mark, period = false_alarms.strip().partition("%" if "%" in false_alarms else "/")
     try:
-        share = float(number) / 100 if mark == "%" else float(number) * window / PERIODS[period]
-        if period * (mark == "%") == "" and 0 < share <= 0.5:
-            return share
+        probability = _parse_budget(false_alarms.strip(), window)
     except (ValueError, KeyError):
-        pass
-    raise ConfigError(
-        f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month or 1%"
-    )
+        probability = 0.0
+    if not 0 < probability <= MAX_PROBABILITY:
+        raise ConfigError(
+            f"--false-alarms {false_alarms!r}: give a rate such as 1/hour, 1/day, 1/week, 2/month "
+            f"or 1%"
+        )
+    return probability
+
+
+def _parse_budget(text: str, window: float) -> float:
+    """The probability; ValueError or KeyError for what is neither a rate nor a share."""
+    if text.endswith("%"):
+        return float(text.removesuffix("%")) / 100
+    number, _, period = text.partition("/")
+    return float(number) * window / PERIOD_SECONDS[period]
 
 
 def leave_one_out_scores(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
-    """(n, n_parts): each of ``windows`` (n, size), two or more, scored by a head calibrated on the others."""
-    folds = [fold for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS) if len(fold)]
-    return np.concatenate(
-        [
-            Head.calibrated(fleet, np.delete(windows, fold, 0), kind).parts(windows[fold])
-            for fold in folds
-        ]
-    )
+    """(n, n_parts) of each window, scored by a head that is calibrated on the others.
+
+    With more than five windows a fifth of them is left out at a time.
+
+    windows: (n, n_features), at least two.
+    """
+    parts: list[Float64] = []
+    for fold in np.array_split(np.arange(len(windows)), LEFT_OUT_FOLDS):
+        if len(fold):
+            head = Head.calibrated(fleet, np.delete(windows, fold, 0), kind)
+            parts.append(head.parts(windows[fold]))
+    return np.concatenate(parts)
 
 
-def _quantile(reference: Float64, probability: float) -> float:
-    """The score that a normal window exceeds with ``probability``."""
-    tail = max(2, round(TAIL * len(reference)))
-    if probability * len(reference) >= tail / 2 or tail >= len(reference):
-        return float(np.quantile(reference, 1 - probability))
-    start = reference[-tail - 1]
-    scale = max(float(np.mean(reference[-tail:] - start)), 1e-3)
-    return float(start + scale * np.log(tail / len(reference) / probability))
+def quantile_with_tail(scores: Float64, probability: float) -> float:
+    """The score that a normal window exceeds with ``probability``.
+
+    A rare one is read off an exponential tail.
+
+    scores: (n,) of normal windows, ascending.
+    """
+    n = len(scores)
+    n_tail = max(2, round(TAIL_SHARE * n))
+    if probability * n >= n_tail / 2 or n_tail >= n:
+        return float(np.quantile(scores, 1 - probability))
+    start = scores[-n_tail - 1]
+    scale = max(float(np.mean(scores[-n_tail:] - start)), MIN_TAIL_SCALE)
+    return float(start + scale * np.log(n_tail / n / probability))
 
 
 def fit_threshold(
@@ -152,23 +180,30 @@ def fit_threshold(
     windows: int,
     leave_one_out: Float64 | None = None,
 ) -> Threshold:
-    """The threshold of ``head``, calibrated on so many ``windows``; 0 before calibration.
+    """The threshold of ``head`` for the budget ``false_alarms``.
 
-    window: seconds of sound in one window; leave_one_out: (n_parts,) mean leave-one-out score of the windows,
-    None where they cannot tell it.
+    window: seconds of sound in one window.
+    windows: number of windows that the head is calibrated on; 0 before calibration.
+    leave_one_out: (n_parts,) mean leave-one-out score of these windows; None where unknown.
     """
     probability = probability_of(false_alarms, window)
-    reference, weights = reference_for(references, windows), head.weights
-    scores = np.sort(reference.parts @ weights)
+    reference = reference_for(references, windows)
+    scores = np.sort(reference.parts @ head.weights)
     shift = 0.0
     if leave_one_out is not None and reference.windows > 2:
-        calmest = float(np.quantile(scores, 0.1) - np.median(scores))
-        shift = max(float((leave_one_out - reference.left_out) @ weights), calmest)
-    n = len(scores)
-    value = round(_quantile(scores, probability) + shift, 6)
-    return Threshold(value, false_alarms, probability, n, probability * n < 1, window=window)
+        min_shift = float(np.quantile(scores, UNIFORM_QUANTILE) - np.median(scores))
+        shift = max(float((leave_one_out - reference.left_out) @ head.weights), min_shift)
+    return Threshold(
+        value=round(quantile_with_tail(scores, probability) + shift, 6),
+        false_alarms=false_alarms,
+        probability=probability,
+        reference_windows=len(scores),
+        extrapolated=probability * len(scores) < 1,
+        window=window,
+    )
 
 
 def reference_for(references: Sequence[Reference], windows: int) -> Reference:
-    """The reference of the most calibration windows that are no more than ``windows``."""
-    return max((r for r in references if r.windows <= windows), key=lambda r: r.windows)
+    """The reference with the largest number of calibration windows that is at most ``windows``."""
+    usable = [reference for reference in references if reference.windows <= windows]
+    return max(usable, key=lambda reference: reference.windows)
