@@ -28,7 +28,7 @@ from .uncertainty import uncertainty_of
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL] [FILES... | DIR]")
-@click.option("--device", "-D", help="ALSA capture device, such as hw:1.")
+@click.option("--device", "-D", help="Capture device, as `edgeae devices` lists it.")
 @click.option(
     "--duration",
     default=60.0,
@@ -42,7 +42,7 @@ from .uncertainty import uncertainty_of
 )
 @click.option(
     "--machine",
-    help="Name of the machine: selects its recordings of a data set, and names the artifact.",
+    help="Name of the machine. It is stored in the artifact, and selects recordings of a data set.",
 )
 @click.option(
     "--false-alarms",
@@ -55,12 +55,12 @@ from .uncertainty import uncertainty_of
 @click.option(
     "--add",
     is_flag=True,
-    help="Add this sound to what the artifact has learned of the machine before.",
+    help="Add this sound to the earlier calibration of the machine.",
 )
 @click.option(
     "--force",
     is_flag=True,
-    help="Calibrate on unfit sound, too; the reasons against it are warnings.",
+    help="Accept sound that is otherwise refused, and print the reasons as warnings.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out recordings that cannot be read.")
 @click.option(
@@ -88,10 +88,11 @@ def calibrate(
     """Fit an artifact to one machine from about a minute of its normal sound.
 
     \b
-    edgeae calibrate model.int8.onnx --device hw:1 --duration 60 -o machine.onnx
-    edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
-    edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
-    edgeae calibrate machine.onnx --add --device hw:1 --in-place
+    Examples:
+      edgeae calibrate model.int8.onnx --device hw:1 --duration 60 -o machine.onnx
+      edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
+      edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
+      edgeae calibrate machine.onnx --add --device hw:1 --in-place
     """
     model, inputs = split_model(arguments)
     if bool(device) == bool(inputs):

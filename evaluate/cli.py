@@ -62,18 +62,19 @@ def evaluate(
     jobs: int | None,
     against: Path | None,
 ) -> None:
-    """AUC and pAUC of each machine of DATA (default: data), and of a baseline without a network.
+    """Measure AUC and pAUC on each machine of DATA (default: data), with and without the network.
 
-    Also evaluates the threshold: false alarms, detected faults, and the delay until the alarm. Each
-    metric has its 95 % interval where there are enough recordings. MODEL is an artifact, a run
+    Also measures the threshold: false alarms, detected faults, and the delay until the alarm. Each
+    metric has a 95 % interval if there are enough recordings. MODEL is an artifact, a run
     folder or a checkpoint (.ckpt). Writes anomaly_scores.csv, test_results.csv and report.html:
     curves, the worst misses and false alarms as pictures and sound, and what to do next, in one
     file. After an interruption, repeat the command to continue: the folder of the results keeps
     what is already computed.
 
     \b
-    edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
-    edgeae evaluate run/model.int8.onnx DATA --calibration-clips 5 --against run/model.onnx
+    Examples:
+      edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
+      edgeae evaluate run/model.int8.onnx DATA --calibration-clips 5 --against run/model.onnx
     """
     model, data = _model_and_data(arguments)
 

@@ -42,7 +42,7 @@ DEFAULT_MAX_DRIFT = 0.1
 @click.option(
     "--window",
     type=click.FloatRange(1, 3600),
-    help="Decision window in seconds.  [default: as configured]",
+    help="Length of the sound behind one score, seconds.  [default: as configured]",
 )
 @click.option(
     "--false-alarms",
@@ -63,8 +63,8 @@ DEFAULT_MAX_DRIFT = 0.1
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0),
-    help="Refuse an int8 network that moves scores by more than this: rms, in standard deviations "
-    f"of the float scores.  [default: {DEFAULT_MAX_DRIFT}]",
+    help="Refuse an int8 network that changes the scores by more than this: RMS, in standard "
+    f"deviations of the float scores.  [default: {DEFAULT_MAX_DRIFT}]",
 )
 @click.option("--skip-bad", is_flag=True, help="Skip recordings that cannot be read.")
 def export(
@@ -79,11 +79,12 @@ def export(
     max_drift: float | None,
     skip_bad: bool,
 ) -> None:
-    """Write the best network of RUN (default: runs/latest) as one file with all it needs to run.
+    """Write the best network of RUN (default: runs/latest) as an artifact, one ONNX file.
 
     \b
-    edgeae export --int8
-    edgeae export runs/pump --int8 -o pump.int8.onnx --window 5
+    Examples:
+      edgeae export --int8
+      edgeae export runs/pump --int8 -o pump.int8.onnx --window 5
     """
     from .export import export as export_run
 

@@ -105,14 +105,14 @@ def as_json(result: Survey, points: Sequence[Finding]) -> dict[str, object]:
     "--channel", default="0", help="Channel to read, counted from 0, or 'mix'.  [default: 0]"
 )
 def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
-    """Counts, durations, levels, clipping, silence, copies and leakage of a data set, and what to
-    fix first.
+    """Show counts, durations, levels, clipping, silence and copies of a data set, and what to fix first.
 
-    With -o, also a page with spectrograms and the levels of the bands.
+    With -o, also write a page with spectrograms and the levels of the bands.
 
     \b
-    edgeae inspect DATA
-    edgeae inspect DATA -o report
+    Examples:
+      edgeae inspect DATA
+      edgeae inspect DATA -o report
     """
     result = survey(data, parse_channel(channel))
     points = findings(result)
