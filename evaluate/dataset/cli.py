@@ -105,7 +105,8 @@ def as_json(result: Survey, points: Sequence[Finding]) -> dict[str, object]:
     "--channel", default="0", help="Channel to read, counted from 0, or 'mix'.  [default: 0]"
 )
 def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
-    """Show counts, durations, levels, clipping, silence and copies of a data set, and what to fix first.
+    """Show counts, durations, levels, clipping, silence and copies in a data set,
+    and what to fix first.
 
     With -o, also write a page with spectrograms and the levels of the bands.
 
