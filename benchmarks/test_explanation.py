@@ -24,7 +24,7 @@ FULL_SEVERITY = 0.7  # a fault of at least this severity is fully developed
 
 
 def _named(explanation: Explanation, band: tuple[float, float]) -> bool:
-    """Half of the first range lies in the band of the fault and is a quarter of it or more (octaves)."""
+    """At least half of the first range lies in the fault's band and covers a quarter of it."""
     if not explanation.moved:
         return False
     low, high, start, end = np.log2(

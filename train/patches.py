@@ -25,7 +25,7 @@ from edgeae.runtime.system.arrays import Float32, Float64
 
 from .config import Config
 from .frame_store import Frames
-from .torch_features import CHUNK, Features
+from .torch_features import DEFAULT_CHUNK_FRAMES, Features
 
 TARGET_PATCHES = 10_000  # in an epoch, about
 T = TypeVar("T")
@@ -131,9 +131,9 @@ def band_statistics(
 
 def _chunks(stretches: Sequence[Frames]) -> Iterator[Float64]:
     return (
-        np.asarray(frames[k : k + CHUNK], np.float64)
+        np.asarray(frames[k : k + DEFAULT_CHUNK_FRAMES], np.float64)
         for frames in stretches
-        for k in range(0, len(frames), CHUNK)
+        for k in range(0, len(frames), DEFAULT_CHUNK_FRAMES)
     )
 
 

@@ -33,10 +33,21 @@ from edgeae.runtime.system.progress import bar
 from .config import Config
 from .frame_store import Frames, StoredFrames, store
 
-CHUNK = 2048  # frames computed at once: about a minute, 50 MB of float64 spectrum
-LARGE = 1e9  # bytes of features that are said before they are computed
-MEASURED = 100  # recordings whose headers tell how long all are
-WORTHWHILE = 3e8  # bytes of features that take longer than torch takes to start in another process
+DEFAULT_CHUNK_FRAMES = 2048  # about a minute, 50 MB of float64 spectrum
+MAX_HEADERS = 100  # recordings whose headers are read to estimate the length of all
+
+
+@dataclass(frozen=True)
+class FeatureLimits:
+    """Sizes at which the computation changes; tests pass smaller ones."""
+
+    chunk_frames: int = DEFAULT_CHUNK_FRAMES  # frames computed at once
+    min_reported_bytes: float = 1e9  # features of more bytes are reported before they are computed
+    # Features of more bytes take longer than torch takes to start in another process.
+    min_parallel_bytes: float = 3e8
+
+
+DEFAULT_LIMITS = FeatureLimits()
 
 
 class TorchLogMel(torch.nn.Module):
@@ -47,11 +58,12 @@ class TorchLogMel(torch.nn.Module):
     torchaudio rounds its own in float32, which alone moves narrow bands by up to 2e-4 dB.
     """
 
-    def __init__(self, spec: MelSpec) -> None:
+    def __init__(self, spec: MelSpec, chunk_frames: int = DEFAULT_CHUNK_FRAMES) -> None:
         super().__init__()
         from torchaudio.transforms import MelSpectrogram
 
         self.spec = spec
+        self.chunk_frames = chunk_frames
         self.mel = MelSpectrogram(
             sample_rate=spec.sample_rate,
             n_fft=spec.n_fft,
@@ -72,15 +84,15 @@ class TorchLogMel(torch.nn.Module):
         return torch.cat(list(self.chunks([samples])))
 
     def chunks(self, blocks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """The same of a recording that comes in blocks (n,): at most CHUNK frames at once."""
+        """The same of a recording that comes in blocks (n,): at most chunk_frames at once."""
         hop = self.spec.hop
         n_fft = self.spec.n_fft
         held = torch.empty(0)
         for block in blocks:
             held = torch.cat([held.to(block), block])
-            while self.spec.n_frames(len(held)) > CHUNK:
-                yield self._db(held[: (CHUNK - 1) * hop + n_fft])
-                held = held[CHUNK * hop :]
+            while self.spec.n_frames(len(held)) > self.chunk_frames:
+                yield self._db(held[: (self.chunk_frames - 1) * hop + n_fft])
+                held = held[self.chunk_frames * hop :]
         if self.spec.n_frames(len(held)):
             yield self._db(held)
         else:
@@ -107,6 +119,7 @@ def features(
     cache: Path,
     device: str = "cpu",
     report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    limits: FeatureLimits = DEFAULT_LIMITS,
 ) -> list[Features]:
     """Log-mel features of every recording, in order; what was computed before comes from ``cache``.
 
@@ -117,9 +130,12 @@ def features(
     has no room.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    missing = _check_room(recordings, config, cache, report)
-    jobs = len(os.sched_getaffinity(0)) if device == "cpu" and missing > WORTHWHILE else 1
-    results = in_order(recordings, partial(_computer, config, cache, device), jobs)
+    missing = _check_room(recordings, config, cache, report, limits.min_reported_bytes)
+    jobs = 1
+    if device == "cpu" and missing > limits.min_parallel_bytes:
+        jobs = len(os.sched_getaffinity(0))
+    make_computer = partial(_computer, config, cache, device, limits.chunk_frames)
+    results = in_order(recordings, make_computer, jobs)
     shown = bar(results, len(recordings), "features")
     return [
         item
@@ -130,7 +146,11 @@ def features(
 
 
 def _check_room(
-    recordings: Sequence[Recording], config: Config, cache: Path, report: Callable[[str], None]
+    recordings: Sequence[Recording],
+    config: Config,
+    cache: Path,
+    report: Callable[[str], None],
+    min_reported_bytes: float,
 ) -> float:
     """About how many bytes are to be written; reported if many, ConfigError without room."""
     entries = {entry.name for entry in cache.iterdir()}
@@ -146,7 +166,7 @@ def _check_room(
             f"{cache}: the features take {missing / 1e9:.3g} GB, {free / 1e9:.3g} GB are free; "
             f"name a folder with more room, --set data.cache=FOLDER"
         )
-    if missing > LARGE:
+    if missing > min_reported_bytes:
         report(
             f"the features take {missing / 1e9:.3g} GB in {cache}, "
             f"where {free / 1e9:.3g} GB are free"
@@ -166,7 +186,7 @@ def _bytes_of(recordings: Sequence[Recording], spec: MelSpec) -> float:
     size = 0
     measured_size = 0
     seconds = 0.0
-    step = -(-len(recordings) // MEASURED) or 1
+    step = -(-len(recordings) // MAX_HEADERS) or 1
     for i, recording in enumerate(recordings):
         with suppress(OSError, AudioError):  # reported when it is read
             length = recording.path.stat().st_size
@@ -184,10 +204,13 @@ def _seconds(path: Path, spec: MelSpec) -> float:
     return len(read_log_mel(path, spec)) / spec.frames_per_second
 
 
-def _computer(config: Config, cache: Path, device: str) -> Callable[[Recording], Features]:
+def _computer(
+    config: Config, cache: Path, device: str, chunk_frames: int
+) -> Callable[[Recording], Features]:
     if device == "cpu":
         torch.set_num_threads(config.training.threads)
-    return partial(_features, config, cache, TorchLogMel(config.mel).to(device))
+    transform = TorchLogMel(config.mel, chunk_frames).to(device)
+    return partial(_features, config, cache, transform)
 
 
 def _features(

@@ -64,6 +64,8 @@ class OutputLimits:
     check_seconds: float = 1.0  # between two checks of the outputs
     max_waiting_lines: int = 1000  # of each output; beyond that, the oldest are dropped
     max_stdout_lines: int = 10_000  # that wait for the reader of stdout
+    # Between two metrics files, as often as Prometheus usually scrapes.
+    metrics_file_seconds: float = 15.0
     close_seconds: float = 5.0  # of all outputs, for the lines that wait at the end
     offline_close_seconds: float = 600.0  # the same, while no sound is lost
 

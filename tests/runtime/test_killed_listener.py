@@ -1,4 +1,4 @@
-"""A process that listens is killed again and again: its files can be read, and the next start needs no help.
+"""A live run is killed again and again: its files stay readable, and the next start needs no help.
 
 EDGEAE_KILLS sets how often (default 8; `make fuzz` has 200).
 """
@@ -37,9 +37,13 @@ BUSY = """
 from edgeae.runtime.commands.cli import main
 from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.monitoring.drift import DriftLimits
-from edgeae.runtime.outputs.prometheus import text_file as metrics_file
-metrics_file.MetricsFile.__init__.__defaults__ = (0.02,)
-main(RunLimits(drift=DriftLimits(status_seconds=3.0)))
+from edgeae.runtime.outputs.declaration import OutputLimits
+main(
+    RunLimits(
+        drift=DriftLimits(status_seconds=3.0),
+        outputs=OutputLimits(metrics_file_seconds=0.02),
+    )
+)
 """
 
 Line = dict[str, Any]
@@ -61,8 +65,9 @@ def sound(trained: Any) -> NDArray[np.int16]:
 def device(
     tmp_path: Path, alsa_environment: Callable[..., None], sound: NDArray[np.int16]
 ) -> Iterator[None]:
-    """`hw:1` plays the sound for ever, to whoever opens it."""
-    path, ended = tmp_path / "device", threading.Event()
+    """`hw:1` repeats the sound, for each process that opens it."""
+    path = tmp_path / "device"
+    ended = threading.Event()
     os.mkfifo(path)
     fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
@@ -105,53 +110,32 @@ class Files:
     """All that the process writes, in one folder."""
 
     def __init__(self, artifact: Artifact, folder: Path) -> None:
-        self.folder, self.machine, self._content = (
-            folder,
-            folder / "machine.onnx",
-            artifact.to_bytes(),
-        )
+        self.folder = folder
+        self.machine = folder / "machine.onnx"
+        self._content = artifact.to_bytes()
         artifact.write(self.machine)
-        self.log, self.track, self.numbers = (
-            folder / "log.jsonl",
-            folder / "track.json",
-            folder / "numbers.prom",
-        )
-        self.clips, self.spool = folder / "clips", folder / "spool"
+        self.log = folder / "log.jsonl"
+        self.track = folder / "track.json"
+        self.numbers = folder / "numbers.prom"
+        self.clips = folder / "clips"
+        self.spool = folder / "spool"
 
     def start(self) -> "subprocess.Popen[str]":
-        outputs = [
-            "--log",
-            self.log,
-            "--log-megabytes",
-            0.02,
-            "--log-files",
-            10_000,
-            "--track",
-            self.track,
-        ]
-        outputs += [
-            "--clips",
-            self.clips,
-            "--metrics-file",
-            self.numbers,
-            "--webhook",
-            "http://127.0.0.1:9",
-        ]
-        outputs += ["--webhook-spool", self.spool, "--webhook-limit", 1_000_000]
-        command = [
-            sys.executable,
-            "-c",
-            BUSY,
-            "run",
-            self.machine,
-            "--device",
-            "hw:1",
-            "--json",
-            *outputs,
-        ]
-        return subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        options: dict[str, object] = {
+            "--device": "hw:1",
+            "--log": self.log,
+            "--log-megabytes": 0.02,
+            "--log-files": 10_000,
+            "--track": self.track,
+            "--clips": self.clips,
+            "--metrics-file": self.numbers,
+            "--webhook": "http://127.0.0.1:9",
+            "--webhook-spool": self.spool,
+            "--webhook-limit": 1_000_000,
+        }
+        command = [sys.executable, "-c", BUSY, "run", str(self.machine), "--json"]
+        command += [str(word) for option in options.items() for word in option]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def check(self, found: Found) -> None:
         """All of it can be read, and no line that was written is missing."""
@@ -166,11 +150,9 @@ class Files:
             assert [line["seq"] for line in lines] == list(range(len(lines)))
         check_the_same(logged, spooled)
         clips, alone = self.recorded()
-        found.lines, found.torn, found.spooled = (
-            sum(map(len, logged)),
-            found.torn + torn,
-            sum(map(len, spooled)),
-        )
+        found.lines = sum(map(len, logged))
+        found.torn += torn
+        found.spooled = sum(map(len, spooled))
         found.events = sum(line["type"] == "event" for lines in logged for line in lines)
         found.clips, found.clips_alone = clips, alone
         found.unfinished = max(found.unfinished, len(self.unfinished()))
@@ -227,11 +209,15 @@ def check_the_same(logged: list[list[Line]], spooled: list[list[Line]]) -> None:
 
 
 def kill_at_random(files: Files, rng: random.Random, start_up: float) -> bool:
-    """Start a process and kill it: while it starts, or after its first line. Whether it had said one."""
+    """Start a process and kill it, while it starts or after its first line.
+
+    Returns whether it wrote a line.
+    """
     process = files.start()
     assert process.stdout and process.stderr
     with process, process.stderr:
-        if early := rng.random() < 0.3:
+        early = rng.random() < 0.3
+        if early:
             time.sleep(rng.uniform(0.0, 1.2 * start_up))
         else:
             process.stdout.readline()
@@ -243,7 +229,7 @@ def kill_at_random(files: Files, rng: random.Random, start_up: float) -> bool:
 
 
 def end_in_peace(files: Files) -> float:
-    """Start a process and end it as a service manager does; how long its first line took."""
+    """Start and end a process as a service manager does; returns the seconds to its first line."""
     began = time.monotonic()
     process = files.start()
     assert process.stdout
@@ -267,12 +253,10 @@ def test_a_listener_that_is_killed_at_random_leaves_files_that_the_next_one_take
         Detector.load(trained.int8), clips, machine="id_03", report=print
     ).artifact
     (tmp_path / "files").mkdir()
-    files, found, rng, began = (
-        Files(artifact, tmp_path / "files"),
-        Found(),
-        random.Random(1),
-        time.monotonic(),
-    )
+    files = Files(artifact, tmp_path / "files")
+    found = Found()
+    rng = random.Random(1)
+    began = time.monotonic()
     start_up = end_in_peace(files)
     for _ in range(KILLS):
         found.before_the_first_line += not kill_at_random(files, rng, start_up)
@@ -286,5 +270,7 @@ def test_a_listener_that_is_killed_at_random_leaves_files_that_the_next_one_take
     print(found)
     assert not files.unfinished()
     assert not list(files.folder.rglob("*.damaged"))
-    assert found.lines > found.kills and found.spooled > found.kills and found.clips > 0
+    assert found.lines > found.kills
+    assert found.spooled > found.kills
+    assert found.clips > 0
     assert found.unfinished <= max(3, KILLS // 10)

@@ -14,7 +14,7 @@ from edgeae.runtime.features.mel import MelSpec, log_mel
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train import torch_features as module
 from edgeae.train.config import Config, DataConfig, load_config
-from edgeae.train.torch_features import TorchLogMel, features
+from edgeae.train.torch_features import FeatureLimits, TorchLogMel, features
 from tests.conftest import Maker
 
 SECOND = np.arange(16000) / 16000
@@ -44,11 +44,11 @@ def test_training_hears_what_the_device_hears(sound: str, spec: MelSpec) -> None
     np.testing.assert_allclose(ours, log_mel(samples, spec), rtol=0, atol=1e-4)  # dB
 
 
-def test_a_long_recording_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_recording_in_chunks_is_the_same() -> None:
     samples = torch.from_numpy(NOISE.astype(np.float32))
     whole = TorchLogMel(MelSpec())(samples)
-    monkeypatch.setattr(module, "CHUNK", 7)
-    torch.testing.assert_close(TorchLogMel(MelSpec())(samples), whole, rtol=0, atol=1e-5)
+    chunks = TorchLogMel(MelSpec(), chunk_frames=7)(samples)
+    torch.testing.assert_close(chunks, whole, rtol=0, atol=1e-5)
 
 
 def test_less_than_a_frame_has_no_frames() -> None:
@@ -150,9 +150,9 @@ def test_several_processes_compute_what_one_does(
 ) -> None:
     recordings = scan(make_data(4), "train")
     one = features(recordings, Config(), tmp_path / "one")
-    monkeypatch.setattr(module, "WORTHWHILE", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-    two = features(recordings, Config(), tmp_path / "two")
+    limits = FeatureLimits(min_parallel_bytes=0)
+    two = features(recordings, Config(), tmp_path / "two", limits=limits)
     assert [item.sha256 for item in one] == [item.sha256 for item in two]
     assert all(np.array_equal(a.frames, b.frames) for a, b in zip(one, two, strict=True))
 
@@ -165,11 +165,13 @@ def test_a_disk_without_room_is_said_before_anything_is_computed(
     with pytest.raises(ConfigError, match=r"take 0.00048 GB, 0.0004 GB are free; .*data.cache"):
         features(recordings, Config(), tmp_path / "cache")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=6e5))
-    monkeypatch.setattr(module, "LARGE", 3e5)
-    said: list[str] = []
-    features(recordings, Config(), tmp_path / "cache", report=said.append)
-    features(recordings, Config(), tmp_path / "cache", report=said.append)  # needs no more room
-    assert len(said) == 1 and "take 0.00048 GB in" in said[0]
+    limits = FeatureLimits(min_reported_bytes=3e5)
+    messages: list[str] = []
+    features(recordings, Config(), tmp_path / "cache", report=messages.append, limits=limits)
+    # The second time needs no more room.
+    features(recordings, Config(), tmp_path / "cache", report=messages.append, limits=limits)
+    assert len(messages) == 1
+    assert "take 0.00048 GB in" in messages[0]
 
 
 def test_what_was_computed_before_an_interruption_stays(

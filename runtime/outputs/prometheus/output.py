@@ -47,7 +47,8 @@ def open_metrics(options: MetricsOptions, context: OutputContext) -> OpenOutput 
     if options.metrics_file:
         from .text_file import MetricsFile
 
-        outboxes.append(context.outbox(MetricsFile(options.metrics_file, metrics)))
+        every = context.limits.metrics_file_seconds
+        outboxes.append(context.outbox(MetricsFile(options.metrics_file, metrics, every)))
     return OpenOutput(outboxes, closes_last=True, close=close)
 
 

@@ -14,7 +14,6 @@ from ..lines import RunLine
 from ..sink import Sink
 from .metrics import Metrics
 
-DEFAULT_FILE_SECONDS = 15.0  # between two files, as often as Prometheus usually scrapes
 CLOSE_SECONDS = 2.0  # for the last file
 
 
@@ -23,7 +22,7 @@ class MetricsFile(Sink[RunLine]):
 
     name = "metrics-file"
 
-    def __init__(self, path: Path, metrics: Metrics, every: float = DEFAULT_FILE_SECONDS) -> None:
+    def __init__(self, path: Path, metrics: Metrics, every: float) -> None:
         """Start to write.
 
         every: seconds between two files.

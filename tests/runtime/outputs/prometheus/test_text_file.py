@@ -68,13 +68,13 @@ def test_a_full_disk_is_told_and_over_when_there_is_room(tmp_path: Path) -> None
 
 def test_another_name_or_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"end in \.prom"):
-        MetricsFile(tmp_path / "edgeae.txt", Metrics())
+        MetricsFile(tmp_path / "edgeae.txt", Metrics(), every=15)
     with pytest.raises(ConfigError, match="there is no folder"):
-        MetricsFile(tmp_path / "missing" / "edgeae.prom", Metrics())
+        MetricsFile(tmp_path / "missing" / "edgeae.prom", Metrics(), every=15)
 
 
 def test_others_may_read_it(tmp_path: Path) -> None:
     old = os.umask(0o022)
-    MetricsFile(tmp_path / "edgeae.prom", Metrics()).close()
+    MetricsFile(tmp_path / "edgeae.prom", Metrics(), every=15).close()
     os.umask(old)
     assert (tmp_path / "edgeae.prom").stat().st_mode & 0o777 == 0o644
