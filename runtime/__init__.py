@@ -1,4 +1,5 @@
-"""The device: everything that turns sound into scores. Imports the base install only, never torch."""
+"""The device: everything that turns sound into scores. Imports the base install only, never
+torch."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

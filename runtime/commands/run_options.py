@@ -1,4 +1,5 @@
-"""The options of `edgeae run`, beside those of the outputs: how they are written, and their values."""
+"""The options of `edgeae run`, beside those of the outputs: how they are written, and their
+values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -167,7 +168,8 @@ class RunOptions:
         """ConfigError for values that do not fit together."""
         models, inputs = split_models(arguments)
         _check_inputs(inputs, values)
-        channel, channels = values["channel"], values["channels"]
+        channel = values["channel"]
+        channels = values["channels"]
         wanted = [parse_channel(text) for text in (channels or channel or "0").split(",")]
         return cls(
             models=models,

@@ -21,7 +21,6 @@ from .artifact import Artifact
 
 MIN_PATCH_FRAMES = 2
 MAX_PATCH_FRAMES = 1024
-MAX_BATCH_PATCHES = 64
 MAX_MEMORY_BYTES = 384 << 20  # of weights and tensors; the largest preset needs a tenth
 PROCESSOR_TIME_CHECK_SECONDS = 0.05
 SILENT_PATCH_DB = -50.0  # every value of the patch that is computed first
@@ -39,6 +38,7 @@ class NetworkLimits:
     # Processor time to load the network, and again to compute one patch. Both usually take
     # milliseconds.
     max_first_patch_seconds: float = 20.0
+    max_batch_patches: int = 64  # of one call of ONNX Runtime
 
 
 class Node(Protocol):
@@ -71,7 +71,8 @@ class Network:
     """
 
     def __init__(self, artifact: Artifact, limits: NetworkLimits | None = None) -> None:
-        max_seconds = (limits or NetworkLimits()).max_first_patch_seconds
+        self._limits = limits or NetworkLimits()
+        max_seconds = self._limits.max_first_patch_seconds
         try:
             _prepare_onnxruntime()
             self._session = run_within(max_seconds, lambda: _make_session(artifact.model))
@@ -115,11 +116,12 @@ class Network:
         return np.array([np.count_nonzero(patch) / patch.size for patch in beyond], np.float32)
 
     def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
-        if len(patches) <= MAX_BATCH_PATCHES:
+        n = self._limits.max_batch_patches
+        if len(patches) <= n:
             return self._run_batch(patches, output, shape)
         batches = [
-            self._run_batch(patches[first : first + MAX_BATCH_PATCHES], output, shape)
-            for first in range(0, len(patches), MAX_BATCH_PATCHES)
+            self._run_batch(patches[first : first + n], output, shape)
+            for first in range(0, len(patches), n)
         ]
         return np.concatenate(batches)
 

@@ -1,1 +1,2 @@
-"""Where lines go: each output is a `Sink` with a thread and a bounded queue of its own (`outbox`)."""
+"""Where lines go: each output is a `Sink` with a thread and a bounded queue of its own
+(`outbox`)."""

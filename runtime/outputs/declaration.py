@@ -1,6 +1,7 @@
 """How an output declares itself: its options, what systemd must allow, and how it opens.
 
-A module of an output holds ``OUTPUT``, an `Output`. Such a module is imported with each `edgeae run`,
+A module of an output holds ``OUTPUT``, an `Output`. Such a module is imported with each `edgeae
+run`,
 for its options; what is slow to import stands inside its ``open`` function.
 """
 
@@ -14,7 +15,7 @@ import click
 from ..scoring.detector import Detector
 from .lines import RunLine
 from .outbox import Outbox
-from .sink import LineType, Sink, SourceTap
+from .sink import LineType_contra, Sink, SourceTap
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -78,7 +79,9 @@ class OutputContext:
     limits: OutputLimits = field(default_factory=OutputLimits)
     opened: Sequence[Outbox[RunLine]] = ()  # outputs before this one, for what reports on them
 
-    def outbox(self, sink: Sink[LineType], limit: int | None = None) -> Outbox[LineType]:
+    def outbox(
+        self, sink: Sink[LineType_contra], limit: int | None = None
+    ) -> Outbox[LineType_contra]:
         """The queue and the thread of a sink; limit: lines that wait, if not the usual number."""
         return Outbox(sink, limit or self.limits.max_waiting_lines)
 

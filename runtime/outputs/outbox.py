@@ -12,16 +12,16 @@ from collections import deque
 from threading import Condition, Thread
 from typing import Generic
 
-from .sink import LineType, OutputError, Sink
+from .sink import LineType_contra, OutputError, Sink
 
 MAX_WAITING_LINES = 1000
 CLOSE_SECONDS = 5.0
 
 
-class Outbox(Generic[LineType]):
+class Outbox(Generic[LineType_contra]):
     """The queue and the thread of one sink."""
 
-    def __init__(self, sink: Sink[LineType], limit: int = MAX_WAITING_LINES) -> None:
+    def __init__(self, sink: Sink[LineType_contra], limit: int = MAX_WAITING_LINES) -> None:
         """limit: lines that wait."""
         self.sink = sink
         self._limit = limit
@@ -31,7 +31,7 @@ class Outbox(Generic[LineType]):
         self._failure: str | None = None  # why the last line was not taken
         self.gone = False  # the reader closed its end (a broken pipe)
         self.behind = False  # lines were dropped, and since then some were always waiting
-        self._waiting: deque[LineType] = deque()
+        self._waiting: deque[LineType_contra] = deque()
         self._changed = Condition()
         self._open = True
         self._busy = False  # a line is being delivered
@@ -48,7 +48,7 @@ class Outbox(Generic[LineType]):
         """Why lines are not taken now; None if all is well."""
         return self._failure or self.sink.trouble
 
-    def put(self, line: LineType, *, wait: bool = False) -> None:
+    def put(self, line: LineType_contra, *, wait: bool = False) -> None:
         """Add a line for the thread. wait: until there is room, instead of dropping the oldest."""
         if not self.sink.wants(line):
             return
@@ -69,7 +69,8 @@ class Outbox(Generic[LineType]):
             self._changed.notify()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> int:
-        """`end`, and wait at most ``seconds``; returns the number of lines not delivered by then."""
+        """`end`, and wait at most ``seconds``; returns the number of lines not delivered by
+        then."""
         self.end()
         self._thread.join(max(0.0, seconds))
         if not self._thread.is_alive():
@@ -95,7 +96,7 @@ class Outbox(Generic[LineType]):
         except (OSError, OutputError) as error:
             self._failure = reason_of(error)
 
-    def _next(self) -> LineType | None:
+    def _next(self) -> LineType_contra | None:
         """The oldest line, as soon as there is one; None at the end."""
         with self._changed:
             self._busy = False
@@ -109,7 +110,7 @@ class Outbox(Generic[LineType]):
             self._busy = True
             return self._waiting.popleft()
 
-    def _deliver(self, line: LineType) -> None:
+    def _deliver(self, line: LineType_contra) -> None:
         try:
             self.sink.deliver(line)
         except BrokenPipeError:

@@ -99,7 +99,8 @@ class Outputs:
             self._reporter.check(outbox)
 
     def _close_outboxes(self, deadline: float) -> None:
-        """Deliver what waits until ``deadline`` (monotonic, s), and report on stderr what was not."""
+        """Deliver what waits until ``deadline`` (monotonic, s), and report on stderr what was
+        not."""
         last = [
             outbox for output in self._opened if output.closes_last for outbox in output.outboxes
         ]

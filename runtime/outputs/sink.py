@@ -8,14 +8,14 @@ from ..scoring.window_stream import Window
 from ..system.arrays import Float32
 from .lines import EventLine, Line
 
-LineType = TypeVar("LineType", bound=Line, contravariant=True)
+LineType_contra = TypeVar("LineType_contra", bound=Line, contravariant=True)
 
 
 class OutputError(EdgeaeError):
     """An output did not take a line: what failed and what to do about it."""
 
 
-class Sink(ABC, Generic[LineType]):
+class Sink(ABC, Generic[LineType_contra]):
     """Where lines go. `deliver` and `close` run in a thread of the sink's own and may take long."""
 
     name: str  # as in status lines and metrics
@@ -31,11 +31,11 @@ class Sink(ABC, Generic[LineType]):
         return 0
 
     @abstractmethod
-    def wants(self, line: LineType) -> bool:
+    def wants(self, line: LineType_contra) -> bool:
         """True if the line is for this sink. Runs in the thread that scores, so it is quick."""
 
     @abstractmethod
-    def deliver(self, line: LineType) -> None:
+    def deliver(self, line: LineType_contra) -> None:
         """Take one line; OSError or OutputError if that fails."""
 
     @abstractmethod

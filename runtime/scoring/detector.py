@@ -51,11 +51,14 @@ class Result:
 
 
 def _check_lengths(spec: MelSpec, network: PatchNetwork, window: float) -> None:
-    """ArtifactError for patches and windows that nobody would choose, and that cost much time or memory."""
-    (low, high), patch = PATCH_SECONDS, network.patch_frames / spec.frames_per_second
+    """ArtifactError for patches and windows that nobody would choose, and that cost much time or
+    memory."""
+    (low, high) = PATCH_SECONDS
+    patch = network.patch_frames / spec.frames_per_second
     if not low <= patch <= high:
         raise ArtifactError(
-            f"a patch of the network is {patch:.2g} s long; allowed is {low} to {high} s; export again"
+            f"a patch of the network is {patch:.2g} s long; "
+            f"allowed is {low} to {high} s; export again"
         )
     if patches_of(window, spec, network) > MOST_PATCHES:
         raise ArtifactError(
@@ -76,7 +79,8 @@ class Detector(Pipeline):
         self.head = Head.from_section(artifact.head)
         if len(self.head.mean) != n_features_of(self.spec.n_mels):
             raise ArtifactError(
-                f"the scoring head is not one of {self.spec.n_mels} mel bands; export the artifact again"
+                f"the scoring head is not one of {self.spec.n_mels} mel bands; "
+                f"export the artifact again"
             )
         _check_lengths(self.spec, self.network, self.window)
         self.threshold = Threshold.of(artifact)
@@ -110,7 +114,8 @@ class Detector(Pipeline):
         return type(self)(self.artifact.with_sections(**sections), self.network)
 
     def with_kind(self, kind: Kind) -> Self:
-        """The same detector with another of its heads; the threshold is fitted by the next calibration."""
+        """The same detector with another of its heads; the threshold is fitted by the next
+        calibration."""
         return self.with_sections(head=replace(self.artifact.head, kind=kind))
 
     def result(self, window: Window) -> Result:
@@ -121,7 +126,8 @@ class Detector(Pipeline):
         )
 
     def stream(self, blocks: Iterable[Float32], samplerate: int | None = None) -> Iterator[Result]:
-        """Score live sound: mono blocks (n,) of any size at ``samplerate`` Hz (default: the artifact's).
+        """Score live sound: mono blocks (n,) of any size at ``samplerate`` Hz (default: the
+        artifact's).
 
         The same blocks give the same results however they are cut.
         """

@@ -3,7 +3,8 @@
 Most faults hardly move the mean level of a band: they change how much it varies over time and how
 much it jumps from frame to frame, and the place, the load and the gain of the microphone move the
 mean by more. So a range is not looked for where the mean moved most, but where a change **of that
-range alone** explains most of the distance from this machine's normal. What a change of a range does
+range alone** explains most of the distance from this machine's normal. What a change of a range
+does
 to the features of a window (`edgeae.runtime.scoring.head`) has three columns,
 
     mean     one dB in each of its bands
@@ -15,7 +16,8 @@ and by generalised least squares under the covariance C of normal windows they e
     |Q' L^-1 (f - mean)|^2        C = L L', Q an orthonormal basis of the range's whitened columns
 
 (the matched subspace detector of Scharf and Friedlander, IEEE Trans. Signal Processing 42, 1994).
-Common movements of all bands are large in C and cost nothing. The range that explains most is named,
+Common movements of all bands are large in C and cost nothing. The range that explains most is
+named,
 its part is taken away, and what is left is searched again.
 """
 
@@ -61,10 +63,13 @@ class Moved:
         loudness = f"{abs(self.change_db):.1f} dB {'louder' if self.change_db > 0 else 'quieter'}"
         how = {
             "steady": "steady",
-            "impulsive": f"impulsive (knocks, rubbing or a beat; jumps {self.jump_ratio:.1f} times as much as normal)",
+            "impulsive": "impulsive (knocks, rubbing or a beat; "
+            f"jumps {self.jump_ratio:.1f} times as much as normal)",
             "fluctuating": f"fluctuating ({self.spread_ratio:.1f} times as much as normal)",
         }[self.kind]
-        return f"{_hertz(self.low_hz, self.high_hz)}: {loudness if abs(self.change_db) >= LEAST_DB else 'as loud'}, {how}"
+        if abs(self.change_db) < LEAST_DB:
+            loudness = "as loud"
+        return f"{_hertz(self.low_hz, self.high_hz)}: {loudness}, {how}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class Explainer:
         inside = (centres >= self._low[:, None]) & (
             centres <= self._high[:, None]
         )  # (n_ranges, n_mels)
-        self._whiten, self._mean = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4)), head.mean
+        self._whiten = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4))
+        self._mean = head.mean
         self._columns = _columns(inside.astype(float), band_std) @ self._whiten  # (n_ranges, 3, n)
         self._basis = np.linalg.qr(self._columns.transpose(0, 2, 1))[0]  # (n_ranges, n, 3)
 
@@ -102,7 +108,9 @@ class Explainer:
         """Why a window with these features (size,) is not as normal."""
         n = len(self._whiten)
         deviation = (features - self._mean)[1 : 1 + n] @ self._whiten
-        left, named, first = deviation, list[int](), 0.0
+        left = deviation
+        named = list[int]()
+        first = 0.0
         least = 3 * STANDS_OUT**2
         while True:
             explained = np.square(np.einsum("kni,n->ki", self._basis, left)).sum(axis=1)
@@ -120,8 +128,8 @@ class Explainer:
         if not named:
             return Explanation([], rest_is_normal=False)
         sure = amounts / np.sqrt(np.diag(np.linalg.pinv(columns @ columns.T)))  # in standard errors
-        found = zip(named, amounts.reshape(-1, 3), sure.reshape(-1, 3), strict=True)
-        moved = [self._moved(range_, amount, how_sure) for range_, amount, how_sure in found]
+        ranges = zip(named, amounts.reshape(-1, 3), sure.reshape(-1, 3), strict=True)
+        moved = [self._moved(range_, amount, how_sure) for range_, amount, how_sure in ranges]
         return Explanation(moved, bool(explained[best] < least))
 
     def _touching(self, named: list[int]) -> Float64:
@@ -142,16 +150,19 @@ class Explainer:
 
 
 def _kind(amounts: Float64, sure: Float64) -> Change:
-    """What varies faster than a frame jumps as much as it spreads; what varies slowly does not jump."""
+    """What varies faster than a frame jumps as much as it spreads; what varies slowly does not
+    jump."""
     if abs(sure[0]) > sure[1:].max():
         return "steady"
     return "impulsive" if amounts[2] > 0.5 * amounts[1] else "fluctuating"
 
 
 def _ranges(spec: MelSpec) -> tuple[Float64, Float64]:
-    """(n_ranges,) Hz: where the ranges that are tried begin and end, each with a band's centre at least."""
+    """(n_ranges,) Hz: where the ranges that are tried begin and end, each with a band's centre
+    at least."""
     centres = band_edges(spec)[1:-1]
-    bottom, top = np.log2(centres[0]), np.log2(spec.f_max)
+    bottom = np.log2(centres[0])
+    top = np.log2(spec.f_max)
     low = [np.arange(bottom, top - width + 1e-9, width / 4) for width in OCTAVES]
     high = [starts + width for starts, width in zip(low, OCTAVES, strict=True)]
     ends = 2 ** np.concatenate(low), 2 ** np.concatenate(high)
@@ -160,15 +171,18 @@ def _ranges(spec: MelSpec) -> tuple[Float64, Float64]:
 
 
 def _columns(inside: Float64, band_std: Float64) -> Float64:
-    """(n_ranges, n_mels) -> (n_ranges, 3, n): how a change of each range moves the input's features."""
+    """(n_ranges, n_mels) -> (n_ranges, 3, n): how a change of each range moves the input's
+    features."""
     smooth = inside @ smooth_basis(inside.shape[1])
-    none, still = np.zeros_like(inside), np.zeros_like(smooth)
+    none = np.zeros_like(inside)
+    still = np.zeros_like(smooth)
     parts = [(inside / band_std, still, still), (none, smooth, still), (none, still, smooth)]
     return np.stack([np.concatenate(part, axis=1) for part in parts], axis=1)
 
 
 def _whitening(head: Head, n: int) -> Float64:
-    """(n, n): projects the input's deviations so that those of normal windows have the covariance 1."""
+    """(n, n): projects the input's deviations so that those of normal windows have the
+    covariance 1."""
     learned = 1 + 1 / max(
         1, head.windows
     )  # the machine's mean itself is only as good as its windows

@@ -27,7 +27,8 @@ TOLERANCE = 1e-3  # absolute, of score and energy (natural logarithms)
 
 
 def _uniform(seed: int, n: int) -> NDArray[np.int64]:
-    """(n,) integers from -32768 to 32767 of a linear congruential generator: the same on every computer."""
+    """(n,) integers from -32768 to 32767 of a linear congruential generator: the same on every
+    computer."""
     factor = np.cumprod(
         np.full(n, 1664525, np.uint32), dtype=np.uint32
     )  # Numerical Recipes, section 7.1
@@ -42,7 +43,8 @@ def test_sound(seed: int, n: int) -> Float32:
 
 
 def test_patches(detector: Detector, seed: int) -> Float32:
-    """(PATCHES, patch_frames, n_mels) seeded levels in dB that span what the 8 bits of the input can express.
+    """(PATCHES, patch_frames, n_mels) seeded levels in dB that span what the 8 bits of the input
+    can express.
 
     They stay within 9 standard deviations, far from where sums of squares cease to be exact.
     """
@@ -61,7 +63,8 @@ def test_patches(detector: Detector, seed: int) -> Float32:
 
 def checksum(detector: Detector, seed: int) -> str:
     """SHA-256 of what an int8 network gives for the seeded patches, little-endian float32."""
-    patches, digest = test_patches(detector, seed), sha256()
+    patches = test_patches(detector, seed)
+    digest = sha256()
     for output in (detector.network.residual(patches), detector.network(patches)):
         digest.update(np.ascontiguousarray(output, "<f4").tobytes())
     return digest.hexdigest()
@@ -96,7 +99,8 @@ def update_selftest(detector: Detector) -> Detector:
 
 
 def load_checked(path: Path) -> Detector:
-    """The detector of an artifact that passes its self-test; ArtifactError names the file if it does not."""
+    """The detector of an artifact that passes its self-test; ArtifactError names the file if it
+    does not."""
     return load_all([path])[0]
 
 
@@ -129,13 +133,16 @@ def check(detector: Detector) -> str:
     limit = expected.tolerance
     if measured.sha256 != expected.sha256:
         raise ArtifactError(
-            "self-test failed: this processor or its onnxruntime computes the int8 network otherwise than the computer "
-            "that exported it; export with --reduce-range (x86 without VNNI needs it) or use the float artifact"
+            "self-test failed: this processor or its onnxruntime computes the int8 network "
+            "otherwise than the computer "
+            "that exported it; export with --reduce-range (x86 without VNNI "
+            "needs it) or use the float artifact"
         )
     if not off <= limit:
         raise ArtifactError(
             f"self-test failed: the score is off by {off:.2g}, allowed is {limit:g}; "
-            f"this computer's numpy or onnxruntime computes otherwise, install other versions or export again here"
+            f"this computer's numpy or onnxruntime computes otherwise, "
+            f"install other versions or export again here"
         )
     exact = "int8 outputs exact, " if expected.sha256 else ""
     return f"self-test passed ({exact}score off by {off:.1e}, allowed {limit:g})"

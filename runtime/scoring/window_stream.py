@@ -66,7 +66,8 @@ class WindowStream:
         self, spec: MelSpec, network: PatchNetwork, window: float, samplerate: int | None = None
     ) -> None:
         """samplerate: Hz, of what is given to `measure`, before resampling."""
-        self.spec, self.network = spec, network
+        self.spec = spec
+        self.network = network
         self.patch_frames = network.patch_frames
         self._meter = QualityMeter(samplerate or spec.sample_rate, self._seconds(self.patch_frames))
         patches = patches_of(window, spec, network)

@@ -139,9 +139,14 @@ def _fits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Annotated:
         base, limits = get_args(kind)
         return _fits(base, value) and limits.holds(value)
-    if _is_array(kind):
-        return isinstance(value, np.ndarray)
-    if isinstance(value, np.ndarray) or get_origin(kind) in (tuple, dict) or is_dataclass(kind):
+    if _is_array(kind) or isinstance(value, np.ndarray):
+        return _is_array(kind) and isinstance(value, np.ndarray)
+    return _is_plain_value(kind, value)
+
+
+def _is_plain_value(kind: Any, value: Any) -> bool:
+    """Whether ``value`` is of a plain type: text, a number, true or false, null."""
+    if get_origin(kind) in (tuple, dict) or is_dataclass(kind):
         return False
     if isinstance(value, bool):
         return kind is bool
@@ -160,8 +165,10 @@ def _words(kind: Any) -> str:
         return f"{_words(base)}, {limits}"
     if get_origin(kind) is tuple:
         return f"a list of {_words(get_args(kind)[0])}"
-    if get_origin(kind) is dict or is_dataclass(kind):
-        return "a mapping"
+    return _plain_words(kind)
+
+
+def _plain_words(kind: Any) -> str:
     if _is_array(kind):
         return "an array"
     words = {
@@ -171,4 +178,4 @@ def _words(kind: Any) -> str:
         str: "text",
         type(None): "null",
     }
-    return words[kind]
+    return words.get(kind, "a mapping")

@@ -34,7 +34,8 @@ class ServiceManager:
         environment: MutableMapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take systemd's variables out of ``environment``; ConfigError if one has no valid value."""
+        """Take systemd's variables out of ``environment``; ConfigError if one has no valid
+        value."""
         self._clock = clock
         self._interval = _watchdog_seconds(
             environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", "")
@@ -62,7 +63,8 @@ class ServiceManager:
         self._send_status(now)
 
     def status(self, text: str) -> None:
-        """Set the line that `systemctl status` shows; of several texts in a row, the last is sent."""
+        """Set the line that `systemctl status` shows; of several texts in a row, the last is
+        sent."""
         self._status = " ".join(text.split())[:MAX_STATUS_CHARACTERS]
         self._send_status(self._clock())
 
@@ -83,7 +85,8 @@ class ServiceManager:
             self._last_status = now
 
     def _send(self, message: str) -> bool:
-        """True if the message was sent. A manager that is gone or busy does not stop the live loop."""
+        """True if the message was sent. A manager that is gone or busy does not stop the live
+        loop."""
         if self._socket is None:
             return False
         with contextlib.suppress(OSError):

@@ -37,7 +37,8 @@ class ClipFiles(Sink[Line]):
     """A sink that writes clips: NAME.flac, and NAME.json with the alarm's line.
 
     The oldest clips are deleted if all are larger than ``megabytes``, after ``days``, and while the
-    disk has less than ``free_megabytes`` left. If that does not help, no clip is written. Only files
+    disk has less than ``free_megabytes`` left. If that does not help, no clip is written. Only
+    files
     with the name of a clip are deleted. ConfigError if ``folder`` or a limit cannot be used.
     """
 
@@ -53,7 +54,8 @@ class ClipFiles(Sink[Line]):
     ) -> None:
         if not (megabytes > 0 and days > 0 and free_megabytes >= 0):
             raise ConfigError(
-                f"clips of {megabytes:g} MB and {days:g} days with {free_megabytes:g} MB left free; "
+                f"clips of {megabytes:g} MB and {days:g} days with "
+                f"{free_megabytes:g} MB left free; "
                 f"the first two have to be more than 0, the last not less"
             )
         self._folder = folder
@@ -122,7 +124,8 @@ class ClipFiles(Sink[Line]):
         return shutil.disk_usage(self._folder).free - size - self._free_bytes
 
     def _is_old(self, path: Path) -> bool:
-        """True after ``days``; never for a clip whose age is not known, from a clock that was not set."""
+        """True after ``days``; never for a clip whose age is not known, from a clock that was
+        not set."""
         at = _time(path.name)
         return at is not None and _CLOCK_SET < at < datetime.now(UTC) - self._age
 

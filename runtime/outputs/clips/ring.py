@@ -1,9 +1,10 @@
-"""The seconds before and after the start of an alarm, kept where the sound is heard.
+"""The seconds before and after the start of an alarm, kept in memory while the source is scored.
 
-heard      ----------------------------------------------------->
+sound      ----------------------------------------------------->
 ring       .......[ before ]                                          the last seconds, one array
 clip              [ before ][        after        ]                   given away when it is whole
-                            ^ the alarm starts                        a gap, the next alarm, the end cut it
+                            ^ the alarm starts                        a gap, the next alarm, the
+                            end cut it
 """
 
 import re
@@ -24,7 +25,7 @@ MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"
 NAME = re.compile(
     r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+_[0-9a-f]{6}\.(?:flac|json)"
-)  # of a clip and of what is told of it
+)  # of a clip and of its JSON file
 
 
 class Ring:
@@ -44,15 +45,17 @@ class Ring:
         self._end = (self._end + len(samples)) % max(size, 1)
 
     def last(self) -> Pcm:
-        """(n,) in the order in which they were heard."""
+        """(n,) in the order of their time."""
         both = np.concatenate([self._samples[self._end :], self._samples[: self._end]])
         return both[len(both) - self._held :]
 
 
 class Recorder:
-    """The clips of one source. `hear`, `gap` and `close` give those that ended, as lines for `ClipFiles`.
+    """The clips of one source. `hear`, `gap` and `close` give those that ended, as lines for
+    `ClipFiles`.
 
-    A clip is always one stretch of sound without a hole: a gap ends the one that is being collected and empties the
+    A clip is always one stretch of sound without a hole: a gap ends the one that is being
+    collected and empties the
     memory of what came before, and the clip's JSON tells how long both parts are.
     """
 
@@ -67,11 +70,16 @@ class Recorder:
     ) -> None:
         if before < 0 or after < 0 or not 0 < before + after <= MOST_SECONDS:
             raise ConfigError(
-                f"clips of {before:g} s before and {after:g} s after the start of an alarm; neither can be negative, "
+                f"clips of {before:g} s before and {after:g} s after the start of an alarm; "
+                f"neither can be negative, "
                 f"and both together are more than 0 and at most {MOST_SECONDS:g} s"
             )
-        self._folder, self._source, self._machine = folder, source, machine
-        self._before, self._after, self._samplerate = before, after, 0
+        self._folder = folder
+        self._source = source
+        self._machine = machine
+        self._before = before
+        self._after = after
+        self._samplerate = 0
         self._ring = Ring(0)
         self._path: str | None = None
         self._clip: _Clip | None = None
@@ -90,13 +98,14 @@ class Recorder:
         return self._take()
 
     def event(self, line: EventLine) -> str | None:
-        """The path for an alarm's line: at its start that of a new clip, later on the same; None without any sound."""
+        """The path for an alarm's line: at its start that of a new clip, later on the same; None
+        without any sound."""
         if line.phase == "start":
             self._end("alarm")
-            heard = self._ring.last()
+            samples = self._ring.last()
             self._path = str(self._folder / self._name(line)) if self._samplerate else None
             if self._path:
-                self._clip = _Clip(self._path, line, heard, round(self._after * self._samplerate))
+                self._clip = _Clip(self._path, line, samples, round(self._after * self._samplerate))
         return self._path
 
     def gap(self) -> list[ClipLine]:
@@ -113,7 +122,8 @@ class Recorder:
     def _name(self, line: EventLine) -> str:
         at = datetime.fromisoformat(line.time).astimezone(UTC)
         milliseconds = f"{at.microsecond // 1000:03}"
-        return f"{at:{STAMP}}.{milliseconds}Z_{slug(self._machine or self._source)}_{uuid.uuid4().hex[:6]}.flac"
+        name = slug(self._machine or self._source)
+        return f"{at:{STAMP}}.{milliseconds}Z_{name}_{uuid.uuid4().hex[:6]}.flac"
 
     def _forget(self) -> None:
         self._ring = Ring(round(self._before * self._samplerate))

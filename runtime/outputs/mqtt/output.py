@@ -13,7 +13,8 @@ OPTIONS = (
         metavar="URL",
         value_kind="url",
         keeps_lines=True,
-        help="Publish states and events at this MQTT broker, mqtt[s]://[user@]host[:port][/prefix]; "
+        help="Publish states and events at this MQTT broker, "
+        "mqtt[s]://[user@]host[:port][/prefix]; "
         "the password is read from $EDGEAE_MQTT_PASSWORD.",
     ),
     run_option(

@@ -1,10 +1,13 @@
-"""What a live page shows of a window beside its score: a column of the spectrogram, and the residual by band.
+"""What a live page shows of a window besides its score: a column of the spectrogram, and the
+residual by band.
 
-    heard      mean log-mel of the last patch, about a second: a byte is .6 dB, from -100 dB on
-    residual   mean square of the network's residual in the window against this machine's normal: a byte is .25 dB,
+    levels     mean log-mel of the last patch, about a second: a byte is .6 dB, from -100 dB on
+    residual   mean square of the network's residual in the window against this machine's normal:
+    a byte is .25 dB,
                128 is as normal
 
-A fault that only makes a band vary shows in the residual as well: its square is that of the mean and of the spread over
+A fault that only makes a band vary shows in the residual as well: its square is that of the mean
+and of the spread over
 time, which is smooth over the bands (`edgeae.runtime.scoring.head`).
 """
 
@@ -22,8 +25,12 @@ from ...scoring.window_stream import Window
 from ...system.arrays import Float64
 from ..lines import AboutLine, BandsLine
 
-LOWEST, LEVEL_STEP = -100.0, 0.6  # dB: where bytes of levels begin, and what one is
-SAME, RESIDUAL_STEP = 128, 0.25  # the byte of no change, and what one more is, dB
+# dB: where bytes of levels begin, and what one is
+LOWEST = -100.0
+LEVEL_STEP = 0.6
+# the byte of no change, and what one more is, dB
+SAME = 128
+RESIDUAL_STEP = 0.25
 
 
 class View:
@@ -32,7 +39,9 @@ class View:
     def __init__(self, source: str, detector: Detector, model: str) -> None:
         """model: name of the artifact's file."""
         self._source = source
-        self._n_mels, self._detector, self._model = detector.spec.n_mels, detector, model
+        self._n_mels = detector.spec.n_mels
+        self._detector = detector
+        self._model = model
         self._basis = smooth_basis(self._n_mels)
         self._baseline = BandBaseline.of(detector.spec, detector.head, detector.artifact.explain)
         self._normal = self._residual(detector.head.mean)
@@ -57,24 +66,26 @@ class View:
         )
 
     def _heard_normal(self) -> bytes:
-        """The mean level of each band; 0 where the network is deaf, for which nothing is known of it."""
+        """The mean level of each band; 0 for a masked band, of which nothing is known
+        of it."""
         bands = self._baseline.bands
         return levels(np.where(self._detector.band_std < MASKED_BAND_STD_DB, bands, LOWEST))
 
     def of(self, window: Window) -> BandsLine:
-        """What was heard at the end of ``window``."""
+        """The line of one window: the levels of its last patch and its residual."""
         change = 10 * np.log10(self._residual(window.features) / self._normal)
         residual = np.clip(np.rint(change / RESIDUAL_STEP) + SAME, 0, 255).astype(np.uint8)
-        heard = np.zeros(self._n_mels) if window.latest is None else window.latest
+        latest = np.zeros(self._n_mels) if window.latest is None else window.latest
         return BandsLine(
             source=self._source,
             machine=self._detector.machine,
-            levels=levels(heard),
+            levels=levels(latest),
             residual=bytes(residual),
         )
 
     def _residual(self, features: Float64) -> Float64:
-        """(n_mels,) mean square of the residual by band, in squared standard deviations of the training sound."""
+        """(n_mels,) mean square of the residual by band, in squared standard deviations of the
+        training sound."""
         n = self._n_mels
         mean, spread = np.split(features[-(n + 2 * (n // 4)) : -(n // 4)], [n])
         return np.asarray(np.square(mean) + np.exp(2 * self._basis @ spread))

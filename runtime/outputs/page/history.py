@@ -1,10 +1,14 @@
-"""What a live page shows, kept in bounded memory, so that a page that is opened later shows the past.
+"""What a live page shows, kept in bounded memory, so that a page that is opened later shows the
+past.
 
-    lines --deliver--> Track of each source:  ten minutes of windows, a day of minutes, the last events and gaps
+    lines --deliver--> Track of each source:  ten minutes of windows, a day of minutes, the last
+    events and gaps
                                               --news--> what a viewer has not seen yet
 
-Nothing waits for a viewer: each asks once a second for what came since it asked last, and one that is too slow to ask
-misses what left the history meanwhile. Times are milliseconds of the monotonic clock, so that a clock that is set
+Nothing waits for a viewer: each asks once a second for what came since it asked last, and one
+that is too slow to ask
+misses what left the history meanwhile. Times are milliseconds of the monotonic clock, so that a
+clock that is set
 moves no point; the page adds the time of day.
 """
 
@@ -22,7 +26,8 @@ from ..sink import Sink
 
 WINDOWS = 600  # ten minutes, one a second
 MINUTES = 24 * 60
-EVENTS, GAPS = 20, 100
+EVENTS = 20
+GAPS = 100
 OTHERS = 5  # asks, of which one tells of sources that the viewer does not look at
 
 News = dict[str, Any]
@@ -42,7 +47,7 @@ class Track:
     )  # at, least, sum, most, windows
     events: deque[News] = field(default_factory=lambda: deque(maxlen=EVENTS))
     gaps: deque[tuple[int, float, str]] = field(default_factory=lambda: deque(maxlen=GAPS))
-    heard: int = 0  # windows in all
+    n_windows: int = 0  # in all
     gap_count: int = 0
     lost: float = 0.0  # seconds
     changes: int = 0  # of anything but scores
@@ -82,7 +87,7 @@ class Track:
         at = _now(self.age)
         score = line.score
         self.windows.append((at, round(score, 3), line.level_dbfs, self._column))
-        self.heard += 1
+        self.n_windows += 1
         if not self.minutes or at // 60_000 != self.minutes[-1][0] // 60_000:
             self.minutes.append([at, score, 0.0, score, 0])
         minute = self.minutes[-1]
@@ -162,11 +167,11 @@ class Track:
             **self.since(0, -1),
         }
 
-    def since(self, heard: int, changes: int) -> News:
+    def since(self, n_windows: int, changes: int) -> News:
         """What came after so many windows and changes."""
         new = (
-            list(self.windows)[max(0, len(self.windows) - (self.heard - heard)) :]
-            if self.heard > heard
+            list(self.windows)[max(0, len(self.windows) - (self.n_windows - n_windows)) :]
+            if self.n_windows > n_windows
             else []
         )
         news: News = {}
@@ -211,10 +216,11 @@ class History(Sink[Line]):
 
 
 class Viewer:
-    """What one page was told so far; it looks at one source, and sees how the others are."""
+    """What one page has received so far: all of one source, and the state of the others."""
 
     def __init__(self, history: History, source: int) -> None:
-        self._history, self._source = history, source
+        self._history = history
+        self._source = source
         self._asked = self._heard = 0
         self._changes: dict[int, int] = {}
 
@@ -239,7 +245,7 @@ class Viewer:
     def _of(self, track: Track) -> News:
         first = self._source not in self._changes
         news = track.past() if first else track.since(self._heard, self._changes[self._source])
-        self._heard = track.heard
+        self._heard = track.n_windows
         return {**news, "looked_at": self._source} if first else news
 
 

@@ -1,10 +1,13 @@
-"""Lines that wait until they can be sent: in a folder, where they survive kill -9 and restarts, or in memory.
+"""Lines that wait until they can be sent: in a folder, where they survive kill -9 and restarts,
+or in memory.
 
     FOLDER/000000000041.json           the oldest, sent next
-    FOLDER/000000000042.json           written under another name and renamed: there whole, or not at all
+    FOLDER/000000000042.json           written under another name and renamed: there whole, or
+    not at all
     FOLDER/000000000040.json.damaged   set aside
 
-Beyond the limit the oldest is dropped. While the folder cannot be written (a full disk) lines wait in memory.
+Beyond the limit the oldest is dropped. While the folder cannot be written (a full disk) lines
+wait in memory.
 """
 
 import fcntl
@@ -26,7 +29,9 @@ class Spool:
             raise ConfigError(f"a spool for {limit} lines holds none; give 1 or more")
         self.lost = 0  # lines that were dropped or are damaged
         self.trouble: str | None = None  # why the folder is not used
-        self._folder, self._limit, self._lock = folder, limit, Lock()
+        self._folder = folder
+        self._limit = limit
+        self._lock = Lock()
         self._held: int | None = None  # a descriptor of the folder, with a lock on it
         self._waiting: dict[
             int, bytes | None
@@ -155,7 +160,8 @@ class Spool:
 
 
 def locked(folder: Path) -> int:
-    """A descriptor that keeps others out of a folder while it is open; BlockingIOError if one is there."""
+    """A descriptor that keeps others out of a folder while it is open; BlockingIOError if one is
+    there."""
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

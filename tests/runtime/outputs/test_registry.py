@@ -1,4 +1,5 @@
-"""The outputs of `edgeae run` together: what one that fails, hangs or fills means for the others and for the sound."""
+"""The outputs of `edgeae run` together: what one that fails, hangs or fills means for the others
+and for the sound."""
 
 import fcntl
 import http.server
@@ -756,5 +757,6 @@ def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(
     assert kept[0] == kept[1]
     assert refused.returncode == 2
     assert refused.stderr.decode() == (
-        f"edgeae: --page {address}: cannot listen there (Address already in use); choose another address\n"
+        f"edgeae: --page {address}: cannot listen there (Address already in use); "
+        "choose another address\n"
     )

@@ -1,4 +1,5 @@
-"""What calibration makes of sound that the training knows, and of sound that the network never heard."""
+"""What calibration makes of sound that the training knows, and of sound that the network never
+heard."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +70,8 @@ def test_another_budget_needs_no_sound(trained: Trained, detector: Detector) -> 
 
 
 def test_what_is_new_to_the_network_raises_the_references() -> None:
-    """Of two machines with 40 windows, eight each were not trained on; the network leaves more of them."""
+    """Of two machines with 40 windows, eight each were not trained on; the network leaves more
+    of them."""
     rng, size = np.random.default_rng(0), 13
     machines = [rng.standard_normal((40, size)) for _ in range(2)]
     held_out = [np.arange(40) % 5 == 0] * 2

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from edgeae.runtime.audio.level import level_dbfs
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.features.mel import log_mel
-from edgeae.runtime.model import network
 from edgeae.runtime.model.artifact import Artifact
-from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.model.network import Network, NetworkLimits, statistics_of
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_features import window_features
@@ -66,12 +65,11 @@ def test_a_stream_scores_as_the_whole_however_it_is_cut(
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_the_batch_size_does_not_matter(
-    detectors: Detectors, precision: str, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_batch_size_does_not_matter(detectors: Detectors, precision: str, batch: int) -> None:
+    artifact = detectors[precision].artifact
+    batched = Detector(artifact, Network(artifact, NetworkLimits(max_batch_patches=batch)))
     whole = told(list(detectors[precision].stream([SOUND[16000]])))
-    monkeypatch.setattr(network, "BATCH", batch)
-    assert told(list(detectors[precision].stream([SOUND[16000]]))) == whole
+    assert told(list(batched.stream([SOUND[16000]]))) == whole
 
 
 def samples_of(frames: int) -> int:

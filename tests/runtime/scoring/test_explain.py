@@ -38,7 +38,8 @@ def explainer() -> Explainer:
 def changed(
     low: float, high: float, decibel: float = 0.0, spread: float = 0.0, jumps: float = 0.0
 ) -> Float64:
-    """Features after a change from low to high Hz, at 2 dB a unit of the mean; spread and jumps in ln."""
+    """Features after a change from low to high Hz, at 2 dB a unit of the mean; spread and jumps
+    in ln."""
     inside = ((low <= CENTRES) & (high >= CENTRES)).astype(float)
     smooth = inside @ smooth_basis(N)
     view = np.concatenate([inside * decibel / 2, smooth * spread, smooth * jumps])
@@ -122,7 +123,8 @@ def test_gain_is_not_named() -> None:
 def test_a_mechanic_s_sentence() -> None:
     moved = Moved(2094, 4307, 3.21, "impulsive", 1.5, 1.84)
     assert Explanation([moved], rest_is_normal=True).sentence("since 12 s") == (
-        "2.1 to 4.3 kHz: 3.2 dB louder, impulsive (knocks, rubbing or a beat; jumps 1.8 times as much as normal), "
+        "2.1 to 4.3 kHz: 3.2 dB louder, impulsive (knocks, rubbing or a beat; "
+        "jumps 1.8 times as much as normal), "
         "since 12 s; the rest is as normal"
     )
     assert Moved(251, 540, -0.2, "steady", 1.0, 1.0).sentence() == "250 to 540 Hz: as loud, steady"
@@ -136,7 +138,8 @@ def clips(machine: int) -> Iterator[tuple[str, Samples]]:
 
 
 def test_the_band_of_a_fault_is_named(trained: Any) -> None:
-    """Half of the first range lies in the band of the fault and covers a quarter of it at least, in octaves."""
+    """Half of the first range lies in the band of the fault and covers a quarter of it at least,
+    in octaves."""
     fleet = Detector.load(trained.int8)
     detector = calibrate_files(
         fleet, audio_files(trained.new / "train"), machine="id_03", report=print

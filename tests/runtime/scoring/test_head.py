@@ -27,7 +27,8 @@ RESIDUAL_MEANS = slice(13, 21)
 
 @pytest.fixture(scope="module")
 def machines() -> list[Float64]:
-    """Windows of four machines whose window_features vary together, each around a mean of its own."""
+    """Windows of four machines whose window_features vary together, each around a mean of its
+    own."""
     rng = np.random.default_rng(5)
     mixing = rng.standard_normal((SIZE, SIZE)) + 2 * np.eye(SIZE)
     return [
@@ -42,7 +43,8 @@ def fleet(machines: list[Float64]) -> Fleet:
 
 
 def changes_of_gain(n: int) -> Float64:
-    """(n, SIZE) what changes of gain do: all bands of the input move alike, those of the residual each in its way."""
+    """(n, SIZE) what changes of gain do: all bands of the input move alike, those of the
+    residual each in its way."""
     rows = np.random.default_rng(4).uniform(-4, 4, (n, SIZE))
     rows[:, 1:9] = 1
     return rows * np.resize([6.0, -6.0, 12.0, -12.0], n)[:, None]

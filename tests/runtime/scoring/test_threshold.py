@@ -115,7 +115,8 @@ def test_a_bad_budget_is_refused_and_quoted(budget: str) -> None:
 
 
 def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows() -> None:
-    """The mean over three fleets of 8 machines with 48 windows; 100 new machines and 100 windows for each fleet.
+    """The mean over three fleets of 8 machines with 48 windows; 100 new machines and 100 windows
+    for each fleet.
 
     The mean of one fleet is 1 to 8 %, that of one machine 0 to over 20 %.
     """
@@ -189,7 +190,8 @@ def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_
 
 
 def test_slow_change_of_the_training_machines_is_in_the_threshold() -> None:
-    """Machines that drift by two deviations while they are recorded, beside the same that do not."""
+    """Machines that drift by two deviations while they are recorded, beside the same that do
+    not."""
     values = []
     for drift in (0.0, 2.0):
         machines = [
@@ -216,7 +218,8 @@ def test_left_out_parts_of_many_windows_are_one_each(fleet: Fleet) -> None:
 
 
 def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fleet) -> None:
-    """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a strange machine."""
+    """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a
+    strange machine."""
     parts = np.stack([np.linspace(1, 2, 101), np.linspace(50, 60, 101)], axis=1)
     strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.within_std)
     threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, "50%", WINDOW, windows=1)
@@ -270,7 +273,8 @@ def test_support_says_what_the_data_can_promise() -> None:
 def test_support_says_that_a_rare_budget_is_extrapolated_and_what_would_show_it() -> None:
     threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True, window=WINDOW)
     assert threshold.support() == (
-        "the training machines show what 1 normal window in 224 does; 1/day is 1 in 8640, read off a fitted tail; "
+        "the training machines show what 1 normal window in 224 does; "
+        "1/day is 1 in 8640, read off a fitted tail; "
         "23 hours more of their sound in training would show it"
     )
 
@@ -310,7 +314,8 @@ def test_a_damaged_threshold_is_an_artifact_error(damage: dict[str, object]) -> 
 
 @pytest.mark.parametrize(("n", "factor"), [(60, 2.5), (224, 1.5), (1000, 1.5)])
 def test_the_fitted_tail_meets_a_rare_budget_on_exponential_scores(n: int, factor: float) -> None:
-    """Median over 400 seeded samples of the rate realised for 1 in 8640; few scores cannot do better."""
+    """Median over 400 seeded samples of the rate realised for 1 in 8640; few scores cannot do
+    better."""
     rng = np.random.default_rng(0)
     limits = [quantile_with_tail(np.sort(rng.exponential(size=n)), 1 / 8640) for _ in range(400)]
     assert 1 / factor < np.exp(-np.median(limits)) * 8640 < factor
