@@ -18,7 +18,13 @@ import numpy as np
 
 from edgeae.runtime.model.artifact import SECTIONS, digest
 from edgeae.runtime.model.onnx_checks import OPERATORS
-from edgeae.runtime.model.protobuf import encode_field, read_fields, read_metadata, with_metadata
+from edgeae.runtime.model.protobuf import (
+    Field,
+    encode_field,
+    read_fields,
+    read_metadata,
+    with_metadata,
+)
 
 Choose = Callable[[int], int]
 T = TypeVar("T")
@@ -103,26 +109,31 @@ def message(content: bytes, choose: Choose) -> bytes:
     if not fields:
         return content
     at = choose(len(fields))
-    number, kind, value = fields[at]
-    if kind == 0:
+    number, kind, old = fields[at]
+    value: int | bytes
+    if isinstance(old, int):
         value = pick(choose, NUMBERS)
     elif kind != 2:
-        value = bytes(choose(256) for _ in value)
-    elif choose(6) and _is_message(value):
-        value = message(bytes(value), choose)
+        value = bytes(choose(256) for _ in old)
+    elif choose(6) and _is_message(old):
+        value = message(bytes(old), choose)
     else:
-        same = [bytes(other) for n, k, other in fields if (n, k) == (number, kind)]
+        same = [
+            bytes(other)
+            for n, k, other in fields
+            if (n, k) == (number, kind) and not isinstance(other, int)
+        ]
         value = pick(
             choose,
             [
                 b"",
-                bytes(value) * 2,
-                bytes(value)[:-1],
+                bytes(old) * 2,
+                bytes(old)[:-1],
                 pick(choose, same),
                 pick(choose, NAMES).encode(),
             ],
         )
-    fields[at] = number, kind, value
+    fields[at] = Field(number, kind, value if isinstance(value, int) else memoryview(value))
     order = choose(6)
     if order == 1:
         fields.insert(choose(len(fields)), fields[at])

@@ -12,7 +12,8 @@ MIN_SERIAL_LENGTH = 6
 _SECRET = r"(?:pass|pwd|token|secret|key|credential|auth)"
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"([\w-]*{_SECRET}[\w-]*\s*[=:]\s*).*", re.IGNORECASE | re.DOTALL)
-_ADDRESS = re.compile(r"https?://[^\s/@]+(?:/\S*)?$")
+# Without @, behind which a login may stand.
+_ADDRESS = re.compile(r"https?://[^\s/@]+(?:/[^\s@]*)?$")
 # Up to the last @: rather too much text than a password with a space.
 _LOGIN = re.compile(r"://.*@", re.DOTALL)
 _USB = "usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}:"

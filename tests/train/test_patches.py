@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def _features(lengths: dict[str, list[int]]) -> list[Features]:
     found: list[Features] = []
     for machine, frames in lengths.items():
         for i, count in enumerate(frames):
-            array = np.zeros((count, 128), np.float32)
+            array: Any = np.zeros((count, 128), np.float32)
             array[:, 0], array[:, 1] = len(found), np.arange(count)
             recording = Recording(
                 Path("data/train") / f"normal_{machine}_{i}.wav", "normal", machine
@@ -104,7 +105,8 @@ def test_no_patch_crosses_into_another_recording(lengths: list[int], step: int) 
 
 @pytest.mark.parametrize(("recordings", "step"), [(1, 1), (100, 2), (1000, 20), (4000, 32)])
 def test_an_epoch_is_alike_for_little_and_much_sound(recordings: int, step: int) -> None:
-    assert patch_step([np.empty((200, 128), np.float32)] * recordings, Config()) == step
+    frames: Any = np.empty((200, 128), np.float32)
+    assert patch_step([frames] * recordings, Config()) == step
     assert patch_step([], Config(data=DataConfig(patch_step=3))) == 3
 
 
@@ -141,7 +143,7 @@ def test_less_than_a_batch_is_still_trained_on() -> None:
 
 def test_band_statistics_are_those_of_all_frames_with_a_floor() -> None:
     rng = np.random.default_rng(0)
-    stretches = [rng.normal(-40, 5, (n, 128)).astype(np.float32) for n in (50, 70)]
+    stretches: list[Any] = [rng.normal(-40, 5, (n, 128)).astype(np.float32) for n in (50, 70)]
     for frames in stretches:
         frames[:, 3] = -100
     mean, std = band_statistics(stretches, MelSpec())
@@ -152,7 +154,7 @@ def test_band_statistics_are_those_of_all_frames_with_a_floor() -> None:
 
 
 def test_bands_above_the_passband_of_the_resampler_are_masked() -> None:
-    frames = np.random.default_rng(0).normal(-40, 5, (50, 128)).astype(np.float32)
+    frames: Any = np.random.default_rng(0).normal(-40, 5, (50, 128)).astype(np.float32)
     _, std = band_statistics([frames], MelSpec())
     masked = band_edges(MelSpec())[2:] > PASSBAND * 8000  # by the upper edge
     assert masked.sum() == 3
@@ -172,7 +174,8 @@ def test_a_device_of_a_higher_rate_gives_the_network_the_same_statistics(rate: i
     heard = resampler.push(np.asarray(sound, np.float32))
     heard = np.concatenate([heard, resampler.push(np.empty(0, np.float32), last=True)])
     ours, theirs = (log_mel(samples)[2:119] for samples in (original, heard))
-    _, std = band_statistics([ours], MelSpec())
+    stretch: Any = ours
+    _, std = band_statistics([stretch], MelSpec())
     away = np.abs(theirs - ours)
     assert (away / std.numpy()).max() < 0.01
     assert away[:, -1].max() > 1  # dB: what the network must not hear

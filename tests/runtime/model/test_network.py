@@ -4,13 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import (
-    MAX_BATCH_PATCHES,
     MAX_PATCH_FRAMES,
     Network,
     NetworkLimits,
@@ -26,14 +26,14 @@ MEL = MelSpec(n_mels=N_MELS)
 
 def model(
     sign: float = 1.0,
-    shape: tuple[object, ...] = ("n", N_FRAMES, N_MELS),
+    shape: tuple[str | int, ...] = ("n", N_FRAMES, N_MELS),
     statistics: str = "statistics",
 ) -> bytes:
     """A network whose residual is its input times 2, without a model of the sound.
 
     Its statistics are the sums of the input and, times ``sign``, the sums of its squares.
     """
-    constants = {
+    constants: dict[str, NDArray[np.generic]] = {
         "two": np.array(2.0, np.float32),
         "sign": np.array(sign, np.float32),
         "time": np.array([1], np.int64),
@@ -79,7 +79,9 @@ def test_the_frames_of_a_patch_are_those_of_the_input() -> None:
     assert Network(artifact(model())).patch_frames == N_FRAMES
 
 
-@pytest.mark.parametrize("n", [0, 1, MAX_BATCH_PATCHES, MAX_BATCH_PATCHES + 1])
+@pytest.mark.parametrize(
+    "n", [0, 1, NetworkLimits().max_batch_patches, NetworkLimits().max_batch_patches + 1]
+)
 def test_any_number_of_patches_is_computed(n: int) -> None:
     network = Network(artifact(model()))
     x = patches(n)
@@ -120,7 +122,7 @@ def test_a_float_network_has_no_range() -> None:
         ("n", "frames", N_MELS),
     ],
 )
-def test_another_input_is_refused(shape: tuple[object, ...]) -> None:
+def test_another_input_is_refused(shape: tuple[str | int, ...]) -> None:
     with pytest.raises(ArtifactError, match=r"allowed is \(n_patches, frames, 4\)"):
         Network(artifact(model(shape=shape)))
 

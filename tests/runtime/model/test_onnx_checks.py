@@ -1,6 +1,7 @@
 """Models that no edgeae network can be are refused; the onnx package makes them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ from edgeae.runtime.model.protobuf import encode_field
 from tests.conftest import Trained
 
 
-def network(*nodes: onnx.NodeProto, **parts: object) -> onnx.ModelProto:
+def network(*nodes: onnx.NodeProto, **parts: Any) -> onnx.ModelProto:
     """x -> y through ``nodes``."""
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "xy"]
     graph = helper.make_graph(list(nodes), "g", ends[:1], ends[1:], **parts)

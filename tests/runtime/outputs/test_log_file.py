@@ -103,6 +103,8 @@ def test_a_line_longer_than_a_file_has_one_of_its_own(path: Path) -> None:
 def test_a_process_killed_in_the_middle_of_a_rotation_loses_no_line(
     path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
+    left = steps
+
     def step(*names: Path) -> None:
         nonlocal left
         if not left:
@@ -110,7 +112,7 @@ def test_a_process_killed_in_the_middle_of_a_rotation_loses_no_line(
         left -= 1
         os.replace(*names)  # noqa: PTH105
 
-    log, left = LogFile(path, megabytes=0.00006, files=5), steps
+    log = LogFile(path, megabytes=0.00006, files=5)
     for n in range(6):  # two lines a file: two full files and the current one
         log.deliver(score(n))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

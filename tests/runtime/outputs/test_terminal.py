@@ -9,7 +9,9 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from edgeae.runtime.outputs.terminal import Terminal
 
 CLEAR = "\r\x1b[K"
-EVENT = {"t": 52.2, "sentence": "2 to 3 kHz: 6.0 dB louder"}
+EVENT: dict[str, Any] = {"t": 52.2, "sentence": "2 to 3 kHz: 6.0 dB louder"}
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_of_several_sources_the_nearest_to_an_alarm_is_shown(
     narrow: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     narrow(100)
-    fan = {"source": "hw:2", "machine": "fan-2"}
+    fan: dict[str, Any] = {"source": "hw:2", "machine": "fan-2"}
     lines = drawn(
         capsys,
         status("listening"),
@@ -129,7 +131,10 @@ def test_no_colour_where_none_is_wanted(
 
 
 def run_on_a_terminal(
-    arguments: list[str], sound: bytes, columns: int = 100, **environment: str
+    arguments: list[str],
+    sound: bytes,
+    columns: int = 100,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """What `edgeae run` writes to a pseudo-terminal while it hears ``sound`` through a pipe."""
     mine, theirs = pty.openpty()
@@ -181,6 +186,8 @@ def test_a_terminal_sees_one_line_and_is_left_clean(
 def test_lines_stay_lines_for_programs_and_dumb_terminals(
     machine: Path, sound: NDArray[np.int16], arguments: list[str], environment: dict[str, str]
 ) -> None:
-    seen = run_on_a_terminal([str(machine), "-", *arguments], sound.tobytes(), **environment)
+    seen = run_on_a_terminal(
+        [str(machine), "-", *arguments], sound.tobytes(), environment=environment
+    )
     assert "\x1b" not in seen
     assert seen.count("\n") >= 15, "listening, 13 scores, stopped"

@@ -82,7 +82,7 @@ def test_what_is_new_to_the_network_raises_the_references() -> None:
 
     def raised(found: list[Float64]) -> Float64:
         plain, new = (fit_references(found, gain, "gaussian", marks) for marks in (None, held_out))
-        return new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0)
+        return np.asarray(new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0))
 
     assert (raised(machines) < 0.3).all()
     assert raised(further)[1] > 1

@@ -47,7 +47,7 @@ def changes_of_gain(n: int) -> Float64:
     residual each in its way."""
     rows = np.random.default_rng(4).uniform(-4, 4, (n, SIZE))
     rows[:, 1:9] = 1
-    return rows * np.resize([6.0, -6.0, 12.0, -12.0], n)[:, None]
+    return np.asarray(rows * np.resize([6.0, -6.0, 12.0, -12.0], n)[:, None])
 
 
 def plain_view(patches: Float32) -> list[float]:
@@ -124,7 +124,7 @@ def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_ma
     away, by_gain = (values[..., RESIDUAL_MEANS] / fleet.within_std[RESIDUAL_MEANS]
                      for values in (head.mean - fleet.mean, fleet.gain_directions))  # fmt: skip
     away -= by_gain.T @ np.linalg.lstsq(by_gain.T, away)[0]
-    weight = math.exp(-max(0, np.mean(away**2) - 1 / n))
+    weight = math.exp(-max(0.0, float(np.mean(away**2)) - 1 / n))
     for window in windows[-3:] + 1:
         of_input, of_residual = plain_distances(head, window)
         assert head.score(window) == pytest.approx(
@@ -423,6 +423,6 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
 def test_a_damaged_section_is_an_artifact_error(
     fleet: Fleet, machines: list[Float64], damage: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    values = to_values(Head.calibrated(fleet, machines[3][:5]).to_section(10.0))
+    values: Any = to_values(Head.calibrated(fleet, machines[3][:5]).to_section(10.0))
     with pytest.raises(ArtifactError, match="scoring head is damaged"):
         Head.from_section(read_section(HeadSection, damage(values), "head"))

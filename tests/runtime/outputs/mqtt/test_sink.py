@@ -63,8 +63,9 @@ def event(phase: str = "start", *, seq: int = 0) -> EventLine:
 
 
 def listening(source: str = "hw:1", machine: str | None = "pump-3") -> StatusLine:
-    details = {"model": "/home/pi/pump-3.onnx", "samplerate": 48000}
-    return status("listening", source, machine=machine, **details)
+    return status(
+        "listening", source, machine=machine, model="/home/pi/pump-3.onnx", samplerate=48000
+    )
 
 
 def connected(sink: Mqtt) -> None:
@@ -408,7 +409,14 @@ def test_tls_is_checked_against_the_given_authority(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
         "-nodes -days 2 -subj /CN=localhost"
     )
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    names = [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
     subprocess.run([*command.split(), *names], check=True, capture_output=True)
     mosquitto.configure("allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
     mosquitto.start()

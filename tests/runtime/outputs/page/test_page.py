@@ -190,10 +190,13 @@ def test_each_machine_is_seen_and_can_be_looked_at(
 
 def test_names_and_sentences_are_text(show: Show) -> None:
     history = History()
-    for line in (about(HOSTILE, HOSTILE), status("listening", HOSTILE, HOSTILE, sentence=HOSTILE)):
+    for line in (
+        about(HOSTILE, HOSTILE),
+        status("listening", HOSTILE, machine=HOSTILE, sentence=HOSTILE),
+    ):
         history.deliver(line)
-    history.deliver(score(1.5, HOSTILE, HOSTILE))
-    history.deliver(event("start", HOSTILE, HOSTILE, sentence=HOSTILE))
+    history.deliver(score(1.5, HOSTILE, machine=HOSTILE))
+    history.deliver(event("start", HOSTILE, machine=HOSTILE, sentence=HOSTILE))
     server = PageServer("127.0.0.1:0", history, news_seconds=0.05)
     page = show(server.port)
     wait(page, "#verdict", HOSTILE)

@@ -248,7 +248,7 @@ def test_the_pauses_double_up_to_the_maximum_and_start_again(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(Webhook, "_closed_within", lambda self, seconds: pauses.append(seconds))
-    server.answers = [500] * 11 + [204, 500]
+    server.answers = [*[500] * 11, 204, 500]
     webhook = make_webhook(server.url, limits=DEFAULT_LIMITS)
     for n in range(2):
         webhook.deliver(event(n))
