@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-STAGES = ("runtime", "train", "quantize", "calibrate", "configs")
+STAGES = ("runtime", "calibrate", "train", "quantize", "evaluate", "configs")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}  # of Keep a Changelog
 
@@ -69,10 +69,13 @@ def test_every_file_that_is_no_code_is_data_of_the_wheel() -> None:
     data = PROJECT["tool"]["setuptools"]["package-data"]
     for package in PROJECT["tool"]["setuptools"]["packages"]:
         folder = ROOT.joinpath(*package.split(".")[1:])
+        inside = {path for path in folder.rglob("*") if path.is_file()}
+        sub_packages = [path.parent for path in folder.glob("*/**/__init__.py")]
         files = {
             path
-            for path in folder.iterdir()
-            if path.is_file() and path.suffix not in (".py", ".pyc")
+            for path in inside
+            if path.suffix not in (".py", ".pyc")
+            and not any(path.is_relative_to(other) for other in sub_packages)
         }
         assert files == {
             path for pattern in data.get(package, []) for path in folder.glob(pattern)
