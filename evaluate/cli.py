@@ -12,8 +12,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import default_model
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import Kind
-
-DEFAULT_DATA = "data"
+from edgeae.train.run_folder import DEFAULT_DATA
 
 
 @click.command()
