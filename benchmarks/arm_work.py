@@ -14,7 +14,7 @@ import onnxruntime
 from edgeae.runtime import Detector, log_mel
 from edgeae.runtime.features.mel import MelStream
 from edgeae.runtime.model.network import STATISTICS
-from edgeae.runtime.scoring.selftest import test_sound
+from edgeae.runtime.scoring.selftest import seeded_noise
 from edgeae.runtime.system.arrays import Float32
 
 PATCHES = 12  # n: more than a decision window holds
@@ -33,7 +33,7 @@ class Works:
     def __init__(self, model: Path) -> None:
         self.detector = Detector.load(model)
         self.spec, self.frames = self.detector.spec, self.detector.network.patch_frames
-        self._sound = test_sound(1, self._samples(2 * PATCHES))
+        self._sound = seeded_noise(1, self._samples(2 * PATCHES))
         self._patches = log_mel(self._sound, self.spec).reshape(
             -1, 1, self.frames, self.spec.n_mels
         )

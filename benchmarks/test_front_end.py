@@ -8,10 +8,10 @@ from peers import FRONT_ENDS, kaldi_stream
 
 from edgeae.runtime import log_mel
 from edgeae.runtime.features.mel import MelStream
-from edgeae.runtime.scoring.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import seeded_noise
 
 SECONDS = 10
-SOUND = make_sound(1, SECONDS * 16000)
+SOUND = seeded_noise(1, SECONDS * 16000)
 BLOCKS = [SOUND[k : k + 512] for k in range(0, len(SOUND) - 511, 512)]
 FRAMES = len(log_mel(SOUND))
 TARGETS = {"librosa": 0.5, "torchaudio": 1.0}  # most of its time

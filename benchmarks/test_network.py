@@ -13,7 +13,7 @@ from figures import Record
 from paired import paired
 
 from edgeae.runtime import log_mel
-from edgeae.runtime.scoring.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import seeded_noise
 
 PATCHES = {1: 1 / 1.5, 6: 1 / 2.2, 10: 1 / 2.2}  # how many at once: most of the time of float
 SIZE = 0.3  # most of the bytes of float
@@ -57,7 +57,7 @@ def _session(graph: bytes) -> onnxruntime.InferenceSession:
 def test_int8_is_faster_than_float(record: Record, forms: Forms, patches: int) -> None:
     """Both graphs give the statistics; torch, and one float graph, the residual alone."""
     name, network, graphs = forms
-    frames = np.resize(log_mel(make_sound(1, 16000 * 11)), (patches, 32, 128))
+    frames = np.resize(log_mel(seeded_noise(1, 16000 * 11)), (patches, 32, 128))
     works = [partial(_session(graph).run, None, {"log_mel": frames}) for graph in graphs]
     with torch.inference_mode():
         found = paired(*works, lambda: network(torch.from_numpy(frames)))

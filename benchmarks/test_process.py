@@ -9,7 +9,7 @@ import soundfile
 from figures import Models, Record
 from listening import EDGEAE
 
-from edgeae.runtime.scoring.selftest import test_sound as make_sound
+from edgeae.runtime.scoring.selftest import seeded_noise
 
 STARTS = 7  # the fastest counts: other processes only slow it down
 HELP_TARGET, SCORE_TARGET = 0.15, 0.6  # seconds
@@ -33,7 +33,7 @@ def test_help(record: Record) -> None:
 
 def test_first_score_of_a_file(record: Record, models: Models, tmp_path: Path) -> None:
     path = tmp_path / "recording.wav"
-    soundfile.write(path, make_sound(1, 160000), 16000, subtype="PCM_16")
+    soundfile.write(path, seeded_noise(1, 160000), 16000, subtype="PCM_16")
     seconds = min(_seconds_to_first_line("run", models["machine"], path) for _ in range(STARTS))
     record("edgeae run FILE, until its first score", seconds, "s", target=SCORE_TARGET)
 

@@ -19,7 +19,7 @@ from ..errors import ArtifactError
 from ..features.mel import log_mel
 from ..model.find import default_model
 from ..scoring.detector import Detector
-from ..scoring.selftest import load_checked, test_sound
+from ..scoring.selftest import load_checked, seeded_noise
 from ..system.progress import Progress, Step, no_step
 
 SECONDS = 20
@@ -69,7 +69,7 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
 def measure(detector: Detector, model: Path, step: Step = no_step) -> dict[str, Any]:
     """Medians over 15 runs on 20 s of noise, with one thread."""
     step("front end")
-    sound = test_sound(1, SECONDS * detector.spec.sample_rate)
+    sound = seeded_noise(1, SECONDS * detector.spec.sample_rate)
     frames = log_mel(sound, detector.spec)
     n = detector.network.patch_frames
     patches = frames[: len(frames) // n * n].reshape(-1, n, detector.spec.n_mels)

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from edgeae.runtime.scoring.selftest import TOLERANCE
+from edgeae.runtime.scoring.selftest import SCORE_TOLERANCE
 from edgeae.train.synth.dataset import write_dataset
 from tests.emulated.conftest import Line, Processor, emulated
 from tests.runtime import conftest as alsa
@@ -22,7 +22,7 @@ ROUNDED = 1 + 1e-9  # times the last digit that is told
 # By how much numbers of the same name may differ; all others are the same. Log-mel differs in its
 # last digits (by 8e-6 dB here). Where that rounds a level to the next of the network's 256 steps,
 # the score of each window that holds it changes, by 8e-4 at most. The limit is the self-test's.
-MOST = {"score": TOLERANCE, "peak": TOLERANCE, "level_dbfs": 0.01 * ROUNDED}
+MOST = {"score": SCORE_TOLERANCE, "peak": SCORE_TOLERANCE, "level_dbfs": 0.01 * ROUNDED}
 WHEN = {"time", "age", "clip"}  # the clock's, and a file's name that is made of it
 
 alsa_environment, alsa_device, alsa_microphone = (
@@ -91,7 +91,10 @@ def differences(found: Any, expected: Any, name: str = "") -> Iterator[str]:
         if list(found) != list(expected):
             yield f"{name}: {list(found)} for {list(expected)}"
             return
-        near = "score" in expected and abs(expected["score"] - expected["threshold"]) <= TOLERANCE
+        near = (
+            "score" in expected
+            and abs(expected["score"] - expected["threshold"]) <= SCORE_TOLERANCE
+        )
         for key in expected.keys() - WHEN - ({"anomaly"} if near else set()):
             yield from differences(found[key], expected[key], key)
     elif isinstance(expected, list) and len(found) == len(expected):

@@ -10,8 +10,13 @@ from edgeae.runtime.commands.info import written
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.selftest import SECONDS, SEED, check, measure
-from edgeae.runtime.scoring.selftest import test_sound as sound_of
+from edgeae.runtime.scoring.selftest import (
+    DEFAULT_SEED,
+    NOISE_SECONDS,
+    check,
+    measure,
+    seeded_noise,
+)
 
 
 @pytest.mark.parametrize("precision", ["int8", "float_"])
@@ -100,14 +105,14 @@ def test_a_tampered_artifact_exits_with_3(
     )
 
 
-def test_a_changed_head_is_found_by_the_self_test(trained: Any) -> None:
+def test_a_changed_head_is_detected_by_the_self_test(trained: Any) -> None:
     artifact = Artifact.read(trained.int8)
     head = artifact.sections["head"]
     with pytest.raises(ArtifactError, match="self-test failed"):
         check(Detector(artifact.with_sections(head={**head, "mean": head["mean"] + 1})))
 
 
-@pytest.mark.parametrize("selftest", [None, [], {"seed": "one"}, {"seed": SEED}])
+@pytest.mark.parametrize("selftest", [None, [], {"seed": "one"}, {"seed": DEFAULT_SEED}])
 def test_an_artifact_without_a_usable_self_test_is_refused(trained: Any, selftest: Any) -> None:
     artifact = Artifact.read(trained.int8).with_sections(selftest=selftest)
     with pytest.raises(ArtifactError, match=r"carries no self-test|the self-test is damaged"):
@@ -119,8 +124,8 @@ def test_the_self_test_measures_the_same_twice(trained: Any) -> None:
     assert measure(detector) == measure(detector)
 
 
-def test_the_sound_of_the_self_test_is_the_same_on_every_computer() -> None:
-    sound = sound_of(SEED, SECONDS * 16000)
-    first = (1664525 * SEED + 1013904223) % 2**32 // 2**16 - 2**15
-    assert sound[0] == pytest.approx(first * 0.1 * 3**0.5 / 2**15)
+def test_the_noise_of_the_self_test_is_the_same_on_every_computer() -> None:
+    noise = seeded_noise(DEFAULT_SEED, NOISE_SECONDS * 16000)
+    first = (1664525 * DEFAULT_SEED + 1013904223) % 2**32 // 2**16 - 2**15
+    assert noise[0] == pytest.approx(first * 0.1 * 3**0.5 / 2**15)
     assert float((sound.astype(float) ** 2).mean()) == pytest.approx(0.01, rel=0.02)  # -20 dBFS

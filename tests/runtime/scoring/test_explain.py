@@ -1,4 +1,4 @@
-"""The ranges that made-up changes have moved, and those of the faults of synthetic machines."""
+"""The explainer reports the ranges of simulated changes and of faults of synthetic machines."""
 
 from collections.abc import Iterator
 from itertools import pairwise, product
@@ -21,17 +21,20 @@ from edgeae.train.synth.machine import Machine
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()
-N, SIZE = SPEC.n_mels, n_features_of(SPEC.n_mels)
+N_MELS = SPEC.n_mels
+N_FEATURES = n_features_of(SPEC.n_mels)
 CENTRES = band_edges(SPEC)[1:-1]
 
 
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
-    """Of a machine whose features vary by .1 each, without regard to each other."""
+    """Of a machine whose features vary independently, each by .1."""
     return Explainer(
         SPEC,
-        Head(plain_fleet(SIZE, 0.1), np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100),
-        np.full(N, 2.0),
+        Head(
+            plain_fleet(N_FEATURES, 0.1), np.zeros(N_FEATURES), np.empty((0, N_FEATURES)), 0.0, 100
+        ),
+        np.full(N_MELS, 2.0),
     )
 
 
@@ -41,7 +44,7 @@ def changed(
     """Features after a change from low to high Hz, at 2 dB a unit of the mean; spread and jumps
     in ln."""
     inside = ((low <= CENTRES) & (high >= CENTRES)).astype(float)
-    smooth = inside @ smooth_basis(N)
+    smooth = inside @ smooth_basis(N_MELS)
     view = np.concatenate([inside * decibel / 2, smooth * spread, smooth * jumps])
     return np.concatenate([[0.0], view, np.zeros(len(view))])
 
@@ -50,7 +53,7 @@ def changed(
     ("low", "high"), [(40, 80), (500, 700), (1000, 2000), (2000, 5600), (6400, 8000)]
 )
 @pytest.mark.parametrize("decibel", [6.0, -6.0])
-def test_the_range_of_a_change_is_named_with_its_decibels(
+def test_the_range_of_a_change_is_reported_with_its_decibels(
     explainer: Explainer, low: float, high: float, decibel: float
 ) -> None:
     moved = explainer.explain(changed(low, high, decibel)).moved[0]
@@ -68,59 +71,61 @@ def test_the_range_of_a_change_is_named_with_its_decibels(
         (-0.5, -0.5, "steady"),
     ],
 )
-def test_what_jumps_is_impulsive_and_what_varies_slowly_fluctuates(
+def test_a_level_that_jumps_is_impulsive_and_one_that_varies_slowly_fluctuates(
     explainer: Explainer, spread: float, jumps: float, kind: str
 ) -> None:
     change = changed(1000, 2000, -1.0 if spread < 0 else 0.5, spread, jumps)
-    found = explainer.explain(change)
-    [moved] = found.moved
-    assert (moved.kind, found.rest_is_normal) == (kind, True)
+    explanation = explainer.explain(change)
+    [moved] = explanation.moved
+    assert (moved.kind, explanation.rest_is_normal) == (kind, True)
     assert moved.spread_ratio == pytest.approx(np.exp(spread), rel=0.15)
     assert moved.jump_ratio == pytest.approx(np.exp(jumps), rel=0.15)
 
 
-def test_the_larger_of_two_ranges_is_named_first(explainer: Explainer) -> None:
-    found = explainer.explain(changed(300, 600, 4.0) + changed(3000, 4500, -6.0))
-    assert [np.sign(moved.change_db) for moved in found.moved] == [-1, 1]
+def test_the_larger_of_two_changes_is_reported_first(explainer: Explainer) -> None:
+    explanation = explainer.explain(changed(300, 600, 4.0) + changed(3000, 4500, -6.0))
+    assert [np.sign(moved.change_db) for moved in explanation.moved] == [-1, 1]
 
 
-def test_three_ranges_are_named_at_most_and_the_rest_is_not_called_normal(
+def test_at_most_three_ranges_are_reported_and_the_rest_is_not_called_normal(
     explainer: Explainer,
 ) -> None:
     change = sum(
         changed(low, 1.4 * low, 6.0 * (-1) ** k)
         for k, low in enumerate([200, 500, 1200, 2800, 5600])
     )
-    found = explainer.explain(np.asarray(change))
-    assert (len(found.moved), found.rest_is_normal) == (3, False)
+    explanation = explainer.explain(np.asarray(change))
+    assert (len(explanation.moved), explanation.rest_is_normal) == (3, False)
 
 
-def test_named_ranges_do_not_overlap(explainer: Explainer) -> None:
-    found = explainer.explain(changed(100, 7900, 6.0)).moved
-    ends = sorted((moved.low_hz, moved.high_hz) for moved in found)
+def test_reported_ranges_do_not_overlap(explainer: Explainer) -> None:
+    ranges = explainer.explain(changed(100, 7900, 6.0)).moved
+    ends = sorted((moved.low_hz, moved.high_hz) for moved in ranges)
     assert len(ends) > 1
     assert all(first[1] <= second[0] for first, second in pairwise(ends))
 
 
-@pytest.mark.parametrize("change", [changed(1000, 2000, 0.1), np.zeros(SIZE)])
-def test_nothing_stands_out_of_a_small_change(explainer: Explainer, change: Float64) -> None:
-    found = explainer.explain(change)
-    assert found.moved == []
-    assert "no range of frequencies stands out" in found.sentence("since 3 s")
+@pytest.mark.parametrize("change", [changed(1000, 2000, 0.1), np.zeros(N_FEATURES)])
+def test_a_small_change_is_not_reported(explainer: Explainer, change: Float64) -> None:
+    explanation = explainer.explain(change)
+    assert explanation.moved == []
+    assert "no range of frequencies stands out" in explanation.sentence("since 3 s")
 
 
-def test_gain_is_not_named() -> None:
+def test_a_change_of_the_gain_is_not_reported() -> None:
     gain = changed(0, 8000, 1.0)  # of one dB
-    fleet = plain_fleet(SIZE, 0.1, np.array([-10 * gain, 10 * gain]))
+    fleet = plain_fleet(N_FEATURES, 0.1, np.array([-10 * gain, 10 * gain]))
     explainer = Explainer(
-        SPEC, Head(fleet, np.zeros(SIZE), np.empty((0, SIZE)), 0.0, 100), np.full(N, 2.0)
+        SPEC,
+        Head(fleet, np.zeros(N_FEATURES), np.empty((0, N_FEATURES)), 0.0, 100),
+        np.full(N_MELS, 2.0),
     )
     assert explainer.explain(6 * gain).moved == []
     [moved] = explainer.explain(6 * gain + changed(2000, 4000, 3.0)).moved
     assert moved.change_db == pytest.approx(3, abs=1)
 
 
-def test_a_mechanic_s_sentence() -> None:
+def test_the_sentence_is_for_a_mechanic() -> None:
     moved = Moved(2094, 4307, 3.21, "impulsive", 1.5, 1.84)
     assert Explanation([moved], rest_is_normal=True).sentence("since 12 s") == (
         "2.1 to 4.3 kHz: 3.2 dB louder, impulsive (knocks, rubbing or a beat; "
@@ -137,14 +142,15 @@ def clips(machine: int) -> Iterator[tuple[str, Samples]]:
         yield fault, render(Machine.draw(machine, 1), rng, 4.0, Fault(fault))
 
 
-def test_the_band_of_a_fault_is_named(trained: Any) -> None:
+def test_the_band_of_a_fault_is_reported(trained: Any) -> None:
     """Half of the first range lies in the band of the fault and covers a quarter of it at least,
     in octaves."""
     fleet = Detector.load(trained.int8)
     detector = calibrate_files(
         fleet, audio_files(trained.new / "train"), machine="id_03", report=print
     )
-    explainer, right = Explainer(detector.spec, detector.head, detector.band_std), []
+    explainer = Explainer(detector.spec, detector.head, detector.band_std)
+    correct = []
     for fault, samples in clips(3):
         *_, window = detector.windows([samples], SPEC.sample_rate)
         if detector.result(window).anomaly:
@@ -152,6 +158,6 @@ def test_the_band_of_a_fault_is_named(trained: Any) -> None:
             first = explainer.explain(window.features).moved[0]
             start, end = np.log2([first.low_hz, first.high_hz])
             inside = min(end, high) - max(start, low)
-            right.append(inside >= max((end - start) / 2, (high - low) / 4))
-    assert len(right) >= 8
-    assert np.mean(right) >= 0.9
+            correct.append(inside >= max((end - start) / 2, (high - low) / 4))
+    assert len(correct) >= 8
+    assert np.mean(correct) >= 0.9

@@ -1,4 +1,4 @@
-"""The self-test accepts what computes rightly and refuses what does not."""
+"""The self-test accepts a computer that computes correctly and refuses one that does not."""
 
 import re
 from dataclasses import replace
@@ -15,14 +15,8 @@ from edgeae.runtime.scoring import selftest
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
 
-FIRST = [
-    -30577,
-    -25056,
-    -31695,
-    -31175,
-    10992,
-    31400,
-]  # of seed 20200615, with the constants of Numerical Recipes
+# Of seed 20200615, with the constants of Numerical Recipes.
+FIRST_INTEGERS = [-30577, -25056, -31695, -31175, 10992, 31400]
 
 
 @pytest.fixture(scope="module", params=["float_", "int8"])
@@ -67,7 +61,7 @@ def test_refuses_changed_weights(artifact: Artifact) -> None:
 
 
 @pytest.mark.parametrize("layer", range(9))
-def test_rounding_the_weights_of_one_layer_otherwise_is_found(trained: Any, layer: int) -> None:
+def test_detects_other_rounding_of_the_weights_of_one_layer(trained: Any, layer: int) -> None:
     artifact = Artifact.read(trained.int8)
     model = onnx.load_from_string(artifact.model)
     weights = [
@@ -81,15 +75,13 @@ def test_rounding_the_weights_of_one_layer_otherwise_is_found(trained: Any, laye
     assert "--reduce-range" in refusal(Detector(replace(artifact, model=model.SerializeToString())))
 
 
-class Otherwise:
-    """A processor that computes a little wrong."""
+class WrongNetwork:
+    """A network on a processor that computes slightly wrong results."""
 
     def __init__(self, network: Any, factor: float) -> None:
-        self._network, self._factor, self.patch_frames = (
-            network,
-            np.float32(factor),
-            network.patch_frames,
-        )
+        self._network = network
+        self._factor = np.float32(factor)
+        self.patch_frames = network.patch_frames
         self.out_of_range = network.out_of_range
 
     def __call__(self, patches: Float32) -> Float32:
@@ -100,18 +92,20 @@ class Otherwise:
 
 
 @pytest.mark.parametrize("factor", [0.99, 1.01, 0.0, np.nan])
-def test_refuses_a_processor_that_computes_otherwise(artifact: Artifact, factor: float) -> None:
-    network = Otherwise(Detector(artifact).network, factor)
+def test_refuses_a_processor_that_computes_differently(artifact: Artifact, factor: float) -> None:
+    network = WrongNetwork(Detector(artifact).network, factor)
     what_to_do = "--reduce-range" if artifact.sections["quantization"] else "install other versions"
     assert what_to_do in refusal(Detector(artifact, network))
 
 
-def test_allows_a_float_network_the_last_digit_and_an_int8_one_nothing(trained: Any) -> None:
+def test_allows_a_float_network_an_error_in_the_last_digit_and_an_int8_network_none(
+    trained: Any,
+) -> None:
     float_, int8 = (Artifact.read(path) for path in (trained.float_, trained.int8))
-    network = Otherwise(Detector(float_).network, 1 + 1e-6)
+    network = WrongNetwork(Detector(float_).network, 1 + 1e-6)
     assert "passed" in selftest.check(Detector(float_, network))
-    network = Otherwise(Detector(int8).network, 1 + 1e-6)
-    assert "computes the int8 network otherwise" in refusal(Detector(int8, network))
+    network = WrongNetwork(Detector(int8).network, 1 + 1e-6)
+    assert "computes the int8 network differently" in refusal(Detector(int8, network))
 
 
 @pytest.mark.parametrize(
@@ -136,19 +130,19 @@ def test_refuses_an_artifact_without_a_usable_self_test(trained: Any, section: A
     assert re.search("carries no self-test|the self-test is damaged", refusal(detector))
 
 
-def test_the_sound_is_the_same_integers_on_every_computer() -> None:
-    sound = selftest.test_sound(selftest.SEED, 16000)
-    integers = sound / np.float32(0.1 * np.sqrt(3) / 32768)
-    np.testing.assert_array_equal(np.rint(integers[:6]), FIRST)
+def test_the_noise_is_the_same_integers_on_every_computer() -> None:
+    noise = selftest.seeded_noise(selftest.DEFAULT_SEED, 16000)
+    integers = noise / np.float32(0.1 * np.sqrt(3) / 32768)
+    np.testing.assert_array_equal(np.rint(integers[:6]), FIRST_INTEGERS)
     assert np.max(np.abs(integers - np.rint(integers))) < 0.01
-    assert sound.dtype == np.float32
+    assert noise.dtype == np.float32
 
 
-def test_the_sound_is_at_20_db_below_full_scale() -> None:
-    sound = selftest.test_sound(selftest.SEED, 48000).astype(float)
-    assert 20 * np.log10(np.sqrt(np.mean(sound**2))) == pytest.approx(-20, abs=0.1)
-    assert abs(sound.mean()) < 1e-3
+def test_the_noise_is_at_20_db_below_full_scale() -> None:
+    noise = selftest.seeded_noise(selftest.DEFAULT_SEED, 48000).astype(float)
+    assert 20 * np.log10(np.sqrt(np.mean(noise**2))) == pytest.approx(-20, abs=0.1)
+    assert abs(noise.mean()) < 1e-3
 
 
-def test_another_seed_is_another_sound() -> None:
-    assert not np.array_equal(selftest.test_sound(1, 100), selftest.test_sound(2, 100))
+def test_another_seed_gives_other_noise() -> None:
+    assert not np.array_equal(selftest.seeded_noise(1, 100), selftest.seeded_noise(2, 100))
