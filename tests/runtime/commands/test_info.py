@@ -128,4 +128,4 @@ def test_the_noise_of_the_self_test_is_the_same_on_every_computer() -> None:
     noise = seeded_noise(DEFAULT_SEED, NOISE_SECONDS * 16000)
     first = (1664525 * DEFAULT_SEED + 1013904223) % 2**32 // 2**16 - 2**15
     assert noise[0] == pytest.approx(first * 0.1 * 3**0.5 / 2**15)
-    assert float((sound.astype(float) ** 2).mean()) == pytest.approx(0.01, rel=0.02)  # -20 dBFS
+    assert float((noise.astype(float) ** 2).mean()) == pytest.approx(0.01, rel=0.02)  # -20 dBFS
