@@ -6,7 +6,7 @@ from ..errors import AudioError
 from ..live.limits import RunLimits
 from ..offline.files import expand, score_files
 from ..offline.resume import ResumeLog, log_files
-from ..outputs.outputs import Outputs
+from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.process_pool import jobs_for
 from .run_options import RunOptions

@@ -15,7 +15,7 @@ from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, publish_pending
 from ..live.stdin import Pipe
 from ..live.stream import stopping
-from ..outputs.outputs import Outputs
+from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.clock import now
 from .run_options import PcmOptions, RunOptions

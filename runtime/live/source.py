@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import AudioError
 from ..monitoring.drift_file import DriftFile
+from ..outputs.lifecycle import Outputs
 from ..outputs.lines import (
     Detail,
     EventLine,
@@ -13,7 +14,6 @@ from ..outputs.lines import (
     ScoreLine,
     StatusLine,
 )
-from ..outputs.outputs import Outputs
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window, WindowStream, infer_batched
 from ..system.arrays import Float32

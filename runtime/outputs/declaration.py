@@ -1,8 +1,8 @@
-"""How an output declares itself: its options, what systemd must allow, and how it opens.
+"""The types with which an output declares its options, what systemd must allow, and how it opens.
 
-A module of an output holds ``OUTPUT``, an `Output`. Such a module is imported with each `edgeae
-run`,
-for its options; what is slow to import stands inside its ``open`` function.
+The module ``declaration.py`` in the folder of an output defines ``OUTPUT``, an `OutputDeclaration`.
+Every `edgeae run` imports these modules for their options, so slow imports stand inside the
+function that opens the output.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +41,9 @@ class RunOption(click.Option):
         keeps_lines: bool = False,
         **attributes: Any,
     ) -> None:
-        """value_kind: what the value is for the system; None: nothing that it has to allow.
+        """value_kind: what a service must allow for the value; None: nothing.
 
-        keeps_lines: with this option, lines need not stand in the journal of a service.
+        keeps_lines: True if lines are stored or sent, so that a service need not log them.
         """
         super().__init__(*arguments, **attributes)
         self.value_kind = value_kind
@@ -54,35 +54,37 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def run_option(name: str, **attributes: Any) -> Callable[[Command], Command]:
-    """A decorator as of `click.option`, for a `RunOption`."""
+    """A decorator that adds a `RunOption`, as `click.option` adds an option."""
     return click.option(name, cls=RunOption, **attributes)
 
 
 @dataclass(frozen=True)
 class OutputLimits:
-    """Time limits and lengths of queues; a test passes others."""
+    """Time limits and lengths of queues; tests pass others."""
 
     check_seconds: float = 1.0  # between two checks of the outputs
-    max_waiting_lines: int = 1000  # of each output; beyond that, the oldest are dropped
-    max_stdout_lines: int = 10_000  # that wait for the reader of stdout
+    max_waiting_lines: int = 1000  # in each queue; beyond that, the oldest are dropped
+    max_stdout_lines: int = 10_000  # in the queue of stdout
     # Between two metrics files, as often as Prometheus usually scrapes.
     metrics_file_seconds: float = 15.0
-    close_seconds: float = 5.0  # of all outputs, for the lines that wait at the end
+    close_seconds: float = 5.0  # to deliver the waiting lines at the end
     offline_close_seconds: float = 600.0  # the same, while no sound is lost
 
 
 @dataclass(frozen=True)
 class OutputContext:
-    """What an output may know of the run when it opens."""
+    """The properties of a run that an output can use when it opens."""
 
-    live: bool  # sound of a microphone or a pipe, not of files
+    live: bool  # the sound comes from a microphone or a pipe, not from files
     limits: OutputLimits = field(default_factory=OutputLimits)
-    opened: Sequence[Outbox[RunLine]] = ()  # outputs before this one, for what reports on them
+    opened: Sequence[
+        Outbox[RunLine]
+    ] = ()  # the outputs opened before this one, for metrics about them
 
     def outbox(
         self, sink: Sink[LineType_contra], limit: int | None = None
     ) -> Outbox[LineType_contra]:
-        """The queue and the thread of a sink; limit: lines that wait, if not the usual number."""
+        """Start the queue and the thread of a sink; limit: maximum number of waiting lines."""
         return Outbox(sink, limit or self.limits.max_waiting_lines)
 
 
@@ -91,11 +93,11 @@ MakeTap = Callable[[str, Detector, Path], SourceTap]  # of (source, detector, pa
 
 @dataclass(frozen=True)
 class OpenOutput:
-    """An output at work."""
+    """An output that is open."""
 
     outboxes: Sequence[Outbox[RunLine]]
-    closes_last: bool = False  # it reports how the other outputs ended
-    make_tap: MakeTap | None = None  # for an output that needs more than lines
+    closes_last: bool = False  # True: it reports how the other outputs ended
+    make_tap: MakeTap | None = None  # for an output that also needs the sound or the windows
     close: Callable[[], None] | None = None  # called after all lines are delivered
 
 
@@ -103,14 +105,14 @@ OptionsType = TypeVar("OptionsType")
 
 
 @dataclass(frozen=True)
-class Output(Generic[OptionsType]):
+class OutputDeclaration(Generic[OptionsType]):
     """The declaration of an output."""
 
     options: Sequence[Callable[[Any], Any]]  # decorators, see `run_option`
     options_type: type[OptionsType]  # a dataclass; a field for each option
-    open: Callable[[OptionsType, OutputContext], OpenOutput | None]  # None: not asked for
+    open: Callable[[OptionsType, OutputContext], OpenOutput | None]  # None: not requested
 
     def open_with(self, values: OptionValues, context: OutputContext) -> OpenOutput | None:
-        """Open the output if the options ask for it; ConfigError for values that cannot work."""
+        """Open the output if its options request it; ConfigError for values that cannot work."""
         names = [item.name for item in fields(self.options_type)]  # type: ignore[arg-type]
         return self.open(self.options_type(**{name: values[name] for name in names}), context)

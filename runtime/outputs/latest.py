@@ -1,9 +1,9 @@
-"""The state of each source, kept from its lines: for outputs that publish a state and not lines.
+"""The state of each source, computed from its lines, for outputs that publish a state.
 
     listening, score, score, event start, score, gap, lost ... --update--> Latest: now
 
-An alarm lasts until an event ends it. A gap, silence or a lost device do not mean that the machine
-works normally again.
+An alarm lasts until an event ends it. After a gap, silence or a lost device it is not known whether
+the machine works normally again.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .lines import EventLine, RunLine, ScoreLine, StatusLine
 
 CAPTURE_STATES = ("waiting", "listening", "lost", "stalled", "stopped")  # of status lines
 OUTPUT_STATES = ("degraded", "restored")  # of status lines about an output, and so of no source
-MAX_SOURCES = 64  # of one process that an output keeps the state of
+MAX_SOURCES = 64  # whose state an output keeps
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Latest:
     last_event_time: str | None = None
 
     def update(self, line: RunLine) -> None:
-        """Take over what a line of this source changes."""
+        """Update the state with a line of this source."""
         self.synced = line.synced
         if isinstance(line, ScoreLine):
             self._update_score(line)

@@ -1,26 +1,24 @@
-"""What `edgeae run` reports: one line is one object, as JSON for programs or in words for people.
+"""The types of the lines of `edgeae run`, as JSON for programs or in words for people.
 
     Line                     about one source
-    |-- RunLine              printed and sent: `LinePublisher` adds the sequence number and the time
+    |-- RunLine              printed and sent; `LinePublisher` adds number and time
     |   |-- ScoreLine        a window was scored
-    |   |-- EventLine        an alarm starts, goes on or ends
+    |   |-- EventLine        an alarm starts, continues or ends
     |   |-- GapLine          sound was lost
-    |   `-- StatusLine       capture, sound or an output changed its state
-    |-- ClipLine             for `--clips` alone: the sound of an alarm
-    |-- AboutLine            for `--page` alone: what does not change of a source
-    `-- BandsLine            for `--page` alone: the spectrum of a window
+    |   `-- StatusLine       the capture, the sound or an output changed its state
+    |-- ClipLine             `clips/line.py`, for `--clips` alone: the sound of an alarm
+    |-- AboutLine            `page/lines.py`, for `--page` alone: the calibration of a source
+    `-- BandsLine            `page/lines.py`, for `--page` alone: the spectrum of a window
 
 The keys of `RunLine.to_dict` and their order are a contract with the programs that read the lines.
 """
 
 import json
 from abc import ABC, abstractmethod
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
-from ..audio.pcm import Pcm
 from ..monitoring.alarm import AlarmEvent, Cause, Phase
 from ..monitoring.health import SoundCondition
 from ..monitoring.states import UNJUDGED_STATES
@@ -28,7 +26,7 @@ from ..scoring.detector import Result
 from ..scoring.explain import Moved
 
 PROGRAM = "edgeae"  # the source of lines about the program itself
-MIN_REPORTED_OUT_OF_RANGE = 0.01  # share; a smaller one is not written for people
+MIN_REPORTED_OUT_OF_RANGE = 0.01  # share; a smaller one is not shown to people
 
 Detail = str | int | float | bool | None
 JsonObject = dict[str, Any]
@@ -79,15 +77,15 @@ class RunLine(Line):
 
     @abstractmethod
     def _values(self) -> JsonObject:
-        """What this type of line has of its own."""
+        """The values that only this type of line has."""
 
     def _added_values(self) -> JsonObject:
-        """What follows the sequence number."""
+        """The values that follow the sequence number."""
         return {}
 
     @abstractmethod
     def _words(self) -> str:
-        """The same in words, without source and time."""
+        """The values in words, without source and time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +130,11 @@ class ScoreLine(RunLine):
 
     def _words(self) -> str:
         level = "" if self.level_dbfs is None else f"  {self.level_dbfs:6.1f} dBFS"
-        beyond = ""
+        out_of_range = ""
         if self.out_of_range >= MIN_REPORTED_OUT_OF_RANGE:
-            beyond = f"  {self.out_of_range:.0%} beyond int8"
+            out_of_range = f"  {self.out_of_range:.0%} beyond int8"
         numbers = f"score {self.score:6.2f} / {self.threshold:.2f}"
-        return f"{numbers}  {self._verdict()}{level}{beyond}"
+        return f"{numbers}  {self._verdict()}{level}{out_of_range}"
 
     def _verdict(self) -> str:
         if self.health in UNJUDGED_STATES:
@@ -146,9 +144,9 @@ class ScoreLine(RunLine):
 
 @dataclass(frozen=True)
 class ClipReference:
-    """Where the sound of an alarm is kept."""
+    """The file with the sound of an alarm."""
 
-    path: str | None  # None: there was no sound to keep
+    path: str | None  # None: no sound was recorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +160,7 @@ class EventLine(RunLine):
     bands: Sequence[Moved]  # the ranges of frequencies that changed, the largest first
     sentence: str
     cause: Cause
-    clip: ClipReference | None = None  # None: no clips are kept
+    clip: ClipReference | None = None  # None: clips are not stored
 
     @classmethod
     def of(cls, source: str, event: AlarmEvent) -> Self:
@@ -213,7 +211,7 @@ class GapLine(RunLine):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusLine(RunLine):
-    """A state that begins: of the capture, of the sound, of the drift or of an output."""
+    """A new state of the capture, of the sound, of the drift or of an output."""
 
     type: ClassVar[str] = "status"
     state: str
@@ -221,25 +219,25 @@ class StatusLine(RunLine):
 
     @classmethod
     def of_sound(cls, source: str, t: float, condition: SoundCondition) -> Self:
-        """The line of a condition of the sound that begins, or ``ok``."""
+        """The line of a new condition of the sound, or of ``ok``."""
         details: dict[str, Detail] = {**condition.numbers, "sentence": condition.sentence}
         return cls(source=source, t=t, state=condition.state, details=details)
 
     @property
     def sentence(self) -> str | None:
-        """What the state means and what to do; None for a state that needs no words."""
+        """What the state means and what to do; None for a state without a sentence."""
         sentence = self.details.get("sentence")
         return None if sentence is None else str(sentence)
 
     @property
     def model(self) -> str | None:
-        """The path of the artifact, of the state ``listening``."""
+        """The path of the artifact; only the state ``listening`` has one."""
         model = self.details.get("model")
         return None if model is None else str(model)
 
     @property
     def drift(self) -> float | None:
-        """Share of the allowed drift, of the states ``tracking`` and ``drifted``."""
+        """Share of the allowed drift; only ``tracking`` and ``drifted`` have one."""
         drift = self.details.get("drift")
         return None if drift is None else float(drift)
 
@@ -248,82 +246,3 @@ class StatusLine(RunLine):
 
     def _words(self) -> str:
         return f"{self.state}: {self.sentence}" if self.sentence else self.state
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipLine(Line):
-    """The sound around the start of an alarm; `to_dict` is all but the samples."""
-
-    type: ClassVar[str] = "clip"
-    samplerate: int  # Hz
-    path: str
-    before_seconds: float  # of sound before the start of the alarm
-    after_seconds: float
-    ended: str  # why the clip ends: complete, gap, alarm, stop
-    event: EventLine  # the start of the alarm
-    samples: Pcm  # (n,)
-
-    def to_dict(self) -> JsonObject:
-        return {
-            "type": self.type,
-            "source": self.source,
-            "machine": self.machine,
-            "samplerate": self.samplerate,
-            "path": self.path,
-            "before": self.before_seconds,
-            "after": self.after_seconds,
-            "ended": self.ended,
-            "event": self.event.to_dict(),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class AboutLine(Line):
-    """What does not change of a source: its calibration and its bands."""
-
-    type: ClassVar[str] = "about"
-    threshold: float
-    false_alarms: str  # the budget, such as 1/week
-    extrapolated: bool
-    alarm_windows: int
-    of_windows: int
-    window: float  # seconds
-    model: str  # name of the artifact's file
-    windows: int  # of the calibration
-    centres_hz: Sequence[int]  # of the bands
-    normal: bytes  # level of each band, as in `BandsLine.levels`
-
-    def to_dict(self) -> JsonObject:
-        return {
-            "type": self.type,
-            "source": self.source,
-            "machine": self.machine,
-            "threshold": self.threshold,
-            "false_alarms": self.false_alarms,
-            "extrapolated": self.extrapolated,
-            "alarm_windows": self.alarm_windows,
-            "of_windows": self.of_windows,
-            "window": self.window,
-            "model": self.model,
-            "windows": self.windows,
-            "centres_hz": list(self.centres_hz),
-            "normal": b64encode(self.normal).decode(),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class BandsLine(Line):
-    """The spectrum of a window; a byte a band, see `edgeae.runtime.outputs.page.bands`."""
-
-    type: ClassVar[str] = "bands"
-    levels: bytes
-    residual: bytes
-
-    def to_dict(self) -> JsonObject:
-        return {
-            "type": self.type,
-            "source": self.source,
-            "machine": self.machine,
-            "levels": b64encode(self.levels).decode(),
-            "residual": b64encode(self.residual).decode(),
-        }

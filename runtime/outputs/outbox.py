@@ -1,10 +1,10 @@
-"""Outputs that cannot delay the scoring: each has a thread and a bounded queue of its own.
+"""The queue and the thread of one sink, so that an output cannot delay the scoring.
 
-    scoring --put--> queue (beyond its limit the oldest line is dropped) --thread--> Sink.deliver
+    scoring --put--> queue (when it is full, the oldest line is dropped) --thread--> Sink.deliver
 
-A sink that fails loses the line that it was given, unless it keeps lines itself and sends them
-later. `Outbox.trouble` says why lines are not taken now: because the last delivery failed, or
-because the sink says so (`Sink.trouble`).
+A sink that fails loses the line that it received, unless it stores lines and sends them later.
+`Outbox.trouble` is the reason why lines are not delivered now: the failure of the last delivery, or
+`Sink.trouble`.
 """
 
 import time
@@ -22,13 +22,13 @@ class Outbox(Generic[LineType_contra]):
     """The queue and the thread of one sink."""
 
     def __init__(self, sink: Sink[LineType_contra], limit: int = MAX_WAITING_LINES) -> None:
-        """limit: lines that wait."""
+        """limit: maximum number of waiting lines."""
         self.sink = sink
         self._limit = limit
         self.delivered = 0  # lines
-        self.dropped = 0  # lines that found no room
+        self.dropped = 0  # lines, because the queue was full
         self._failed = 0  # lines
-        self._failure: str | None = None  # why the last line was not taken
+        self._failure: str | None = None  # why the last delivery failed
         self.gone = False  # the reader closed its end (a broken pipe)
         self.behind = False  # lines were dropped, and since then some were always waiting
         self._waiting: deque[LineType_contra] = deque()
@@ -40,16 +40,16 @@ class Outbox(Generic[LineType_contra]):
 
     @property
     def failed(self) -> int:
-        """Lines that were not taken, and those that the sink took and lost."""
+        """Number of lines that the sink refused or lost."""
         return self._failed + self.sink.lost
 
     @property
     def trouble(self) -> str | None:
-        """Why lines are not taken now; None if all is well."""
+        """Why lines are not delivered now; None if the sink works."""
         return self._failure or self.sink.trouble
 
     def put(self, line: LineType_contra, *, wait: bool = False) -> None:
-        """Add a line for the thread. wait: until there is room, instead of dropping the oldest."""
+        """Queue a line; wait: wait for room in the queue instead of dropping the oldest line."""
         if not self.sink.wants(line):
             return
         with self._changed:
@@ -63,14 +63,16 @@ class Outbox(Generic[LineType_contra]):
             self._changed.notify()
 
     def end(self) -> None:
-        """No further lines come; those that wait are delivered."""
+        """Accept no further lines; the thread delivers those that wait, and ends."""
         with self._changed:
             self._open = False
             self._changed.notify()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> int:
-        """`end`, and wait at most ``seconds``; returns the number of lines not delivered by
-        then."""
+        """End, and wait for the thread; return the number of lines that are not delivered.
+
+        seconds: maximum time to wait.
+        """
         self.end()
         self._thread.join(max(0.0, seconds))
         if not self._thread.is_alive():
@@ -79,7 +81,7 @@ class Outbox(Generic[LineType_contra]):
         return len(self._waiting) + self._busy
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all lines are delivered; False if that takes longer."""
+        """Wait until all lines are delivered; False if that takes longer than ``seconds``."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while self._waiting or self._busy:
@@ -88,7 +90,7 @@ class Outbox(Generic[LineType_contra]):
         return True
 
     def _work(self) -> None:
-        """Runs in the thread until the end."""
+        """The function of the thread."""
         while (line := self._next()) is not None:
             self._deliver(line)
         try:
@@ -97,7 +99,7 @@ class Outbox(Generic[LineType_contra]):
             self._failure = reason_of(error)
 
     def _next(self) -> LineType_contra | None:
-        """The oldest line, as soon as there is one; None at the end."""
+        """Wait for a line and return the oldest; None after `end`."""
         with self._changed:
             self._busy = False
             if not self._waiting:
@@ -115,7 +117,8 @@ class Outbox(Generic[LineType_contra]):
             self.sink.deliver(line)
         except BrokenPipeError:
             self.gone = True
-        except Exception as error:  # whatever it is, the thread goes on with the next line
+        # After an error of any kind the thread continues with the next line.
+        except Exception as error:
             self._failed += 1
             self._failure = reason_of(error)
         else:
@@ -124,7 +127,7 @@ class Outbox(Generic[LineType_contra]):
 
 
 def reason_of(error: Exception) -> str:
-    """What failed, in words."""
+    """The message of an error, for people."""
     if isinstance(error, OutputError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""Adds sequence and time to the lines of one process, and puts them into all outputs."""
+"""Numbers and dates the lines of one process, and puts them into every outbox."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ RunLineType = TypeVar("RunLineType", bound=RunLine)
 
 
 class LinePublisher:
-    """Adds sequence and time to the lines of one process, and puts them into all outputs."""
+    """Adds the sequence number and the time to each line, and sends it to all outputs."""
 
     def __init__(
         self,
@@ -25,9 +25,9 @@ class LinePublisher:
         *,
         waits: bool = False,
     ) -> None:
-        """show: prints a line at once; None: an outbox prints.
+        """show: prints a line at once; None if an outbox prints.
 
-        waits: for an outbox that is full; sound from a file can wait.
+        waits: True to wait for an outbox that is full, as sound from a file can.
         """
         self._show = show
         self._outboxes = outboxes
@@ -37,15 +37,15 @@ class LinePublisher:
         self._checked_at = float("-inf")  # monotonic, s
 
     def publish(self, line: RunLine, machine: str | None = None, age: float | None = None) -> None:
-        """`add_sequence_and_time`, and `send`."""
+        """Add sequence and time to a line, and send it."""
         self.send(self.add_sequence_and_time(line, machine, age))
 
     def add_sequence_and_time(
         self, line: RunLineType, machine: str | None = None, age: float | None = None
     ) -> RunLineType:
-        """The line as it is sent; it has to be the next one that is sent.
+        """Return the line with its sequence number and time; the caller must `send` it next.
 
-        age: seconds since the sound that the line is about, if that is known.
+        age: seconds since the end of the sound that the line is about; None if unknown.
         """
         sound_time = datetime.now(UTC) - timedelta(seconds=age or 0.0)
         complete = replace(

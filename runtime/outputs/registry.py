@@ -1,7 +1,8 @@
-"""The outputs of `edgeae run`.
+"""The list of all outputs of `edgeae run`.
 
-To add an output, write a module with ``OUTPUT`` (`edgeae.runtime.outputs.declaration`) and add its
-name here. Options, help, systemd unit and configuration file follow from the declaration.
+To add an output, write a module that defines ``OUTPUT`` (`edgeae.runtime.outputs.declaration`) and
+add its name to `OUTPUT_MODULES`. Options, help, systemd unit and configuration file follow from
+the declaration.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,30 +11,30 @@ from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 
-from .declaration import OpenOutput, OptionValues, Output, OutputContext
+from .declaration import OpenOutput, OptionValues, OutputContext, OutputDeclaration
 
-# By name: a sub-folder imports this folder, and must not be imported by it.
+# Names, because the sub-folders import this folder: importing them here would be a circle.
 OUTPUT_MODULES = (
-    "log_file",
-    "command.output",
-    "webhook.output",
-    "mqtt.output",
-    "clips.output",
-    "page.output",
-    "prometheus.output",  # after all outputs on which it reports
+    "log.declaration",
+    "command.declaration",
+    "webhook.declaration",
+    "mqtt.declaration",
+    "clips.declaration",
+    "page.declaration",
+    "prometheus.declaration",  # after all outputs on which it reports
 )
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @cache
-def outputs() -> tuple[Output[Any], ...]:
+def outputs() -> tuple[OutputDeclaration[Any], ...]:
     """The declarations, in the order in which the outputs open."""
     return tuple(_declaration(name) for name in OUTPUT_MODULES)
 
 
-def _declaration(module_name: str) -> Output[Any]:
+def _declaration(module_name: str) -> OutputDeclaration[Any]:
     output = import_module(f"{__package__}.{module_name}").OUTPUT
-    if not isinstance(output, Output):
+    if not isinstance(output, OutputDeclaration):
         raise TypeError(f"OUTPUT of {module_name} is {output!r}, not an Output")
     return output
 
@@ -47,9 +48,9 @@ def output_options(command: Command) -> Command:
 
 
 def open_outputs(values: OptionValues, context: OutputContext) -> Iterator[OpenOutput]:
-    """Open the outputs that the options ask for; each knows those before it.
+    """Open the outputs that the options request; each receives the list of those before it.
 
-    An empty value, as of a variable that is not set in a shell, is refused by the output.
+    An output refuses an empty value, such as that of an unset shell variable.
     """
     for output in outputs():
         opened = output.open_with(values, context)

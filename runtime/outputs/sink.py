@@ -1,4 +1,4 @@
-"""What an output is: a sink of lines, and perhaps a tap of the sound of each source."""
+"""The interface of an output: `Sink` receives lines, `SourceTap` the sound of a source."""
 
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
@@ -16,27 +16,27 @@ class OutputError(EdgeaeError):
 
 
 class Sink(ABC, Generic[LineType_contra]):
-    """Where lines go. `deliver` and `close` run in a thread of the sink's own and may take long."""
+    """Receives lines. `deliver` and `close` run in the sink's own thread and may take long."""
 
-    name: str  # as in status lines and metrics
+    name: str  # in status lines and metrics
 
     @property
     def trouble(self) -> str | None:
-        """What fails while no line is delivered; None if all is well."""
+        """Why the sink does not work now; None if it works."""
         return None
 
     @property
     def lost(self) -> int:
-        """Lines that were delivered to the sink and that it lost."""
+        """Number of lines that the sink received and lost."""
         return 0
 
     @abstractmethod
     def wants(self, line: LineType_contra) -> bool:
-        """True if the line is for this sink. Runs in the thread that scores, so it is quick."""
+        """True if the sink uses this line. It runs in the scoring thread, so it must be fast."""
 
     @abstractmethod
     def deliver(self, line: LineType_contra) -> None:
-        """Take one line; OSError or OutputError if that fails."""
+        """Write or send one line; OSError or OutputError if that fails."""
 
     @abstractmethod
     def close(self) -> None:
@@ -47,22 +47,23 @@ class Sink(ABC, Generic[LineType_contra]):
 
 
 class SourceTap:
-    """What an output receives of one source beside its lines; here, nothing."""
+    """Receives the sound and the windows of one source; this base class ignores them."""
 
-    wants_sound = False  # True: windows are scored before each block, so that `event` is exact
+    # True: windows are scored before each block, so that the sample of an event is exact.
+    wants_sound = False
 
     def push(self, samples: Float32, samplerate: int) -> None:
-        """A block (n,) of sound, full scale 1, at ``samplerate`` Hz."""
+        """Receive a block of sound (n,), full scale 1; samplerate: Hz."""
 
     def add_window(self, window: Window) -> None:
-        """A window, before its lines are published."""
+        """Receive a window, before its lines are published."""
 
     def add_to_event(self, line: EventLine) -> EventLine:
-        """An event before it is published, with what the output adds to it."""
+        """Return an event with what the output adds to it, before it is published."""
         return line
 
     def gap(self) -> None:
-        """Sound was lost."""
+        """Called when sound was lost."""
 
     def close(self) -> None:
-        """The source ended."""
+        """Called when the source ended."""

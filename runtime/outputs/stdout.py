@@ -1,4 +1,4 @@
-"""Standard output."""
+"""Standard output that is a file or a pipe: one line for each line of `edgeae run`."""
 
 import click
 
@@ -6,8 +6,8 @@ from .lines import RunLine
 from .sink import Sink
 
 
-class Screen(Sink[RunLine]):
-    """Standard output, which may be a pipe that nobody empties."""
+class StandardOutput(Sink[RunLine]):
+    """A sink that prints lines; a pipe whose reader is slow blocks it."""
 
     name = "stdout"
 
@@ -18,8 +18,8 @@ class Screen(Sink[RunLine]):
         return True
 
     def deliver(self, line: RunLine) -> None:
-        """One line, at once."""
+        """Print one line and flush."""
         click.echo(line.to_json() if self._as_json else line.describe())
 
     def close(self) -> None:
-        """It stays open: it belongs to the process."""
+        """Leave standard output open: it belongs to the process."""

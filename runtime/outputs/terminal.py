@@ -1,11 +1,10 @@
-"""The output of `edgeae run` at a terminal: a line that is drawn over, and the events above it.
+"""Standard output that is a terminal: one line that is redrawn, and the events above it.
 
     14:03:22  pump-3     52.2 s  ALARM start: 2.1 to 3.3 kHz: 6.0 dB louder, ...
     14:03:24  pump-3  [#############   |## ]  ALARM  score 2.31, alarm from 1.97, -28.2 dBFS
 
-The bar is the score, from 2 below the threshold to 1 above it; the mark in it is the threshold. Of
-several sources, the one nearest to an alarm is shown. Standard output that is not a terminal gets a
-line for each score (`edgeae.runtime.outputs.stdout`).
+The bar shows the score, from 2 below the threshold to 1 above it; the mark in it is the threshold.
+With several sources, the bar shows the one that is nearest to an alarm.
 """
 
 import os
@@ -20,16 +19,16 @@ from .latest import Latest, is_about_source
 from .lines import EventLine, RunLine, ScoreLine
 from .sink import Sink
 
-BAR_BELOW = 2.0  # the bar begins so far below the threshold ...
-BAR_ABOVE = 1.0  # ... and ends so far above it
+BAR_BELOW = 2.0  # of the threshold, where the bar begins
+BAR_ABOVE = 1.0  # of the threshold, where the bar ends
 MAX_BAR_CHARACTERS = 40
-MIN_BAR_CHARACTERS = 9  # without room for that there is no bar
-VERDICT_CHARACTERS = len("normal")  # that have room beside the bar and the numbers
+MIN_BAR_CHARACTERS = 9  # with less room, no bar is drawn
+VERDICT_CHARACTERS = len("normal")  # reserved beside the bar and the numbers
 COLOURS = {"ALARM": "red", "above": "yellow"}
 
 
 class Terminal(Sink[RunLine]):
-    """A terminal as standard output."""
+    """A sink that draws the state of the sources on a terminal."""
 
     name = "stdout"
 
@@ -41,7 +40,7 @@ class Terminal(Sink[RunLine]):
         return True
 
     def deliver(self, line: RunLine) -> None:
-        """Write a line, or draw the meter again for a score."""
+        """Redraw the last line, and print any line but a score above it."""
         if is_about_source(line):
             self._sources.setdefault(line.source, Latest(line.source, line.machine)).update(line)
         clock = f"{datetime.fromisoformat(line.time).astimezone():%H:%M:%S}"
@@ -49,16 +48,16 @@ class Terminal(Sink[RunLine]):
         self._write(f"{CLEAR}{above}{self._meter(clock)}")
 
     def close(self) -> None:
-        """Leave the cursor at the beginning of an empty line."""
+        """Clear the last line."""
         self._write(CLEAR)
 
     def _event(self, line: RunLine, clock: str) -> str:
-        """A line that stays, in red while an alarm lasts."""
+        """A line above the redrawn one, in red while an alarm lasts."""
         is_alarm = isinstance(line, EventLine) and line.phase != "end"
         return f"{clock}  {self._styled(line.describe(), 'red' if is_alarm else None)}"
 
     def _meter(self, clock: str) -> str:
-        """The line that is drawn over, no wider than the terminal; empty before the first score."""
+        """The line that is redrawn, no wider than the terminal; empty before the first score."""
         scored = [latest for latest in self._sources.values() if latest.score is not None]
         if not scored:
             return ""

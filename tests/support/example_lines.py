@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from edgeae.runtime.outputs.lines import (
-    AboutLine,
-    BandsLine,
     ClipReference,
     Detail,
     EventLine,
@@ -16,6 +14,7 @@ from edgeae.runtime.outputs.lines import (
     ScoreLine,
     StatusLine,
 )
+from edgeae.runtime.outputs.page.lines import AboutLine, BandsLine
 
 N_BANDS = 16
 TIME = "2026-01-01T12:00:00.000+00:00"

@@ -4,8 +4,8 @@
     20261123T023450.120Z_pump-3_5f0a91.json      {"before": 10.0, "after": 20.0,
                                                   "ended": "complete", "event": {...}}
 
-`edgeae.runtime.outputs.clips.ring` collects the samples and hands them over as lines of the type
-``clip``, for this output alone.
+`edgeae.runtime.outputs.clips.recorder` collects the samples and passes them as `ClipLine`, for this
+output alone.
 """
 
 import json
@@ -19,9 +19,10 @@ from pathlib import Path
 from ...audio.pcm import Pcm
 from ...errors import ConfigError
 from ...system.atomic_file import UNFINISHED, replace_file
-from ..lines import ClipLine, Line
+from ..lines import Line
 from ..sink import OutputError, Sink
-from .ring import NAME, STAMP
+from .line import ClipLine
+from .recorder import NAME, STAMP
 
 WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
 MEGABYTE = 10**6

@@ -23,7 +23,7 @@ from ...scoring.detector import Detector
 from ...scoring.window_features import smooth_basis
 from ...scoring.window_stream import Window
 from ...system.arrays import Float64
-from ..lines import AboutLine, BandsLine
+from .lines import AboutLine, BandsLine
 
 # dB: where bytes of levels begin, and what one is
 LOWEST = -100.0

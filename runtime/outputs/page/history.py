@@ -21,8 +21,9 @@ from typing import Any
 
 from ...monitoring.states import SOUND_STATES
 from ..latest import CAPTURE_STATES, MAX_SOURCES, Latest, is_about_source
-from ..lines import AboutLine, BandsLine, EventLine, GapLine, Line, RunLine, ScoreLine, StatusLine
+from ..lines import EventLine, GapLine, Line, RunLine, ScoreLine, StatusLine
 from ..sink import Sink
+from .lines import AboutLine, BandsLine
 
 WINDOWS = 600  # ten minutes, one a second
 MINUTES = 24 * 60

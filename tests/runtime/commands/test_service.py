@@ -385,7 +385,7 @@ import datetime, numpy as np
 from pathlib import Path
 from edgeae.runtime.capture.alsa import _DISCARD_MESSAGE  # a callback of ctypes
 from edgeae.runtime.outputs.clips.files import ClipFiles
-from edgeae.runtime.outputs.clips.ring import Recorder
+from edgeae.runtime.outputs.clips.recorder import Recorder
 from edgeae.runtime.outputs.lines import EventLine
 from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))

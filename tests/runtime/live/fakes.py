@@ -1,7 +1,7 @@
 """What a source publishes, kept in memory."""
 
+from edgeae.runtime.outputs.lifecycle import Outputs
 from edgeae.runtime.outputs.lines import EventLine, GapLine, RunLine, ScoreLine, StatusLine
-from edgeae.runtime.outputs.outputs import Outputs
 from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.system.watchdog import ServiceManager
 

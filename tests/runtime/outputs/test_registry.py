@@ -31,7 +31,7 @@ from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.outputs.declaration import OutputLimits
 from edgeae.runtime.outputs.lines import RunLine
-from edgeae.runtime.outputs.log_file import LogFile
+from edgeae.runtime.outputs.log.sink import LogFile
 from edgeae.runtime.scoring.detector import Detector
 
 RATE, PERIOD = 16000, 512

@@ -17,8 +17,8 @@ from edgeae.runtime.audio.pcm import Pcm
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips import files as clips
 from edgeae.runtime.outputs.clips.files import WAITING, ClipFiles
-from edgeae.runtime.outputs.clips.ring import Recorder
-from edgeae.runtime.outputs.lines import ClipLine
+from edgeae.runtime.outputs.clips.line import ClipLine
+from edgeae.runtime.outputs.clips.recorder import Recorder
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.sink import OutputError
 

@@ -1,8 +1,8 @@
-"""The declaration of `--on-event`."""
+"""Declares `--on-event`: its options and how it opens."""
 
 from dataclasses import dataclass
 
-from ..declaration import POSITIVE, OpenOutput, Output, OutputContext, run_option
+from ..declaration import POSITIVE, OpenOutput, OutputContext, OutputDeclaration, run_option
 
 OPTIONS = (
     run_option(
@@ -38,4 +38,4 @@ def open_command(options: CommandOptions, context: OutputContext) -> OpenOutput 
     return OpenOutput([context.outbox(Hook(options.on_event, timeout=options.on_event_timeout))])
 
 
-OUTPUT = Output(OPTIONS, CommandOptions, open_command)
+OUTPUT = OutputDeclaration(OPTIONS, CommandOptions, open_command)

@@ -1,4 +1,4 @@
-"""The declaration of `--page`."""
+"""Declares `--page`: its options and how it opens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import ConfigError
 from ...scoring.detector import Detector
 from ...scoring.window_stream import Window
-from ..declaration import OpenOutput, Output, OutputContext, run_option
+from ..declaration import OpenOutput, OutputContext, OutputDeclaration, run_option
 from ..lines import Line
 from ..outbox import Outbox
 from ..sink import SourceTap
@@ -64,4 +64,4 @@ def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None
     return OpenOutput([outbox], make_tap=make_tap, close=server.close)
 
 
-OUTPUT = Output(OPTIONS, PageOptions, open_page)
+OUTPUT = OutputDeclaration(OPTIONS, PageOptions, open_page)

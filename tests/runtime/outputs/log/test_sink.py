@@ -14,9 +14,9 @@ import example_lines
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs import log_file
 from edgeae.runtime.outputs.lines import JsonObject, ScoreLine
-from edgeae.runtime.outputs.log_file import LogFile
+from edgeae.runtime.outputs.log import sink as log_file
+from edgeae.runtime.outputs.log.sink import LogFile
 from edgeae.runtime.outputs.sink import OutputError
 
 
@@ -299,7 +299,7 @@ def event(n):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LogFile
+from edgeae.runtime.outputs.log.sink import LogFile
 log, failed = LogFile(Path(sys.argv[1])), 0
 resource.setrlimit(resource.RLIMIT_FSIZE, (800, resource.RLIM_INFINITY))
 for n in range(10):
@@ -314,7 +314,7 @@ print(failed)
 MOUNTED = """
 import os, sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LogFile
+from edgeae.runtime.outputs.log.sink import LogFile
 folder = Path(sys.argv[1])
 log, failed, ballast = LogFile(folder / "log"), 0, folder / "ballast"
 for n in range(1000):
@@ -362,7 +362,7 @@ def test_a_file_system_that_fills_up_for_real(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from edgeae.runtime.outputs.log_file import LogFile
+from edgeae.runtime.outputs.log.sink import LogFile
 log, n = LogFile(Path(sys.argv[1]), megabytes=0.01, files=1000), int(sys.argv[2])
 while True:
     log.deliver(score(n))

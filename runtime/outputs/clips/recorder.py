@@ -19,7 +19,8 @@ from ...audio.pcm import Pcm, to_int16
 from ...errors import ConfigError
 from ...system.arrays import Float32
 from ...system.slug import slug
-from ..lines import ClipLine, ClipReference, EventLine
+from ..lines import ClipReference, EventLine
+from .line import ClipLine
 
 MOST_SECONDS = 120.0  # of one clip, which is memory: 12 MB at 48 kHz
 STAMP = "%Y%m%dT%H%M%S"

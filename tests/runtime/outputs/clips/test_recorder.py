@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgeae.runtime.audio.pcm import to_int16
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.clips.ring import NAME, Recorder
+from edgeae.runtime.outputs.clips.recorder import NAME, Recorder
 from edgeae.runtime.outputs.lines import ClipReference, EventLine
 from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.slug import slug

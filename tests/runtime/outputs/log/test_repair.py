@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgeae.runtime.outputs.log_repair import repaired_tail
+from edgeae.runtime.outputs.log.repair import repaired_tail
 
 LINE = b'{"seq": 1}'
 

@@ -1,4 +1,4 @@
-"""The life of the outputs of one process: open, check, close."""
+"""Opens, checks and closes the outputs of one process."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from .outbox import Outbox
 from .publisher import LinePublisher
 from .registry import open_outputs
 from .sink import Sink, SourceTap
-from .stdout import Screen
+from .stdout import StandardOutput
 from .terminal import Terminal
 
 TOO_SLOW = "too slow, the oldest lines are dropped"
@@ -27,7 +27,7 @@ DEFAULT_LIMITS = OutputLimits()
 class Outputs:
     """All outputs of one process, and its service manager.
 
-    A context: when it is left, the lines that wait are delivered.
+    A context manager: at its end it delivers the lines that wait.
     """
 
     def __init__(
@@ -39,25 +39,25 @@ class Outputs:
         paced: bool,
         limits: OutputLimits = DEFAULT_LIMITS,
     ) -> None:
-        """Open what the options ask for; ConfigError for values that cannot work.
+        """Open the outputs that the options request; ConfigError for values that cannot work.
 
-        live: sound of a microphone or a pipe.
-        paced: sound of a microphone, which does not wait for an output, not even for stdout.
+        live: the sound comes from a microphone or a pipe.
+        paced: the sound comes from a microphone, which cannot wait for an output or for stdout.
         """
         self.notify = ServiceManager()
         self._live = live
         self._limits = limits
-        screen = _screen(as_json=as_json, live=live)
+        stdout_sink = _stdout_sink(as_json=as_json, live=live)
         self._opened = list(open_outputs(values, OutputContext(live, limits)))
         self._outboxes = [outbox for output in self._opened for outbox in output.outboxes]
         self._stdout: Outbox[RunLine] | None = None
         self._closers = [output.close for output in self._opened if output.close]
         if paced:
-            self._stdout = Outbox(screen, limits.max_stdout_lines)
+            self._stdout = Outbox(stdout_sink, limits.max_stdout_lines)
             self._outboxes.append(self._stdout)
         else:
-            self._closers.append(screen.close)
-        show = None if paced else screen.deliver
+            self._closers.append(stdout_sink.close)
+        show = None if paced else stdout_sink.deliver
         self.publisher = LinePublisher(show, self._outboxes, waits=not live)
         self._reporter = TroubleReporter(self.publisher)
         self._check_at = 0.0  # monotonic, s
@@ -79,15 +79,15 @@ class Outputs:
         self.notify.close()
 
     def taps(self, source: str, detector: Detector, model: Path) -> list[SourceTap]:
-        """What the outputs need of a source beside its lines; model: path of the artifact."""
+        """The taps of all outputs for a source; model: path of the artifact."""
         return [
             output.make_tap(source, detector, model) for output in self._opened if output.make_tap
         ]
 
     def tick(self) -> None:
-        """Report outputs that fail or work again; to be called about once a second.
+        """Report outputs that fail or work again; the caller calls it about once a second.
 
-        BrokenPipeError when the reader of stdout went away.
+        Raises BrokenPipeError if the reader of stdout has closed it.
         """
         if self._stdout and self._stdout.gone:
             raise BrokenPipeError
@@ -99,8 +99,10 @@ class Outputs:
             self._reporter.check(outbox)
 
     def _close_outboxes(self, deadline: float) -> None:
-        """Deliver what waits until ``deadline`` (monotonic, s), and report on stderr what was
-        not."""
+        """Deliver the waiting lines, and report on stderr those that are left.
+
+        deadline: monotonic, s.
+        """
         last = [
             outbox for output in self._opened if output.closes_last for outbox in output.outboxes
         ]
@@ -128,7 +130,7 @@ class TroubleReporter:
         self._dropped: dict[str, int] = {}  # lines by output, at the last check
 
     def check(self, outbox: Outbox[RunLine]) -> None:
-        """Publish a line if the output's state is not the reported one."""
+        """Publish a line if the output fails or works again since the last report."""
         name = outbox.sink.name
         dropped = outbox.dropped
         drops_now = dropped > self._dropped.get(name, 0) or outbox.behind
@@ -152,8 +154,8 @@ class TroubleReporter:
         self._publisher.publish(line)
 
 
-def _screen(*, as_json: bool, live: bool) -> Sink[RunLine]:
-    """Standard output: lines, or for a person who watches a machine one line that is redrawn."""
+def _stdout_sink(*, as_json: bool, live: bool) -> Sink[RunLine]:
+    """The sink of standard output: lines, or one line that is redrawn on a terminal."""
     if as_json or not live or not draws_over(sys.stdout):
-        return Screen(as_json=as_json)
+        return StandardOutput(as_json=as_json)
     return Terminal()

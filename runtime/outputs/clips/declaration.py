@@ -1,4 +1,4 @@
-"""The declaration of `--clips`."""
+"""Declares `--clips`: its options and how it opens."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,10 +7,11 @@ from pathlib import Path
 from ...errors import ConfigError
 from ...scoring.detector import Detector
 from ...system.arrays import Float32
-from ..declaration import FOLDER, POSITIVE, OpenOutput, Output, OutputContext, run_option
-from ..lines import ClipLine, ClipReference, EventLine, Line
+from ..declaration import FOLDER, POSITIVE, OpenOutput, OutputContext, OutputDeclaration, run_option
+from ..lines import ClipReference, EventLine, Line
 from ..outbox import Outbox
 from ..sink import SourceTap
+from .line import ClipLine
 
 OPTIONS = (
     run_option(
@@ -54,7 +55,7 @@ class ClipTap(SourceTap):
         self, folder: Path, source: str, machine: str | None, outbox: Outbox[Line]
     ) -> None:
         """outbox: of the clip files."""
-        from .ring import Recorder
+        from .recorder import Recorder
 
         self._recorder = Recorder(folder, source, machine)
         self._outbox = outbox
@@ -96,4 +97,4 @@ def open_clips(options: ClipOptions, context: OutputContext) -> OpenOutput | Non
     return OpenOutput([outbox], make_tap=make_tap)
 
 
-OUTPUT = Output(OPTIONS, ClipOptions, open_clips)
+OUTPUT = OutputDeclaration(OPTIONS, ClipOptions, open_clips)

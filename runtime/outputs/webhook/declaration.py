@@ -1,11 +1,11 @@
-"""The declaration of `--webhook`."""
+"""Declares `--webhook`: its options and how it opens."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ..declaration import FOLDER, OpenOutput, Output, OutputContext, run_option
+from ..declaration import FOLDER, OpenOutput, OutputContext, OutputDeclaration, run_option
 
 OPTIONS = (
     run_option(
@@ -51,4 +51,4 @@ def open_webhook(options: WebhookOptions, context: OutputContext) -> OpenOutput 
     return OpenOutput([context.outbox(sink)])
 
 
-OUTPUT = Output(OPTIONS, WebhookOptions, open_webhook)
+OUTPUT = OutputDeclaration(OPTIONS, WebhookOptions, open_webhook)

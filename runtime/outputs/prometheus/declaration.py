@@ -1,9 +1,9 @@
-"""The declaration of `--metrics` and `--metrics-file`."""
+"""Declares `--metrics` and `--metrics-file`: its options and how it opens."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..declaration import FILE, OpenOutput, Output, OutputContext, run_option
+from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
 from ..lines import RunLine
 from ..outbox import Outbox
 
@@ -52,4 +52,4 @@ def open_metrics(options: MetricsOptions, context: OutputContext) -> OpenOutput 
     return OpenOutput(outboxes, closes_last=True, close=close)
 
 
-OUTPUT = Output(OPTIONS, MetricsOptions, open_metrics)
+OUTPUT = OutputDeclaration(OPTIONS, MetricsOptions, open_metrics)

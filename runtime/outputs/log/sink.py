@@ -14,55 +14,20 @@ that somebody moves or deletes (logrotate) is opened again.
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
-import click
-
-from ..errors import ConfigError
-from ..system.atomic_file import sync_folder
-from .declaration import FILE, POSITIVE, OpenOutput, Output, OutputContext, run_option
-from .lines import RunLine, ScoreLine
-from .log_repair import repaired_tail
-from .sink import OutputError, Sink
+from ...errors import ConfigError
+from ...system.atomic_file import sync_folder
+from ..lines import RunLine, ScoreLine
+from ..sink import OutputError, Sink
+from .repair import repaired_tail
 
 Sync = Literal["always", "events", "never"]  # events: after all lines but scores
 
 TAIL_BYTES = 1 << 20  # at the end of a file, that are checked when it is opened; no line is longer
-
-OPTIONS = (
-    run_option(
-        "--log",
-        type=FILE,
-        value_kind="output-file",
-        keeps_lines=True,
-        help="Append all lines to this FILE.jsonl, which is rotated.",
-    ),
-    run_option(
-        "--log-megabytes",
-        default=10.0,
-        show_default=True,
-        type=POSITIVE,
-        help="Maximum size of one log file, MB.",
-    ),
-    run_option(
-        "--log-files",
-        default=5,
-        show_default=True,
-        type=click.IntRange(2),
-        help="Number of log files, rotated ones included.",
-    ),
-    run_option(
-        "--log-fsync",
-        default="events",
-        show_default=True,
-        type=click.Choice(["always", "events", "never"]),
-        help="Which lines of the log a power cut cannot take: all, all but scores, none.",
-    ),
-)
 
 
 class LogFile(Sink[RunLine]):
@@ -227,29 +192,3 @@ class LogFile(Sink[RunLine]):
             with file:
                 file.truncate(size)
             raise
-
-
-@dataclass(frozen=True)
-class LogOptions:
-    """The values of the options."""
-
-    log: Path | None
-    log_megabytes: float
-    log_files: int
-    log_fsync: Sync
-
-
-def open_log(options: LogOptions, context: OutputContext) -> OpenOutput | None:
-    """A queue to a `LogFile`, if there is a path."""
-    if not options.log:
-        return None
-    sink = LogFile(
-        options.log,
-        megabytes=options.log_megabytes,
-        files=options.log_files,
-        fsync=options.log_fsync,
-    )
-    return OpenOutput([context.outbox(sink)])
-
-
-OUTPUT = Output(OPTIONS, LogOptions, open_log)

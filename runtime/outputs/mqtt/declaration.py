@@ -1,11 +1,11 @@
-"""The declaration of `--mqtt`."""
+"""Declares `--mqtt`: its options and how it opens."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ..declaration import FILE, OpenOutput, Output, OutputContext, run_option
+from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
 
 OPTIONS = (
     run_option(
@@ -70,4 +70,4 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
     return OpenOutput([context.outbox(sink)])
 
 
-OUTPUT = Output(OPTIONS, MqttOptions, open_mqtt)
+OUTPUT = OutputDeclaration(OPTIONS, MqttOptions, open_mqtt)

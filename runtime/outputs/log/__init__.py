@@ -1,0 +1,1 @@
+"""`--log`: all lines in a file of JSON lines."""
