@@ -62,9 +62,10 @@ for name in modules:
 code = run_command(["run", *arguments, "--json"])
 sys.exit(code or ", ".join(set(heavy) & {name.partition(".")[0] for name in sys.modules}) or 0)
 """
-# Costs memory or time at the start and serves some outputs only: OpenSSL, servers, compression.
+# Costs memory or time at the start and serves some outputs only: OpenSSL, servers, compression, databases.
 SELDOM = {
     "_hashlib",
+    "_sqlite3",
     "_ssl",
     "asyncio",
     "email",
@@ -73,6 +74,7 @@ SELDOM = {
     "unittest",
     "numpy.testing",
     "lzma",
+    "sqlite3",
 }
 SCORE_FRAMES = """
 import sys

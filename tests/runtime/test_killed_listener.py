@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from spooled import spooled
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
@@ -145,14 +146,14 @@ class Files:
         if self.numbers.exists():
             assert self.numbers.read_bytes().endswith(b"\n")
         logged, torn = self.logged()
-        spooled = self.spooled()
+        waiting = self.spooled()
         for lines in logged:
             assert [line["seq"] for line in lines] == list(range(len(lines)))
-        check_the_same(logged, spooled)
+        check_the_same(logged, waiting)
         clips, alone = self.recorded()
         found.lines = sum(map(len, logged))
         found.torn += torn
-        found.spooled = sum(map(len, spooled))
+        found.spooled = sum(map(len, waiting))
         found.events = sum(line["type"] == "event" for lines in logged for line in lines)
         found.clips, found.clips_alone = clips, alone
         found.unfinished = max(found.unfinished, len(self.unfinished()))
@@ -167,11 +168,9 @@ class Files:
 
     def spooled(self) -> list[list[Line]]:
         """The lines of each process that wait for the web server."""
-        paths = sorted(self.spool.glob("*"))
-        assert [path.name for path in paths if path.name[0] != "."] == [
-            f"{number:012d}.json" for number in range(1, len(list(self.spool.glob("[0-9]*"))) + 1)
-        ]
-        return processes(json.loads(path.read_bytes()) for path in paths if path.name[0] != ".")
+        rows = spooled(self.spool)
+        assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
+        return processes(json.loads(line) for _, line in rows)
 
     def recorded(self) -> tuple[int, int]:
         """How many clips there are, and those without their JSON."""

@@ -1,10 +1,9 @@
 """Lines that wait until they can be sent: in a folder, where they survive kill -9 and restarts,
 or in memory.
 
-    FOLDER/000000000041.json           the oldest, sent next
-    FOLDER/000000000042.json           written under another name and renamed: there whole, or
-    not at all
-    FOLDER/000000000040.json.damaged   set aside
+    FOLDER/events.sqlite3           the lines; SQLite keeps its -wal and -shm beside it
+    FOLDER/events.sqlite3.damaged   a database that could not be read, set aside
+    FOLDER/line-40.damaged          a line that was damaged in the database, set aside
 
 Beyond the limit the oldest is dropped. While the folder cannot be written (a full disk) lines
 wait in memory.
@@ -13,12 +12,19 @@ wait in memory.
 import fcntl
 import json
 import os
+from contextlib import suppress
 from errno import EACCES
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
+import click
+
 from ...errors import ConfigError
 from ...system.atomic_file import replace_file
+from .line_database import DamagedError, DatabaseError, DiskError, LineDatabase, set_aside
+
+FILE_NAME = "events.sqlite3"
 
 
 class Spool:
@@ -27,18 +33,18 @@ class Spool:
     def __init__(self, folder: Path | None, limit: int) -> None:
         if limit < 1:
             raise ConfigError(f"a spool for {limit} lines holds none; give 1 or more")
-        self.lost = 0  # lines that were dropped or are damaged
+        self.lost = 0  # lines that were dropped or are damaged; a damaged database is at least one
         self.trouble: str | None = None  # why the folder is not used
         self._folder = folder
         self._limit = limit
         self._lock = Lock()
         self._held: int | None = None  # a descriptor of the folder, with a lock on it
-        self._waiting: dict[
-            int, bytes | None
-        ] = {}  # the oldest first; None where a file holds the line
+        self._database: LineDatabase | None = None  # None without a folder, or while it fails
+        # By number, the oldest first; None where the database holds the line.
+        self._waiting: dict[int, bytes | None] = {}
+        self._number = 0  # of the newest line
         if folder:
             self._begin(folder)
-        self._number = max(self._waiting, default=0)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -49,8 +55,10 @@ class Spool:
 
     def put(self, line: bytes) -> None:
         with self._lock:
+            self._find_database()
             self._number += 1
-            self._waiting[self._number] = None if self._saved(self._number, line) else line
+            is_stored = self._store(line)
+            self._waiting[self._number] = None if is_stored else line
             self._drop()
 
     def oldest(self) -> tuple[int, bytes] | None:
@@ -61,102 +69,169 @@ class Spool:
                 line = self._read(number) if line is None else line
                 if line is not None:
                     return number, line
-                del self._waiting[number]
-                self.lost += 1
+                if number in self._waiting:  # else it was lost with the database
+                    del self._waiting[number]
+                    self.lost += 1
             return None
 
     def remove(self, number: int) -> None:
-        """Done with; nothing if it was dropped meanwhile."""
+        """The oldest line was sent; nothing if it was dropped meanwhile."""
         with self._lock:
             if number in self._waiting and self._waiting.pop(number) is None:
-                self._delete(number)
+                self._delete_through(number)
 
     def close(self) -> None:
         """What waits in memory is lost."""
         with self._lock:
             self.lost += sum(line is not None for line in self._waiting.values())
             self._waiting.clear()
+            self._close_database()
             if self._held is not None:
                 os.close(self._held)
                 self._held = None
 
     def _begin(self, folder: Path) -> None:
-        """Find what waits since the last time."""
+        """Lock the folder and find what waits since the last time."""
         try:
             folder.mkdir(exist_ok=True)
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(EACCES, os.strerror(EACCES))
             self._held = locked(folder)
-            for unfinished in folder.glob(".*.json.*"):
-                unfinished.unlink()
-            numbers = sorted(
-                int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()
-            )
+            self._open_database(folder / FILE_NAME)
         except BlockingIOError as error:
             raise ConfigError(
                 f"{folder}: another process keeps its lines there; name another folder"
             ) from error
-        except OSError as error:
+        except DiskError as error:  # there may be room later
+            self.trouble = _unwritable(folder, error)
+        except (OSError, DatabaseError) as error:
+            self.close()
+            reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
-                f"{folder}: cannot keep lines ({error.strerror}); name another folder"
+                f"{folder}: cannot keep lines ({reason}); name another folder"
             ) from error
-        self._waiting = dict.fromkeys(numbers)
         self._drop()
 
-    def _drop(self) -> None:
-        while len(self._waiting) > self._limit:
-            number = next(iter(self._waiting))
-            if self._waiting.pop(number) is None:
-                self._delete(number)
+    def _find_database(self) -> None:
+        """Open the database if somebody moved or deleted it, or if it could not be opened."""
+        if self._folder is None or self._held is None:
+            return
+        if self._database and not self._database.is_in_place():
+            self._lose_database()
+        if self._database:
+            return
+        try:
+            self._open_database(self._folder / FILE_NAME)
+        except DatabaseError as error:
+            self.trouble = _unwritable(self._folder, error)
+
+    def _open_database(self, path: Path) -> None:
+        """Open the database and take over the lines in it; a new one if it is damaged."""
+        try:
+            self._database = LineDatabase(path)
+            numbers = self._database.numbers()
+        except DamagedError:
+            self._replace_database(path)
             self.lost += 1
+            return
+        waiting = dict.fromkeys(numbers) | self._waiting
+        self._waiting = {number: waiting[number] for number in sorted(waiting)}
+        self._number = max(self._number, *self._waiting, 0)
 
-    def _path(self, number: int) -> Path:
-        assert self._folder
-        return self._folder / f"{number:012d}.json"
+    def _replace_database(self, path: Path) -> None:
+        """Set a damaged database aside and begin a new one; DatabaseError if that fails."""
+        self._lose_database()
+        self.trouble = f"{path}: was damaged and is now {set_aside(path).name}"
+        click.echo(f"edgeae: webhook: {self.trouble}", err=True)
+        self._database = LineDatabase(path)
 
-    def _saved(self, number: int, line: bytes) -> bool:
-        if self._held is None:
+    def _lose_database(self) -> None:
+        """Close the database; the lines in it are lost."""
+        self._close_database()
+        stored = [number for number, line in self._waiting.items() if line is None]
+        for number in stored:
+            del self._waiting[number]
+        self.lost += len(stored)
+
+    def _close_database(self) -> None:
+        if self._database:
+            with suppress(DatabaseError):  # each line is on the disk without an orderly end
+                self._database.close()
+            self._database = None
+
+    def _drop(self) -> None:
+        """Drop the oldest lines beyond the limit."""
+        n_excess = max(0, len(self._waiting) - self._limit)
+        excess = list(islice(self._waiting, n_excess))
+        stored = [number for number in excess if self._waiting.pop(number) is None]
+        self.lost += n_excess
+        if stored:
+            self._delete_through(stored[-1])
+
+    def _store(self, line: bytes) -> bool:
+        """Put the newest line into the database; False if it has to wait in memory."""
+        if self._database is None:
             return False
         try:
-            replace_file(self._path(number), line)
-            os.fsync(self._held)  # its name, too, survives a power cut
-        except OSError as error:
-            self.trouble = (
-                f"{self._folder}: cannot be written ({error.strerror}); lines wait in memory"
-            )
+            try:
+                self._database.insert(self._number, line)
+                self.trouble = None
+            except DamagedError:
+                self._replace_database(self._database.path)
+                self._database.insert(self._number, line)
+        except DatabaseError as error:
+            self.trouble = _unwritable(self._folder, error)
             return False
-        self.trouble = None
         return True
 
     def _read(self, number: int) -> bytes | None:
-        """A line, None if its file is gone or was set aside."""
-        path = self._path(number)
-        try:
-            line = path.read_bytes()
-            json.loads(line)
-        except FileNotFoundError:
+        """A line of the database; None if it is gone or damaged."""
+        if self._database is None:
             return None
-        except (OSError, ValueError, RecursionError):
-            self._set_aside(path)
+        try:
+            line = self._database.line(number)
+        except DatabaseError as error:
+            self._report_unreadable(self._database.path, error)
+            return None
+        if line is not None and not is_json(line):
+            self._set_line_aside(self._database.path.with_name(f"line-{number}.damaged"), line)
             return None
         return line
 
-    def _set_aside(self, path: Path) -> None:
-        aside = path.with_name(f"{path.name}.damaged")
-        try:
-            path.replace(aside)
-        except OSError as error:
-            self.trouble = f"{path}: cannot be read or moved ({error.strerror}); delete it"
-        else:
-            self.trouble = f"{path}: was damaged and is now {aside.name}"
+    def _report_unreadable(self, path: Path, error: DatabaseError) -> None:
+        self.trouble = f"{path}: a line cannot be read ({error}); it was dropped"
+        if isinstance(error, DamagedError):
+            try:
+                self._replace_database(path)
+            except DatabaseError as failure:
+                self.trouble = _unwritable(self._folder, failure)
 
-    def _delete(self, number: int) -> None:
+    def _set_line_aside(self, path: Path, line: bytes) -> None:
         try:
-            self._path(number).unlink(missing_ok=True)
+            replace_file(path, line)
         except OSError as error:
+            self.trouble = f"{path}: a damaged line cannot be kept there ({error.strerror})"
+        else:
+            self.trouble = f"{path}: this line was damaged in {FILE_NAME}"
+
+    def _delete_through(self, number: int) -> None:
+        """Delete the lines up to a number, with those that could not be deleted before."""
+        if self._database is None:
+            return
+        try:
+            self._database.delete_through(number)
+        except DatabaseError as error:
             self.trouble = (
-                f"{self._path(number)}: cannot be deleted ({error.strerror}) and will be sent again"
+                f"{self._database.path}: a line cannot be deleted ({error}) and may be sent again"
             )
+
+
+def is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def locked(folder: Path) -> int:
@@ -169,3 +244,7 @@ def locked(folder: Path) -> int:
         os.close(held)
         raise
     return held
+
+
+def _unwritable(folder: Path | None, error: DatabaseError) -> str:
+    return f"{folder}: cannot be written ({error}); lines wait in memory"

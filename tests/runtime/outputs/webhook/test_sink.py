@@ -14,6 +14,7 @@ import example_lines
 import pytest
 from example_lines import ONE_OF_EACH
 from ports import reserved_port
+from spooled import spooled_lines
 from waiting import wait_for
 
 from edgeae.runtime.errors import ConfigError
@@ -279,7 +280,7 @@ def test_close_sends_what_waits(server: Server, tmp_path: Path) -> None:
     for n in range(30):
         webhook.deliver(event(n))
     webhook.close()
-    assert server.numbers == list(range(30)) and not list(tmp_path.iterdir())
+    assert server.numbers == list(range(30)) and not spooled_lines(tmp_path)
 
 
 def test_after_a_restart_what_waits_is_sent_before_any_new_line(
@@ -291,14 +292,14 @@ def test_after_a_restart_what_waits_is_sent_before_any_new_line(
         webhook.deliver(event(n))
     wait_for(lambda: webhook.trouble)
     webhook.close()
-    assert webhook.lost == 0 and len(list((tmp_path / "spool").iterdir())) == 3
+    assert webhook.lost == 0 and len(spooled_lines(tmp_path / "spool")) == 3
     server.answers = []
     server.lines = []
     webhook = make_webhook(server.url, spool=tmp_path / "spool")
     wait_for(lambda: not webhook.waiting)
     webhook.deliver(event(3))
     wait_for(lambda: not webhook.waiting)
-    assert server.numbers == [0, 1, 2, 3] and not list((tmp_path / "spool").iterdir())
+    assert server.numbers == [0, 1, 2, 3] and not spooled_lines(tmp_path / "spool")
 
 
 def test_a_redirect_is_not_followed_and_loses_nothing(

@@ -1,0 +1,156 @@
+"""Numbered lines in an SQLite database: a line is on the disk before `insert` returns.
+
+Each change is a transaction of the write-ahead log, which is synchronised with the disk. After a
+kill or a power cut the database therefore holds each line as a whole or not at all.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os import stat_result
+from os.path import samestat
+from pathlib import Path
+
+from ..sink import OutputError
+
+# SQLite's names of errors that mean "this is not a database of lines".
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+# The disk is full or fails, which a limit of the file size or of the user's share also causes.
+DISK = ("SQLITE_FULL", "SQLITE_IOERR")
+# Files that SQLite keeps beside a database while it is open, and after a kill.
+WRITE_AHEAD_LOG = "-wal"
+SHARED_MEMORY = "-shm"
+
+
+class DatabaseError(OutputError):
+    """The database cannot be used now."""
+
+
+class DiskError(DatabaseError):
+    """The disk is full, or fails."""
+
+
+class DamagedError(DatabaseError):
+    """The file is not a database of lines, or no longer."""
+
+
+class LineDatabase:
+    """A file with one table of numbered lines. Each method may raise a DatabaseError."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which is created if it does not exist, and check all of it."""
+        import sqlite3  # costs a megabyte, so that only a spool in a folder imports it
+
+        self.path = path
+        if path.exists() and not path.is_file():
+            raise DamagedError("it is not a file")
+        with database_errors():
+            # Each statement is a transaction of its own; the spool lets one thread in at a time.
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            with database_errors():
+                self._prepare()
+            self._file = self._status()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def insert(self, number: int, line: bytes) -> None:
+        self._change("INSERT INTO lines VALUES (?, ?)", number, line)
+
+    def delete_through(self, number: int) -> None:
+        """Delete the lines up to and including a number."""
+        self._change("DELETE FROM lines WHERE number <= ?", number)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all lines, ascending."""
+        with database_errors():
+            rows = self._connection.execute("SELECT number FROM lines ORDER BY number")
+            return [number for (number,) in rows]
+
+    def line(self, number: int) -> bytes | None:
+        """One line; None if it is not there."""
+        # The cast keeps SQLite from decoding what somebody else may have stored as text.
+        query = "SELECT CAST(line AS BLOB) FROM lines WHERE number = ?"
+        with database_errors():
+            row = self._connection.execute(query, (number,)).fetchone()
+        return row[0] if row else None
+
+    def is_in_place(self) -> bool:
+        """False if somebody moved or deleted the file: nobody would find a line there."""
+        try:
+            return samestat(self._file, self.path.stat())
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        with database_errors():
+            self._connection.close()
+
+    def _change(self, statement: str, *values: int | bytes) -> None:
+        try:
+            with database_errors():
+                self._connection.execute(statement, values)
+        except DiskError:
+            # After a checkpoint the next change overwrites the log: a full disk has room for that.
+            with database_errors():
+                self._connection.execute("PRAGMA wal_checkpoint")
+                self._connection.execute(statement, values)
+
+    def _prepare(self) -> None:
+        """Create the table if there is none, and check all pages."""
+        execute = self._connection.execute
+        execute("PRAGMA synchronous = FULL")
+        execute("BEGIN IMMEDIATE")  # refused if the file may not be written
+        execute("CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, line BLOB NOT NULL)")
+        execute("COMMIT")
+        # Only now, so that the table lies in the file and a full log can be moved into it.
+        execute("PRAGMA journal_mode = WAL")
+        execute("SELECT number, line FROM lines LIMIT 1").fetchone()
+        (finding,) = execute("PRAGMA quick_check(1)").fetchone()
+        if finding != "ok":
+            raise DamagedError(finding)
+
+    def _status(self) -> stat_result:
+        try:
+            return self.path.stat()
+        except OSError as error:
+            raise DatabaseError(error.strerror) from error
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raise the errors of SQLite as DatabaseError."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")  # errors of Python's module have none
+        if name.startswith(DISK):
+            raise DiskError(str(error)) from error
+        if name.startswith(DAMAGED):
+            raise DamagedError(str(error)) from error
+        raise DatabaseError(str(error)) from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged database, closed, with its write-ahead log; returns its new path.
+
+    SQLite's tools find the log beside the new path, too. DatabaseError if that fails.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        # The log first: beside a new database it would belong to that one.
+        with suppress(FileNotFoundError):
+            _beside(path, WRITE_AHEAD_LOG).replace(_beside(aside, WRITE_AHEAD_LOG))
+        _beside(path, SHARED_MEMORY).unlink(missing_ok=True)
+        path.replace(aside)
+    except OSError as error:
+        raise DatabaseError(
+            f"{path.name} is damaged and cannot be moved: {error.strerror}"
+        ) from error
+    return aside
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
