@@ -4,10 +4,9 @@ Each change is a transaction of the write-ahead log, which is synchronised with 
 kill or a power cut the database therefore holds each line as a whole or not at all.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os import stat_result
-from os.path import samestat
 from pathlib import Path
 
 from ..sink import OutputError
@@ -47,6 +46,8 @@ class LineDatabase:
             # Each statement is a transaction of its own; the spool lets one thread in at a time.
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
+            if not os.access(path, os.W_OK):  # SQLite reports that with the first change only
+                raise DatabaseError(f"{path.name} may not be written")
             with database_errors():
                 self._prepare()
             self._file = self._status()
@@ -78,7 +79,7 @@ class LineDatabase:
     def is_in_place(self) -> bool:
         """False if somebody moved or deleted the file: nobody would find a line there."""
         try:
-            return samestat(self._file, self.path.stat())
+            return os.path.samestat(self._file, self.path.stat())
         except OSError:
             return False
 
@@ -100,9 +101,7 @@ class LineDatabase:
         """Create the table if there is none, and check all pages."""
         execute = self._connection.execute
         execute("PRAGMA synchronous = FULL")
-        execute("BEGIN IMMEDIATE")  # refused if the file may not be written
         execute("CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, line BLOB NOT NULL)")
-        execute("COMMIT")
         # Only now, so that the table lies in the file and a full log can be moved into it.
         execute("PRAGMA journal_mode = WAL")
         execute("SELECT number, line FROM lines LIMIT 1").fetchone()
@@ -110,7 +109,7 @@ class LineDatabase:
         if finding != "ok":
             raise DamagedError(finding)
 
-    def _status(self) -> stat_result:
+    def _status(self) -> os.stat_result:
         try:
             return self.path.stat()
         except OSError as error:

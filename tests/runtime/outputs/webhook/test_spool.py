@@ -244,8 +244,10 @@ def no_room_for_files(_: Spool, folder: Path) -> Iterator[None]:
     sizes = [path.stat().st_size for path in folder.iterdir() if path.suffix != ".sqlite3-shm"]
     limits = getrlimit(RLIMIT_FSIZE)
     setrlimit(RLIMIT_FSIZE, (max(sizes), limits[1]))
-    yield
-    setrlimit(RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +272,17 @@ def test_on_a_full_disk_lines_wait_in_memory(
     assert emptied(spool) == [line(0), long(1), long(2)] and spool.lost == 0
     spool.close()
     assert not spooled_lines(tmp_path)
+
+
+def test_on_a_full_disk_short_lines_take_the_room_of_earlier_ones(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 5)
+    with no_room_for_files(spool, tmp_path):
+        for n in range(5, 20):
+            spool.put(line(n))
+            spool.remove(n - 4)
+        assert spool.trouble is None
+    spool.close()
+    assert spooled_lines(tmp_path) == [line(n) for n in range(15, 20)]
 
 
 def test_a_disk_that_is_full_at_the_start_is_used_later(tmp_path: Path) -> None:
@@ -377,6 +390,20 @@ def test_a_folder_that_may_not_be_written_is_refused(
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match="Permission denied"):
         Spool(tmp_path, 1)
+
+
+def test_a_database_that_may_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, 1).close()
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / FILE_NAME)
+    with pytest.raises(
+        ConfigError, match=rf"cannot keep lines \({FILE_NAME} may not be written\);"
+    ):
+        Spool(tmp_path, 1)
+    monkeypatch.undo()
+    assert spooled_lines(tmp_path) == [line(0)]
+    Spool(tmp_path, 1).close()  # the refused one holds no lock
 
 
 def test_a_limit_is_at_least_1() -> None:
