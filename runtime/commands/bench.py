@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from ..scoring.detector import Detector
 from ..scoring.selftest import load_checked, seeded_noise
 from ..system.progress import Progress, Step, no_step
 
-SECONDS = 20
-REPEATS = 15
 # The process itself reports its peak memory: wait4 would include that of its parent process.
 RUN_A_FILE = """
 import sys
@@ -35,9 +34,20 @@ sys.exit(code)
 """
 
 
-def _median_seconds(work: Callable[[], object]) -> float:
+@dataclass(frozen=True)
+class BenchLimits:
+    """How long `edgeae bench` measures; tests pass less."""
+
+    sound_seconds: int = 20
+    repeats: int = 15  # of each measurement
+
+
+DEFAULT_LIMITS = BenchLimits()
+
+
+def _median_seconds(work: Callable[[], object], repeats: int) -> float:
     times = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         began = time.perf_counter()
         work()
         times.append(time.perf_counter() - began)
@@ -66,41 +76,56 @@ def _start(model: Path, n_mels: int) -> tuple[float, float]:
     return elapsed, int(peak.split()[1]) / 1024
 
 
-def measure(detector: Detector, model: Path, step: Step = no_step) -> dict[str, Any]:
-    """Medians over 15 runs on 20 s of noise, with one thread."""
+def measure(
+    detector: Detector,
+    model: Path,
+    step: Step = no_step,
+    *,
+    limits: BenchLimits = DEFAULT_LIMITS,
+) -> dict[str, Any]:
+    """Medians over several runs on noise, with one thread.
+
+    model: path of the detector's artifact; step: called before each measurement.
+    """
+    seconds = limits.sound_seconds
     step("front end")
-    sound = seeded_noise(1, SECONDS * detector.spec.sample_rate)
+    sound = seeded_noise(1, seconds * detector.spec.sample_rate)
     frames = log_mel(sound, detector.spec)
     n = detector.network.patch_frames
     patches = frames[: len(frames) // n * n].reshape(-1, n, detector.spec.n_mels)
     one_by_one = [patches[k : k + 1] for k in range(len(patches))]
     audio = len(patches) * n / detector.spec.frames_per_second
-    frontend = _median_seconds(lambda: log_mel(sound, detector.spec)) / SECONDS
+    repeats = limits.repeats
+    frontend = _median_seconds(lambda: log_mel(sound, detector.spec), repeats) / seconds
     step("network")
-    inference = _median_seconds(lambda: [detector.network(patch) for patch in one_by_one]) / audio
+    inference = (
+        _median_seconds(lambda: [detector.network(patch) for patch in one_by_one], repeats) / audio
+    )
     step("the whole path")
-    blocks = np.array_split(sound, SECONDS)
+    blocks = np.array_split(sound, seconds)
     total = _median_seconds(
-        lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate)))
+        lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))),
+        repeats,
     )
     step("start of a process")
     startup, rss = _start(model, detector.spec.n_mels)
     return {
         "frontend_us_per_s": round(frontend * 1e6, 1),
         "inference_us_per_s": round(inference * 1e6, 1),
-        "total_us_per_s": round(total / SECONDS * 1e6, 1),
-        "rtf": round(total / SECONDS, 6),
+        "total_us_per_s": round(total / seconds * 1e6, 1),
+        "rtf": round(total / seconds, 6),
         "rss_mib": round(rss, 1),
         "startup_s": round(startup, 3),
         "file_kib": round(model.stat().st_size / 1024, 1),
-        "audio_s": SECONDS,
+        "audio_s": seconds,
     }
 
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(model: Path | None, as_json: bool) -> None:
+@click.pass_obj
+def bench(limits: BenchLimits | None, /, model: Path | None, as_json: bool) -> None:
     """Measure front end, inference, the whole path, memory and start-up.
 
     \b
@@ -108,7 +133,7 @@ def bench(model: Path | None, as_json: bool) -> None:
     """
     path = model or default_model()
     with Progress() as progress:
-        values = measure(load_checked(path), path, progress.step)
+        values = measure(load_checked(path), path, progress.step, limits=limits or DEFAULT_LIMITS)
     if as_json:
         click.echo(json.dumps(values))
         return

@@ -16,6 +16,10 @@ from ..errors import EXIT_INTERRUPTED, EdgeaeError
 
 if TYPE_CHECKING:
     from ..live.limits import RunLimits
+    from .bench import BenchLimits
+    from .service import ServiceFolders
+
+    CommandLimits = RunLimits | BenchLimits | ServiceFolders
 
 EXIT_DEFECT = 70  # EX_SOFTWARE
 
@@ -107,10 +111,10 @@ def cli() -> None:
     """
 
 
-def run_command(arguments: list[str], limits: "RunLimits | None" = None) -> int:
+def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> int:
     """Run one command; returns its exit code. Every expected error is one sentence on stderr.
 
-    limits: of `edgeae run`; None: the default ones.
+    limits: those of this command, for tests; None: the default ones.
     """
     try:
         code = cli.main(arguments, prog_name="edgeae", standalone_mode=False, obj=limits)

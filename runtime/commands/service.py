@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,15 +18,25 @@ from ..errors import ConfigError
 from ..model.find import split_models
 from ..scoring.selftest import load_all
 from ..service.request import Request
-from ..service.unit import ANYBODY, Unit, is_hidden
+from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
 from ..system.atomic_file import replace_file
 from ..system.slug import slug
 from .run import run
 
-UNITS = Path("/etc/systemd/system")
-STATE = Path("/var/lib")
 MIN_WATCHDOG_SECONDS = 30  # in addition to two windows
 MIN_MEMORY_MB = 100  # listening takes 80
+
+
+@dataclass(frozen=True)
+class ServiceFolders:
+    """Folders of systemd; tests pass others."""
+
+    units: Path = Path("/etc/systemd/system")
+    state: Path = Path("/var/lib")  # holds a folder for the state of each service
+    hidden: Sequence[Path] = HIDDEN_FOLDERS  # whose content services do not see
+
+
+DEFAULT_FOLDERS = ServiceFolders()
 
 
 def plan(
@@ -36,6 +47,7 @@ def plan(
     network: bool,
     watchdog: int,
     memory: str,
+    folders: ServiceFolders = DEFAULT_FOLDERS,
 ) -> Unit:
     """The unit for a request; EdgeaeError if it could not run."""
     _check_microphone(request)
@@ -57,18 +69,19 @@ def plan(
     program = find_program()
     needed = [program, *(model.absolute() for model in models), *request.inputs()]
     for path in needed:
-        _check_readable(path, user)
+        _check_readable(path, user, folders.hidden)
     return Unit(
         title,
         [str(program), "run", *_arguments(request, models, watchdog)],
         readable=[*needed, *_python(program)],
-        writable=list(request.writable(STATE / title, user)),
+        writable=list(request.writable(folders.state / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
         secrets=any(request.given("url")),
         quiet=request.keeps_lines,
         user=user,
         watchdog=watchdog,
         memory=memory,
+        hidden=folders.hidden,
     )
 
 
@@ -145,14 +158,14 @@ def _python(program: Path) -> list[Path]:
     ]
 
 
-def _check_readable(path: Path, user: str | None) -> None:
+def _check_readable(path: Path, user: str | None, hidden: Sequence[Path]) -> None:
     """ConfigError if a service of its own user may not read a path.
 
     It reads what everybody may read. Folders that are hidden from it are not checked.
     """
     for part in (path, *path.parents):
         wanted = stat.S_IXOTH if part.is_dir() else stat.S_IROTH
-        if not (user or part.stat().st_mode & wanted or (part != path and is_hidden(path))):
+        if not (user or part.stat().st_mode & wanted or (part != path and is_hidden(path, hidden))):
             raise ConfigError(
                 f"{part}: a service of its own user may not read it; "
                 f"run chmod o+{'x' if part.is_dir() else 'r'} on it, or give --user"
@@ -218,7 +231,10 @@ def _systemctl(command: list[str]) -> None:
     is_flag=True,
     help="Write the unit, start it, and start it at every boot (root).",
 )
+@click.pass_obj
 def service(
+    folders: ServiceFolders | None,
+    /,
     arguments: tuple[str, ...],
     name: str | None,
     user: str | None,
@@ -240,11 +256,20 @@ def service(
     systemctl status edgeae-pump-3
     """
     request = Request.parse(arguments, run)
-    unit = plan(request, name=name, user=user, network=network, watchdog=watchdog, memory=memory)
+    folders = folders or DEFAULT_FOLDERS
+    unit = plan(
+        request,
+        name=name,
+        user=user,
+        network=network,
+        watchdog=watchdog,
+        memory=memory,
+        folders=folders,
+    )
     if not now:
         click.echo(unit.text(), nl=False)
         return
-    install(unit, UNITS)
+    install(unit, folders.units)
     click.echo(
         f"{unit.name} listens; "
         f"what it does: systemctl status {unit.name}, journalctl -u {unit.name}",

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 LOCALHOST = "localhost"
 ANYBODY = "any"
 # Folders whose content is hidden from services.
-HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
+HIDDEN_FOLDERS = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_@=,./+-]+")  # a bare colon separates two of them
@@ -72,6 +72,7 @@ class Unit:
     user: str | None = None
     watchdog: int = 120  # seconds
     memory: str = "200M"
+    hidden: Sequence[Path] = HIDDEN_FOLDERS  # from services, unless the unit binds them
 
     def text(self) -> str:
         sections = [self._head(), self._process(), self._files(), self._network()]
@@ -111,8 +112,8 @@ class Unit:
         ]
 
     def _files(self) -> list[str]:
-        readable = [path for path in self.readable if is_hidden(path)]
-        writable = [path for path in self.writable if is_hidden(path)]
+        readable = [path for path in self.readable if is_hidden(path, self.hidden)]
+        writable = [path for path in self.writable if is_hidden(path, self.hidden)]
         return [
             "# Names of files that do not begin with / are in /var/lib.",
             f"User={self.user}" if self.user else "DynamicUser=yes",
@@ -157,9 +158,9 @@ def peer(location: str) -> str:
     return str(address)
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether services see a path only if the unit binds it."""
-    return any(path.is_relative_to(folder) for folder in HIDDEN)
+def is_hidden(path: Path, hidden: Sequence[Path] = HIDDEN_FOLDERS) -> bool:
+    """True if services see a path only if the unit binds it; hidden: folders."""
+    return any(path.is_relative_to(folder) for folder in hidden)
 
 
 def _settings(name: str, paths: Iterable[Path]) -> list[str]:

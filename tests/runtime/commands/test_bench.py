@@ -9,18 +9,13 @@ from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ArtifactError
 
 KEYS = ["frontend_us_per_s", "inference_us_per_s", "total_us_per_s", "rtf", "rss_mib", "startup_s"]
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "SECONDS", 3)
-    monkeypatch.setattr(bench, "REPEATS", 2)
+SHORT = bench.BenchLimits(sound_seconds=3, repeats=2)
 
 
 def test_bench_as_json_has_the_agreed_keys_and_positive_numbers(
     trained: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["bench", str(trained.int8), "--json"]) == 0
+    assert run_command(["bench", str(trained.int8), "--json"], SHORT) == 0
     values = json.loads(capsys.readouterr().out)
     assert list(values)[: len(KEYS)] == KEYS
     assert all(value > 0 for value in values.values())

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,23 @@ from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands import service as module
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.commands.run import run
-from edgeae.runtime.commands.service import plan
+from edgeae.runtime.commands.service import ServiceFolders, plan
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.outputs.declaration import RunOption, run_option
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.service import unit as unit_module
 from edgeae.runtime.service.request import Request
-from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit
+from edgeae.runtime.service.unit import ANYBODY, HIDDEN_FOLDERS, LOCALHOST, Unit
 
+# Everything that a test makes lies in a place that is hidden from services.
+FOLDERS = ServiceFolders(hidden=(*HIDDEN_FOLDERS, Path(tempfile.gettempdir())))
 PLAN: dict[str, Any] = {
     "name": None,
     "user": None,
     "network": False,
     "watchdog": 120,
     "memory": "200M",
+    "folders": FOLDERS,
 }
 
 
@@ -71,7 +75,6 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text("#!/bin/true\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "argv", [str(program)])
-    monkeypatch.setattr(unit_module, "HIDDEN", (*unit_module.HIDDEN, tmp_path.parents[1]))
     return program
 
 
@@ -103,7 +106,9 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
         "track.json",
         "--track-days=2",
     ]
-    assert run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"]) == 0
+    assert (
+        run_command(["service", *arguments, "--watchdog", "60", "--memory", "150M"], FOLDERS) == 0
+    )
     text = capsys.readouterr().out
     expected = (
         f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json '
@@ -243,15 +248,13 @@ def test_an_artifact_that_only_its_owner_may_read_is_refused(
     assert planned(closed, user="root").user == "root"
 
 
-def test_a_folder_that_only_its_owner_may_enter_is_refused(
-    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_only_its_owner_may_enter_is_refused(artifact: Path, tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     inside = Path(shutil.copy(artifact, folder / "machine.onnx"))
     assert planned(inside).readable  # hidden: only the file itself is shown
-    monkeypatch.setattr(unit_module, "HIDDEN", (tmp_path / ".venv",))
-    assert refusal(inside).startswith(
+    shown = replace(FOLDERS, hidden=(tmp_path / ".venv",))
+    assert refusal(inside, folders=shown).startswith(
         f"{folder}: a service of its own user may not read it; run chmod o+x"
     )
 
@@ -290,7 +293,7 @@ def test_what_cannot_work_is_refused(
 def test_arguments_that_run_would_refuse_are_refused(
     artifact: Path, arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["service", str(artifact), *arguments]) == code
+    assert run_command(["service", str(artifact), *arguments], FOLDERS) == code
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
@@ -299,7 +302,9 @@ def test_arguments_that_run_would_refuse_are_refused(
 def test_an_artifact_that_is_none_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["service", str(tmp_path / "missing.onnx"), "--device", "hw:1"]) == 3
+    assert (
+        run_command(["service", str(tmp_path / "missing.onnx"), "--device", "hw:1"], FOLDERS) == 3
+    )
     assert "cannot be read" in capsys.readouterr().err
 
 
@@ -317,6 +322,13 @@ def test_without_the_command_there_is_no_service(
 
 
 @pytest.fixture
+def units(tmp_path: Path) -> ServiceFolders:
+    """The folders, with one for units that may be written to."""
+    (tmp_path / "units").mkdir()
+    return replace(FOLDERS, units=tmp_path / "units")
+
+
+@pytest.fixture
 def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A systemctl that notes what it was told, and fails at what the file ``fails`` names."""
     folder = tmp_path / "bin"
@@ -329,21 +341,22 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    monkeypatch.setattr(module, "UNITS", tmp_path / "units")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    (tmp_path / "units").mkdir()
     return tmp_path
 
 
 def test_install_writes_the_unit_and_starts_it(
-    artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]
+    artifact: Path,
+    systemctl: Path,
+    units: ServiceFolders,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["service", str(artifact), "--device", "hw:1"]
-    assert run_command(arguments) == 0
+    assert run_command(arguments, units) == 0
     text = capsys.readouterr().out
     assert not (systemctl / "told").exists()
-    assert run_command([*arguments, "--install"]) == 0
-    assert (systemctl / "units" / "edgeae-pump-3-east.service").read_text() == text
+    assert run_command([*arguments, "--install"], units) == 0
+    assert (units.units / "edgeae-pump-3-east.service").read_text() == text
     unit = "edgeae-pump-3-east.service"
     assert (systemctl / "told").read_text().splitlines() == [
         "daemon-reload",
@@ -355,10 +368,13 @@ def test_install_writes_the_unit_and_starts_it(
 
 
 def test_what_systemctl_refuses_is_told(
-    artifact: Path, systemctl: Path, capsys: pytest.CaptureFixture[str]
+    artifact: Path,
+    systemctl: Path,
+    units: ServiceFolders,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (systemctl / "fails").write_text("enable")
-    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
+    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"], units) == 2
     assert (
         "systemctl enable edgeae-pump-3-east.service failed (Unit is masked);"
         in capsys.readouterr().err
@@ -368,14 +384,15 @@ def test_what_systemctl_refuses_is_told(
 def test_only_root_installs(
     artifact: Path,
     systemctl: Path,
+    units: ServiceFolders,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"]) == 2
+    assert run_command(["service", str(artifact), "--device", "hw:1", "--install"], units) == 2
     assert "is written by root alone; run sudo" in capsys.readouterr().err
     assert not (systemctl / "told").exists()
-    assert list((systemctl / "units").iterdir()) == []
+    assert list(units.units.iterdir()) == []
 
 
 LISTENER = """
