@@ -47,24 +47,24 @@ class ClipOptions:
 
 
 class ClipTap(SourceTap):
-    """Records the sound of one source around each alarm, and hands it to the clips' outbox."""
+    """Records the sound of one source around each alarm, and queues it for the sink."""
 
     wants_sound = True
 
     def __init__(
         self, folder: Path, source: str, machine: str | None, outbox: Outbox[Line]
     ) -> None:
-        """outbox: of the clip files."""
-        from .recorder import Recorder
+        """outbox: the queue of the clip files."""
+        from .recorder import ClipRecorder
 
-        self._recorder = Recorder(folder, source, machine)
+        self._recorder = ClipRecorder(folder, source, machine)
         self._outbox = outbox
 
     def push(self, samples: Float32, samplerate: int) -> None:
-        self._put(self._recorder.hear(samples, samplerate))
+        self._put(self._recorder.push(samples, samplerate))
 
     def add_to_event(self, line: EventLine) -> EventLine:
-        return replace(line, clip=ClipReference(self._recorder.event(line)))
+        return replace(line, clip=ClipReference(self._recorder.clip_path(line)))
 
     def gap(self) -> None:
         self._put(self._recorder.gap())
@@ -78,18 +78,18 @@ class ClipTap(SourceTap):
 
 
 def open_clips(options: ClipOptions, context: OutputContext) -> OpenOutput | None:
-    """A queue to the files of the clips, and a recorder for each source."""
+    """Open the queue of the clip files, with a recorder for each source."""
     folder = options.clips
     if not folder:
         return None
     if not context.live:
         raise ConfigError(
-            "--clips keeps the sound of a microphone or a pipe; that of files is there already"
+            "--clips stores the sound of a microphone or a pipe; that of files is stored already"
         )
-    from .files import WAITING, ClipFiles
+    from .files import MAX_WAITING_CLIPS, ClipFiles
 
     sink = ClipFiles(folder, megabytes=options.clips_megabytes, days=options.clips_days)
-    outbox: Outbox[Line] = context.outbox(sink, WAITING)
+    outbox: Outbox[Line] = context.outbox(sink, MAX_WAITING_CLIPS)
 
     def make_tap(source: str, detector: Detector, model: Path) -> SourceTap:
         return ClipTap(folder, source, detector.machine, outbox)

@@ -1,4 +1,4 @@
-"""The sound of alarms as FLAC files of a limited total size, each with a JSON file.
+"""Stores the sound of alarms as FLAC files of a limited total size, each with a JSON file.
 
     20261123T023450.120Z_pump-3_5f0a91.flac      16 bits, one channel, the rate of the source
     20261123T023450.120Z_pump-3_5f0a91.json      {"before": 10.0, "after": 20.0,
@@ -22,14 +22,14 @@ from ...system.atomic_file import UNFINISHED, replace_file
 from ..lines import Line
 from ..sink import OutputError, Sink
 from .line import ClipLine
-from .recorder import NAME, STAMP
+from .recorder import CLIP_NAME, CLIP_TIME_FORMAT
 
-WAITING = 4  # clips that may wait for a slow disk: the limit of the Outbox
+MAX_WAITING_CLIPS = 4  # for a slow disk
 MEGABYTE = 10**6
-MEMORY = "/dev/shm"
+MEMORY_FOLDER = "/dev/shm"
 
 # What a process that was killed leaves behind.
-_LEFTOVER = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")
+_LEFTOVER = re.compile(rf"\.{CLIP_NAME.pattern}\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")
 # The clock of a computer that shows an earlier time was never set.
 _CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -37,10 +37,9 @@ _CLOCK_SET = datetime(2024, 1, 1, tzinfo=UTC)
 class ClipFiles(Sink[Line]):
     """A sink that writes clips: NAME.flac, and NAME.json with the alarm's line.
 
-    The oldest clips are deleted if all are larger than ``megabytes``, after ``days``, and while the
-    disk has less than ``free_megabytes`` left. If that does not help, no clip is written. Only
-    files
-    with the name of a clip are deleted. ConfigError if ``folder`` or a limit cannot be used.
+    The oldest clips are deleted while all clips are larger than ``megabytes``, while the disk has
+    less than ``free_megabytes`` free, and after ``days``. If that is not enough, no clip is
+    written. Only files with the name of a clip are deleted.
     """
 
     name = "clips"
@@ -53,6 +52,7 @@ class ClipFiles(Sink[Line]):
         days: float = 90.0,
         free_megabytes: float = 500.0,
     ) -> None:
+        """Raises ConfigError if ``folder`` or a limit cannot be used."""
         if not (megabytes > 0 and days > 0 and free_megabytes >= 0):
             raise ConfigError(
                 f"clips of {megabytes:g} MB and {days:g} days with "
@@ -88,24 +88,22 @@ class ClipFiles(Sink[Line]):
         replace_file(path.with_suffix(".json"), description)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: every clip is written at once."""
 
     def _make_room(self, size: int) -> None:
-        """Delete the oldest clips until ``size`` more bytes fit; OutputError if they never do."""
+        """Delete the oldest clips until ``size`` more bytes fit; OutputError if they cannot."""
         clips = [(files, sum(path.stat().st_size for path in files)) for files in self._clips()]
-        total = sum(held for _, held in clips)
-        for files, held in clips:
-            if (
-                self._is_old(files[0])
-                or total + size > self._max_bytes
-                or self._free_after(size) < 0
-            ):
-                for path in files:
-                    path.unlink(missing_ok=True)
-                total -= held
+        total = sum(n_bytes for _, n_bytes in clips)
+        for files, n_bytes in clips:
+            has_room = total + size <= self._max_bytes and self._free_after(size) >= 0
+            if has_room and not self._is_old(files[0]):
+                continue
+            for path in files:
+                path.unlink(missing_ok=True)
+            total -= n_bytes
         if total + size > self._max_bytes:
             raise OutputError(
-                f"a clip of {size / MEGABYTE:.1f} MB is larger than all clips may be; "
+                f"a clip of {size / MEGABYTE:.1f} MB is larger than the limit for all clips; "
                 "allow more megabytes"
             )
         if self._free_after(size) < 0:
@@ -121,45 +119,43 @@ class ClipFiles(Sink[Line]):
         return [list(both) for _, both in groupby(files, key=lambda path: path.stem)]
 
     def _free_after(self, size: int) -> float:
-        """Bytes beyond those that have to stay free, once ``size`` more are written."""
+        """Bytes above the free space that must remain, after ``size`` more are written."""
         return shutil.disk_usage(self._folder).free - size - self._free_bytes
 
     def _is_old(self, path: Path) -> bool:
-        """True after ``days``; never for a clip whose age is not known, from a clock that was
-        not set."""
+        """True after ``days``; never for a clip whose time comes from a clock that was not set."""
         at = _time(path.name)
         return at is not None and _CLOCK_SET < at < datetime.now(UTC) - self._age
 
 
 def _time(name: str) -> datetime | None:
-    """When the clip of this name began; None if no clip is named so."""
-    if not NAME.fullmatch(name):
+    """The time in the name of a clip; None if the name is not that of a clip."""
+    if not CLIP_NAME.fullmatch(name):
         return None
     try:
-        return datetime.strptime(name.partition(".")[0], STAMP).replace(tzinfo=UTC)
-    except ValueError:  # such as the 30th of February
+        return datetime.strptime(name.partition(".")[0], CLIP_TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        # Such as the 30th of February.
         return None
 
 
 def _flac(samples: Pcm, samplerate: int) -> bytes:
     """(n,) samples as a FLAC file.
 
-    It is made in a file in memory: soundfile writes to Python objects through callbacks, which need
-    memory that is writable and executable, and a hardened service has none.
+    The file is encoded in a file in memory. soundfile writes to Python objects through callbacks,
+    which need memory that is both writable and executable; a hardened service has none.
     """
     import soundfile
 
-    with tempfile.TemporaryFile(dir=MEMORY) as file:
+    with tempfile.TemporaryFile(dir=MEMORY_FOLDER) as file:
         try:
             soundfile.write(
                 file.fileno(), samples, samplerate, format="FLAC", subtype="PCM_16", closefd=False
             )
-        except (
-            soundfile.SoundFileError,
-            AssertionError,
-        ) as error:  # the latter where not all was taken
+        except (soundfile.SoundFileError, AssertionError) as error:
+            # soundfile asserts that it wrote all samples.
             raise OutputError(
-                f"{MEMORY}: a clip of {samplerate} Hz cannot be encoded there ({error})"
+                f"{MEMORY_FOLDER}: a clip of {samplerate} Hz cannot be encoded there ({error})"
             ) from error
         file.seek(0)
         return file.read()

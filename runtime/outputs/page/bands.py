@@ -1,14 +1,12 @@
-"""What a live page shows of a window besides its score: a column of the spectrogram, and the
-residual by band.
+"""The spectrum of a window as the live page shows it: its level and its residual by band.
 
-    levels     mean log-mel of the last patch, about a second: a byte is .6 dB, from -100 dB on
-    residual   mean square of the network's residual in the window against this machine's normal:
-    a byte is .25 dB,
-               128 is as normal
+    levels     mean log-mel level of the last patch, about a second: one byte is .6 dB, from -100 dB
+    residual   mean square of the network's residual in the window relative to this machine's normal
+               sound: one byte is .25 dB, 128 is normal
 
-A fault that only makes a band vary shows in the residual as well: its square is that of the mean
-and of the spread over
-time, which is smooth over the bands (`edgeae.runtime.scoring.head`).
+A fault that changes only the variation of a band shows in the residual as well: the residual is the
+square of its mean plus the square of its spread over time. The spread is smooth over the bands
+(`edgeae.runtime.scoring.window_features`).
 """
 
 from typing import Any
@@ -25,16 +23,14 @@ from ...scoring.window_stream import Window
 from ...system.arrays import Float64
 from .lines import AboutLine, BandsLine
 
-# dB: where bytes of levels begin, and what one is
-LOWEST = -100.0
-LEVEL_STEP = 0.6
-# the byte of no change, and what one more is, dB
-SAME = 128
-RESIDUAL_STEP = 0.25
+MIN_LEVEL_DB = -100.0  # of byte 0
+LEVEL_STEP_DB = 0.6
+NORMAL_RESIDUAL_BYTE = 128
+RESIDUAL_STEP_DB = 0.25
 
 
-class View:
-    """Makes the lines of one source that are for the page alone."""
+class BandEncoder:
+    """Makes the lines of one source that only the page receives."""
 
     def __init__(self, source: str, detector: Detector, model: str) -> None:
         """model: name of the artifact's file."""
@@ -44,10 +40,10 @@ class View:
         self._model = model
         self._basis = smooth_basis(self._n_mels)
         self._baseline = BandBaseline.of(detector.spec, detector.head, detector.artifact.explain)
-        self._normal = self._residual(detector.head.mean)
+        self._normal_residual = self._residual(detector.head.mean)
 
     def about(self) -> AboutLine:
-        """What does not change: the calibration, and the bands."""
+        """The calibration and the bands, which do not change."""
         detector = self._detector
         rule = detector.threshold
         return AboutLine(
@@ -62,35 +58,37 @@ class View:
             model=self._model,
             windows=detector.head.windows,
             centres_hz=[round(float(hertz)) for hertz in band_edges(detector.spec)[1:-1]],
-            normal=self._heard_normal(),
+            normal=self._normal_levels(),
         )
 
-    def _heard_normal(self) -> bytes:
-        """The mean level of each band; 0 for a masked band, of which nothing is known
-        of it."""
-        bands = self._baseline.bands
-        return levels(np.where(self._detector.band_std < MASKED_BAND_STD_DB, bands, LOWEST))
-
-    def of(self, window: Window) -> BandsLine:
-        """The line of one window: the levels of its last patch and its residual."""
-        change = 10 * np.log10(self._residual(window.features) / self._normal)
-        residual = np.clip(np.rint(change / RESIDUAL_STEP) + SAME, 0, 255).astype(np.uint8)
+    def encode(self, window: Window) -> BandsLine:
+        """The line of one window."""
+        change_db = 10 * np.log10(self._residual(window.features) / self._normal_residual)
+        steps = np.rint(change_db / RESIDUAL_STEP_DB) + NORMAL_RESIDUAL_BYTE
         latest = np.zeros(self._n_mels) if window.latest is None else window.latest
         return BandsLine(
             source=self._source,
             machine=self._detector.machine,
-            levels=levels(latest),
-            residual=bytes(residual),
+            levels=encode_levels(latest),
+            residual=bytes(np.clip(steps, 0, 255).astype(np.uint8)),
         )
 
+    def _normal_levels(self) -> bytes:
+        """The mean level of each band; 0 for a masked band, whose level is unknown."""
+        is_known = self._detector.band_std < MASKED_BAND_STD_DB
+        return encode_levels(np.where(is_known, self._baseline.bands, MIN_LEVEL_DB))
+
     def _residual(self, features: Float64) -> Float64:
-        """(n_mels,) mean square of the residual by band, in squared standard deviations of the
-        training sound."""
+        """(n_mels,) mean square of the residual, in squared standard deviations of training sound.
+
+        features: (n_features,) of a window; they end in the mean, spread and jumps of the residual.
+        """
         n = self._n_mels
         mean, spread = np.split(features[-(n + 2 * (n // 4)) : -(n // 4)], [n])
         return np.asarray(np.square(mean) + np.exp(2 * self._basis @ spread))
 
 
-def levels(bands: NDArray[np.floating[Any]]) -> bytes:
-    """(n,) dB, a byte each."""
-    return bytes(np.clip(np.rint((bands - LOWEST) / LEVEL_STEP), 0, 255).astype(np.uint8))
+def encode_levels(levels_db: NDArray[np.floating[Any]]) -> bytes:
+    """(n,) dB, one byte each."""
+    steps = np.rint((levels_db - MIN_LEVEL_DB) / LEVEL_STEP_DB)
+    return bytes(np.clip(steps, 0, 255).astype(np.uint8))

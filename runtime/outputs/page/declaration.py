@@ -29,18 +29,18 @@ class PageOptions:
 
 
 class PageTap(SourceTap):
-    """Gives the page the spectrum of each window of a source."""
+    """Sends the spectrum of each window of a source to the page."""
 
     def __init__(self, source: str, detector: Detector, model: Path, outbox: Outbox[Line]) -> None:
-        """outbox: of the page's history; model: path of the artifact."""
-        from .bands import View
+        """model: path of the artifact; outbox: the queue of the page's history."""
+        from .bands import BandEncoder
 
-        self._view = View(source, detector, model.name)
+        self._encoder = BandEncoder(source, detector, model.name)
         self._outbox = outbox
-        outbox.put(self._view.about())
+        outbox.put(self._encoder.about())
 
     def add_window(self, window: Window) -> None:
-        self._outbox.put(self._view.of(window))
+        self._outbox.put(self._encoder.encode(window))
 
 
 def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None:

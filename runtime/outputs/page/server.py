@@ -1,12 +1,12 @@
 """`--page 127.0.0.1:8321`: a live page for any browser, on a computer or a phone.
 
     GET /                       the page, one file
-    GET /events?source=0        server-sent events: first the past, then the news, once a second
-    GET /clip?source=0&event=1  the sound of an event, if --clips keeps it
+    GET /events?source=0        server-sent events: the history, then what is new, once a second
+    GET /clip?source=0&event=1  the sound of an event, if --clips stores it
 
-The server only reads. Nothing that a client sends reaches the live loop. Pages of another origin
-cannot read it; a page whose own name points to this computer (DNS rebinding) is recognised by the
-name that it asks for. There is no password, so by default only this computer is served.
+The server only sends: nothing that a client sends reaches the scoring. Pages of another origin
+cannot read it; a page whose own name points to this computer (DNS rebinding) is refused by the name
+in its request. There is no password, so by default the server listens on this computer alone.
 """
 
 import base64
@@ -33,7 +33,7 @@ MAX_QUERY_CHARACTERS = 100
 
 @dataclass(frozen=True)
 class PageLimits:
-    """What viewers may use."""
+    """What the viewers together may use."""
 
     max_viewers: int = 8  # at once
     viewer_seconds: float = 20.0  # after which a viewer that reads nothing is disconnected
@@ -51,12 +51,12 @@ class PageServer(HttpServer):
         self,
         address: str,
         history: History,
-        news_seconds: float = 1.0,
+        message_seconds: float = 1.0,
         limits: PageLimits = DEFAULT_LIMITS,
     ) -> None:
-        """news_seconds: between two messages to a viewer."""
+        """message_seconds: between two messages to a viewer."""
         self.history = history
-        self.news_seconds = news_seconds
+        self.message_seconds = message_seconds
         self.page_limits = limits
         self.page = files(__package__).joinpath("page.html").read_bytes()
         self.policy = security_policy(self.page.decode())
@@ -68,7 +68,7 @@ class PageServer(HttpServer):
         click.echo(f"edgeae: live page at http://{host}:{self.port}/", err=True)
 
     def close(self) -> None:
-        """Accept no further request, and send each viewer the last news."""
+        """Accept no further request, and send each viewer a last message."""
         self.closing.set()
         super().close()
 
@@ -159,19 +159,22 @@ class _Handler(RequestHandler):
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _stream(self, viewer: Viewer) -> None:
-        """Send news until the server closes; OSError if the viewer is gone or reads nothing."""
+        """Send messages until the server closes; OSError if the viewer is gone or reads nothing."""
         server = self.server
         closing = False
         while True:
-            server.allow(self.connection, server.page_limits.viewer_seconds + server.news_seconds)
-            news = json.dumps(viewer.news(), separators=(",", ":"))
-            self.wfile.write(f"data: {news}\n\n".encode(errors="replace"))
-            if closing:  # the news of the end are sent
+            server.allow(
+                self.connection, server.page_limits.viewer_seconds + server.message_seconds
+            )
+            message = json.dumps(viewer.message(), separators=(",", ":"))
+            self.wfile.write(f"data: {message}\n\n".encode(errors="replace"))
+            # The last message is sent.
+            if closing:
                 return
-            closing = server.closing.wait(server.news_seconds)
+            closing = server.closing.wait(server.message_seconds)
 
     def _send_clip(self, source: int = -1, event: int = -1) -> None:
-        path = self.server.history.clip(source, event)
+        path = self.server.history.clip_path(source, event)
         if path is None or not Path(path).is_file():
             self.send_error(404, "not kept, or not complete yet")
             return

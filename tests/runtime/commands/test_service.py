@@ -402,15 +402,16 @@ import datetime, numpy as np
 from pathlib import Path
 from edgeae.runtime.capture.alsa import _DISCARD_MESSAGE  # a callback of ctypes
 from edgeae.runtime.outputs.clips.files import ClipFiles
-from edgeae.runtime.outputs.clips.recorder import Recorder
+from edgeae.runtime.outputs.clips.recorder import ClipRecorder
 from edgeae.runtime.outputs.lines import EventLine
 from edgeae.runtime.scoring.selftest import load_checked
 load_checked(Path(sys.argv[1]))
 _DISCARD_MESSAGE(b"", 0, b"", 0, b"")
-recorder, folder = Recorder(Path(sys.argv[2]), "hw:1", None, before=0.1), Path(sys.argv[2])
-recorder.hear(np.zeros(8000, np.float32), 48000)
+folder = Path(sys.argv[2])
+recorder = ClipRecorder(folder, "hw:1", None, before=0.1)
+recorder.push(np.zeros(8000, np.float32), 48000)
 time = datetime.datetime.now(datetime.UTC).isoformat()
-recorder.event(
+recorder.clip_path(
     EventLine(
         source="hw:1", t=0.0, time=time, phase="start", duration=0.0, peak=0.0, bands=[],
         sentence="", cause="machine",

@@ -16,16 +16,15 @@ from example_lines import event, gap, score, status
 from edgeae.runtime.audio.pcm import Pcm
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips import files as clips
-from edgeae.runtime.outputs.clips.files import WAITING, ClipFiles
+from edgeae.runtime.outputs.clips.files import MAX_WAITING_CLIPS, ClipFiles
 from edgeae.runtime.outputs.clips.line import ClipLine
-from edgeae.runtime.outputs.clips.recorder import Recorder
+from edgeae.runtime.outputs.clips.recorder import ClipRecorder
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.sink import OutputError
 
 Usage = namedtuple("Usage", "total used free")
-NOISE = (
-    np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)
-)  # FLAC takes 16 kB for it
+# As FLAC, 16 kB.
+NOISE = np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)
 
 
 def name(at: datetime) -> str:
@@ -68,21 +67,19 @@ def test_a_clip_is_a_flac_file_with_exactly_these_samples(folder: Path, samplera
     assert np.array_equal(samples, NOISE)
     information = soundfile.info(line.path)
     assert (information.format, information.subtype, information.channels) == ("FLAC", "PCM_16", 1)
-    told = json.loads(Path(line.path).with_suffix(".json").read_text())
-    assert told == line.to_dict()
+    description = json.loads(Path(line.path).with_suffix(".json").read_text())
+    assert description == line.to_dict()
     assert len(names(folder)) == 2
 
 
 def test_from_the_sound_to_the_file(folder: Path) -> None:
-    heard = (NOISE[:6000] / 32768).astype(np.float32)
-    recorder, outbox = (
-        Recorder(folder, "hw:1", "pump-3", before=0.1, after=0.2),
-        Outbox(ClipFiles(folder), WAITING),
-    )
-    recorder.hear(heard[:4000], 8000)
-    path = recorder.event(event(time=now().isoformat()))
+    sound = (NOISE[:6000] / 32768).astype(np.float32)
+    recorder = ClipRecorder(folder, "hw:1", "pump-3", before=0.1, after=0.2)
+    outbox = Outbox(ClipFiles(folder), MAX_WAITING_CLIPS)
+    recorder.push(sound[:4000], 8000)
+    path = recorder.clip_path(event(time=now().isoformat()))
     assert path is not None
-    for line in [*recorder.hear(heard[4000:5000], 8000), *recorder.close()]:
+    for line in [*recorder.push(sound[4000:5000], 8000), *recorder.close()]:
         outbox.put(line)
     outbox.put(score())
     outbox.close()
@@ -155,7 +152,7 @@ def test_a_full_disk_takes_the_oldest_then_no_clip_is_written_and_that_is_told(
 def test_a_disk_that_refuses_leaves_nothing_behind_and_the_next_clip_is_tried(
     folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    outbox = Outbox(ClipFiles(folder), WAITING)
+    outbox = Outbox(ClipFiles(folder), MAX_WAITING_CLIPS)
 
     def refuse(_: int) -> None:
         raise OSError(code, os.strerror(code))

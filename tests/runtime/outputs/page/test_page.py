@@ -36,14 +36,14 @@ def history() -> History:
 
 @pytest.fixture
 def server(history: History) -> Iterator[PageServer]:
-    made = PageServer("127.0.0.1:0", history, news_seconds=0.05)
+    made = PageServer("127.0.0.1:0", history, message_seconds=0.05)
     yield made
     made.close()
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Where nobody listens yet."""
+    """A free port."""
     with reserved_port() as port:
         yield port
 
@@ -52,7 +52,7 @@ def port() -> Iterator[int]:
 def show(browser: "Browser") -> "Iterator[Show]":
     """``show(port, theme="light", width=1000)``: the page in a browser.
 
-    Its console stays empty, but for lost connections, and it asks no other server.
+    Its console stays empty except for lost connections, and it uses no other server.
     """
     messages: list[str] = []
     contexts = []
@@ -88,7 +88,7 @@ def wait(page: "Page", selector: str, text: str) -> None:
     )
 
 
-def test_the_state_is_told_in_words(history: History, server: PageServer, show: Show) -> None:
+def test_the_state_is_shown_in_words(history: History, server: PageServer, show: Show) -> None:
     page = show(server.port)
     wait(page, "#verdict", "Normal")
     wait(page, "#numbers", "pump-3 (hw:1): score \u22121.20, alarm from 0.80, \u221231.2 dBFS")
@@ -114,28 +114,28 @@ def test_the_state_is_told_in_words(history: History, server: PageServer, show: 
     wait(page, "#facts", "Gaps\n1, 1.5 s lost; the last at")
 
 
-def test_the_facts_tell_calibration_and_budget(server: PageServer, show: Show) -> None:
+def test_the_facts_show_the_calibration_and_the_budget(server: PageServer, show: Show) -> None:
     page = show(server.port)
     wait(page, "#facts", "pump-3, from 60 windows of 10 s")
     facts = page.inner_text("#facts")
-    assert "3 of 5 windows above 0.80; 1/week false alarms asked for" in facts
+    assert "3 of 5 windows above 0.80; budget of 1/week false alarms" in facts
     assert "m.onnx" in facts
     assert "synchronised" in facts
 
 
 def painted(page: "Page", canvas: str) -> int:
     """Points of a canvas that are not empty."""
-    found: int = page.evaluate(
+    n_points: int = page.evaluate(
         "id => { const c = document.getElementById(id); return c.getContext('2d')"
         ".getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length }",
         canvas,
     )
-    return found
+    return n_points
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1000])
-def test_it_fits_and_is_painted(
+def test_the_page_fits_the_screen_and_draws_its_charts(
     history: History, server: PageServer, show: Show, theme: str, width: int
 ) -> None:
     for k in range(60):
@@ -145,8 +145,8 @@ def test_it_fits_and_is_painted(
     wait(page, "#numbers", "1.18")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.wait_for_function("() => document.getElementById('scale').innerText.includes('dB')")
-    assert painted(page, "picture") > 0.15 * painted(page, "scores")
-    for canvas in ("scores", "picture", "levels", "residual"):
+    assert painted(page, "spectrogram") > 0.15 * painted(page, "scores")
+    for canvas in ("scores", "spectrogram", "levels", "residual"):
         assert painted(page, canvas) > 500
         box = page.locator(f"#{canvas}").bounding_box()
         assert box
@@ -161,16 +161,16 @@ def test_it_fits_and_is_painted(
     assert paper == ("rgb(255, 255, 255)" if theme == "light" else "rgb(13, 17, 23)")
 
 
-def test_hours_are_shown_when_asked_for_by_keyboard(server: PageServer, show: Show) -> None:
+def test_the_keyboard_selects_the_time_that_is_shown(server: PageServer, show: Show) -> None:
     page = show(server.port)
     wait(page, "#legend", "one point a second")
     page.get_by_role("button", name="6 h").focus()
     page.keyboard.press("Enter")
-    wait(page, "#legend", "mean, least and most of each minute")
+    wait(page, "#legend", "mean, lowest and highest of each minute")
     assert page.get_by_role("button", name="6 h").get_attribute("aria-pressed") == "true"
 
 
-def test_each_machine_is_seen_and_can_be_looked_at(
+def test_every_machine_is_listed_and_can_be_selected(
     history: History, server: PageServer, show: Show
 ) -> None:
     for line in (
@@ -188,7 +188,7 @@ def test_each_machine_is_seen_and_can_be_looked_at(
     wait(page, "#events", "a rattle")
 
 
-def test_names_and_sentences_are_text(show: Show) -> None:
+def test_names_and_sentences_are_shown_as_text_and_not_as_html(show: Show) -> None:
     history = History()
     for line in (
         about(HOSTILE, HOSTILE),
@@ -197,7 +197,7 @@ def test_names_and_sentences_are_text(show: Show) -> None:
         history.deliver(line)
     history.deliver(score(1.5, HOSTILE, machine=HOSTILE))
     history.deliver(event("start", HOSTILE, machine=HOSTILE, sentence=HOSTILE))
-    server = PageServer("127.0.0.1:0", history, news_seconds=0.05)
+    server = PageServer("127.0.0.1:0", history, message_seconds=0.05)
     page = show(server.port)
     wait(page, "#verdict", HOSTILE)
     wait(page, "#events", HOSTILE)
@@ -207,7 +207,7 @@ def test_names_and_sentences_are_text(show: Show) -> None:
 
 
 def test_a_lost_connection_is_shown_and_restored(history: History, show: Show, port: int) -> None:
-    first = PageServer(f"127.0.0.1:{port}", history, news_seconds=0.05)
+    first = PageServer(f"127.0.0.1:{port}", history, message_seconds=0.05)
     page = show(port)
     wait(page, "#verdict", "Normal")
     first.close()
@@ -216,7 +216,7 @@ def test_a_lost_connection_is_shown_and_restored(history: History, show: Show, p
     again = History()
     for line in (about(), status("listening"), score(3.25)):
         again.deliver(line)
-    second = PageServer(f"127.0.0.1:{port}", again, news_seconds=0.05)
+    second = PageServer(f"127.0.0.1:{port}", again, message_seconds=0.05)
     wait(page, "#numbers", "score 3.25")
     assert page.inner_text("#link") == "live"
     second.close()
@@ -236,7 +236,7 @@ def test_the_sound_of_an_event_is_played(
     page.wait_for_function("() => document.querySelector('audio')?.duration === 0.5")
 
 
-def test_a_machine_that_is_listened_to_is_seen(
+def test_the_page_shows_the_machine_that_edgeae_run_scores(
     show: Show, machine: Path, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
     command = [
@@ -260,13 +260,13 @@ def test_a_machine_that_is_listened_to_is_seen(
         assert process.stderr
         os.write(process.stdin.fileno(), sound.tobytes())
         line = process.stderr.readline().decode()
-        found = re.fullmatch(r"edgeae: live page at http://127\.0\.0\.1:(\d+)/\n", line)
-        assert found, line
-        page = show(int(found[1]))
+        match = re.fullmatch(r"edgeae: live page at http://127\.0\.0\.1:(\d+)/\n", line)
+        assert match, line
+        page = show(int(match[1]))
         wait(page, "#facts", "id_03, from ")
         wait(page, "#numbers", "id_03 (stdin): score ")
-        wait(page, "#scale", "a column a second, dark")
-        assert painted(page, "picture") > 500
+        wait(page, "#scale", "one column a second, dark")
+        assert painted(page, "spectrogram") > 500
         process.send_signal(signal.SIGTERM)
         process.stdin.close()
     assert process.returncode == 0

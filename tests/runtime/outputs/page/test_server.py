@@ -1,4 +1,4 @@
-"""Who may ask the page's server for what, and what becomes of those who ask too much."""
+"""The page's server answers this computer, and disconnects viewers that use too much."""
 
 import base64
 import hashlib
@@ -30,10 +30,10 @@ def serve() -> Iterator[Serve]:
     def make(
         address: str = "127.0.0.1:0",
         history: History | None = None,
-        news_seconds: float = 0.05,
+        message_seconds: float = 0.05,
         limits: PageLimits = DEFAULT_LIMITS,
     ) -> PageServer:
-        server = PageServer(address, history or History(), news_seconds, limits)
+        server = PageServer(address, history or History(), message_seconds, limits)
         servers.append(server)
         return server
 
@@ -59,16 +59,16 @@ def watch(
     return connection, connection.getresponse()
 
 
-def news(response: http.client.HTTPResponse) -> dict[str, Any]:
-    """The next message."""
+def next_message(response: http.client.HTTPResponse) -> dict[str, Any]:
+    """The next message of a stream."""
     line = response.readline()
     assert line.startswith(b"data: "), line
     assert response.readline() == b"\n"
-    found: dict[str, Any] = json.loads(line[6:])
-    return found
+    message: dict[str, Any] = json.loads(line[6:])
+    return message
 
 
-def test_the_page_may_run_itself_and_nothing_else(serve: Serve) -> None:
+def test_the_page_may_run_only_its_own_script_and_style(serve: Serve) -> None:
     code, headers, body = ask(serve().port)
     assert code == 200
     assert headers["Content-Type"] == "text/html; charset=utf-8"
@@ -85,7 +85,7 @@ def test_the_page_may_run_itself_and_nothing_else(serve: Serve) -> None:
         )
 
 
-def test_the_page_is_small_and_refers_to_nothing_outside(serve: Serve) -> None:
+def test_the_page_is_small_and_uses_no_other_server(serve: Serve) -> None:
     body = ask(serve().port)[2].decode()
     assert len(body) < 30_000
     assert not re.search(
@@ -97,14 +97,14 @@ def test_the_page_is_small_and_refers_to_nothing_outside(serve: Serve) -> None:
 @pytest.mark.parametrize(
     "path", ["/page.html", "/../page.html", "/metrics", "/clip/../etc/passwd", "/favicon.ico"]
 )
-def test_there_is_nothing_else(serve: Serve, path: str) -> None:
+def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
     code, headers, _ = ask(serve().port, path)
     assert code == 404
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
-def test_nothing_can_be_done_but_read(serve: Serve, method: str) -> None:
+def test_methods_other_than_get_are_refused(serve: Serve, method: str) -> None:
     assert ask(serve().port, method=method)[0] == 501
 
 
@@ -126,7 +126,7 @@ def test_nothing_can_be_done_but_read(serve: Serve, method: str) -> None:
         ("", False),
     ],
 )
-def test_only_names_that_no_foreign_name_server_gives_are_answered(host: str, is_own: bool) -> None:
+def test_names_that_a_foreign_name_server_can_give_are_refused(host: str, is_own: bool) -> None:
     assert is_own_name(host, "monitor.example") is is_own
 
 
@@ -136,27 +136,28 @@ def test_a_foreign_name_is_refused(serve: Serve, path: str, host: str) -> None:
     assert ask(serve().port, path, host=host)[0] == 403
 
 
-def test_events_bring_the_past_and_then_what_is_new(serve: Serve) -> None:
+def test_events_send_the_history_and_then_what_is_new(serve: Serve) -> None:
     history = History()
     for line in (about(), status("listening"), bands(90), score(-1.2)):
         history.deliver(line)
     connection, response = watch(serve(history=history).port)
     assert response.headers["Content-Type"] == "text/event-stream"
-    assert len(news(response)["windows"]) == 1
+    assert len(next_message(response)["windows"]) == 1
     history.deliver(score(1.5))
-    while "windows" not in (found := news(response)):
+    while "windows" not in (message := next_message(response)):
         pass
-    assert found["windows"][0][1] == 1.5
+    assert message["windows"][0][1] == 1.5
     connection.close()
 
 
-def test_a_second_costs_a_viewer_less_than_a_kilobyte(serve: Serve) -> None:
+def test_a_second_of_events_is_less_than_a_kilobyte(serve: Serve) -> None:
     history = History()
-    heard, residual = bytes(range(128)), bytes(range(128, 256))
+    levels = bytes(range(128))
+    residual = bytes(range(128, 256))
     history.deliver(about())
-    connection, response = watch(serve(history=history, news_seconds=0.2).port)
-    news(response)
-    history.deliver(replace(bands(90), levels=heard, residual=residual))
+    connection, response = watch(serve(history=history, message_seconds=0.2).port)
+    next_message(response)
+    history.deliver(replace(bands(90), levels=levels, residual=residual))
     history.deliver(score(-1.2345))
     while b"windows" not in (line := response.readline()):
         pass
@@ -164,14 +165,15 @@ def test_a_second_costs_a_viewer_less_than_a_kilobyte(serve: Serve) -> None:
     connection.close()
 
 
-def test_a_source_that_is_not_there_is_waited_for(serve: Serve) -> None:
+def test_a_viewer_waits_for_a_source_that_does_not_exist_yet(serve: Serve) -> None:
     connection, response = watch(serve().port, "/events?source=999&x=1&event=%00")
-    assert news(response)["sources"] == {}
+    assert next_message(response)["sources"] == {}
     connection.close()
 
 
-def test_the_sound_of_an_event_is_given_once_it_is_there(serve: Serve, tmp_path: Path) -> None:
-    history, clip = History(), tmp_path / "clip.flac"
+def test_the_sound_of_an_event_is_sent_once_it_is_complete(serve: Serve, tmp_path: Path) -> None:
+    history = History()
+    clip = tmp_path / "clip.flac"
     history.deliver(score(1.0))
     history.deliver(event("start", clip=str(clip)))
     port = serve(history=history).port
@@ -190,13 +192,13 @@ def test_the_sound_of_an_event_is_given_once_it_is_there(serve: Serve, tmp_path:
         assert ask(port, f"/clip{query}")[0] == 404
 
 
-def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: Serve) -> None:
+def test_too_many_viewers_are_refused_until_one_leaves(serve: Serve) -> None:
     port = serve().port
     viewers = [watch(port) for _ in range(DEFAULT_LIMITS.max_viewers)]
     for _, response in viewers:
-        news(response)
+        next_message(response)
     assert ask(port, "/events")[0] == 503
-    assert ask(port)[0] == 200, "the page itself can say so"
+    assert ask(port)[0] == 200, "the page can show that"
     connection, response = viewers[0]
     response.close()
     connection.close()
@@ -212,41 +214,41 @@ def test_viewers_beyond_the_room_are_told_and_one_that_leaves_makes_room(serve: 
 def test_a_viewer_that_reads_nothing_is_disconnected(serve: Serve) -> None:
     history = History()
     limits = PageLimits(viewer_seconds=0.5)
-    server = serve(history=history, news_seconds=0.001, limits=limits)
+    server = serve(history=history, message_seconds=0.001, limits=limits)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", server.port))
         client.send(b"GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
         deadline = time.monotonic() + 60
-        while server.free_viewers._value == limits.max_viewers:  # until it is served
+        while server.free_viewers._value == limits.max_viewers:  # until the server streams to it
             time.sleep(0.01)
-        while server.free_viewers._value < limits.max_viewers:  # until it is given up
+        while server.free_viewers._value < limits.max_viewers:  # until the server disconnects it
             assert time.monotonic() < deadline
             history.deliver(event("start", sentence="x" * 1000))
             time.sleep(0.01)
 
 
-def test_a_viewer_is_let_go_when_the_server_closes(serve: Serve) -> None:
-    server = serve(news_seconds=60)
+def test_a_viewer_receives_a_last_message_when_the_server_closes(serve: Serve) -> None:
+    server = serve(message_seconds=60)
     connection, response = watch(server.port)
-    news(response)
+    next_message(response)
     server.closing.set()
-    assert response.read().startswith(b'data: {"now')  # the end is news, too
+    assert response.read().startswith(b'data: {"now')
     connection.close()
 
 
-def test_a_port_in_use_is_told(serve: Serve) -> None:
+def test_a_port_in_use_is_refused(serve: Serve) -> None:
     with pytest.raises(ConfigError, match=r"^--page \d+: cannot listen there .*in use"):
         serve(str(serve().port))
 
 
 @pytest.mark.parametrize("text", ["", "127.0.0.1", "99999", "::1:80", "http://x:1"])
-def test_what_is_no_address_is_refused(serve: Serve, text: str) -> None:
+def test_text_that_is_no_address_is_refused(serve: Serve, text: str) -> None:
     with pytest.raises(ConfigError, match=r"--page .*such as 127.0.0.1:8321"):
         serve(text)
 
 
-def test_the_address_is_told_and_one_that_others_reach_is_warned_of(
+def test_the_address_is_printed_with_a_warning_if_others_can_reach_it(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = serve("[::1]:0").port
