@@ -33,6 +33,7 @@ from edgeae.runtime.system.progress import Step, no_step
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.run_folder import (
+    DataRecord,
     best_checkpoint,
     data_folder_of,
     data_record,
@@ -220,7 +221,7 @@ def provenance(
     n_frames = sum(map(len, training_set.frames))
     hours = n_frames / config.mel.frames_per_second / 3600
     recordings = training_set.recordings
-    data = data_record(run)
+    data = data_record(run) or DataRecord(folder="")
     metrics = metrics_record(run)
     versions = {name: version(name) for name in PACKAGES}
     return {
@@ -228,16 +229,17 @@ def provenance(
         "checkpoint": checkpoint.name,
         "config": config.to_dict(),
         "data": {
-            "name": Path(data.get("folder", "")).name,
-            "fingerprint": data.get("fingerprint"),
-            "recordings": len(data.get("recordings", [])),
+            "name": Path(data.folder).name,
+            "fingerprint": data.fingerprint,
+            "recordings": len(data.recordings),
             "machines": sorted({recording.machine for recording in recordings}),
             "hours": round(hours, 4),
             "samplerates": sorted({samplerate_of(item.path) for item in recordings} - {0}),
             "licence": licence,
         },
         "metrics": {
-            key: metrics.get(key) for key in ("val_loss", "epochs", "parameters", "macs_per_second")
+            key: getattr(metrics, key, None)
+            for key in ("val_loss", "epochs", "parameters", "macs_per_second")
         },
         "versions": {"python": platform.python_version(), **versions},
     }

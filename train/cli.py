@@ -100,8 +100,10 @@ def _train(
 
 def _print_result(run: Path, seconds: float) -> None:
     metrics = metrics_record(run)
-    loss = f"validation loss {metrics['val_loss']:.4f}"
-    epochs = f"at epoch {metrics['epoch'] + 1} of {metrics['epochs']}"
+    if metrics is None:
+        raise ConfigError(f"{run / 'metrics.json'}: is damaged; train again, into another -o RUN")
+    loss = f"validation loss {metrics.val_loss:.4f}"
+    epochs = f"at epoch {metrics.epoch + 1} of {metrics.epochs}"
     print(f"{run}: {loss} {epochs}, {seconds:.0f} s", file=sys.stderr)
     print(f"next: edgeae export {run} --int8", file=sys.stderr)
     print(run)

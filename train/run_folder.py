@@ -16,14 +16,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.atomic_file import replace_file
+from edgeae.runtime.system.schema import build
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
 DEFAULT_DATA = Path("data")
+T = TypeVar("T")
 _CHECKPOINT_NAME = re.compile(r"epoch(\d+)-val_loss(\d+\.\d+)(?:-v\d+)?\.ckpt")
 
 
@@ -38,6 +40,15 @@ class RecordedFile:
 
 
 @dataclass(frozen=True)
+class DataRecord:
+    """The training data of a run, as data.json holds it."""
+
+    folder: str  # of the data set, absolute
+    fingerprint: str | None = None  # SHA-256 of names and contents
+    recordings: tuple[RecordedFile, ...] = ()
+
+
+@dataclass(frozen=True)
 class Metrics:
     """The results of a run, as metrics.json holds them; epochs count from 0."""
 
@@ -47,7 +58,7 @@ class Metrics:
     seconds: float  # of training, over all resumptions
     parameters: int
     macs_per_second: float  # for one second of audio
-    versions: Mapping[str, str]
+    versions: dict[str, str]
 
 
 def run_to_resume(run: Path | None) -> Path:
@@ -100,16 +111,14 @@ def record_data(run: Path, data: Path, recordings: Sequence[RecordedFile]) -> No
     lines = sorted(f"{item.file} {item.sha256}" for item in recordings)
     fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     target = run / "data.json"
-    if target.exists() and _read_json(target).get("fingerprint") != fingerprint:
-        raise ConfigError(
-            f"{data}: not the recordings that {run} began with; start a new run for them"
-        )
-    content = {
-        "folder": str(data.resolve()),
-        "fingerprint": fingerprint,
-        "recordings": [asdict(item) for item in recordings],
-    }
-    _write_json(target, content)
+    if target.exists():
+        earlier = data_record(run)
+        if earlier is None or earlier.fingerprint != fingerprint:
+            raise ConfigError(
+                f"{data}: not the recordings that {run} began with; start a new run for them"
+            )
+    record = DataRecord(str(data.resolve()), fingerprint, tuple(recordings))
+    _write_json(target, asdict(record))
 
 
 def data_folder_of(run: Path) -> Path:
@@ -117,12 +126,10 @@ def data_folder_of(run: Path) -> Path:
 
     Raises ConfigError if data.json does not name one that exists.
     """
-    try:
-        folder = Path(_read_json(run / "data.json")["folder"])
-    except (KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{run}: does not say what it was trained on; give --data DATA"
-        ) from error
+    record = data_record(run)
+    if record is None:
+        raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA")
+    folder = Path(record.folder)
     if not folder.is_dir():
         raise ConfigError(
             f"{run}: was trained on {folder}, which does not exist any more; give --data DATA"
@@ -139,16 +146,14 @@ def data_folder_or_default(run: Path) -> Path:
 
 def validation_files(run: Path, data: Path) -> frozenset[Path]:
     """The recordings of ``data`` that ``run`` validated with; empty if data.json does not say."""
-    try:
-        recordings = _read_json(run / "data.json")["recordings"]
-        return frozenset(data / item["file"] for item in recordings if item["part"] == "validation")
-    except (KeyError, TypeError):
-        return frozenset()
+    record = data_record(run)
+    recordings = record.recordings if record else ()
+    return frozenset(data / item.file for item in recordings if item.part == "validation")
 
 
-def data_record(run: Path) -> dict[str, Any]:
-    """The content of data.json; empty where it is missing or damaged."""
-    return _read_json(run / "data.json")
+def data_record(run: Path) -> DataRecord | None:
+    """The content of data.json; None where it is missing or damaged."""
+    return _read(DataRecord, run / "data.json")
 
 
 def write_metrics(run: Path, metrics: Metrics) -> None:
@@ -156,9 +161,9 @@ def write_metrics(run: Path, metrics: Metrics) -> None:
     _write_json(run / "metrics.json", asdict(metrics))
 
 
-def metrics_record(run: Path) -> dict[str, Any]:
-    """The content of metrics.json; empty where it is missing or damaged."""
-    return _read_json(run / "metrics.json")
+def metrics_record(run: Path) -> Metrics | None:
+    """The content of metrics.json; None where it is missing or damaged."""
+    return _read(Metrics, run / "metrics.json")
 
 
 def is_complete(run: Path) -> bool:
@@ -183,10 +188,10 @@ def _write_json(path: Path, value: Mapping[str, object]) -> None:
     replace_file(path, f"{json.dumps(value, indent=2)}\n".encode())
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file; empty where it is missing or damaged."""
+def _read(kind: type[T], path: Path) -> T | None:
+    """The dataclass in a JSON file; None where the file is missing or damaged."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return build(kind, values, ignore_unknown=True)
+    except (OSError, ValueError, ConfigError):
+        return None

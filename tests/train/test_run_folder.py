@@ -89,10 +89,17 @@ def test_a_damaged_record_is_not_that_of_the_recordings(tmp_path: Path) -> None:
 
 def test_metrics_mark_a_run_as_complete(tmp_path: Path) -> None:
     assert not is_complete(tmp_path)
-    write_metrics(tmp_path, Metrics(0.5, 1, 3, 2.0, 100, 1e6, {"torch": "2"}))
+    metrics = Metrics(0.5, 1, 3, 2.0, 100, 1e6, {"torch": "2"})
+    write_metrics(tmp_path, metrics)
     assert is_complete(tmp_path)
-    assert metrics_record(tmp_path)["val_loss"] == 0.5
-    assert metrics_record(tmp_path)["versions"] == {"torch": "2"}
+    assert metrics_record(tmp_path) == metrics
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]", "not JSON", '{"val_loss": "low"}'])
+def test_damaged_metrics_are_no_metrics(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "metrics.json").write_text(content)
+    assert metrics_record(tmp_path) is None
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
