@@ -27,8 +27,9 @@ from .recording import CalibrationRecording, name_recordings, name_windows
 # that run still judges must not be learned as normal.
 MAX_SILENT_SHARE = 0.25  # of a second
 MAX_CLIPPED_SHARE = 1e-4  # of a window
-# Standard deviations of the fleet by which the network may miss the mean; healthy new machines
-# reach 7.4.
+# Limit of the root mean square, over the bands, of the network's error for the mean sound, in
+# standard deviations of the fleet; healthy new machines reach 7.4. `Fleet.domain_shift` is its
+# square.
 MAX_DOMAIN_SHIFT = 10.0
 # This share of normal windows score above the mean score that an added session may have.
 OTHER_MACHINE_BUDGET = "1%"

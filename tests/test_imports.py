@@ -62,7 +62,8 @@ for name in modules:
 code = run_command(["run", *arguments, "--json"])
 sys.exit(code or ", ".join(set(heavy) & {name.partition(".")[0] for name in sys.modules}) or 0)
 """
-# Costs memory or time at the start and serves some outputs only: OpenSSL, servers, compression, databases.
+# These cost memory or time at the start and serve some outputs only: OpenSSL, servers, compression,
+# databases.
 SELDOM = {
     "_hashlib",
     "_sqlite3",

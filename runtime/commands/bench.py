@@ -1,4 +1,4 @@
-"""`edgeae bench`: measure what an artifact costs on this computer.
+"""`edgeae bench`: measure time and memory of an artifact on this computer.
 
 Times are in microseconds of one core per second of audio.
 """
@@ -23,8 +23,8 @@ from ..scoring.detector import Detector
 from ..scoring.selftest import load_checked, seeded_noise
 from ..system.progress import Progress, Step, no_step
 
-# The process itself reports its peak memory: wait4 would include that of its parent process.
-RUN_A_FILE = """
+# The process reports its own peak memory: wait4 would include that of its parent process.
+SCORE_FILE_SCRIPT = """
 import sys
 from pathlib import Path
 from edgeae.runtime.commands.cli import run_command
@@ -43,35 +43,36 @@ class BenchLimits:
 
 
 DEFAULT_LIMITS = BenchLimits()
+NOISE_SEED = 1
 
 
 def _median_seconds(work: Callable[[], object], repeats: int) -> float:
     times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started_at)
     return float(np.median(times))
 
 
-def _start(model: Path, n_mels: int) -> tuple[float, float]:
-    """Seconds and peak MiB of a process that scores one 10 s file."""
+def _measure_process(model: Path, n_mels: int) -> tuple[float, float]:
+    """Run a process that scores one file of 10 s; return its seconds and its peak memory, MiB."""
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder, "frames.npy")
         np.save(frames, np.full((320, n_mels), -60, np.float32))
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         process = subprocess.run(
-            [sys.executable, "-c", RUN_A_FILE, "run", str(model), str(frames)],
+            [sys.executable, "-c", SCORE_FILE_SCRIPT, "run", str(model), str(frames)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
-        elapsed = time.perf_counter() - began
+        elapsed = time.perf_counter() - started_at
     if process.returncode:
         messages = [line for line in process.stderr.splitlines() if line.startswith("edgeae: ")]
         reason = messages[-1] if messages else process.returncode
-        raise ArtifactError(f"{model} cannot be run: {reason}")
+        raise ArtifactError(f"{model}: `edgeae run` fails: {reason}")
     peak = next(line for line in process.stderr.splitlines() if line.startswith("VmHWM:"))
     return elapsed, int(peak.split()[1]) / 1024
 
@@ -83,39 +84,39 @@ def measure(
     *,
     limits: BenchLimits = DEFAULT_LIMITS,
 ) -> dict[str, Any]:
-    """Medians over several runs on noise, with one thread.
+    """Median times of several runs on noise with one thread, and the memory of a process.
 
     model: path of the detector's artifact; step: called before each measurement.
     """
     seconds = limits.sound_seconds
     step("front end")
-    sound = seeded_noise(1, seconds * detector.spec.sample_rate)
-    frames = log_mel(sound, detector.spec)
-    n = detector.network.patch_frames
-    patches = frames[: len(frames) // n * n].reshape(-1, n, detector.spec.n_mels)
-    one_by_one = [patches[k : k + 1] for k in range(len(patches))]
-    audio = len(patches) * n / detector.spec.frames_per_second
+    noise = seeded_noise(NOISE_SEED, seconds * detector.spec.sample_rate)
+    frames = log_mel(noise, detector.spec)
+    patch_frames = detector.network.patch_frames
+    n_patches = len(frames) // patch_frames
+    shape = (n_patches, 1, patch_frames, detector.spec.n_mels)
+    patches = frames[: n_patches * patch_frames].reshape(shape)
+    patches_seconds = n_patches * patch_frames / detector.spec.frames_per_second
     repeats = limits.repeats
-    frontend = _median_seconds(lambda: log_mel(sound, detector.spec), repeats) / seconds
+    frontend = _median_seconds(lambda: log_mel(noise, detector.spec), repeats) / seconds
     step("network")
-    inference = (
-        _median_seconds(lambda: [detector.network(patch) for patch in one_by_one], repeats) / audio
-    )
-    step("the whole path")
-    blocks = np.array_split(sound, seconds)
+    inference = _median_seconds(lambda: [detector.network(patch) for patch in patches], repeats)
+    inference /= patches_seconds
+    step("whole pipeline")
+    blocks = np.array_split(noise, seconds)
     total = _median_seconds(
         lambda: list(map(detector.result, detector.windows(blocks, detector.spec.sample_rate))),
         repeats,
     )
-    step("start of a process")
-    startup, rss = _start(model, detector.spec.n_mels)
+    step("process")
+    startup_seconds, rss_mib = _measure_process(model, detector.spec.n_mels)
     return {
         "frontend_us_per_s": round(frontend * 1e6, 1),
         "inference_us_per_s": round(inference * 1e6, 1),
         "total_us_per_s": round(total / seconds * 1e6, 1),
         "rtf": round(total / seconds, 6),
-        "rss_mib": round(rss, 1),
-        "startup_s": round(startup, 3),
+        "rss_mib": round(rss_mib, 1),
+        "startup_s": round(startup_seconds, 3),
         "file_kib": round(model.stat().st_size / 1024, 1),
         "audio_s": seconds,
     }
@@ -126,7 +127,10 @@ def measure(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def bench(limits: BenchLimits | None, /, model: Path | None, as_json: bool) -> None:
-    """Measure front end, inference, the whole path, memory and start-up.
+    """Measure the time and the memory of an artifact on this computer.
+
+    Prints the time of the front end, of the network and of the whole pipeline for one second of
+    sound, and the start time and peak memory of a process that scores one recording.
 
     \b
     edgeae bench machine.onnx

@@ -25,7 +25,11 @@ EXIT_DEFECT = 70  # EX_SOFTWARE
 
 # command: (module, attribute, one line of help), in the order of the work
 COMMANDS = {
-    "demo": ("edgeae.evaluate.demo", "demo", "The whole path on a synthetic machine, in minutes."),
+    "demo": (
+        "edgeae.evaluate.demo",
+        "demo",
+        "Try the whole pipeline on synthetic machines, in minutes.",
+    ),
     "inspect": ("edgeae.evaluate.dataset.cli", "inspect", "Report on a data set before training."),
     "train": ("edgeae.train.cli", "train", "Train an autoencoder on normal sound."),
     "export": (
@@ -33,32 +37,36 @@ COMMANDS = {
         "export",
         "Write a trained network as one float or int8 artifact.",
     ),
-    "evaluate": ("edgeae.evaluate.cli", "evaluate", "AUC and pAUC on labelled recordings."),
+    "evaluate": ("edgeae.evaluate.cli", "evaluate", "Measure AUC and pAUC on labelled recordings."),
     "calibrate": (
         "edgeae.calibrate.cli",
         "calibrate",
         "Fit an artifact to one machine from normal sound.",
     ),
     "run": ("edgeae.runtime.commands.run", "run", "Score recordings, a stream or a microphone."),
-    "service": ("edgeae.runtime.commands.service", "service", "Keep listening: a systemd service."),
+    "service": (
+        "edgeae.runtime.commands.service",
+        "service",
+        "Install a systemd service that scores continuously.",
+    ),
     "devices": ("edgeae.runtime.commands.devices", "devices", "List capture devices."),
     "record": ("edgeae.runtime.commands.record", "record", "Record a capture device to a file."),
     "doctor": (
         "edgeae.runtime.commands.doctor",
         "doctor",
-        "Check this computer; a page for a report.",
+        "Check this computer; print one page for a bug report.",
     ),
-    "info": ("edgeae.runtime.commands.info", "info", "Show and self-test an artifact."),
+    "info": ("edgeae.runtime.commands.info", "info", "Show an artifact and run its self-test."),
     "bench": (
         "edgeae.runtime.commands.bench",
         "bench",
-        "Measure what an artifact costs on this computer.",
+        "Measure time and memory of an artifact on this computer.",
     ),
 }
 
 
 class LazyGroup(click.Group):
-    """Commands by name from COMMANDS."""
+    """Finds a command by its name in COMMANDS, and imports it when it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,9 +80,9 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete names without an import of their commands.
+        """Complete the names of commands without importing the commands.
 
-        click imports each command for its summary, but a device lacks the packages that the
+        click imports each command for its summary, but a device does not have the packages that the
         commands of the workstation need.
         """
         items = [CompletionItem(name, help=about) for name, (_, _, about) in COMMANDS.items()]
@@ -102,7 +110,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="edgeae", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Hear that a machine is about to fail.
+    """Detect machine faults by their sound.
 
     \b
     On a workstation:  edgeae train DATA && edgeae export --int8
@@ -129,7 +137,7 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(
-            f"edgeae: {place}{error.strerror or error}; give another place, or fix this one",
+            f"edgeae: {place}{error.strerror or error}; name another file, or fix this one",
             err=True,
         )
         return 2

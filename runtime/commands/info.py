@@ -17,15 +17,15 @@ from ..scoring.detector import Detector
 from ..scoring.selftest import check
 from ..system.atomic_file import replace_file
 
-COLUMN = 24  # where values begin
-# Module and attribute of an upper stage, imported by name when a card is requested.
-CARD = ("edgeae.evaluate.report.model_card", "render_card")
+VALUE_COLUMN = 24
+# Module and function of an upper stage, imported by name when a card is requested.
+RENDER_CARD = ("edgeae.evaluate.report.model_card", "render_card")
 
 RenderCard = Callable[[Detector, Path, Path | None], str]
 
 
 def summary(detector: Detector, path: Path) -> dict[str, Any]:
-    """What the artifact holds, without the arrays of the head."""
+    """The contents of an artifact, without the arrays of the head; path: of its file."""
     artifact = detector.artifact
     threshold = detector.threshold
     return {
@@ -47,37 +47,41 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
-    """The value without the arrays in it, at any depth."""
+def without_arrays(value: Any) -> Any:
+    """A value of JSON types without the NumPy arrays in it, at any depth."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
+        return {
+            key: without_arrays(item)
+            for key, item in value.items()
+            if not isinstance(item, np.ndarray)
+        }
     if isinstance(value, list):
-        return [plain(item) for item in value if not isinstance(item, np.ndarray)]
+        return [without_arrays(item) for item in value if not isinstance(item, np.ndarray)]
     return value
 
 
-def written(key: str, value: Any, depth: int = 0) -> Iterator[str]:
-    """Lines for people: the items of an object or of a list of objects stand below its key."""
-    head = f"{'  ' * depth}{_words(key)}"
+def describe(key: str, value: Any, depth: int = 0) -> Iterator[str]:
+    """Lines for people; the items of an object or of a list of objects follow its key, indented."""
+    label = f"{'  ' * depth}{_text(key)}"
     if isinstance(value, dict) and value:
-        yield head
+        yield label
         for name, item in value.items():
-            yield from written(name, item, depth + 1)
+            yield from describe(name, item, depth + 1)
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        yield head
+        yield label
         for number, item in enumerate(value, 1):
-            yield from written(str(number), item, depth + 1)
+            yield from describe(str(number), item, depth + 1)
     else:
-        yield f"{head:{COLUMN - 1}} {_words(value)}"
+        yield f"{label:{VALUE_COLUMN - 1}} {_text(value)}"
 
 
-def _words(value: Any) -> str:
-    """One value on one line, without control characters that a file may hold."""
+def _text(value: Any) -> str:
+    """A value as one line, without control characters, which a file may contain."""
     if isinstance(value, np.ndarray):
         span = f", {value.min():.4g} to {value.max():.4g}" if value.size else ""
         return f"array {value.shape}{span}"
     if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "-"
+        return ", ".join(map(_text, value)) or "-"
     return printable("-" if value is None or value == {} else str(value))
 
 
@@ -85,30 +89,34 @@ def _words(value: Any) -> str:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
-    "--card", "as_card", is_flag=True, help="Show a model card in Markdown; needs edgeae[train]."
+    "--card", "as_card", is_flag=True, help="Print a model card in Markdown; needs edgeae[train]."
 )
 @click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
-              help="Results for the card: output of `edgeae evaluate --json`.")  # fmt: skip
+              help="File with the output of `edgeae evaluate --json`, for the card.")  # fmt: skip
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE.md",
-    help="Write the card to this file.",
+    help="Write the card to this file and not to stdout.",
 )
 def info(
     model: Path | None, as_json: bool, as_card: bool, results: Path | None, output: Path | None
 ) -> None:
-    """Show an artifact and run its self-test (exit 3 if it fails).
+    """Show an artifact and run its self-test.
+
+    The exit code is 3 if the self-test fails.
 
     \b
     edgeae info machine.onnx
     edgeae info machine.onnx --card --results results.json -o machine.md
     """
     if (results or output) and not as_card:
-        raise ConfigError("--results and -o are about the card; give --card, too")
+        raise ConfigError("--results and -o need --card; add it")
     if as_card and as_json:
-        raise ConfigError("--card and --json: a card is Markdown; give one of them")
+        raise ConfigError(
+            "--card and --json cannot be combined, because a card is Markdown; give one of them"
+        )
     path = model or default_model()
     detector = Detector.load(path)
     failure = None
@@ -118,23 +126,23 @@ def info(
         failure = ArtifactError(f"{path}: {error}")
         verdict = str(error)
     if as_card:
-        _card(detector, path, results, output)
+        _print_card(detector, path, results, output)
     else:
         values = {**summary(detector, path), "selftest": verdict}
         if as_json:
-            text = json.dumps(plain(values))
+            text = json.dumps(without_arrays(values))
         else:
-            text = "\n".join(line for item in values.items() for line in written(*item))
+            text = "\n".join(line for item in values.items() for line in describe(*item))
         click.echo(text)
     if failure:
         raise failure
 
 
-def _card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
+def _print_card(detector: Detector, path: Path, results: Path | None, output: Path | None) -> None:
     if output and output.suffix != ".md":
-        raise ConfigError(f"{output}: the name of a card ends in .md")
-    module, attribute = CARD
-    render_card: RenderCard = getattr(import_module(module), attribute)
+        raise ConfigError(f"{output}: the file of a card must be named *.md")
+    module, function = RENDER_CARD
+    render_card: RenderCard = getattr(import_module(module), function)
     card = render_card(detector, path, results)
     if output:
         replace_file(output, card.encode())

@@ -84,10 +84,12 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--jobs",
         type=click.IntRange(1, 256),
-        help="Number of processes that score files.  [default: one for few, else a core each]",
+        help="Number of processes that score files.  [default: one, or one a core for many]",
     ),
     click.option(
-        "--resume", is_flag=True, help="Skip the files whose lines stand in --log already."
+        "--resume",
+        is_flag=True,
+        help="Skip the files whose lines are in the file of --log already.",
     ),
     config_option,
 )

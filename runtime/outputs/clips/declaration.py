@@ -18,7 +18,7 @@ OPTIONS = (
         "--clips",
         type=FOLDER,
         value_kind="output-folder",
-        help="Keep the sound of each alarm in this folder, as FLAC files.",
+        help="Store the sound of each alarm in this folder, as FLAC files.",
     ),
     run_option(
         "--clips-megabytes",

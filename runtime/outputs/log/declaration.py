@@ -28,14 +28,15 @@ OPTIONS = (
         default=5,
         show_default=True,
         type=click.IntRange(2),
-        help="Number of log files, rotated ones included.",
+        help="Maximum number of log files, including rotated ones.",
     ),
     run_option(
         "--log-fsync",
         default="events",
         show_default=True,
         type=click.Choice(["always", "events", "never"]),
-        help="Which lines of the log a power cut cannot take: all, all but scores, none.",
+        help="Which lines are written to the disk at once, so that a power cut cannot remove them: "
+        "all, all except scores, or none.",
     ),
 )
 

@@ -13,7 +13,7 @@ OPTIONS = (
         metavar="URL",
         value_kind="url",
         keeps_lines=True,
-        help="Publish states and events at this MQTT broker, "
+        help="Publish states and events to this MQTT broker, "
         "mqtt[s]://[user@]host[:port][/prefix]; "
         "the password is read from $EDGEAE_MQTT_PASSWORD.",
     ),
@@ -21,7 +21,7 @@ OPTIONS = (
         "--mqtt-discovery",
         default="homeassistant",
         show_default=True,
-        help="Topic prefix of Home Assistant's discovery, or none.",
+        help="Topic prefix for the discovery of Home Assistant, or none.",
     ),
     run_option(
         "--mqtt-every",
@@ -32,7 +32,7 @@ OPTIONS = (
     ),
     run_option(
         "--mqtt-client",
-        help="MQTT client id, for two processes that share host and prefix.",
+        help="MQTT client id; needed if two processes share host and prefix.",
     ),
     run_option(
         "--mqtt-ca",

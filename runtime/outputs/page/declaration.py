@@ -16,7 +16,7 @@ OPTIONS = (
         "--page",
         metavar="[HOST:]PORT",
         value_kind="address",
-        help="Serve a live page for browsers here; a bare port is one of 127.0.0.1.",
+        help="Serve a live page for browsers at this address; a port alone is one of 127.0.0.1.",
     ),
 )
 

@@ -12,7 +12,7 @@ OPTIONS = (
         "--metrics",
         metavar="[HOST:]PORT",
         value_kind="address",
-        help="Serve Prometheus metrics here; a bare port is one of 127.0.0.1.",
+        help="Serve Prometheus metrics at this address; a port alone is one of 127.0.0.1.",
     ),
     run_option(
         "--metrics-file",

@@ -186,10 +186,10 @@ def test_a_card_of_an_artifact_that_fails_its_self_test_exits_with_3(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "x.md"], "give --card, too"),
-        (["--results", "x.json"], "give --card, too"),
+        (["-o", "x.md"], "need --card; add it"),
+        (["--results", "x.json"], "need --card; add it"),
         (["--card", "--json"], "give one of them"),
-        (["--card", "-o", "x.onnx"], "x.onnx: the name of a card ends in .md"),
+        (["--card", "-o", "x.onnx"], "x.onnx: the file of a card must be named *.md"),
         (["--card", "-o", "nowhere/x.md"], "nowhere"),
     ],
 )

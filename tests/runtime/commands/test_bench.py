@@ -24,10 +24,10 @@ def test_bench_as_json_has_the_agreed_keys_and_positive_numbers(
 def test_the_memory_is_that_of_the_measured_process_alone(trained: Any) -> None:
     ballast = bytearray(512 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])  # every page is touched
-    _, mib = bench._start(trained.int8, 128)
+    _, mib = bench._measure_process(trained.int8, 128)
     assert 20 < mib < 400
 
 
-def test_a_model_that_cannot_be_run_is_no_measurement(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="cannot be run: edgeae: "):
-        bench._start(tmp_path / "missing.onnx", 128)
+def test_a_model_that_does_not_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="`edgeae run` fails: edgeae: "):
+        bench._measure_process(tmp_path / "missing.onnx", 128)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.commands.cli import run_command
-from edgeae.runtime.commands.info import written
+from edgeae.runtime.commands.info import describe
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
@@ -20,7 +20,7 @@ from edgeae.runtime.scoring.selftest import (
 
 
 @pytest.mark.parametrize("precision", ["int8", "float_"])
-def test_info_as_json_tells_the_artifact_and_its_passed_self_test(
+def test_info_as_json_shows_the_artifact_and_its_passed_self_test(
     trained: Any, precision: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path: Path = getattr(trained, precision)
@@ -39,7 +39,7 @@ def test_info_as_json_tells_the_artifact_and_its_passed_self_test(
     assert values["selftest"].startswith("self-test passed")
 
 
-def test_info_in_words_names_every_value(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_in_words_shows_every_value(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["info", str(trained.int8), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert run_command(["info", str(trained.int8)]) == 0
@@ -54,7 +54,7 @@ def test_info_in_words_names_every_value(trained: Any, capsys: pytest.CaptureFix
     )
 
 
-def test_what_is_nested_stands_on_lines_of_its_own_and_an_array_is_its_shape_and_range() -> None:
+def test_nested_values_have_lines_of_their_own_and_an_array_is_its_shape_and_range() -> None:
     value = {
         "a": {"b": [1, 2.5]},
         "c": [{"d": None}, {"d": True}],
@@ -62,7 +62,7 @@ def test_what_is_nested_stands_on_lines_of_its_own_and_an_array_is_its_shape_and
         "f": {},
         "g": [],
     }
-    assert list(written("top", value)) == [
+    assert list(describe("top", value)) == [
         "top",
         "  a",
         "    b                   1, 2.5",
@@ -77,7 +77,7 @@ def test_what_is_nested_stands_on_lines_of_its_own_and_an_array_is_its_shape_and
     ]
 
 
-def test_what_a_foreign_artifact_says_does_not_reach_the_terminal_as_it_is(
+def test_control_characters_of_a_foreign_artifact_do_not_reach_the_terminal(
     trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "foreign.onnx"
@@ -119,7 +119,7 @@ def test_an_artifact_without_a_usable_self_test_is_refused(trained: Any, selftes
         check(Detector(artifact))
 
 
-def test_the_self_test_measures_the_same_twice(trained: Any) -> None:
+def test_the_self_test_has_the_same_result_twice(trained: Any) -> None:
     detector = Detector.load(trained.int8)
     assert measure(detector) == measure(detector)
 

@@ -613,7 +613,7 @@ def test_a_place_that_cannot_be_read_is_one_sentence(
     code, _, err = run(wav)
     assert (code, err.splitlines()[-1]) == (
         2,
-        "edgeae: sound.wav: Permission denied; give another place, or fix this one",
+        "edgeae: sound.wav: Permission denied; name another file, or fix this one",
     )
 
 
