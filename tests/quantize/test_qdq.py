@@ -1,206 +1,36 @@
 """`quantize` gives a file that runs in integers and that stays close to the float network."""
 
-import io
 import tempfile
-import warnings
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from edgeae.quantize.conv_transpose import rewrite
-from edgeae.quantize.equalize import equalize
-from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
 from edgeae.quantize.verify import assert_integer, assert_same, optimized_nodes
-from edgeae.quantize.whole_units import input_range
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.network import statistics_of
 from edgeae.runtime.system.arrays import Float32
-
-Values = NDArray[Any]
-Pair = tuple[onnx.ModelProto, onnx.ModelProto]  # a float network as exported, its int8 form
-Layer = nn.Module | tuple[nn.Module, ...]
-
-MEAN = np.linspace(-30, -60, 128, dtype=np.float32)  # dB
-STD = np.linspace(5, 9, 128, dtype=np.float32)  # dB
+from tests.quantize.small_networks import (
+    MEAN,
+    STD,
+    Pair,
+    inner,
+    parameter,
+    reconstruction,
+    run,
+    sound,
+    subtraction,
+)
 
 
 def operations(model_bytes: bytes) -> Counter[str]:
     """How often each operation is in the graph that onnxruntime runs."""
     return Counter(node.op_type for node in optimized_nodes(model_bytes))
-
-
-class Network(nn.Module):
-    """Standardise (n, 32, 128) dB, run `layers` on bands as channels or on an image, subtract."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, layers: Sequence[Layer], image: bool) -> None:
-        super().__init__()
-        self.layers = stacked(layers)
-        self.image = image
-        self.register_buffer("mean", torch.from_numpy(MEAN))
-        self.register_buffer("std", torch.from_numpy(STD))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        z = (x - self.mean) / self.std
-        if self.image:
-            y: torch.Tensor = self.layers(z.unsqueeze(1)).squeeze(1)
-        else:
-            y = self.layers(z.transpose(1, 2)).transpose(1, 2)
-        return y - z
-
-
-def stacked(layers: Sequence[Layer]) -> nn.Sequential:
-    """BatchNorm and ReLU after each layer but those in a tuple, which are linear."""
-    modules: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, tuple):
-            modules += layer
-            continue
-        assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d)
-        image = layer.weight.ndim == 4
-        norm = (nn.BatchNorm2d if image else nn.BatchNorm1d)(layer.out_channels)
-        nn.init.uniform_(norm.weight, 0.5, 1.5)
-        nn.init.normal_(norm.bias, std=0.5)
-        nn.init.normal_(norm.get_buffer("running_mean"), std=0.2)
-        modules += [layer, norm, nn.ReLU(), nn.Dropout(0.2)]
-    return nn.Sequential(*modules)
-
-
-def edge(w: int = 16) -> Network:
-    down, up = nn.Conv1d, nn.ConvTranspose1d
-    encoder: list[Layer] = [
-        down(128, w, 5, 2, 2),
-        down(w, w, 3, 2, 1),
-        down(w, w, 3, 2, 1),
-        (down(w, 8, 1),),
-    ]
-    decoder: list[Layer] = [
-        down(8, w, 1),
-        *(up(w, w, 4, 2, 1) for _ in range(3)),
-        (down(w, 128, 3, 1, 1),),
-    ]
-    return Network([*encoder, *decoder], image=False)
-
-
-def cnn2d(w: int = 4) -> Network:
-    down, up = nn.Conv2d, nn.ConvTranspose2d
-    encoder: list[Layer] = [
-        down(1, w, 5, 2, 2),
-        down(w, 2 * w, 5, 2, 2),
-        down(2 * w, 2 * w, 3, 2, 1),
-    ]
-    encoder += [down(2 * w, 4 * w, 3, 2, 1), (down(4 * w, 5, 3, 1, 1),)]
-    decoder: list[Layer] = [
-        up(5, 4 * w, 3, 1, 1),
-        up(4 * w, 2 * w, 3, 2, 1, 1),
-        up(2 * w, 2 * w, 3, 2, 1, 1),
-    ]
-    decoder += [up(2 * w, w, 5, 2, 2, 1), (up(w, 1, 5, 2, 2, 1),)]
-    return Network([*encoder, *decoder], image=True)
-
-
-def dense(w: int = 16) -> Network:
-    one, up = nn.Conv1d, nn.ConvTranspose1d
-    encoder = [one(128, w, 5, 1, 4), one(w, w, 1), one(w, w, 1), one(w, 8, 1)]
-    return Network([*encoder, one(8, w, 1), one(w, w, 1), (up(w, 128, 5, 1, 4),)], image=False)
-
-
-NETWORKS = {"edge": edge, "cnn2d": cnn2d, "dense": dense}
-
-
-def exported(network: Network) -> onnx.ModelProto:
-    buffer: Any = io.BytesIO()  # torch's signature names paths alone
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that needs no onnxscript
-        torch.onnx.export(
-            network.eval(),
-            (torch.zeros(2, 32, 128),),
-            buffer,
-            dynamo=False,
-            opset_version=17,
-            input_names=["logmel"],
-            output_names=["residual"],
-            dynamic_axes={"logmel": {0: "n"}, "residual": {0: "n"}},
-        )
-    return onnx.load_from_string(buffer.getvalue())
-
-
-def sound(n: int, seed: int) -> Float32:
-    noise = np.random.default_rng(seed).normal(size=(n, 32, 128))
-    return (MEAN + STD * noise).astype(np.float32)
-
-
-@pytest.fixture(scope="module", params=NETWORKS)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    """A float network as exported and its int8 form."""
-    torch.manual_seed(0)
-    model = exported(NETWORKS[request.param]())
-    return model, quantize(rewrite(model), [sound(60, 1), sound(40, 2)])
-
-
-@pytest.fixture(scope="module")
-def rewritten() -> onnx.ModelProto:
-    torch.manual_seed(0)
-    return rewrite(exported(edge(8)))
-
-
-def run(model: onnx.ModelProto, x: Values) -> Values:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    output: Values = session.run(None, {"logmel": x})[0]
-    return output
-
-
-def reconstruction(model: onnx.ModelProto, x: Values) -> Values:
-    """What the network proper gives, before the standardised input is subtracted."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.graph.output[0].name = subtraction(model).input[0]
-    return run(copy, x)
-
-
-def subtraction(model: onnx.ModelProto) -> onnx.NodeProto:
-    """The node that gives reconstruction minus z; in an int8 network, in units."""
-    node: onnx.NodeProto = next(
-        n for n in model.graph.node if n.op_type == "Sub" and n.output[0].startswith("residual")
-    )
-    return node
-
-
-def inner(model: onnx.ModelProto, x: Values, *tensors: str) -> list[Values]:
-    """What tensors within the graph hold."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    outputs: list[Values] = session.run(list(tensors), {session.get_inputs()[0].name: x})
-    return outputs
-
-
-def parameter(model: onnx.ModelProto, name: str) -> Values:
-    tensor = next(t for t in model.graph.initializer if t.name == name)
-    return onnx.numpy_helper.to_array(tensor)
 
 
 def test_rewriting_keeps_the_output(pair: Pair) -> None:
@@ -236,17 +66,6 @@ def test_the_residual_is_close_to_float(pair: Pair) -> None:
     assert np.abs(error).max() < max(0.1 * np.ptp(expected), 0.03)
 
 
-def test_everything_outside_of_the_integers_is_counted_in_whole_units(pair: Pair) -> None:
-    x = sound(4, 4)
-    reconstructed, z = subtraction(pair[1]).input
-    unit = parameter(pair[1], "statistics.unit")
-    counts, z, residual = inner(pair[1], x, reconstructed, z, "residual")
-    for whole in (counts, z):
-        np.testing.assert_array_equal(whole, np.round(whole))
-    assert np.abs(z * unit - (x - MEAN) / STD).max() <= unit / 2 + 1e-5
-    np.testing.assert_array_equal(residual, (counts - z) * unit)
-
-
 def test_the_sums_of_an_int8_network_are_exact(pair: Pair) -> None:
     x = sound(4, 4)
     reconstructed, z = subtraction(pair[1]).input
@@ -271,28 +90,6 @@ def test_a_float_network_gives_the_same_sums(pair: Pair) -> None:
     )
 
 
-def test_a_band_of_small_range_has_small_steps() -> None:
-    torch.manual_seed(3)
-    network = dense()
-    with torch.no_grad():
-        last = network.layers[-1]
-        weight = last.get_parameter("weight")  # of a ConvTranspose: (in, out, kernel)
-        weight.mul_(100)  # a reconstruction as large as the input
-        weight[:, :64] /= 4
-        last.get_parameter("bias")[:64] /= 4
-    folded = fold(exported(network))
-    patches = [sound(50, 1)]
-    int8 = quantize(rewrite(equalize(folded, measure_ranges(folded, patches), 1.5)), patches)
-    steps = parameter(int8, "units.steps")
-    np.testing.assert_array_equal(steps, np.round(steps))
-    assert steps[:64].max() < steps[64:].mean()
-
-
-def test_an_image_network_has_one_step_for_all_bands(pair: Pair) -> None:
-    steps = parameter(pair[1], "units.steps")
-    assert steps.shape == ()
-
-
 def test_inputs_beyond_the_range_clamp(pair: Pair) -> None:
     loud = MEAN + STD * np.sign(sound(3, 5) - MEAN)  # every value far out, up or down
     far, farther = (MEAN + factor * (loud - MEAN) for factor in (1e3, 1e5))
@@ -300,20 +97,6 @@ def test_inputs_beyond_the_range_clamp(pair: Pair) -> None:
     np.testing.assert_array_equal(
         inner(pair[1], far, reconstructed)[0], inner(pair[1], farther, reconstructed)[0]
     )
-
-
-def test_the_input_range_is_what_8_bits_hold(pair: Pair) -> None:
-    low, high = input_range(pair[1])
-    first = next(node for node in pair[1].graph.node if node.op_type == "QuantizeLinear")
-    for level, edge in ((0, low), (255, high)):
-        codes = [
-            inner(pair[1], np.tile(edge + shift, (1, 32, 1)).astype(np.float32), first.output[0])[0]
-            for shift in (-0.5 * STD, 0.5 * STD)
-        ]
-        inside = codes[1] if level == 0 else codes[0]
-        outside = codes[0] if level == 0 else codes[1]
-        assert (outside == level).all()
-        assert (inside != level).all()
 
 
 def test_the_batch_size_does_not_change_the_output(pair: Pair) -> None:

@@ -1,0 +1,91 @@
+"""The command `train`: its options, what it prints, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgeae.runtime.errors import ConfigError
+from edgeae.train.cli import train as command
+from edgeae.train.config import load_config
+from edgeae.train.run import train
+from tests.conftest import Maker
+from tests.train.short_runs import At, raising, tiny_config
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def test_the_command_prints_the_run_alone_and_what_comes_next(make_data: Maker) -> None:
+    data = make_data()
+    result = CliRunner().invoke(command, [str(data), "-c", "tiny", "--set", "training.epochs=2"])
+    assert result.exception is None
+    run = Path(result.stdout.strip())
+    assert run == Path("runs/latest").parent / Path("runs/latest").readlink()
+    assert run.name.startswith("tiny-")
+    assert "2 of 2 epochs" in result.stderr
+    assert "validation loss" in result.stderr
+    assert result.stderr.endswith(f"next: edgeae export {run} --int8\n")
+    assert "warn" not in result.stderr.lower()
+    assert "tip" not in result.stderr.lower()
+
+
+def test_the_command_resumes_the_latest_run_with_its_own_data(make_data: Maker) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            make_data(),
+            tiny_config(),
+            Path("runs/mine"),
+            callbacks=[At(1, raising(KeyboardInterrupt()))],
+        )
+    result = CliRunner().invoke(command, ["--resume"])
+    assert result.exception is None
+    assert result.stdout == "runs/mine\n"
+    assert json.loads(Path("runs/mine/metrics.json").read_text())["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--resume"], "runs/latest: no run to resume"),
+        (["--resume", "-c", "edge"], "takes the configuration from RUN"),
+        (["--resume", "--channel", "1"], "takes the configuration from RUN"),
+        (["nowhere"], "nowhere: no such folder"),
+        (["-c", "nothing"], "no such configuration"),
+        (["--set", "training.epochs=0"], "training.epochs is 0"),
+    ],
+)
+def test_a_wrong_command_line_is_a_sentence(arguments: list[str], words: str) -> None:
+    error = CliRunner().invoke(command, arguments).exception
+    assert isinstance(error, ConfigError)
+    assert words in str(error)
+
+
+def test_the_command_passes_its_options_on(make_data: Maker) -> None:
+    data = make_data()
+    (data / "train" / "normal_id_01_9999.wav").touch()
+    result = CliRunner().invoke(
+        command,
+        [
+            str(data),
+            "-c",
+            "tiny",
+            "--set",
+            "training.epochs=1",
+            "--skip-bad",
+            "--channel",
+            "mix",
+            "-o",
+            "run",
+        ],
+    )
+    assert result.exception is None
+    config = load_config("run/config.yaml")
+    assert config.data.channel == "mix"
+    assert config.data.skip_bad
+    assert "normal_id_01_9999.wav" in result.stderr
+    assert result.stderr.endswith("next: edgeae export run --int8\n")
+
+
+def test_help_has_an_example() -> None:
+    assert "Examples:" in CliRunner().invoke(command, ["--help"]).output
