@@ -89,8 +89,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from edgeae.quantize.export import export
     from edgeae.runtime import Detector
     from edgeae.train.config import load_config
-    from edgeae.train.run import train
     from edgeae.train.synth.dataset import write_dataset
+    from edgeae.train.training import train
 
     root = tmp_path_factory.mktemp("benchmarks")
     data = write_dataset(

@@ -44,7 +44,7 @@ def test_int8_keeps_the_auc_on_the_synthetic_machines(models: Models, record: Re
 def test_int8_keeps_the_auc_on_real_machines(record: Record, tmp_path: Path) -> None:
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
-    from edgeae.train.run import train
+    from edgeae.train.training import train
 
     data = Path(os.environ["EDGEAE_DATA"], "toycar")
     run = train(data, load_config("edge", ["training.epochs=8"]), tmp_path / "run")

@@ -12,10 +12,10 @@ from edgeae.quantize.export import export
 from edgeae.runtime import Detector
 from edgeae.runtime.scoring.explain import Explainer, Explanation
 from edgeae.train.config import load_config
-from edgeae.train.run import train
 from edgeae.train.synth.dataset import write_dataset
 from edgeae.train.synth.faults import FAULTS, fault_band
 from edgeae.train.synth.machine import Machine
+from edgeae.train.training import train
 
 SEED = 7
 FLEET = range(3)

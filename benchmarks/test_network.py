@@ -36,8 +36,8 @@ def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     from edgeae.quantize.qdq import quantize
     from edgeae.quantize.statistics_output import with_statistics
     from edgeae.quantize.torch_to_onnx import to_onnx
+    from edgeae.train.architectures import build
     from edgeae.train.config import load_config
-    from edgeae.train.networks import build
 
     config = load_config(name)
     network = build(config.model, config.mel.n_mels).eval()

@@ -94,7 +94,7 @@ def test_real_machines(robustness: Results, name: str, tmp_path: Path) -> None:
 def _trained(data: Path, folder: Path) -> Path:
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
-    from edgeae.train.run import train
+    from edgeae.train.training import train
 
     run = train(data, load_config("edge"), folder / "run")
     export(run, int8=True, report=print).write(run, None)

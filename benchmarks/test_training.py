@@ -9,8 +9,8 @@ from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
 from edgeae.train.config import load_config
-from edgeae.train.run import train
 from edgeae.train.torch_features import features
+from edgeae.train.training import train
 
 EPOCHS = 2
 CONFIG = load_config(

@@ -16,8 +16,8 @@ def main(work: Path) -> None:
     from edgeae.quantize.export import export
     from edgeae.runtime.scoring.detector import Detector
     from edgeae.train.config import load_config
-    from edgeae.train.run import train
     from edgeae.train.synth.dataset import write_dataset
+    from edgeae.train.training import train
 
     data = write_dataset(
         work / "data",

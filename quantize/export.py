@@ -44,6 +44,7 @@ from edgeae.train.run_folder import (
 from .conv_transpose import rewrite
 from .equalize import equalize
 from .fold_batchnorm import fold
+from .integer_residual import input_range
 from .layer_error import MAX_RECORDINGS
 from .qdq import quantize
 from .ranges import DEFAULT_HEADROOM, measure_ranges
@@ -51,7 +52,6 @@ from .statistics_output import with_statistics
 from .torch_to_onnx import check_parity, to_onnx
 from .training_set import TrainingSet, evenly_spread, read_training_set
 from .verify import assert_integer, assert_same
-from .whole_units import input_range
 
 PACKAGES = ("edgeae", "torch", "onnx", "onnxruntime", "numpy")
 

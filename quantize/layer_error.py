@@ -9,8 +9,8 @@ Of the input, and of each convolution of the trained network with its ReLU:
                     recordings against each other, as a share of the sum over all layers
 
 A change that all scores share does not count: head and threshold of an int8 file are fitted on its
-own outputs. What comes from counting z in whole units (`edgeae.quantize.whole_units`) belongs to no
-layer.
+own outputs. The error of rounding z to whole units (`edgeae.quantize.integer_residual`) belongs to
+no layer.
 """
 
 from __future__ import annotations

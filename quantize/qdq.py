@@ -4,7 +4,7 @@ Activations are unsigned 8-bit with one scale a tensor, weights signed 8-bit wit
 channel, biases 32-bit. The ranges of the activations are the extremes over all patches given,
 widened: what costs accuracy first is saturation, then the step of the output, which is therefore
 chosen for each band (`edgeae.quantize.equalize`). What remains in float is counted in whole units
-(`edgeae.quantize.whole_units`).
+(`edgeae.quantize.integer_residual`).
 
 Made by onnxruntime's QDQQuantizer (the part of `quantize_static` after calibration; tried with
 onnxruntime 1.20 and 1.32) from ranges measured here. `quantize_static` itself offers no way to
@@ -23,10 +23,10 @@ from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
 from .graph import constant_of, sort_nodes
+from .integer_residual import use_whole_units
 from .ranges import DEFAULT_HEADROOM, measure_ranges
 from .statistics_output import with_statistics
 from .verify import MOVES, NETWORK, check_layers
-from .whole_units import count_units
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -78,7 +78,7 @@ def quantize(
     quantized = _insert_qdq(model, _joined(model.graph, ranges), reduce_range)
     _keep_float_input(quantized.graph)
     _move_integers(quantized.graph)
-    unit = count_units(quantized.graph)
+    unit = use_whole_units(quantized.graph)
     return with_statistics(_shortened(quantized, model), unit)
 
 

@@ -11,8 +11,8 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.network import Network
 from edgeae.runtime.system.arrays import Float32
+from edgeae.train.architectures import Autoencoder
 from edgeae.train.config import Config
-from edgeae.train.networks import Autoencoder
 
 from .statistics_output import with_statistics
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edgeae.quantize.export import export
 from edgeae.train.config import load_config
-from edgeae.train.run import train
 from edgeae.train.synth.dataset import write_dataset
+from edgeae.train.training import train
 
 
 def main(folder: Path) -> None:

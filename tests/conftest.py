@@ -85,8 +85,8 @@ def make_trained(root: Path) -> None:
     """Synthesise the machines, train on them and export both artifacts."""
     from edgeae.quantize.export import export
     from edgeae.train.config import load_config
-    from edgeae.train.run import train
     from edgeae.train.synth.dataset import write_dataset
+    from edgeae.train.training import train
 
     data = write_dataset(
         root / "data",

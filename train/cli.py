@@ -91,7 +91,7 @@ def _train(
         config = load_config(name, changes)
         run = run or RUNS / f"{Path(name).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
-    from .run import train as train_run
+    from .training import train as train_run
 
     began = time.monotonic()
     train_run(data or data_folder_or_default(run), config, run, resume=resume)

@@ -23,7 +23,7 @@ Share = Annotated[float, Between(0.0, 0.95)]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network; `edgeae.train.networks` draws each of them."""
+    """The network; `edgeae.train.architectures` draws each of them."""
 
     name: Literal["edge", "cnn2d", "dense"] = "edge"
     bottleneck: Annotated[int, Between(1, 512)] = 8  # channels

@@ -12,8 +12,8 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from edgeae.runtime.errors import ConfigError
 
+from .architectures import Autoencoder, build
 from .config import Config
-from .networks import Autoencoder, build
 
 # What edgeae adds to a Lightning checkpoint: {"edgeae": {"format": 1, "config": {...}}}.
 CHECKPOINT_KEY = "edgeae"

@@ -13,8 +13,8 @@ from edgeae.runtime.model.sections import ExplainSection
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
+from edgeae.train.architectures import Autoencoder
 from edgeae.train.lightning_module import load_network
-from edgeae.train.networks import Autoencoder
 from edgeae.train.run_folder import best_checkpoint, data_folder_of, validation_files
 
 BATCH_PATCHES = 64

@@ -4,8 +4,8 @@ import json
 
 import click
 
+from ..capture.device_text import device_lines
 from ..capture.probe import probe_all
-from ..capture.table import device_lines
 
 
 @click.command()

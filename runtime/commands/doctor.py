@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..doctor.run import all_checks, exit_code, page_lines, run_checks, serial_of
+from ..doctor.all_checks import all_checks, run_checks, serial_of
+from ..doctor.page import exit_code, page_lines
 from ..system.progress import Progress
 
 

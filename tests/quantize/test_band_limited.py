@@ -10,8 +10,8 @@ from edgeae.quantize.export import Export, export
 from edgeae.quantize.quantization_error import score_drift, window_scores
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.config import load_config
-from edgeae.train.run import train
 from edgeae.train.synth.dataset import write_dataset
+from edgeae.train.training import train
 
 RATE = 8000
 

@@ -12,8 +12,8 @@ from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
 from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.quantize.verify import assert_same
+from edgeae.train.architectures import build
 from edgeae.train.config import load_config
-from edgeae.train.networks import build
 
 HEADROOM = 1.5
 PATCHES = np.random.default_rng(0).normal(-50, 10, (60, 32, 128)).astype(np.float32)

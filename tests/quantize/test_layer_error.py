@@ -19,8 +19,8 @@ from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.runtime import Artifact, ArtifactError, Detector
 from edgeae.runtime.model.network import Network
 from edgeae.runtime.system.arrays import Float32
+from edgeae.train.architectures import build
 from edgeae.train.config import load_config
-from edgeae.train.networks import build
 
 NAMES = {"input", *(f"body.{i}" for i in (0, 3, 6, 9, 10, 13, 16, 19, 22))}  # of the preset edge
 

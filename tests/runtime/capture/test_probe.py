@@ -13,8 +13,8 @@ import pytest
 
 from edgeae.runtime.audio.pcm import FORMATS
 from edgeae.runtime.capture.alsa import Alsa
+from edgeae.runtime.capture.device_text import MAX_COLUMNS, device_lines
 from edgeae.runtime.capture.probe import probe_all
-from edgeae.runtime.capture.table import MAX_COLUMNS, device_lines
 from edgeae.runtime.capture.trial import RATES, DeviceTrial, Level, TrialLimits
 from edgeae.runtime.errors import DeviceError
 from tests.runtime.capture.fakes import (

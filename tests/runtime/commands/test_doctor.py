@@ -10,7 +10,7 @@ import pytest
 
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.doctor.check import Check
-from edgeae.runtime.doctor.run import exit_code
+from edgeae.runtime.doctor.page import exit_code
 from tests.conftest import Trained
 from tests.runtime.capture.fakes import TONE, AlsaDevice
 

@@ -1,36 +1,16 @@
-"""All checks together: the page, what it masks, and its exit code."""
+"""All checks together: a page in spite of failures, and what is masked."""
 
 import itertools
 from pathlib import Path
 
 import pytest
 
+from edgeae.runtime.doctor.all_checks import NamedCheck, all_checks, run_checks, serial_of
 from edgeae.runtime.doctor.check import OK, PROBLEM, WARNING, Check, CheckFunction
-from edgeae.runtime.doctor.run import (
-    NamedCheck,
-    all_checks,
-    exit_code,
-    page_lines,
-    run_checks,
-    serial_of,
-)
+from edgeae.runtime.doctor.page import page_lines
 
 
-@pytest.mark.parametrize(
-    ("checks", "code"),
-    [
-        ([("memory", WARNING), ("clock", OK)], 0),
-        ([("memory", PROBLEM)], 2),
-        ([("memory", PROBLEM), ("device", PROBLEM)], 4),
-        ([("artifact", PROBLEM), ("device", PROBLEM)], 3),
-        ([("devices", WARNING), ("artifact", WARNING)], 0),
-    ],
-)
-def test_the_exit_code_says_what_has_the_problem(checks: list[tuple[str, str]], code: int) -> None:
-    assert exit_code([Check(name, state, "") for name, state in checks]) == code
-
-
-def test_whatever_fails_the_page_is_written() -> None:
+def test_the_page_is_written_whatever_fails() -> None:
     errors = [
         OSError(5, "Input/output error"),
         ValueError("x"),
@@ -56,7 +36,7 @@ def test_whatever_fails_the_page_is_written() -> None:
     assert page_lines(checks)[-1] == summary
 
 
-def test_a_user_without_a_home_folder_gets_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checks_run_for_a_user_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -75,14 +55,7 @@ def test_a_serial_number_is_masked_in_what_a_check_says() -> None:
     ("device", "serials"),
     [(None, []), ("hw:1", []), ("usb:0d8c:013c", []), ("usb:0d8c:013c:A:B", ["A:B"])],
 )
-def test_the_name_of_a_device_may_hold_a_serial_number(
+def test_the_name_of_a_device_may_contain_a_serial_number(
     device: str | None, serials: list[str]
 ) -> None:
     assert serial_of(device) == serials
-
-
-def test_advice_stands_below_its_sentence_behind_an_arrow() -> None:
-    lines = page_lines([Check.warning("disk", "word " * 20, "delete files")])
-    assert lines[0].startswith("warning  disk        word word")
-    assert lines[-2] == " " * 21 + "-> delete files"
-    assert max(map(len, lines)) <= 80

@@ -4,8 +4,8 @@ from torch import nn
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
+from edgeae.train.architectures import Autoencoder, build, cost
 from edgeae.train.config import ModelConfig, load_config
-from edgeae.train.networks import Autoencoder, build, cost
 
 NAMES = ("edge", "cnn2d", "dense")
 

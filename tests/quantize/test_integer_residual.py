@@ -6,9 +6,9 @@ import torch
 from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.equalize import equalize
 from edgeae.quantize.fold_batchnorm import fold
+from edgeae.quantize.integer_residual import input_range
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
-from edgeae.quantize.whole_units import input_range
 from tests.quantize.small_networks import (
     MEAN,
     STD,

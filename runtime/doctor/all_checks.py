@@ -1,22 +1,18 @@
-"""Run all checks of `edgeae doctor`, mask what is private, and write the page."""
+"""The list of all checks of `edgeae doctor`; runs them and masks what is private."""
 
 import os
 import platform
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..capture.cards import list_cards
-from ..errors import ArtifactError, ConfigError, DeviceError
+from ..errors import ArtifactError
 from ..model.find import default_model
 from ..system.progress import Step, counted, no_step
 from . import artifact, computer, devices, installation, system
-from .check import PROBLEM, WARNING, Check, CheckFunction, run_check
+from .check import Check, CheckFunction, run_check
 from .masking import masked
-
-MAX_COLUMNS = 80
-_TEXT_COLUMN = 21  # state and name stand before it
 
 
 @dataclass(frozen=True)
@@ -104,43 +100,3 @@ def _home() -> str:
 def serial_of(device: str | None) -> list[str]:
     """Return the serial number in the name of a device, usb:VID:PID:SERIAL, if it has one."""
     return (device or "").split(":", 3)[3:]
-
-
-def exit_code(checks: Iterable[Check]) -> int:
-    """Return the exit code: of a problem of the artifact, else of the named device, else of any."""
-    problems = {check.name for check in checks if check.state == PROBLEM}
-    if "artifact" in problems:
-        return ArtifactError.exit_code
-    if devices.NAMED in problems:
-        return DeviceError.exit_code
-    return ConfigError.exit_code if problems else 0
-
-
-def page_lines(checks: Sequence[Check]) -> list[str]:
-    """Return the page, in lines of 80 columns."""
-    lines: list[str] = []
-    for check in checks:
-        lines += _check_lines(check)
-    n_problems = sum(check.state == PROBLEM for check in checks)
-    n_warnings = sum(check.state == WARNING for check in checks)
-    lines.append(f"problems: {n_problems}, warnings: {n_warnings}, of {len(checks)} checks")
-    return lines
-
-
-def _check_lines(check: Check) -> list[str]:
-    blank = " " * _TEXT_COLUMN
-    head = f"{check.state:8} {check.name:11} "
-    sentence = textwrap.wrap(
-        check.sentence,
-        MAX_COLUMNS,
-        initial_indent=head,
-        subsequent_indent=blank,
-        break_on_hyphens=False,
-    )
-    advice = textwrap.wrap(
-        check.advice,
-        MAX_COLUMNS,
-        initial_indent=f"{blank}-> ",
-        subsequent_indent=f"{blank}   ",
-    )
-    return [*(sentence or [head.rstrip()]), *advice]

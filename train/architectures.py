@@ -1,4 +1,4 @@
-"""The networks: autoencoders of standardised log-mel patches, fully convolutional in time.
+"""The architectures: autoencoders of standardised log-mel patches, fully convolutional in time.
 
                        .-------------------------- z ---------------------------.
                        |                                                        v -

@@ -2,10 +2,10 @@
 
 import pytest
 
+from edgeae.runtime.capture.device_text import MAX_COLUMNS, device_lines
 from edgeae.runtime.capture.listing import Device
 from edgeae.runtime.capture.names import Name
 from edgeae.runtime.capture.probe import Probe
-from edgeae.runtime.capture.table import MAX_COLUMNS, device_lines
 from edgeae.runtime.capture.trial import DeviceTrial, Level, Offer
 
 DEVICE = Device("hw:CARD=Device,DEV=0", "hw:1,0", "USB PnP Sound Device, USB Audio")
@@ -45,7 +45,7 @@ def test_a_device_that_cannot_be_used_says_why() -> None:
             Offer((16000, 48000), ("S16_LE", "U8"), 1, 2),
             ["16000 48000 Hz", "S16_LE, U8 (through plughw)", "1 to 2"],
         ),
-        (Offer((), (), 2, 2), ["none of the usual ones", "none that edgeae knows", "2 to 2"]),
+        (Offer((), (), 2, 2), ["none of the common ones", "none that edgeae supports", "2 to 2"]),
     ],
 )
 def test_an_offer_has_a_row_for_rates_formats_and_channels(offer: Offer, rows: list[str]) -> None:

@@ -6,8 +6,8 @@ import torch
 
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.train.config import load_config
-from edgeae.train.run import train
 from edgeae.train.run_folder import best_checkpoint
+from edgeae.train.training import train
 from tests.conftest import Maker
 from tests.train.short_runs import At, raising, tiny_config
 

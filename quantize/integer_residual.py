@@ -1,11 +1,12 @@
-"""Writes what an int8 network computes in float as whole numbers of one small unit.
+"""Makes the residual of an int8 network exact: whole numbers of one small unit.
 
     input -(x - mean) / std-> Round -> z ---------------------------> Sub -> residual, statistics
                                        |                               |
                                        +-> Quantize -> integer -> Dequantize -> Mul
 
-z is rounded to a whole number of units, and a step of each band of the output is a few of them. So
-their difference and its sums are whole numbers, and exact (`edgeae.quantize.statistics_output`).
+z is rounded to a whole number of units, and a quantization step of each band of the output is a
+whole number of units. So the residual and its sums are whole numbers, which float32 represents
+exactly (`edgeae.quantize.statistics_output`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from .graph import Array, constant_of
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-MAX_UNITS = 1023  # of the widest step of the output
+MAX_UNITS = 1023  # in the widest quantization step of the output
 
 
-def count_units(graph: GraphProto) -> float:
-    """Count z and the network's output in whole units; returns a unit in standard deviations.
+def use_whole_units(graph: GraphProto) -> float:
+    """Rewrite z and the network's output in whole units; return the unit in standard deviations.
 
     graph: a quantized network whose output is its reconstruction minus (input - mean) / std.
     """
@@ -37,7 +38,8 @@ def count_units(graph: GraphProto) -> float:
     made_by = {name: node for node in graph.node for name in node.output}
     residual = made_by[graph.output[0].name]
     multiply, divide = (made_by[name] for name in residual.input)
-    if multiply.op_type != "Mul":  # one step for all bands
+    # Without a Mul, all bands have the same step.
+    if multiply.op_type != "Mul":
         multiply = helper.make_node("Mul", [multiply.output[0], ""], ["bands"], "bands")
     dequantize = made_by[multiply.input[0]]
     subtract = made_by[divide.input[0]]
@@ -64,7 +66,7 @@ def count_units(graph: GraphProto) -> float:
 
 
 def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:
-    """The lowest and highest level (n_mels,) dB that the 8 bits of the network's input express."""
+    """(n_mels,) dB: the lowest and the highest level that the 8 bits of the input represent."""
     graph = quantized.graph
     quantize = next(node for node in graph.node if node.op_type == "QuantizeLinear")
     scale, zero = (constant_of(graph, name).item() for name in quantize.input[1:])
@@ -92,7 +94,7 @@ def _round_input(
 
 
 def _as_whole_numbers(factors: Array) -> Array:
-    """Factors, the greatest of which is 1, in the largest unit of which all are whole multiples."""
+    """Factors, the greatest of which is 1, as whole multiples of the largest common unit."""
     units = next(
         n
         for n in range(1, MAX_UNITS + 1)
@@ -102,7 +104,7 @@ def _as_whole_numbers(factors: Array) -> Array:
 
 
 def _add(graph: GraphProto, name: str, value: ArrayLike) -> str:
-    """Append a float32 constant ``units.NAME``; returns its name."""
+    """Append a float32 constant ``units.NAME`` and return its name."""
     from onnx import numpy_helper
 
     full_name = f"units.{name}"

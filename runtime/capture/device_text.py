@@ -1,4 +1,4 @@
-"""The result of testing a capture device as text; every line fits into 80 columns."""
+"""Describes a capture device and the result of testing it, in lines of 80 columns."""
 
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from .trial import Level, Offer
 
 MAX_COLUMNS = 80
 TEXT_INDENT = 12  # columns
-DURATION_INDENT = 14  # columns; how long a name stays valid stands below the name
+DURATION_INDENT = 14  # columns, for the text below a name: how long it stays valid
 
 
 def device_lines(probe: Probe) -> Iterator[str]:
@@ -39,8 +39,8 @@ def _names(names: tuple[Name, ...]) -> Iterator[str]:
 def _offer(offer: Offer) -> Iterator[str]:
     rates = " ".join(map(str, offer.rates))
     formats = [name if name in FORMATS else f"{name} (through plughw)" for name in offer.formats]
-    yield from _row("rates", f"{rates} Hz" if rates else "none of the usual ones")
-    yield from _row("formats", ", ".join(formats) or "none that edgeae knows")
+    yield from _row("rates", f"{rates} Hz" if rates else "none of the common ones")
+    yield from _row("formats", ", ".join(formats) or "none that edgeae supports")
     yield from _row("channels", f"{offer.channels_min} to {offer.channels_max}")
 
 
@@ -49,7 +49,7 @@ def _level(level: Level) -> Iterator[str]:
     yield from _row("level", f"{numbers} (channel 0, half a second)")
     if level.peak_dbfs <= MIN_LEVEL_DBFS:
         yield from _row(
-            "", "every sample is zero: is it muted, or the microphone on another channel?"
+            "", "every sample is zero: is it muted, or is the microphone on another channel?"
         )
 
 

@@ -12,9 +12,9 @@ from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
 
+from .architectures import cost
 from .config import Config, save_config
 from .lightning_module import AutoencoderModule
-from .networks import cost
 from .patches import PatchData, Split, band_statistics, long_enough, split
 from .run_folder import (
     Metrics,
