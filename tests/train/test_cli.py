@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.cli import train as command
 from edgeae.train.config import load_config
-from edgeae.train.run import train
+from edgeae.train.training import train
 from tests.conftest import Maker
 from tests.train.short_runs import At, raising, tiny_config
 

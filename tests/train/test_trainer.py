@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.config import load_config
 from edgeae.train.lightning_module import AutoencoderModule
-from edgeae.train.run import train
+from edgeae.train.training import train
 from tests.conftest import Maker
 from tests.train.short_runs import At, tiny_config
 
