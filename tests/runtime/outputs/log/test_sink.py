@@ -246,6 +246,41 @@ def test_fsync_follows_the_policy(
     log.close()
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What is synchronised with the disk, under its name at that moment."""
+    paths: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+    )
+    return paths
+
+
+@pytest.mark.parametrize("fsync", ["always", "events", "never"])
+def test_the_name_of_a_new_log_is_synchronised(path: Path, synced: list[Path], fsync: Any) -> None:
+    log = LogFile(path, fsync=fsync)
+    assert synced == ([] if fsync == "never" else [path.parent])
+    log.close()
+
+
+@pytest.mark.parametrize("fsync", ["always", "events", "never"])
+def test_the_end_of_a_log_is_synchronised(path: Path, synced: list[Path], fsync: Any) -> None:
+    log = LogFile(path, fsync=fsync)
+    log.deliver(score(0))
+    synced.clear()
+    log.close()
+    assert synced == ([] if fsync == "never" else [path])
+
+
+def test_a_full_log_is_synchronised_before_it_is_renamed(path: Path, synced: list[Path]) -> None:
+    log = LogFile(path, megabytes=1e-6)
+    log.deliver(score(0))
+    synced.clear()
+    log.deliver(score(1))
+    assert synced == [path, path.parent]
+    log.close()
+
+
 class FullDisk(FileIO):
     """Takes ``room`` bytes more."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from mosquitto import Message, Mosquitto, Subscriber
+from paho.mqtt.client import MQTTMessage
 from waiting import wait_for
 
 from edgeae.runtime.outputs.mqtt.broker import Broker
@@ -111,6 +112,58 @@ def test_only_a_new_birth_message_brings_the_retained_messages_again(
     published = len(subscriber.payloads("state"))
     subscriber.client.publish(BIRTH, "online")
     wait_for(lambda: len(subscriber.payloads("state")) == published + 1)
+
+
+def test_a_birth_message_that_the_broker_kept_is_not_answered(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    subscriber = subscribe()
+    connection = connect()
+    wait_for(lambda: connection.trouble is None)
+    connection.retain("state", b"1")
+    birth = MQTTMessage(topic=BIRTH.encode())
+    birth.payload = b"online"
+
+    def states_after_birth(*, retained: bool, event: bytes) -> int:
+        birth.retain = retained
+        connection._on_message(connection._client, None, birth)
+        connection.publish_event("event", event)
+        wait_for(lambda: event in subscriber.payloads("event"))
+        return len(subscriber.payloads("state"))
+
+    assert states_after_birth(retained=True, event=b"first") == 1
+    assert states_after_birth(retained=False, event=b"second") == 2
+
+
+def test_events_alone_are_sent_until_they_are_acknowledged(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    subscriber = subscribe()
+    qualities: dict[str, int] = {}  # of service, by topic
+    subscriber.client.on_message = lambda client, userdata, message: qualities.update(
+        {message.topic: message.qos}
+    )
+    connection = connect()
+    wait_for(lambda: connection.trouble is None)
+    connection.retain("state", b"1")
+    connection.publish("status", b"2")
+    connection.publish_event("event", b"3")
+    wait_for(lambda: {"state", "status", "event"} <= qualities.keys())
+    assert (qualities["state"], qualities["status"], qualities["event"]) == (0, 0, 1)
+
+
+def test_the_broker_keeps_that_a_connection_was_closed(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    connection = connect()
+    wait_for(lambda: connection.trouble is None)
+    connection.close()
+    late = subscribe()
+    wait_for(lambda: late.messages)
+    assert late.messages == [Message(AVAILABILITY, b"offline", retained=True)]
 
 
 LIMITS = MqttLimits(stable_seconds=30.0, max_short_connections=3)

@@ -158,7 +158,7 @@ def test_a_line_that_is_not_taken_now_is_tried_again_in_order(
     wait_for(lambda: webhook.trouble is None)
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 414, 415, 422])
 def test_a_refused_line_is_dropped_and_reported(
     server: Server, make_webhook: MakeWebhook, status: int
 ) -> None:
