@@ -1,0 +1,86 @@
+"""`edgeae run -` and `edgeae run --device`: how live sound is scored to its end."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeae.runtime.commands.run_live import score_live
+from edgeae.runtime.errors import AudioError, DeviceError
+from edgeae.runtime.live.limits import RunLimits
+from edgeae.runtime.scoring.detector import Detector
+from tests.runtime.capture.fakes import AlsaDevice
+from tests.runtime.commands.parsed_options import parsed_options
+
+RATE = 16000
+Pipe = Callable[[bytes], None]
+
+
+@pytest.fixture(scope="module")
+def detector(machine: Path) -> Detector:
+    return Detector.load(machine)
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Pipe:
+    """``pipe(raw)``: what stands on standard input."""
+
+    def install(raw: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(raw)))
+
+    return install
+
+
+def score(*arguments: object, detectors: list[Detector]) -> tuple[bool, bool]:
+    return score_live(parsed_options(*arguments, "--json"), detectors, RunLimits())
+
+
+def test_a_pipe_is_scored_to_its_end(
+    detector: Detector, sound: NDArray[np.int16], pipe: Pipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe(sound.tobytes())
+    _, interrupted = score("-", detectors=[detector])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert not interrupted
+    assert (lines[0]["state"], lines[-1]["state"]) == ("listening", "stopped")
+    assert lines[-1]["t"] == len(sound) / RATE
+
+
+def test_a_loud_tone_is_an_anomaly(
+    detector: Detector, sound: NDArray[np.int16], pipe: Pipe
+) -> None:
+    tone = 8000 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    pipe(np.clip(sound + tone, -32768, 32767).astype("<i2").tobytes())
+    any_anomaly, _ = score("-", detectors=[detector])
+    assert any_anomaly
+
+
+def test_too_little_sound_for_a_score_is_an_error(detector: Detector, pipe: Pipe) -> None:
+    pipe(bytes(1000))
+    with pytest.raises(AudioError, match=r"at least 1\.02 s is needed"):
+        score("-", detectors=[detector])
+
+
+def test_each_channel_of_a_device_is_a_source(
+    detector: Detector,
+    sound: NDArray[np.int16],
+    alsa_device: AlsaDevice,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    alsa_device(np.stack([sound, sound[::-1]], axis=1))
+    arguments = ("--device", "hw:1", "--channels", "0,1", "--duration", 6)
+    score(*arguments, detectors=[detector] * 2)
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    sources = {line["source"] for line in lines if line["type"] == "score"}
+    assert sources == {"hw:1 channel 0", "hw:1 channel 1"}
+
+
+def test_a_device_that_is_missing_ends_the_run(detector: Detector) -> None:
+    with pytest.raises(DeviceError, match="NoSuchCard"):
+        score("--device", "hw:CARD=NoSuchCard,DEV=0", detectors=[detector])
