@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from simulated_machines import WINDOW, correlated_machines, fitted_threshold
 
 from edgeae.quantize.fit_fleet import (
     CALIBRATION_WINDOWS,
@@ -10,7 +11,9 @@ from edgeae.quantize.fit_fleet import (
     fit_references,
 )
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.scoring.threshold import Reference, fit_threshold, reference_for
 from edgeae.runtime.system.arrays import Float64
 
 N_FEATURES = 13  # of four mel bands
@@ -116,3 +119,161 @@ def test_the_sections_are_those_of_a_head_without_a_machine() -> None:
     assert fitted.head.window == 10.0
     assert Head.from_section(fitted.head).kind == "gaussian"
     assert fitted.threshold.false_alarms == "5%"
+
+
+@pytest.fixture(scope="module")
+def training() -> list[Float64]:
+    return correlated_machines(8, 48, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fleet(training: list[Float64]) -> Fleet:
+    return Fleet.fit(training, NO_GAIN)
+
+
+@pytest.fixture(scope="module")
+def references(training: list[Float64]) -> list[Reference]:
+    return fit_references(training, NO_GAIN, "gaussian")
+
+
+def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows() -> None:
+    """The mean over three fleets of 8 machines with 48 windows; 100 new machines and 100 windows
+    for each fleet.
+
+    The mean of one fleet is 1 to 8 %, that of one machine 0 to over 20 %.
+    """
+    rates = []
+    for seed in (1, 21, 31):
+        training = correlated_machines(8, 48, seed)
+        fleet, references = (
+            Fleet.fit(training, NO_GAIN),
+            fit_references(training, NO_GAIN, "gaussian"),
+        )
+        for windows in correlated_machines(100, 105, seed + 1):
+            head = Head.calibrated(fleet, windows[:5])
+            threshold = fitted_threshold(references, head, windows[:5], "5%")
+            rates.append(np.mean(head.score(windows[5:]) > threshold.value))
+    assert 0.05 / 3 < np.mean(rates) < 0.05 * 3
+
+
+def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(
+    fleet: Fleet,
+) -> None:
+    references, rates = fit_references(correlated_machines(6, 200, seed=3), NO_GAIN, "gaussian"), []
+    assert references[-1].windows == 50
+    for windows in correlated_machines(60, 150, seed=4):
+        head = Head.calibrated(fleet, windows[:50])
+        threshold = fitted_threshold(references, head, windows[:50], "5%")
+        rates.append(np.mean(head.score(windows[50:]) > threshold.value))
+    assert 0.025 < np.mean(rates) < 0.1
+
+
+def test_references_are_kept_for_every_size_the_training_windows_allow(
+    references: list[Reference],
+) -> None:
+    assert [reference.windows for reference in references] == [0, 1, 2, 3, 4, 5, 10, 20]
+    assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (2,) for r in references)
+
+
+def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_did_not_hear_them(
+    references: list[Reference], training: list[Float64]
+) -> None:
+    expected = []
+    for m, windows in enumerate(training):
+        for block in range(8):
+            calibration, scored = (np.arange(48) // 6 == k for k in (block, (block + 4) % 8))
+            held = ~(calibration | scored)
+            rest = [
+                windows[held] if other == m else training[other] for other in range(len(training))
+            ]
+            head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[calibration][:5])
+            expected += head.parts(windows[scored]).tolist()
+    np.testing.assert_allclose(references[5].parts, expected, rtol=1e-9)
+
+
+def test_slow_change_of_the_training_machines_is_in_the_threshold() -> None:
+    """Machines that drift by two deviations while they are recorded, beside the same that do
+    not."""
+    values = []
+    for drift in (0.0, 2.0):
+        machines = [
+            windows + drift * np.linspace(-1, 1, 60)[:, None]
+            for windows in correlated_machines(4, 60, seed=13)
+        ]
+        reference = reference_for(fit_references(machines, NO_GAIN, "gaussian"), 5)
+        values.append(np.quantile(reference.parts[:, 0] - reference.left_out[0], 0.95))
+    assert values[1] > values[0] + 0.1
+
+
+def test_windows_of_the_training_set_do_not_make_the_machine_seem_calm() -> None:
+    """One machine is the whole fleet and calibrates on the windows that the fleet was fitted on."""
+    rates = []
+    for seed in range(20, 30):
+        machine = correlated_machines(1, 124, seed)[0]
+        heard, held_out = machine[:24], machine[24:]
+        fleet, references = (
+            Fleet.fit([heard], NO_GAIN),
+            fit_references([heard], NO_GAIN, "gaussian"),
+        )
+        head = Head.calibrated(fleet, heard)
+        value = fitted_threshold(references, head, heard, "5%").value
+        reference = max(references, key=lambda r: r.windows).parts @ head.weights
+        assert (
+            value
+            >= np.quantile(reference, 0.95)
+            + np.quantile(reference, 0.1)
+            - np.median(reference)
+            - 1e-6
+        )
+        rates.append(np.mean(head.score(held_out) > value))
+    assert np.mean(rates) < 0.3
+
+
+def test_too_little_training_sound_is_refused_with_what_would_do() -> None:
+    with pytest.raises(ConfigError, match=r"at most 2 windows of one machine; a threshold needs 3"):
+        fit_references(correlated_machines(5, 2, seed=11), NO_GAIN, "gaussian")
+
+
+def test_three_windows_of_one_machine_are_enough_for_a_threshold() -> None:
+    machines = correlated_machines(1, 3, seed=12)
+    references = fit_references(machines, NO_GAIN, "gaussian")
+    head = Head.of_fleet(Fleet.fit(machines, NO_GAIN), machines)
+    assert np.isfinite(fit_threshold(references, head, "1/day", WINDOW, windows=0).value)
+
+
+def test_the_order_of_the_machines_does_not_move_the_straying() -> None:
+    machines = [
+        scale * windows
+        for scale, windows in zip((1, 1, 2, 2), correlated_machines(4, 120, seed=14), strict=True)
+    ]
+    told = [
+        reference_for(fit_references(order, NO_GAIN, "gaussian"), 5).left_out
+        for order in (machines, machines[::-1])
+    ]
+    np.testing.assert_allclose(told[0], told[1], atol=0.02)
+
+
+def test_a_machine_that_the_network_did_not_train_on_at_all_is_no_error() -> None:
+    machines = correlated_machines(2, 12, seed=15)
+    held_out = [np.ones(12, bool), np.zeros(12, bool)]
+    assert all(len(r.parts) for r in fit_references(machines, NO_GAIN, "gaussian", held_out))
+
+
+def test_what_is_new_to_the_network_raises_the_references() -> None:
+    """Of two machines with 40 windows, eight each were not trained on; the network leaves more
+    of them."""
+    rng, size = np.random.default_rng(0), 13
+    machines = [rng.standard_normal((40, size)) for _ in range(2)]
+    held_out = [np.arange(40) % 5 == 0] * 2
+    further = [windows.copy() for windows in machines]
+    for windows in further:
+        windows[::5, 1 + size // 2 :] *= 3  # the residual's view
+    gain = np.empty((0, size))
+
+    def raised(found: list[Float64]) -> Float64:
+        plain, new = (fit_references(found, gain, "gaussian", marks) for marks in (None, held_out))
+        return np.asarray(new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0))
+
+    assert (raised(machines) < 0.3).all()
+    assert raised(further)[1] > 1
+    assert raised(further)[0] < 0.3

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeae.quantize.fit_fleet import fit_references
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
@@ -67,26 +66,6 @@ def test_another_budget_needs_no_sound(trained: Trained, detector: Detector) -> 
     assert (
         threshold_for(detector, detector.threshold.false_alarms) == detector.threshold
     )  # not calibrated
-
-
-def test_what_is_new_to_the_network_raises_the_references() -> None:
-    """Of two machines with 40 windows, eight each were not trained on; the network leaves more
-    of them."""
-    rng, size = np.random.default_rng(0), 13
-    machines = [rng.standard_normal((40, size)) for _ in range(2)]
-    held_out = [np.arange(40) % 5 == 0] * 2
-    further = [windows.copy() for windows in machines]
-    for windows in further:
-        windows[::5, 1 + size // 2 :] *= 3  # the residual's view
-    gain = np.empty((0, size))
-
-    def raised(found: list[Float64]) -> Float64:
-        plain, new = (fit_references(found, gain, "gaussian", marks) for marks in (None, held_out))
-        return np.asarray(new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0))
-
-    assert (raised(machines) < 0.3).all()
-    assert raised(further)[1] > 1
-    assert raised(further)[0] < 0.3
 
 
 def test_a_session_counts_by_its_windows(trained: Trained, detector: Detector) -> None:
