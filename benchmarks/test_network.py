@@ -32,8 +32,8 @@ def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
 
     These are float with the residual alone, float with statistics and int8 with statistics.
     """
-    from edgeae.quantize.conv_transpose import rewrite
     from edgeae.quantize.qdq import quantize
+    from edgeae.quantize.rewriting.conv_transpose import rewrite
     from edgeae.quantize.statistics_output import with_statistics
     from edgeae.quantize.torch_to_onnx import to_onnx
     from edgeae.train.architectures import build

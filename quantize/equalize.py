@@ -36,7 +36,7 @@ MIN_UNIT = 1 / 64  # standard deviations: the steps of the output are multiples 
 def equalize(model: ModelProto, ranges: Ranges, headroom: float) -> ModelProto:
     """The same network with channels of about equal ranges.
 
-    model: as `edgeae.quantize.fold_batchnorm.fold` returns it.
+    model: as `edgeae.quantize.rewriting.fold_batchnorm.fold` returns it.
     ranges: those of its tensors, see `edgeae.quantize.ranges.measure_ranges`.
     headroom: the factor by which the quantizer will widen the ranges.
     """

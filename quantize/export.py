@@ -41,13 +41,13 @@ from edgeae.train.run_folder import (
     validation_files,
 )
 
-from .conv_transpose import rewrite
 from .equalize import equalize
-from .fold_batchnorm import fold
 from .integer_residual import input_range
 from .layer_error import MAX_RECORDINGS
 from .qdq import quantize
 from .ranges import DEFAULT_HEADROOM, measure_ranges
+from .rewriting.conv_transpose import rewrite
+from .rewriting.fold_batchnorm import fold
 from .statistics_output import with_statistics
 from .torch_to_onnx import check_parity, to_onnx
 from .training_set import TrainingSet, evenly_spread, read_training_set

@@ -20,7 +20,7 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
-from .graph import Array, constant_of
+from .rewriting.graph import Array, constant_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

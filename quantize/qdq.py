@@ -22,9 +22,9 @@ from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
-from .graph import constant_of, sort_nodes
 from .integer_residual import use_whole_units
 from .ranges import DEFAULT_HEADROOM, measure_ranges
+from .rewriting.graph import constant_of, sort_nodes
 from .statistics_output import with_statistics
 from .verify import MOVES, NETWORK, check_layers
 
@@ -57,7 +57,7 @@ def quantize(
 ) -> ModelProto:
     """The int8 form of a float network.
 
-    model: the float network, as `edgeae.quantize.conv_transpose.rewrite` returns it.
+    model: the float network, as `edgeae.quantize.rewriting.conv_transpose.rewrite` returns it.
 
     patches: arrays (n, n_frames, n_mels) of log-mel in dB, any n, read once.
     headroom: the factor that widens each measured range about zero.

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeae.runtime.errors import ArtifactError
 
-from .graph import Array
+from .rewriting.graph import Array
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -4,9 +4,9 @@ import onnx
 import pytest
 import torch
 
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.export import Export, export
 from edgeae.quantize.qdq import quantize
+from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.training_set import TrainingSet
 from tests.conftest import Trained
 from tests.quantize.small_networks import NETWORKS, Pair, edge, float_network, sound

@@ -5,11 +5,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.equalize import equalize
-from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
+from edgeae.quantize.rewriting.conv_transpose import rewrite
+from edgeae.quantize.rewriting.fold_batchnorm import fold
 from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.quantize.verify import assert_same
 from edgeae.train.architectures import build

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.equalize import equalize
-from edgeae.quantize.fold_batchnorm import fold
 from edgeae.quantize.integer_residual import input_range
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
+from edgeae.quantize.rewriting.conv_transpose import rewrite
+from edgeae.quantize.rewriting.fold_batchnorm import fold
 from tests.quantize.small_networks import (
     MEAN,
     STD,

@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeae.quantize import layer_error as layers
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.export import Export
-from edgeae.quantize.layer_error import Layer, Tensor
+from edgeae.quantize.layer_error import Layer
+from edgeae.quantize.layer_tensors import Tensor, quantize_only, tensors_of
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.quantization_error import window_scores
+from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.statistics_output import with_statistics
 from edgeae.quantize.torch_to_onnx import to_onnx
 from edgeae.runtime import Artifact, ArtifactError, Detector
@@ -43,7 +44,7 @@ def found(exported: Export, quantized: onnx.ModelProto, clips: list[Float32]) ->
 
 @pytest.fixture(scope="module")
 def tensors(exported: Export, quantized: onnx.ModelProto) -> dict[str, list[Tensor]]:
-    return layers.tensors_of(exported.model.graph, quantized.graph)
+    return tensors_of(exported.model.graph, quantized.graph)
 
 
 def by_name(found: list[Layer]) -> dict[str, Layer]:
@@ -76,7 +77,7 @@ def test_convolutions_that_a_rewritten_layer_became_are_one_layer() -> None:
     config = load_config("cnn2d")
     model = rewrite(to_onnx(build(config.model, 128).eval(), config))
     noise = np.random.default_rng(0).normal(-40, 20, (4, 32, 128)).astype(np.float32)
-    found = layers.tensors_of(model.graph, quantize(model, [noise]).graph)
+    found = tensors_of(model.graph, quantize(model, [noise]).graph)
     assert list(found) == ["input", *(f"body.{i}" for i in (0, 3, 7, 11, 15, 16, 19, 22, 25, 28))]
     assert [len(found[f"body.{i}"]) for i in (16, 19, 22, 25, 28)] == [1, 4, 4, 4, 1]
 
@@ -110,7 +111,7 @@ def test_all_layers_rounded_are_the_int8_network(
     """But for neighbouring integers: the int8 network rounds its input to whole units before."""
     every = [tensor for group in tensors.values() for tensor in group]
     patches = clips[0][:64].reshape(2, 32, 128)
-    rounded = layers.quantize_only(exported.model, every)
+    rounded = quantize_only(exported.model, every)
     simulated = run_unoptimized(rounded, [f"{tensor.name}.integers" for tensor in every], patches)
     expected = run_unoptimized(quantized, [tensor.integers for tensor in every], patches)
     for ours, theirs in zip(simulated, expected, strict=True):
@@ -159,7 +160,7 @@ def test_a_layer_alone_moves_the_scores_less_than_all_of_them(
     exact = window_scores(Detector(exported.float_), clips)
 
     def moved(group: Sequence[Tensor]) -> float:
-        model = with_statistics(layers.quantize_only(exported.model, group)).SerializeToString()
+        model = with_statistics(quantize_only(exported.model, group)).SerializeToString()
         network = Network(Artifact.build(model, exported.float_.mel))
         return float(np.var(window_scores(Detector(exported.float_, network), clips) - exact))
 
@@ -174,7 +175,7 @@ def test_the_network_given_is_left_as_it_was(
     exported: Export, tensors: dict[str, list[Tensor]]
 ) -> None:
     before = exported.model.SerializeToString()
-    layers.quantize_only(exported.model, tensors["body.0"])
+    quantize_only(exported.model, tensors["body.0"])
     assert exported.model.SerializeToString() == before
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.ranges import measure_ranges
+from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.verify import assert_integer, assert_same, optimized_nodes
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.network import statistics_of

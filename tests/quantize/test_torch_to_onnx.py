@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edgeae.quantize.conv_transpose import rewrite
 from edgeae.quantize.qdq import quantize
+from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.torch_to_onnx import MAX_PARITY_ERROR, check_parity, to_onnx
 from edgeae.quantize.training_set import TrainingSet
 from edgeae.quantize.verify import assert_integer, optimized_nodes

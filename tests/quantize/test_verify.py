@@ -8,7 +8,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from edgeae.quantize.conv_transpose import rewrite
+from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.verify import (
     assert_integer,
     assert_same,

@@ -6,7 +6,7 @@ import onnx
 import onnx.reference
 import pytest
 
-from edgeae.quantize.fold_batchnorm import fold
+from edgeae.quantize.rewriting.fold_batchnorm import fold
 from edgeae.runtime.errors import ArtifactError
 
 PARAMETERS = ("gamma", "beta", "mean", "variance")

@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeae.quantize.graph import (
+from edgeae.quantize.rewriting.graph import (
     add_constant,
     attributes_of,
     constant_of,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import DTypeLike, NDArray
 from onnx.reference import ReferenceEvaluator
 
-from edgeae.quantize.conv_transpose import plan_axis, rewrite
+from edgeae.quantize.rewriting.conv_transpose import rewrite
+from edgeae.quantize.rewriting.polyphase import plan_axis
 from edgeae.quantize.verify import assert_same
 from edgeae.runtime.errors import ArtifactError
 

@@ -1,0 +1,1 @@
+"""Exact rewriting of a float ONNX graph, before it is quantized."""
