@@ -69,7 +69,7 @@ def test_a_handler_gets_path_and_query(serve: Serve) -> None:
     assert ask(serve().port, "/hello?name=x") == (200, b"/hello name=x")
 
 
-def test_head_gives_no_body(serve: Serve) -> None:
+def test_head_returns_no_body(serve: Serve) -> None:
     assert ask(serve().port, method="HEAD") == (200, b"")
 
 
@@ -112,11 +112,11 @@ def test_requests_at_once_are_all_answered(serve: Serve) -> None:
     assert [status for status, _ in answers] == [200] * 40
 
 
-def test_ipv6(serve: Serve) -> None:
+def test_a_server_accepts_ipv6_addresses(serve: Serve) -> None:
     assert ask(serve("[::1]:0").port, host="::1")[0] == 200
 
 
-def test_mute_and_trickling_clients_are_disconnected_and_delay_nobody(serve: Serve) -> None:
+def test_silent_and_slow_clients_are_disconnected_and_delay_nobody(serve: Serve) -> None:
     server = serve(limits=HttpLimits(request_seconds=1.0))
     with socket.create_connection(("127.0.0.1", server.port)) as mute:
         assert ask(server.port)[0] == 200, "beside a client that says nothing"
@@ -144,7 +144,7 @@ def test_a_request_can_be_allowed_more_time(serve: Serve) -> None:
         assert second.recv(4) == b""
 
 
-def test_more_requests_than_the_limit_are_turned_away(serve: Serve) -> None:
+def test_more_requests_than_the_limit_are_refused(serve: Serve) -> None:
     limits = HttpLimits(request_seconds=2.0)
     server = serve(limits=limits)
     address = ("127.0.0.1", server.port)
@@ -168,14 +168,14 @@ def test_more_requests_than_the_limit_are_turned_away(serve: Serve) -> None:
         ("[::1]:9464", ("::1", 9464)),
     ],
 )
-def test_an_address_has_a_port_and_perhaps_a_host(text: str, address: tuple[str, int]) -> None:
+def test_an_address_has_a_port_and_optionally_a_host(text: str, address: tuple[str, int]) -> None:
     assert parse_address(text, "--greet", 9464) == address
 
 
 @pytest.mark.parametrize(
     "text", ["", ":9464", "*:9464", "127.0.0.1", "99999", "::1:9464", "a b:1", "http://x:1", "-1"]
 )
-def test_another_text_is_refused_with_an_example(serve: Serve, text: str) -> None:
+def test_text_that_is_no_address_is_refused_with_an_example(serve: Serve, text: str) -> None:
     with pytest.raises(ConfigError, match=r"--greet .*such as 127\.0\.0\.1:9464"):
         serve(text)
 
@@ -185,7 +185,7 @@ def test_a_port_in_use_is_refused(serve: Serve) -> None:
         serve(str(serve().port))
 
 
-def test_only_an_address_that_others_reach_gives_a_warning(
+def test_only_an_address_that_others_can_reach_causes_a_warning(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     serve("localhost:0")

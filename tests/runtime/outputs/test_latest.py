@@ -14,7 +14,7 @@ def latest_after(*lines: RunLine) -> Latest:
     return latest
 
 
-def test_nothing_is_known_before_the_first_line() -> None:
+def test_all_values_are_none_before_the_first_line() -> None:
     latest = latest_after()
     assert (latest.state, latest.score, latest.alarm, latest.last_event) == (None,) * 4
 

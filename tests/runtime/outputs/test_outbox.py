@@ -34,7 +34,7 @@ class Keeps(Fails):
     lost = 0
 
 
-def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
+def test_a_failed_line_is_counted_and_reported_until_one_is_delivered() -> None:
     outbox = Outbox(Fails())
     outbox.put(BAD)
     assert outbox.drain(20) and outbox.trouble == "no paper"
@@ -45,7 +45,7 @@ def test_a_line_that_is_not_taken_is_counted_and_told_until_one_is() -> None:
     outbox.close()
 
 
-def test_what_a_sink_that_keeps_lines_says_stands_in_its_outbox() -> None:
+def test_the_outbox_reports_the_trouble_and_losses_of_its_sink() -> None:
     sink = Keeps()
     outbox = Outbox(sink)
     outbox.put(GOOD)
@@ -89,7 +89,7 @@ class IsWrong(Fails):
             raise KeyError("a mistake of ours")
 
 
-def test_a_sink_with_a_mistake_goes_on_with_the_next_line() -> None:
+def test_after_a_defect_in_a_sink_the_next_line_is_delivered() -> None:
     outbox = Outbox(IsWrong())
     outbox.put(BAD)
     assert outbox.drain(20) and outbox.trouble == "KeyError: 'a mistake of ours'"
@@ -103,7 +103,7 @@ class FailsAtTheEnd(Fails):
         raise OSError(28, "No space left on device")
 
 
-def test_a_sink_that_cannot_be_closed_is_trouble_and_no_traceback() -> None:
+def test_a_sink_that_cannot_be_closed_is_reported_without_a_traceback() -> None:
     outbox = Outbox(FailsAtTheEnd())
     outbox.close()
     assert outbox.trouble == "No space left on device"

@@ -28,7 +28,7 @@ def test_each_module_declares_an_output() -> None:
     assert all(isinstance(declaration, OutputDeclaration) for declaration in declarations)
 
 
-def test_options_stand_in_the_order_of_the_outputs(command: click.Command) -> None:
+def test_options_are_in_the_order_of_the_outputs(command: click.Command) -> None:
     names = [option.name for option in command.params]
     assert names[0] == "log"
     assert names[-1] == "metrics_file"

@@ -57,7 +57,7 @@ def test_the_bar_reaches_the_mark_at_the_threshold(
     )
 
 
-def test_what_happens_is_told_above_the_line(
+def test_events_are_printed_above_the_redrawn_line(
     narrow: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     narrow(80)
@@ -72,7 +72,7 @@ def test_what_happens_is_told_above_the_line(
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, 300])
-def test_it_is_never_wider_than_the_terminal(
+def test_the_line_is_never_wider_than_the_terminal(
     narrow: Any, capsys: pytest.CaptureFixture[str], columns: int
 ) -> None:
     narrow(columns)
@@ -88,7 +88,7 @@ def test_it_is_never_wider_than_the_terminal(
     assert ("[" in seen[0]) is (columns >= 80)
 
 
-def test_of_several_sources_the_nearest_to_an_alarm_is_shown(
+def test_the_source_nearest_to_an_alarm_is_shown(
     narrow: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     narrow(100)
@@ -114,14 +114,14 @@ def test_of_several_sources_the_nearest_to_an_alarm_is_shown(
         (score(-9.0, health="clipping"), "clipping"),
     ],
 )
-def test_what_is_wrong_with_the_sound_is_the_verdict(
+def test_a_problem_of_the_sound_is_the_verdict(
     narrow: Any, capsys: pytest.CaptureFixture[str], line: Any, verdict: str
 ) -> None:
     narrow(80)
     assert f"  {verdict}  score" in drawn(capsys, status("listening"), score(0.0), line)[-1]
 
 
-def test_no_colour_where_none_is_wanted(
+def test_no_color_in_the_environment_disables_colours(
     narrow: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -167,7 +167,7 @@ def run_on_a_terminal(
     return seen.decode()
 
 
-def test_a_terminal_sees_one_line_and_is_left_clean(
+def test_a_terminal_shows_one_line_that_is_cleared_at_the_end(
     machine: Path, sound: NDArray[np.int16]
 ) -> None:
     seen = run_on_a_terminal([str(machine), "-"], sound.tobytes())
@@ -183,7 +183,7 @@ def test_a_terminal_sees_one_line_and_is_left_clean(
 
 
 @pytest.mark.parametrize(("arguments", "environment"), [(["--json"], {}), ([], {"TERM": "dumb"})])
-def test_lines_stay_lines_for_programs_and_dumb_terminals(
+def test_programs_and_dumb_terminals_receive_one_line_for_each_score(
     machine: Path, sound: NDArray[np.int16], arguments: list[str], environment: dict[str, str]
 ) -> None:
     seen = run_on_a_terminal(

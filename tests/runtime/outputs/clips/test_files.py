@@ -72,7 +72,7 @@ def test_a_clip_is_a_flac_file_with_exactly_these_samples(folder: Path, samplera
     assert len(names(folder)) == 2
 
 
-def test_from_the_sound_to_the_file(folder: Path) -> None:
+def test_the_recorded_sound_is_in_the_file(folder: Path) -> None:
     sound = (NOISE[:6000] / 32768).astype(np.float32)
     recorder = ClipRecorder(folder, "hw:1", "pump-3", before=0.1, after=0.2)
     outbox = Outbox(ClipFiles(folder), MAX_WAITING_CLIPS)
@@ -87,7 +87,7 @@ def test_from_the_sound_to_the_file(folder: Path) -> None:
     assert np.array_equal(soundfile.read(path, dtype="int16")[0], NOISE[3200:5000])
 
 
-def test_beyond_the_megabytes_the_oldest_go(folder: Path) -> None:
+def test_the_oldest_clips_are_deleted_above_the_size_limit(folder: Path) -> None:
     sink = ClipFiles(folder, megabytes=0.07)  # room for four
     lines = [clip(folder, now(second - 100)) for second in range(7)]
     for line in lines:
@@ -98,14 +98,14 @@ def test_beyond_the_megabytes_the_oldest_go(folder: Path) -> None:
     assert {path.stem for path in folder.glob("*.json")} == {Path(name).stem for name in kept}
 
 
-def test_a_clip_larger_than_all_may_be_is_told(folder: Path) -> None:
+def test_a_clip_larger_than_the_limit_for_all_is_an_error(folder: Path) -> None:
     sink = ClipFiles(folder, megabytes=0.01)
     with pytest.raises(OutputError, match="allow more megabytes"):
         sink.deliver(clip(folder, now()))
     assert names(folder) == []
 
 
-def test_after_some_days_clips_go_but_not_those_of_a_clock_that_was_never_set(folder: Path) -> None:
+def test_old_clips_are_deleted_except_those_of_a_clock_that_was_never_set(folder: Path) -> None:
     sink = ClipFiles(folder, days=90)
     old, young = now(-91 * 86400), now(-89 * 86400)
     unset = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
@@ -116,7 +116,7 @@ def test_after_some_days_clips_go_but_not_those_of_a_clock_that_was_never_set(fo
     assert {name(unset), name(young)} <= set(names(folder))
 
 
-def test_a_full_disk_takes_the_oldest_then_no_clip_is_written_and_that_is_told(
+def test_on_a_full_disk_the_oldest_clips_are_deleted_and_then_writing_is_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = ClipFiles(folder, free_megabytes=1)
@@ -149,7 +149,7 @@ def test_a_full_disk_takes_the_oldest_then_no_clip_is_written_and_that_is_told(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
-def test_a_disk_that_refuses_leaves_nothing_behind_and_the_next_clip_is_tried(
+def test_after_a_failed_write_nothing_remains_and_the_next_clip_is_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     outbox = Outbox(ClipFiles(folder), MAX_WAITING_CLIPS)
@@ -170,14 +170,14 @@ def test_a_disk_that_refuses_leaves_nothing_behind_and_the_next_clip_is_tried(
     outbox.close()
 
 
-def test_a_folder_that_was_deleted_comes_again(folder: Path) -> None:
+def test_a_folder_that_was_deleted_is_created_again(folder: Path) -> None:
     sink = ClipFiles(folder)
     folder.rmdir()
     sink.deliver(clip(folder, now()))
     assert len(names(folder)) == 2
 
 
-def test_foreign_files_survive_every_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_files_are_never_deleted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     kept = [
         "normal_00.flac",
@@ -204,7 +204,7 @@ def test_foreign_files_survive_every_limit(folder: Path, monkeypatch: pytest.Mon
     assert outside.read_bytes() == b"x"
 
 
-def test_what_a_kill_left_is_removed_at_the_start(folder: Path) -> None:
+def test_leftovers_of_a_killed_process_are_deleted_at_the_start(folder: Path) -> None:
     folder.mkdir()
     whole = name(now())
     (folder / whole).write_bytes(b"whole")

@@ -59,12 +59,14 @@ def test_the_command_reads_the_line_as_json(script: Script, tmp_path: Path) -> N
     assert json.loads((tmp_path / "line").read_text()) == EVENT.to_dict()
 
 
-def test_a_long_line_comes_whole(script: Script, tmp_path: Path) -> None:
+def test_a_long_line_arrives_whole(script: Script, tmp_path: Path) -> None:
     Hook(script("sleep .1; wc -c > count")).deliver(LONG_EVENT)
     assert int((tmp_path / "count").read_text()) > 300_000
 
 
-def test_words_are_split_as_by_a_shell_and_seen_by_none(script: Script, tmp_path: Path) -> None:
+def test_the_command_is_split_as_by_a_shell_but_no_shell_runs_it(
+    script: Script, tmp_path: Path
+) -> None:
     path = script("""printf '%s\\n' "$@" > arguments""")
     Hook(f"{path} 'two words' $HOME ; '*' \"|\"").deliver(EVENT)
     assert (tmp_path / "arguments").read_text().splitlines() == [
@@ -76,21 +78,21 @@ def test_words_are_split_as_by_a_shell_and_seen_by_none(script: Script, tmp_path
     ]
 
 
-def test_only_events_are_for_it() -> None:
+def test_only_events_are_wanted() -> None:
     hook = Hook("true")
     assert [line.type for line in ONE_OF_EACH if hook.wants(line)] == ["event"]
 
 
-def test_a_command_that_does_not_read_is_fine() -> None:
+def test_a_command_that_does_not_read_is_no_failure() -> None:
     Hook("true").deliver(LONG_EVENT)
 
 
-def test_its_stdout_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_output_of_the_command_is_discarded(capfd: pytest.CaptureFixture[str]) -> None:
     Hook("echo hello").deliver(EVENT)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_failure_is_told_with_the_end_of_its_stderr(script: Script) -> None:
+def test_a_failure_is_reported_with_the_end_of_its_stderr(script: Script) -> None:
     with pytest.raises(
         OutputError, match=r"script: ended with exit code 3: .*no route to host$"
     ) as caught:
@@ -100,12 +102,12 @@ def test_a_failure_is_told_with_the_end_of_its_stderr(script: Script) -> None:
     assert len(str(caught.value)) < MAX_MESSAGE_BYTES + 200 and str(caught.value).isprintable()
 
 
-def test_a_signal_is_told(script: Script) -> None:
+def test_the_signal_that_ended_the_command_is_reported(script: Script) -> None:
     with pytest.raises(OutputError, match=r"was ended by signal 15$"):
         Hook(script("kill $$")).deliver(EVENT)
 
 
-def test_arguments_are_not_told(script: Script) -> None:
+def test_arguments_are_not_in_the_report(script: Script) -> None:
     with pytest.raises(OutputError) as caught:
         Hook(f"{script('exit 1')} --token hunter2").deliver(EVENT)
     assert "hunter2" not in str(caught.value)
@@ -122,17 +124,17 @@ def test_after_the_time_limit_the_whole_group_is_killed(script: Script, tmp_path
     assert children() == children_before
 
 
-def test_a_background_job_neither_delays_nor_stays(script: Script, tmp_path: Path) -> None:
+def test_a_background_job_does_not_delay_and_is_killed(script: Script, tmp_path: Path) -> None:
     Hook(script("sleep 1000 & echo $! > child"), timeout=100).deliver(EVENT)
     wait_until(lambda: gone(int((tmp_path / "child").read_text())))
 
 
-def test_stderr_closed_early_is_no_end(script: Script, tmp_path: Path) -> None:
+def test_a_command_that_closes_stderr_early_has_not_ended(script: Script, tmp_path: Path) -> None:
     Hook(script("exec 2>&-; sleep .2; touch done")).deliver(EVENT)
     assert (tmp_path / "done").exists()
 
 
-def test_a_program_that_goes_away_and_comes_back(script: Script, tmp_path: Path) -> None:
+def test_a_program_that_is_missing_for_a_while_runs_again(script: Script, tmp_path: Path) -> None:
     hook = Hook(script("exit 0"))
     (tmp_path / "script").rename(tmp_path / "away")
     with pytest.raises(
@@ -143,7 +145,7 @@ def test_a_program_that_goes_away_and_comes_back(script: Script, tmp_path: Path)
     hook.deliver(EVENT)
 
 
-def test_no_descriptor_and_no_process_is_left(script: Script) -> None:
+def test_no_descriptor_and_no_process_remains(script: Script) -> None:
     hooks = [Hook("true"), Hook(script("exit 1")), Hook("sleep 1000", timeout=0.01)]
     children_before = children()
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -156,7 +158,9 @@ def test_no_descriptor_and_no_process_is_left(script: Script) -> None:
     assert children() == children_before
 
 
-def test_in_an_outbox_a_failure_is_told_until_it_works(script: Script, tmp_path: Path) -> None:
+def test_an_outbox_reports_a_failure_until_the_command_works(
+    script: Script, tmp_path: Path
+) -> None:
     outbox = Outbox(Hook(script("test -e ready")))
     outbox.put(EVENT)
     assert outbox.drain(20) and "exit code 1" in str(outbox.trouble)
@@ -178,7 +182,7 @@ def test_in_an_outbox_a_failure_is_told_until_it_works(script: Script, tmp_path:
         ("/etc", "/etc is no program"),
     ],
 )
-def test_what_cannot_run_is_refused_at_once(command: str, sentence: str) -> None:
+def test_a_command_that_cannot_run_is_refused_at_once(command: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         Hook(command)
 

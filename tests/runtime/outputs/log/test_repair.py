@@ -20,7 +20,7 @@ LINE = b'{"seq": 1}'
         (b'\0\0"}', b'\0\0"}\n' + LINE + b"\n", b'\0\0"}\n' + LINE + b"\n"),
     ],
 )
-def test_whole_lines_stay_and_a_part_of_a_line_goes(
+def test_whole_lines_are_kept_and_a_part_of_a_line_is_cut(
     first: bytes, tail: bytes, whole: bytes
 ) -> None:
     assert repaired_tail(first, tail) == whole
@@ -30,5 +30,5 @@ def test_whole_lines_stay_and_a_part_of_a_line_goes(
     ("first", "tail"),
     [(b"a, b", b"a, b\n1, 2\n"), (b"words", b"words"), (b"RIFF", LINE), (b"[1]", b"[1]\n")],
 )
-def test_another_file_is_no_log(first: bytes, tail: bytes) -> None:
+def test_a_file_of_something_else_is_no_log(first: bytes, tail: bytes) -> None:
     assert repaired_tail(first, tail) is None

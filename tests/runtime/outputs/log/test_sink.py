@@ -68,7 +68,7 @@ def test_lines_are_in_the_file_when_deliver_returns(path: Path) -> None:
     log.close()
 
 
-def test_a_log_goes_on_where_it_ended(path: Path) -> None:
+def test_a_log_is_continued_at_its_end(path: Path) -> None:
     for n in range(3):
         log = LogFile(path)
         log.deliver(score(n))
@@ -91,7 +91,7 @@ def test_rotation_bounds_the_space_and_keeps_the_newest_lines(path: Path) -> Non
     assert kept == list(range(100 - len(kept), 100)) and len(kept) >= 6
 
 
-def test_a_line_longer_than_a_file_has_one_of_its_own(path: Path) -> None:
+def test_a_line_longer_than_a_file_has_a_file_of_its_own(path: Path) -> None:
     log = LogFile(path, megabytes=0.0001)
     for n in range(3):
         log.deliver(score(n, "x" * 300))
@@ -150,7 +150,7 @@ def test_a_file_cut_anywhere_is_repaired(path: Path, length: int) -> None:
         b'\xff\xfe{"\n',
     ],
 )
-def test_what_had_not_reached_the_disk_is_cut(path: Path, tail: bytes) -> None:
+def test_data_that_had_not_reached_the_disk_is_cut(path: Path, tail: bytes) -> None:
     path.write_bytes(WHOLE + tail)
     LogFile(path).close()
     assert path.read_bytes() == WHOLE
@@ -188,7 +188,7 @@ def test_a_large_file_that_ends_in_no_line_is_left_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(path.with_name("moved"))])
-def test_a_file_that_goes_away_is_opened_anew(path: Path, away: Any) -> None:
+def test_a_file_that_was_moved_is_opened_again(path: Path, away: Any) -> None:
     log = LogFile(path)
     log.deliver(score(0))
     away(path)
@@ -197,7 +197,7 @@ def test_a_file_that_goes_away_is_opened_anew(path: Path, away: Any) -> None:
     assert numbers(path) == [1]
 
 
-def test_a_link_to_a_log_stays_one(path: Path) -> None:
+def test_a_link_to_a_log_remains_a_link(path: Path) -> None:
     path.symlink_to("disk.jsonl")
     log = LogFile(path, megabytes=0.00006, files=2)
     for n in range(3):
@@ -210,7 +210,7 @@ def test_a_link_to_a_log_stays_one(path: Path) -> None:
     )
 
 
-def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
+def test_a_file_truncated_by_others_is_continued(path: Path) -> None:
     log = LogFile(path)
     log.deliver(score(0))
     path.write_bytes(b"")
@@ -219,7 +219,7 @@ def test_a_file_truncated_by_others_goes_on(path: Path) -> None:
     assert numbers(path) == [1]
 
 
-def test_a_folder_that_goes_away_and_comes_back_costs_only_the_lines_between(
+def test_a_folder_that_is_missing_for_a_while_loses_only_the_lines_of_that_time(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "usb"
@@ -293,7 +293,7 @@ class FullDisk(FileIO):
         return super().write(text[:taken])
 
 
-def test_a_half_written_line_is_truncated_away_and_later_lines_go_on(
+def test_a_half_written_line_is_cut_and_later_lines_are_written(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_file, "FileIO", FullDisk)
@@ -309,9 +309,7 @@ def test_a_half_written_line_is_truncated_away_and_later_lines_go_on(
     assert numbers(path) == [0, 1, 3]
 
 
-def test_a_full_disk_at_the_start_is_no_reason_not_to_listen(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_at_the_start_is_no_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_file, "FileIO", FullDisk)
     monkeypatch.setattr(FullDisk, "room", 0)
     path.write_bytes(WHOLE[:-1])  # to complete it takes a byte
@@ -384,7 +382,7 @@ def test_a_short_write_of_the_kernel_leaves_whole_lines(path: Path) -> None:
     assert numbers(path) == [0, 1, 2, 8, 9]
 
 
-def test_a_file_system_that_fills_up_for_real(tmp_path: Path) -> None:
+def test_whole_lines_remain_on_a_real_file_system_that_is_full(tmp_path: Path) -> None:
     mount = f'mount -t tmpfs -o size=400k tmpfs {tmp_path} && exec "$@"'
     prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
     if python("", prefix=prefix).returncode:
@@ -406,7 +404,7 @@ while True:
 """
 
 
-def test_killed_again_and_again_it_loses_no_line_that_was_taken(path: Path) -> None:
+def test_a_log_that_is_killed_repeatedly_loses_no_delivered_line(path: Path) -> None:
     taken = 0
     for lines in (1, 50, 200, 333):
         command = [sys.executable, "-c", LINES + KILLED, str(path), str(taken)]
@@ -445,7 +443,7 @@ def test_failures_leave_no_descriptors(path: Path) -> None:
         ("log", {"fsync": "often"}, "always, events, never, not 'often'"),
     ],
 )
-def test_what_cannot_work_is_refused(
+def test_impossible_limits_are_refused(
     tmp_path: Path, name: str, options: dict[str, Any], sentence: str
 ) -> None:
     (tmp_path / "loop").symlink_to("loop")
@@ -460,7 +458,7 @@ def test_a_fifo_is_refused_without_waiting_for_a_reader(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/proc/log", "/dev/full"])
-def test_places_that_take_no_file_are_refused(name: str) -> None:
+def test_paths_that_cannot_be_a_file_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"choose another place|no regular file"):
         LogFile(Path(name))
 
@@ -481,7 +479,7 @@ def test_two_processes_do_not_share_a_log(path: Path) -> None:
     LogFile(path).close()
 
 
-def test_while_running_a_foreign_file_at_the_path_is_an_output_error(path: Path) -> None:
+def test_a_foreign_file_at_the_path_while_running_is_an_output_error(path: Path) -> None:
     log = LogFile(path)
     path.unlink()
     path.write_text("a, b\n")

@@ -19,7 +19,9 @@ def test_a_password_without_a_user_is_refused(monkeypatch: pytest.MonkeyPatch) -
     assert "s3cret" not in str(refusal.value)
 
 
-def test_without_paho_the_message_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_paho_the_message_names_the_package_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
     with pytest.raises(ConfigError, match=r"pip install 'edgeae\[mqtt\]'"):
         new_client(BROKER, "here", None, DEFAULT_LIMITS)

@@ -98,7 +98,7 @@ def test_a_message_that_is_not_an_event_is_dropped_without_a_connection(
     assert subscriber.payloads("status") == []
 
 
-def test_only_a_new_birth_message_brings_the_retained_messages_again(
+def test_only_a_new_birth_message_repeats_the_retained_messages(
     mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
 ) -> None:
     mosquitto.start()

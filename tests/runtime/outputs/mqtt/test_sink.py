@@ -81,7 +81,7 @@ def connected(sink: Mqtt) -> None:
     wait_for(taken)
 
 
-def test_a_late_subscriber_is_told_the_state_as_it_is(
+def test_a_late_subscriber_receives_the_present_state(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -106,7 +106,7 @@ def test_a_late_subscriber_is_told_the_state_as_it_is(
     assert not late.payloads(EVENT)
 
 
-def test_states_are_sparing_and_changes_are_told_at_once(
+def test_states_are_published_seldom_and_changes_at_once(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -140,7 +140,7 @@ def test_states_are_sparing_and_changes_are_told_at_once(
     ],
     ids=["gap", "silence", "lost"],
 )
-def test_an_alarm_lasts_until_its_end_is_told(
+def test_an_alarm_lasts_until_its_end_is_published(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe, other: RunLine
 ) -> None:
     mosquitto.start()
@@ -156,7 +156,7 @@ def test_an_alarm_lasts_until_its_end_is_told(
     wait_for(lambda: not subscriber.last(STATE)["alarm"])
 
 
-def test_events_of_an_outage_arrive_in_order_and_the_state_is_right_again(
+def test_events_of_an_outage_arrive_in_order_and_then_the_present_state(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -185,7 +185,7 @@ def test_events_of_an_outage_arrive_in_order_and_the_state_is_right_again(
     assert sink.lost == 0
 
 
-def test_the_oldest_events_are_lost_and_counted_where_too_many_wait(
+def test_the_oldest_events_are_lost_and_counted_if_too_many_wait(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     sink = make_sink(limits=MqttLimits(max_waiting_events=5))
@@ -199,7 +199,7 @@ def test_the_oldest_events_are_lost_and_counted_where_too_many_wait(
     assert [json.loads(payload)["seq"] for payload in subscriber.payloads(EVENT)] == [3, 4, 5, 6, 7]
 
 
-def test_without_a_broker_lines_flow_and_the_end_is_soon(mosquitto: Mosquitto) -> None:
+def test_without_a_broker_lines_do_not_wait_and_the_end_is_quick(mosquitto: Mosquitto) -> None:
     outbox = Outbox(Mqtt(mosquitto.url))
     for seq in range(500):
         outbox.put(score(seq=seq))
@@ -212,7 +212,7 @@ def test_without_a_broker_lines_flow_and_the_end_is_soon(mosquitto: Mosquitto) -
     assert not outbox._thread.is_alive()
 
 
-def test_a_broker_that_accepts_and_never_answers_is_trouble_and_the_end_is_soon(
+def test_a_broker_that_never_answers_is_reported_and_the_end_is_quick(
     mosquitto: Mosquitto,
 ) -> None:
     with socket.socket() as mute:
@@ -239,7 +239,7 @@ time.sleep(600)
 """
 
 
-def test_the_broker_tells_that_a_killed_process_is_gone(
+def test_the_broker_publishes_that_a_killed_process_is_gone(
     mosquitto: Mosquitto, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -252,7 +252,7 @@ def test_the_broker_tells_that_a_killed_process_is_gone(
     wait_for(lambda: Message(AVAILABILITY, b"offline", retained=True) in late.messages)
 
 
-def test_the_end_is_told_after_all_that_came_before(
+def test_the_end_is_published_after_all_earlier_lines(
     mosquitto: Mosquitto, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -271,7 +271,7 @@ def test_the_end_is_told_after_all_that_came_before(
     assert subscriber.messages[-1].payload == b"offline"
 
 
-def test_home_assistant_is_told_one_device_for_each_source(
+def test_home_assistant_receives_one_device_for_each_source(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -315,7 +315,7 @@ def test_templates_for_home_assistant_read_keys_that_the_state_has(
     assert keys <= set(state)
 
 
-def test_home_assistant_is_told_again_when_it_starts(
+def test_home_assistant_receives_the_devices_again_when_it_starts(
     mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -370,7 +370,7 @@ def test_sources_of_one_machine_have_topics_of_their_own_and_their_number_is_bou
     wait_for(lambda: topics <= {message.topic for message in subscriber.messages})
 
 
-def test_a_wrong_password_is_told_and_the_right_one_works(
+def test_a_wrong_password_is_reported_and_the_right_one_works(
     mosquitto: Mosquitto,
     make_sink: MakeSink,
     subscribe: Subscribe,
@@ -428,7 +428,7 @@ def test_tls_is_checked_against_the_given_authority(
         make_sink(url, ca_file=key)
 
 
-def test_two_processes_with_one_client_id_are_told_so(
+def test_two_processes_with_one_client_id_are_reported(
     mosquitto: Mosquitto, make_sink: MakeSink
 ) -> None:
     mosquitto.start()

@@ -44,12 +44,12 @@ def test_a_scrape_gives_the_text(serve: Serve) -> None:
     assert body.endswith("\n")
 
 
-def test_head_gives_no_body(serve: Serve) -> None:
+def test_head_returns_no_body(serve: Serve) -> None:
     assert ask(serve().port, method="HEAD") == (200, CONTENT_TYPE, "")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/../metrics", "/favicon.ico"])
-def test_there_is_nothing_else(serve: Serve, path: str) -> None:
+def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
     assert ask(serve().port, path)[0] == 404
 
 
@@ -61,7 +61,7 @@ def test_other_methods_are_refused(serve: Serve) -> None:
     assert ask(serve().port, method="POST")[0] == 501
 
 
-def test_scrapes_at_once(serve: Serve) -> None:
+def test_simultaneous_scrapes_are_answered(serve: Serve) -> None:
     server = serve()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, [server.port] * 40))

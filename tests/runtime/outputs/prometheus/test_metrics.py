@@ -88,7 +88,7 @@ def alone(samples: Samples, name: str) -> float:
     return samples[name, frozenset()]
 
 
-def test_a_source_that_is_heard_gives_its_last_window() -> None:
+def test_a_source_has_the_values_of_its_last_window() -> None:
     listening = status("listening", model="m.onnx", samplerate=48000)
     samples = told(Metrics(), listening, score(1.0), score(2.5), event("start"))
     assert value(samples, "edgeae_score") == 2.5
@@ -125,7 +125,7 @@ def test_windows_alarms_and_gaps_are_counted() -> None:
     assert value(samples, "edgeae_lost_seconds_total") == 4.75
 
 
-def test_a_source_that_is_lost_gives_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_lost_has_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = told(Metrics(), score(2.5), event("start"), status("lost", sentence="unplugged"))
     assert value(samples, "edgeae_listening") == 0
     assert value(samples, "edgeae_windows_total") == 1
@@ -134,7 +134,7 @@ def test_a_source_that_is_lost_gives_no_old_values(monkeypatch: pytest.MonkeyPat
     assert not [name for name, _ in samples if name == "edgeae_health"]
 
 
-def test_a_source_that_falls_silent_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_without_new_windows_has_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = Metrics()
     assert value(told(metrics, score()), "edgeae_score") == 1.0
     now = time.monotonic()
@@ -168,7 +168,7 @@ def test_recordings_have_no_age_of_their_lines() -> None:
 @pytest.mark.parametrize(
     "name", ['a"b', "a\\b", "a\nb", '\\"', 'pump,3="x"} 1', "Pumpe 3 für Öl", "\\n"]
 )
-def test_names_come_back_as_they_were(name: str) -> None:
+def test_names_are_read_back_unchanged(name: str) -> None:
     samples = told(Metrics(), score(source=name, machine=name))
     assert value(samples, "edgeae_score", source=name, machine=name) == 1.0
 
@@ -198,7 +198,7 @@ def test_the_number_of_series_is_bounded() -> None:
     assert alone(samples, "edgeae_ignored_lines_total") == 10
 
 
-def test_the_troubles_of_outputs_are_no_source() -> None:
+def test_trouble_of_an_output_is_not_a_source() -> None:
     samples = told(
         Metrics(),
         status("degraded", source="mqtt", machine=None, sentence="no broker"),
@@ -219,7 +219,7 @@ class Fails(Sink[RunLine]):
         pass
 
 
-def test_outputs_tell_how_they_do_and_two_of_one_name_are_one() -> None:
+def test_outputs_have_counters_and_two_of_one_name_share_them() -> None:
     outboxes = [Outbox(Fails()), Outbox(Fails()), Outbox(Metrics())]
     for outbox in outboxes:
         outbox.put(score())
@@ -238,7 +238,7 @@ def test_outputs_tell_how_they_do_and_two_of_one_name_are_one() -> None:
         outbox.close()
 
 
-def test_the_process_tells_what_it_costs() -> None:
+def test_the_process_has_metrics_of_memory_and_time() -> None:
     samples = parse(Metrics().text())
     assert alone(samples, "process_resident_memory_bytes") > 1 << 20
     assert alone(samples, "process_cpu_seconds_total") > 0

@@ -37,7 +37,7 @@ def test_the_file_is_written_without_any_line_and_read_whole(tmp_path: Path) -> 
     assert [file.name for file in tmp_path.iterdir()] == ["edgeae.prom"]
 
 
-def test_the_end_is_in_the_last_file(tmp_path: Path) -> None:
+def test_the_last_file_has_the_last_line(tmp_path: Path) -> None:
     metrics = Metrics()
     sink = MetricsFile(tmp_path / "edgeae.prom", metrics, every=3600)
     metrics.deliver(LINE)
@@ -48,7 +48,7 @@ def test_the_end_is_in_the_last_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_full_disk_is_told_and_over_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_until_there_is_room(tmp_path: Path) -> None:
     path = tmp_path / "edgeae.prom"
     (tmp_path / ".edgeae.prom.new").symlink_to("/dev/full")
     sink = MetricsFile(path, Metrics(), every=0.5)
@@ -73,7 +73,7 @@ def test_another_name_or_folder_is_refused(tmp_path: Path) -> None:
         MetricsFile(tmp_path / "missing" / "edgeae.prom", Metrics(), every=15)
 
 
-def test_others_may_read_it(tmp_path: Path) -> None:
+def test_other_users_may_read_the_file(tmp_path: Path) -> None:
     old = os.umask(0o022)
     MetricsFile(tmp_path / "edgeae.prom", Metrics(), every=15).close()
     os.umask(old)

@@ -146,7 +146,7 @@ def test_scores_are_not_wanted(make_webhook: MakeWebhook) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429, 401, 404])
-def test_a_line_that_is_not_taken_now_is_tried_again_in_order(
+def test_a_line_that_is_not_accepted_now_is_sent_again_in_order(
     server: Server, make_webhook: MakeWebhook, status: int
 ) -> None:
     server.answers = [204, status, status]
@@ -173,7 +173,7 @@ def test_a_refused_line_is_dropped_and_reported(
     assert server.numbers == [0, 1] and webhook.lost == 1
 
 
-def test_a_line_that_is_never_taken_does_not_delay_the_others_without_end(
+def test_a_line_that_is_never_accepted_does_not_delay_the_others_forever(
     server: Server, make_webhook: MakeWebhook
 ) -> None:
     server.answers = [500, 500, 500]
@@ -232,7 +232,9 @@ def test_a_server_that_does_not_answer_is_asked_again_after_the_time_limit(
     assert server.numbers == [0, 0]
 
 
-def test_a_server_that_hangs_up_is_asked_again(server: Server, make_webhook: MakeWebhook) -> None:
+def test_a_server_that_closes_the_connection_is_asked_again(
+    server: Server, make_webhook: MakeWebhook
+) -> None:
     def hang_up() -> int:
         raise ConnectionResetError
 
@@ -275,7 +277,7 @@ def test_close_does_not_wait_for_a_pause(server: Server) -> None:
     assert not webhook._thread.is_alive() and server.numbers == [0] and webhook.lost == 1
 
 
-def test_close_sends_what_waits(server: Server, tmp_path: Path) -> None:
+def test_close_sends_the_waiting_lines(server: Server, tmp_path: Path) -> None:
     webhook = Webhook(server.url, spool=tmp_path)
     for n in range(30):
         webhook.deliver(event(n))
@@ -283,7 +285,7 @@ def test_close_sends_what_waits(server: Server, tmp_path: Path) -> None:
     assert server.numbers == list(range(30)) and not spooled_lines(tmp_path)
 
 
-def test_after_a_restart_what_waits_is_sent_before_any_new_line(
+def test_after_a_restart_the_waiting_lines_are_sent_before_new_ones(
     server: Server, make_webhook: MakeWebhook, tmp_path: Path
 ) -> None:
     server.answers = [500] * 1000
@@ -359,7 +361,9 @@ def test_a_proxy_of_the_environment_is_used(
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_no_message_holds_a_secret(server: Server, make_webhook: MakeWebhook, status: int) -> None:
+def test_no_message_contains_a_secret(
+    server: Server, make_webhook: MakeWebhook, status: int
+) -> None:
     server.answers = [status] * 1000
     webhook = make_webhook(
         server.url.replace("://", "://pump:hunter2@") + "/services/hunter3?key=hunter4#hunter5"
@@ -370,7 +374,7 @@ def test_no_message_holds_a_secret(server: Server, make_webhook: MakeWebhook, st
 
 
 @pytest.mark.parametrize("url", ["http://exam..ple/", "http://127.0.0.1:1/"])
-def test_a_host_that_does_not_exist_is_trouble_and_not_the_end(
+def test_a_host_that_does_not_exist_is_reported_and_tried_again(
     make_webhook: MakeWebhook, url: str
 ) -> None:
     webhook = make_webhook(url)
