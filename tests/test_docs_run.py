@@ -140,6 +140,7 @@ def _run(home: Path, script: str) -> None:
     assert process.returncode == 0, process.stderr[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run_in_their_order(page: str, home: Path, trained: Any) -> None:
     if page != "docs/tutorial.md":  # which records its own

@@ -28,6 +28,7 @@ def pi(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_table_says_what_an_artifact_costs_here(
     trained: Any, alsa_microphone: Callable[..., Any]
 ) -> None:

@@ -224,6 +224,7 @@ def test_a_head_without_a_threshold_of_its_own_has_no_rates(
     assert found.rows()[0]["threshold"] == ""
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds(
     trained: Trained, evaluated: Evaluated, tmp_path: Path
 ) -> None:

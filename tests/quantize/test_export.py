@@ -29,6 +29,7 @@ def test_int8_network_is_under_a_third_of_float_and_under_220_kib(trained: Train
     assert sizes[1] <= 220 * 1024
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_networks(trained: Trained, exported: Export) -> None:
     assert exported.int8 is not None
     for path, made in ((trained.float_, exported.float_), (trained.int8, exported.int8)):

@@ -195,6 +195,7 @@ def limited(commands: list[list[str]]) -> list[tuple[int, str, str]]:
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_artifacts_that_ask_for_much_are_refused_with_little(
     content: bytes, sound: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_artifacts_that_ask_for_much_are_refused_with_little(
     assert all(f"{name}.onnx" in err for name, (_, _, err) in zip(names, found, strict=True))
 
 
+@pytest.mark.slow
 def test_recordings_that_promise_much_are_refused_with_little(
     machine: Path, tmp_path: Path
 ) -> None:
