@@ -1,4 +1,4 @@
-"""Numbered lines in an SQLite database: a line is on the disk before `insert` returns.
+"""Lines in an SQLite database: a line is on the disk before `insert` returns.
 
 Each change is a transaction of the write-ahead log, which is synchronised with the disk. After a
 kill or a power cut the database therefore holds each line as a whole or not at all.
@@ -33,7 +33,10 @@ class DamagedError(DatabaseError):
 
 
 class LineDatabase:
-    """A file with one table of numbered lines. Each method may raise a DatabaseError."""
+    """A file with one table of lines, in the order of their rows.
+
+    Each method may raise a DatabaseError.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, which is created if it does not exist, and check all of it."""
@@ -55,26 +58,27 @@ class LineDatabase:
             self._connection.close()
             raise
 
-    def insert(self, number: int, line: bytes) -> None:
-        self._change("INSERT INTO lines VALUES (?, ?)", number, line)
+    def insert(self, line: bytes) -> int:
+        """Add a line after all others; returns its row."""
+        return self._change("INSERT INTO lines (line) VALUES (?)", line)
 
-    def delete_through(self, number: int) -> None:
-        """Delete the lines up to and including a number."""
-        self._change("DELETE FROM lines WHERE number <= ?", number)
+    def delete_through(self, row: int) -> None:
+        """Delete the lines up to and including a row."""
+        self._change("DELETE FROM lines WHERE number <= ?", row)
 
-    def numbers(self) -> list[int]:
-        """The numbers of all lines, ascending."""
+    def rows(self) -> list[int]:
+        """The rows of all lines, the oldest first."""
         with database_errors():
             rows = self._connection.execute("SELECT number FROM lines ORDER BY number")
-            return [number for (number,) in rows]
+            return [row for (row,) in rows]
 
-    def line(self, number: int) -> bytes | None:
+    def line(self, row: int) -> bytes | None:
         """One line; None if it is not there."""
         # The cast keeps SQLite from decoding what somebody else may have stored as text.
         query = "SELECT CAST(line AS BLOB) FROM lines WHERE number = ?"
         with database_errors():
-            row = self._connection.execute(query, (number,)).fetchone()
-        return row[0] if row else None
+            found = self._connection.execute(query, (row,)).fetchone()
+        return found[0] if found else None
 
     def is_in_place(self) -> bool:
         """False if somebody moved or deleted the file: nobody would find a line there."""
@@ -87,15 +91,17 @@ class LineDatabase:
         with database_errors():
             self._connection.close()
 
-    def _change(self, statement: str, *values: int | bytes) -> None:
+    def _change(self, statement: str, value: int | bytes) -> int:
+        """Execute a statement; returns the row that it inserted."""
         try:
             with database_errors():
-                self._connection.execute(statement, values)
+                cursor = self._connection.execute(statement, (value,))
         except DiskError:
             # After a checkpoint the next change overwrites the log: a full disk has room for that.
             with database_errors():
                 self._connection.execute("PRAGMA wal_checkpoint")
-                self._connection.execute(statement, values)
+                cursor = self._connection.execute(statement, (value,))
+        return cursor.lastrowid or 0
 
     def _prepare(self) -> None:
         """Create the table if there is none, and check all pages."""

@@ -40,8 +40,8 @@ class Spool:
         self._lock = Lock()
         self._held: int | None = None  # a descriptor of the folder, with a lock on it
         self._database: LineDatabase | None = None  # None without a folder, or while it fails
-        # By number, the oldest first; None where the database holds the line.
-        self._waiting: dict[int, bytes | None] = {}
+        # By number, the oldest first: the line, or its row in the database.
+        self._waiting: dict[int, bytes | int] = {}
         self._number = 0  # of the newest line
         if folder:
             self._begin(folder)
@@ -57,16 +57,15 @@ class Spool:
         with self._lock:
             self._find_database()
             self._number += 1
-            is_stored = self._store(line)
-            self._waiting[self._number] = None if is_stored else line
+            self._waiting[self._number] = self._store(line)
             self._drop()
 
     def oldest(self) -> tuple[int, bytes] | None:
         """The number of the line to send next, and the line."""
         with self._lock:
             while self._waiting:
-                number, line = next(iter(self._waiting.items()))
-                line = self._read(number) if line is None else line
+                number, stored = next(iter(self._waiting.items()))
+                line = self._read(stored) if isinstance(stored, int) else stored
                 if line is not None:
                     return number, line
                 if number in self._waiting:  # else it was lost with the database
@@ -77,13 +76,14 @@ class Spool:
     def remove(self, number: int) -> None:
         """The oldest line was sent; nothing if it was dropped meanwhile."""
         with self._lock:
-            if number in self._waiting and self._waiting.pop(number) is None:
-                self._delete_through(number)
+            stored = self._waiting.pop(number, None)
+            if isinstance(stored, int):
+                self._delete_through(stored)
 
     def close(self) -> None:
         """What waits in memory is lost."""
         with self._lock:
-            self.lost += sum(line is not None for line in self._waiting.values())
+            self.lost += sum(isinstance(stored, bytes) for stored in self._waiting.values())
             self._waiting.clear()
             self._close_database()
             if self._held is not None:
@@ -129,14 +129,16 @@ class Spool:
         """Open the database and take over the lines in it; a new one if it is damaged."""
         try:
             self._database = LineDatabase(path)
-            numbers = self._database.numbers()
+            rows = self._database.rows()
         except DamagedError:
             self._replace_database(path)
             self.lost += 1
             return
-        waiting = dict.fromkeys(numbers) | self._waiting
-        self._waiting = {number: waiting[number] for number in sorted(waiting)}
-        self._number = max(self._number, *self._waiting, 0)
+        stored: dict[int, bytes | int] = {}
+        for row in rows:
+            self._number += 1
+            stored[self._number] = row
+        self._waiting = stored | self._waiting  # what waits in memory is newer
 
     def _replace_database(self, path: Path) -> None:
         """Set a damaged database aside and begin a new one; DatabaseError if that fails."""
@@ -148,10 +150,9 @@ class Spool:
     def _lose_database(self) -> None:
         """Close the database; the lines in it are lost."""
         self._close_database()
-        stored = [number for number, line in self._waiting.items() if line is None]
-        for number in stored:
-            del self._waiting[number]
-        self.lost += len(stored)
+        in_memory = {n: line for n, line in self._waiting.items() if isinstance(line, bytes)}
+        self.lost += len(self._waiting) - len(in_memory)
+        self._waiting = {**in_memory}
 
     def _close_database(self) -> None:
         if self._database:
@@ -163,38 +164,39 @@ class Spool:
         """Drop the oldest lines beyond the limit."""
         n_excess = max(0, len(self._waiting) - self._limit)
         excess = list(islice(self._waiting, n_excess))
-        stored = [number for number in excess if self._waiting.pop(number) is None]
+        dropped = [self._waiting.pop(number) for number in excess]
         self.lost += n_excess
-        if stored:
-            self._delete_through(stored[-1])
+        rows = [stored for stored in dropped if isinstance(stored, int)]
+        if rows:
+            self._delete_through(rows[-1])
 
-    def _store(self, line: bytes) -> bool:
-        """Put the newest line into the database; False if it has to wait in memory."""
+    def _store(self, line: bytes) -> int | bytes:
+        """Put a line into the database: its row, or the line if it has to wait in memory."""
         if self._database is None:
-            return False
+            return line
         try:
             try:
-                self._database.insert(self._number, line)
+                row = self._database.insert(line)
                 self.trouble = None
             except DamagedError:
                 self._replace_database(self._database.path)
-                self._database.insert(self._number, line)
+                row = self._database.insert(line)
         except DatabaseError as error:
             self.trouble = _unwritable(self._folder, error)
-            return False
-        return True
+            return line
+        return row
 
-    def _read(self, number: int) -> bytes | None:
+    def _read(self, row: int) -> bytes | None:
         """A line of the database; None if it is gone or damaged."""
         if self._database is None:
             return None
         try:
-            line = self._database.line(number)
+            line = self._database.line(row)
         except DatabaseError as error:
             self._report_unreadable(self._database.path, error)
             return None
         if line is not None and not is_json(line):
-            self._set_line_aside(self._database.path.with_name(f"line-{number}.damaged"), line)
+            self._set_line_aside(self._database.path.with_name(f"line-{row}.damaged"), line)
             return None
         return line
 
@@ -214,12 +216,12 @@ class Spool:
         else:
             self.trouble = f"{path}: this line was damaged in {FILE_NAME}"
 
-    def _delete_through(self, number: int) -> None:
-        """Delete the lines up to a number, with those that could not be deleted before."""
+    def _delete_through(self, row: int) -> None:
+        """Delete the lines up to a row, with those that could not be deleted before."""
         if self._database is None:
             return
         try:
-            self._database.delete_through(number)
+            self._database.delete_through(row)
         except DatabaseError as error:
             self.trouble = (
                 f"{self._database.path}: a line cannot be deleted ({error}) and may be sent again"

@@ -1,4 +1,4 @@
-"""A table of numbered lines, and what SQLite says when it cannot be used."""
+"""A table of lines, and what SQLite says when it cannot be used."""
 
 import os
 import sqlite3
@@ -29,18 +29,25 @@ def database(path: Path) -> Iterator[LineDatabase]:
         yield database
 
 
-def test_lines_are_found_by_their_numbers(database: LineDatabase) -> None:
-    for number in (3, 1, 2):
-        database.insert(number, b"%d" % number)
-    assert database.numbers() == [1, 2, 3]
-    assert database.line(2) == b"2" and database.line(4) is None
+def test_lines_are_found_by_their_rows(database: LineDatabase) -> None:
+    assert [database.insert(line) for line in (b"a", b"b", b"c")] == [1, 2, 3]
+    assert database.rows() == [1, 2, 3]
+    assert database.line(2) == b"b" and database.line(4) is None
 
 
-def test_lines_up_to_a_number_are_deleted(database: LineDatabase) -> None:
-    for number in range(5):
-        database.insert(number, b"")
-    database.delete_through(2)
-    assert database.numbers() == [3, 4]
+def test_lines_up_to_a_row_are_deleted(database: LineDatabase) -> None:
+    for _ in range(5):
+        database.insert(b"")
+    database.delete_through(3)
+    assert database.rows() == [4, 5]
+
+
+def test_the_table_lies_in_the_file_and_not_in_the_log_alone(
+    database: LineDatabase, path: Path
+) -> None:
+    """Otherwise a full log cannot be moved into the file while the disk is full."""
+    (page_size,) = database._connection.execute("PRAGMA page_size").fetchone()
+    assert path.stat().st_size == 2 * page_size
 
 
 def test_a_line_is_on_the_disk_when_insert_returns(path: Path) -> None:
@@ -49,7 +56,7 @@ def test_a_line_is_on_the_disk_when_insert_returns(path: Path) -> None:
         execute = database._connection.execute
         assert execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: before each commit returns
-        database.insert(1, b"kept")
+        database.insert(b"kept")
         assert not database._connection.in_transaction
         with closing(sqlite3.connect(path)) as other:
             assert other.execute("SELECT line FROM lines").fetchall() == [(b"kept",)]
@@ -80,14 +87,6 @@ def test_a_folder_that_does_not_exist_is_not_damage(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="unable to open database file") as caught:
         LineDatabase(tmp_path / "no-folder" / "lines.sqlite3")
     assert not isinstance(caught.value, DamagedError)
-
-
-def test_a_number_is_used_once(database: LineDatabase) -> None:
-    database.insert(1, b"first")
-    with pytest.raises(DatabaseError, match="UNIQUE") as caught:
-        database.insert(1, b"second")
-    assert not isinstance(caught.value, DamagedError)
-    assert database.line(1) == b"first"
 
 
 def test_a_file_that_was_moved_is_not_in_place(database: LineDatabase, path: Path) -> None:

@@ -42,13 +42,13 @@ def change(folder: Path, statement: str, *values: object) -> None:
         database.execute(statement, values)
 
 
-def damage_a_page(folder: Path) -> None:
-    """Overwrite the page of the lines, and leave the header and the schema."""
+def damage_a_page(folder: Path, page: int = 1) -> None:
+    """Overwrite a page of the lines, and leave the header and the schema."""
     with closing(sqlite3.connect(folder / FILE_NAME)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (size,) = database.execute("PRAGMA page_size").fetchone()
     with (folder / FILE_NAME).open("r+b") as file:
-        file.seek(size)
+        file.seek(page * size)
         file.write(b"\xff" * size)
 
 
@@ -84,6 +84,8 @@ def test_a_line_that_is_dropped_while_it_is_sent_is_not_missed(place: Path | Non
 def test_a_folder_goes_on_after_a_restart(tmp_path: Path) -> None:
     filled(tmp_path, 12).close()
     spool = Spool(tmp_path, 10)
+    assert spool.lost == 2 and len(spool) == 10
+    assert spooled_lines(tmp_path) == [line(n) for n in range(2, 12)]
     spool.put(line(12))
     assert spool.lost == 3 and emptied(spool) == [line(n) for n in range(3, 13)]
     spool.close()
@@ -145,6 +147,17 @@ def test_a_database_whose_lines_are_damaged_is_set_aside(tmp_path: Path) -> None
     spool.put(line(0))
     spool.close()
     assert spooled_lines(tmp_path) == [line(0)]
+
+
+def test_damage_behind_the_first_lines_is_found_at_the_start(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 100)
+    for n in range(50):
+        spool.put(line(n) + b" " * 1000)
+    spool.close()
+    damage_a_page(tmp_path, page=6)
+    spool = Spool(tmp_path, 100)
+    assert len(spool) == 0 and "was damaged and is now" in str(spool.trouble)
+    spool.close()
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE lines (a, b, c)", "CREATE TABLE lines (a)"])
@@ -297,6 +310,24 @@ def test_a_disk_that_is_full_at_the_start_is_used_later(tmp_path: Path) -> None:
     assert spool.trouble is None and spooled_lines(tmp_path) == [line(2)]
     assert emptied(spool) == [line(n) for n in range(3)]
     spool.close()
+
+
+def test_lines_of_a_database_that_could_not_be_opened_at_first_come_first(tmp_path: Path) -> None:
+    filled(tmp_path, 2).close()
+    limits = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (100, limits[1]))  # SQLite cannot make the file beside the log
+    try:
+        spool = Spool(tmp_path, 10)
+        spool.put(line(2))
+        being_sent = spool.oldest()
+    finally:
+        setrlimit(RLIMIT_FSIZE, limits)
+    assert being_sent and being_sent[1] == line(2)
+    spool.put(line(3))
+    spool.remove(being_sent[0])
+    assert emptied(spool) == [line(0), line(1), line(3)] and spool.lost == 0
+    spool.close()
+    assert not spooled_lines(tmp_path)
 
 
 def test_a_line_that_could_not_be_deleted_is_deleted_with_the_next(tmp_path: Path) -> None:
