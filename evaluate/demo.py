@@ -190,7 +190,7 @@ def _announce(text: str) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random synthetic machines.")
 def demo(output: Path, config: str, seed: int) -> int:
-    """Synthesize machines, train, export, calibrate, evaluate and score, in minutes.
+    """Synthesize machines, then train, export, calibrate, evaluate and score, in minutes.
 
     \b
     edgeae demo

@@ -13,9 +13,7 @@ from ..system.progress import Progress
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--device", "-D", help="Capture device that has to work; `edgeae devices` lists the names."
-)
+@click.option("--device", "-D", help="Capture device that must work, as `edgeae devices` lists it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(model: Path | None, device: str | None, as_json: bool) -> int:
     """Check this computer, the artifact and the microphones; print one page for a report.

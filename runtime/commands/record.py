@@ -32,7 +32,11 @@ FULL_SCALE = 2**15
 
 @click.command()
 @click.option(
-    "--device", "-D", default="default", show_default=True, help="ALSA name; see `edgeae devices`."
+    "--device",
+    "-D",
+    default="default",
+    show_default=True,
+    help="Capture device, as `edgeae devices` lists it.",
 )
 @click.option(
     "--duration",

@@ -1,1 +1,1 @@
-"""Recordings of what alarms sounded like."""
+"""`--clips`: the sound around each alarm, as FLAC files."""

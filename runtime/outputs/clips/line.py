@@ -1,4 +1,4 @@
-"""The line that hands the sound of an alarm to the clips' sink."""
+"""The line that passes the sound of an alarm to the sink of the clips."""
 
 from dataclasses import dataclass
 from typing import ClassVar

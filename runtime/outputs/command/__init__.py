@@ -1,1 +1,1 @@
-"""A command for each event."""
+"""`--on-event`: runs a command for each event."""

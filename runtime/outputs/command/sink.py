@@ -1,4 +1,4 @@
-"""A command for each event: the line as JSON on its stdin, no shell, a time limit.
+"""Runs a command for each event: the line as JSON on its stdin, no shell, a time limit.
 
     event line --> temporary file --stdin--> COMMAND ARGUMENT... --stderr--> temporary file
 

@@ -1,4 +1,4 @@
-"""Declares `--log` and its options."""
+"""Declares `--log`: its options and how it opens."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a power cut leaves at the end of a log, and what of it are whole lines."""
+"""Finds the whole lines at the end of a log after a power cut."""
 
 import json
 

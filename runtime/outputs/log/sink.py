@@ -1,4 +1,4 @@
-"""JSON lines in a file of limited size that can always be parsed.
+"""Appends lines as JSON to a file of limited size that can always be parsed.
 
     PATH.2 -> PATH.3      PATH is full: each file is renamed to the next number,
     PATH.1 -> PATH.2      up to the first number that is free, or else over the last file

@@ -1,1 +1,1 @@
-"""Events and states to an MQTT broker."""
+"""`--mqtt`: publishes events and states to an MQTT broker."""

@@ -1,1 +1,1 @@
-"""The live page."""
+"""`--page`: serves a live page for browsers."""

@@ -1,1 +1,1 @@
-"""Metrics in Prometheus text format."""
+"""`--metrics` and `--metrics-file`: metrics in the text format of Prometheus."""

@@ -1,1 +1,1 @@
-"""Events, gaps and status lines to a web server."""
+"""`--webhook`: posts events, gaps and status lines to a web server."""

@@ -233,7 +233,7 @@ def test_a_stdout_that_nobody_reads_stops_neither_capture_nor_log(
     assert degraded["sentence"] == "stdout: too slow, the oldest lines are dropped"
 
 
-def test_a_stdout_that_nobody_reads_does_not_hinder_the_end(
+def test_a_stdout_that_nobody_reads_does_not_delay_the_end(
     listens: Listens, device: Device, normal: Pcm, tmp_path: Path
 ) -> None:
     listening, log = listens("--log", tmp_path / "log.jsonl", read=False), tmp_path / "log.jsonl"
@@ -250,7 +250,7 @@ def test_a_stdout_that_nobody_reads_does_not_hinder_the_end(
 # --- log ------------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_under_the_log_is_told_and_so_is_its_end(
+def test_a_full_disk_under_the_log_is_reported_until_there_is_room(
     listens: Listens, device: Device, normal: Pcm, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.jsonl"
@@ -272,7 +272,7 @@ def test_a_full_disk_under_the_log_is_told_and_so_is_its_end(
     assert len(listening.lines) - len(read(log)) == restored["failed"] > 0
 
 
-def test_a_full_disk_is_told_of_sound_from_a_pipe_too(
+def test_a_full_disk_is_reported_for_sound_from_a_pipe_too(
     machine: Path, normal: Pcm, tmp_path: Path
 ) -> None:
     command = [
@@ -310,7 +310,7 @@ def is_event(line: Line) -> bool:
     return bool(line["type"] == "event")
 
 
-def test_a_hook_gets_the_line_of_each_event(
+def test_the_command_receives_the_line_of_each_event(
     listens: Listens, device: Device, normal: Pcm, broken: Pcm, tmp_path: Path
 ) -> None:
     heard = tmp_path / "heard"
@@ -325,7 +325,7 @@ def test_a_hook_gets_the_line_of_each_event(
     assert read(heard) == events
 
 
-def test_a_hook_that_hangs_delays_no_score(
+def test_a_command_that_hangs_delays_no_score(
     listens: Listens, device: Device, normal: Pcm, broken: Pcm
 ) -> None:
     listening = listens("--on-event", "sleep 3600", "--on-event-timeout", 3600)
@@ -345,7 +345,7 @@ def test_a_hook_that_hangs_delays_no_score(
         ("sh -c 'echo no paper >&2; exit 3'", 30, "on-event: sh: ended with exit code 3: no paper"),
     ],
 )
-def test_a_hook_that_fails_is_told(
+def test_a_command_that_fails_is_reported(
     listens: Listens,
     device: Device,
     normal: Pcm,
@@ -366,7 +366,7 @@ def test_a_hook_that_fails_is_told(
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_clip_holds_the_sound_before_and_after_the_start_of_its_alarm(
+def test_a_clip_contains_the_sound_before_and_after_the_start_of_its_alarm(
     machine: Path,
     normal: Pcm,
     broken: Pcm,
@@ -438,7 +438,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_numbers_can_be_scraped_while_it_listens(
+def test_metrics_can_be_scraped_while_sound_is_scored(
     listens: Listens, device: Device, normal: Pcm, tmp_path: Path
 ) -> None:
     port, file = free_port(), tmp_path / "edgeae.prom"
@@ -484,7 +484,7 @@ def server() -> Iterator[Any]:
         thread.join()
 
 
-def test_a_web_server_gets_what_is_no_score(
+def test_a_web_server_receives_all_lines_but_scores(
     listens: Listens, device: Device, normal: Pcm, broken: Pcm, server: Any
 ) -> None:
     listening = listens("--webhook", f"http://127.0.0.1:{server.server_port}/alarms")
@@ -498,7 +498,7 @@ def test_a_web_server_gets_what_is_no_score(
     assert server.lines == [line for line in listening.lines if line["type"] != "score"]
 
 
-def test_a_broker_that_is_not_there_is_told_and_lines_flow(
+def test_a_missing_broker_is_reported_and_delays_no_line(
     listens: Listens, device: Device, normal: Pcm
 ) -> None:
     listening = listens("--mqtt", f"mqtt://127.0.0.1:{free_port()}")
@@ -574,7 +574,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
     manager.close()
 
 
-def test_a_service_is_ready_before_its_microphone_and_alive_once_it_scores(
+def test_a_service_is_ready_before_its_microphone_and_pings_once_it_scores(
     listens: Listens, device: Device, manager: Manager, normal: Pcm
 ) -> None:
     away = device.path.rename(device.path.with_name("in a drawer"))
@@ -595,7 +595,7 @@ def test_a_service_is_ready_before_its_microphone_and_alive_once_it_scores(
     assert len(before) - 1 <= sum(line["type"] == "score" for line in listening.lines)
 
 
-def test_less_than_a_window_is_no_sign_of_life(
+def test_less_than_a_window_of_sound_sends_no_ping(
     listens: Listens, device: Device, manager: Manager, normal: Pcm
 ) -> None:
     listening = listens()
@@ -609,7 +609,7 @@ def test_less_than_a_window_is_no_sign_of_life(
     ]  # what was heard is judged at the end all the same
 
 
-def test_a_microphone_that_hangs_is_no_sign_of_life(
+def test_a_microphone_that_hangs_sends_no_further_ping(
     listens: Listens, manager: Manager, normal: Pcm, alsa_microphone: Any
 ) -> None:
     hanging = alsa_microphone(normal, seconds=0.0)
@@ -677,7 +677,7 @@ def test_the_last_line_says_whether_an_alarm_is_on(
     ],
 )
 @pytest.mark.parametrize("live", [True, False])
-def test_an_option_that_cannot_work_is_refused_before_anything_is_made(
+def test_an_option_that_cannot_work_is_refused_before_any_file_is_created(
     machine: Path,
     alsa_device: Any,
     tmp_path: Path,
@@ -703,7 +703,7 @@ def test_an_option_that_cannot_work_is_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     "arguments", ["--clips-megabytes 0", "--clips-days 0", "--clips {0}/sound.wav"]
 )
-def test_clips_that_cannot_be_kept_are_refused(
+def test_a_folder_that_cannot_store_clips_is_refused(
     machine: Path,
     alsa_device: Any,
     tmp_path: Path,
@@ -725,7 +725,7 @@ def test_clips_that_cannot_be_kept_are_refused(
     assert err.splitlines()[-1].startswith(("edgeae: ", "Error: "))
 
 
-def test_a_page_is_for_what_is_heard_live(
+def test_a_page_for_recordings_is_refused(
     machine: Path, trained: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = audio_files(trained.new / "train")[0]
@@ -733,7 +733,7 @@ def test_a_page_is_for_what_is_heard_live(
     assert "--page shows a microphone or a pipe" in capsys.readouterr().err
 
 
-def test_a_page_changes_no_score_and_a_port_that_is_taken_is_one_sentence(
+def test_a_page_changes_no_score_and_a_port_in_use_is_one_sentence(
     machine: Path, broken: Pcm
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
