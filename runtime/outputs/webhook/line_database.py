@@ -77,8 +77,8 @@ class LineDatabase:
         # The cast keeps SQLite from decoding what somebody else may have stored as text.
         query = "SELECT CAST(line AS BLOB) FROM lines WHERE number = ?"
         with database_errors():
-            found = self._connection.execute(query, (row,)).fetchone()
-        return found[0] if found else None
+            stored = self._connection.execute(query, (row,)).fetchone()
+        return stored[0] if stored else None
 
     def is_in_place(self) -> bool:
         """False if somebody moved or deleted the file: nobody would find a line there."""
