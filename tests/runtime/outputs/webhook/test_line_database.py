@@ -75,6 +75,15 @@ def test_a_database_with_another_table_of_lines_is_damaged(path: Path) -> None:
         LineDatabase(path)
 
 
+def test_a_database_that_contradicts_itself_is_damaged(path: Path) -> None:
+    LineDatabase(path).close()
+    with path.open("r+b") as file:
+        file.seek(36)  # the number of free pages, in SQLite's file format
+        file.write(b"\0\0\0\x09")
+    with pytest.raises(DamagedError, match=r"[Ff]reelist"):
+        LineDatabase(path)
+
+
 def test_a_failure_leaves_no_descriptors(path: Path) -> None:
     path.write_bytes(b"rubbish")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
