@@ -1,9 +1,9 @@
 """The shell commands of the documentation, run by a shell as they stand there.
 
 `edgeae` is the real one, kept short: what listens for months gets twelve seconds of a file that
-plays as ALSA's ``hw:1``, and what trains for minutes trains the preset ``tiny``. What a test must
-not do, because it changes the computer or needs another one, is an empty program: `NOT_RUN` says
-why.
+plays as ALSA's ``hw:1``, and what trains for minutes trains the preset ``tiny`` for one epoch. What
+a test must not do, because it changes the computer or needs another one, is an empty program:
+`NOT_RUN` says why.
 """
 
 import os
@@ -45,7 +45,7 @@ def short(arguments):
     if command == "run" and "--duration" not in words and ("--device" in words or "-D" in words):
         words += ["--duration", "12"]
     if command == "train" and "-c" not in words:
-        words += ["-c", "tiny"]
+        words += ["-c", "tiny", "--set", "training.epochs=1"]
     if command == "service":
         words = [word for word in words if word != "--install"]
     return [command, *words]
@@ -82,6 +82,21 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seconds=130.0,
         seed=4,
     )
+
+
+@pytest.fixture(scope="module")
+def few_recordings(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two machines of the trained data set, with a few recordings of each kind."""
+    folder = tmp_path_factory.mktemp("few")
+    for machine in ("id_00", "id_01"):
+        for pattern, count in (
+            (f"train/normal_{machine}_*.wav", 7),
+            (f"test/normal_{machine}_*.wav", 3),
+            (f"test/anomaly_{machine}_*.wav", 3),
+        ):
+            for path in sorted(trained.data.glob(pattern))[:count]:
+                _copy(path, folder / path.relative_to(trained.data))
+    return folder
 
 
 @pytest.fixture
@@ -142,9 +157,11 @@ def _run(home: Path, script: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_run_in_their_order(page: str, home: Path, trained: Any) -> None:
+def test_the_commands_of_a_page_run_in_their_order(
+    page: str, home: Path, few_recordings: Path
+) -> None:
     if page != "docs/tutorial.md":  # which records its own
-        (home / "data").symlink_to(trained.data)
+        (home / "data").symlink_to(few_recordings)
     _run(home, "\n".join(blocks(page)))
 
 
