@@ -10,6 +10,8 @@ from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.scoring.detector import Detector
 
+pytestmark = pytest.mark.slow
+
 HOURS = 0.5
 MOST_GROWTH = 1024  # KiB
 
