@@ -18,6 +18,8 @@ from edgeae.train.synth.dataset import write_dataset
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 Theme = Literal["light", "dark"]
 
 HOSTILE = "normal_id_03_<img src=x onerror=alert(1)>`&amp;.wav"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Trained
 
+pytestmark = pytest.mark.slow
+
 MAX_PAGE_BYTES = 900_000
 NASTY = "anomaly_id_03_<img src=x onerror=alert(1)>&.wav"
 VIEWS = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]

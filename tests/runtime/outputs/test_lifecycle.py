@@ -34,6 +34,8 @@ from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.log.sink import LogFile
 from edgeae.runtime.scoring.detector import Detector
 
+pytestmark = pytest.mark.slow
+
 RATE, PERIOD = 16000, 512
 PATIENCE = 60  # seconds, for what takes one
 

@@ -22,6 +22,8 @@ from edgeae.runtime.outputs.page.server import PageServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 Show = Callable[..., "Page"]
 
