@@ -20,7 +20,7 @@ def layers(rewritten: onnx.ModelProto, int8: onnx.ModelProto) -> dict[str, list[
 
 
 def test_an_integer_is_a_number_of_steps_from_zero() -> None:
-    step = Step(np.float32(0.5), np.int8(-10))
+    step = Step(np.array(0.5, np.float32), np.array(-10, np.int8))
     assert step.dequantized(np.array([-10, -8, 10], np.int8)).tolist() == [0, 1, 10]
 
 
