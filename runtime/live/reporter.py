@@ -22,7 +22,7 @@ class SourceReporter:
         self._detector = detector
         self._source = source
         self._track = track
-        self._alarm = Alarm(detector.threshold, detector.explainer)
+        self._alarm = Alarm.of(detector)
         self._health = Health(detector)
         self._last_t = 0.0  # seconds, of the last window
 
@@ -54,7 +54,9 @@ class SourceReporter:
         self.n_windows += 1
         self.any_anomaly = self.any_anomaly or result.anomaly
         yield ScoreLine.of(self._source, result)
-        event = self._alarm.update(result) if judged else None
+        event = None
+        if judged:
+            event = self._alarm.update(result, learnable=condition.state == "ok")
         if event:
             yield EventLine.of(self._source, self._health.with_cause(event, compensated))
         yield from self._track_drift(window, result)

@@ -73,6 +73,24 @@ class StabilitySection:
 
 
 @dataclass(frozen=True)
+class MachineSoundSection:
+    """The normal sound that a machine was calibrated on, for its charts."""
+
+    windows: Float64  # (n, n_features) that do not overlap; none of them is part of a minute
+    n_windows: PositiveCount  # behind their mean; more than ``windows`` holds where it is thinned
+    minutes: Float64 | None = None  # (n_minutes, n_features) mean features of whole minutes
+
+
+@dataclass(frozen=True)
+class ChartPriorSection:
+    """How the distances of a view vary in the training machines."""
+
+    view: Annotated[str, MaxLength(40)]
+    offset: Annotated[float, Between(-100, 100)]  # ln, a minute's mean less single windows' mean
+    spread: Annotated[float, Between(1e-3, 100)]  # ln, standard deviation of a minute's
+
+
+@dataclass(frozen=True)
 class HeadSection:
     """The scoring head and what a calibration needs."""
 
@@ -91,6 +109,8 @@ class HeadSection:
     calibrated: str | None = None  # time of the last session, ISO 8601
     history: tuple[SessionSection, ...] = ()
     stability: StabilitySection | None = None
+    machine_sound: MachineSoundSection | None = None
+    chart_priors: tuple[ChartPriorSection, ...] = ()
 
 
 @dataclass(frozen=True)

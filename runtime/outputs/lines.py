@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
-from ..monitoring.alarm import AlarmEvent, Cause, Phase
+from ..monitoring.alarm import AlarmEvent, Cause, ChartName, Kind, Phase
 from ..monitoring.health import SoundCondition
 from ..monitoring.states import UNJUDGED_STATES
 from ..scoring.detector import Result
@@ -151,15 +151,18 @@ class ClipReference:
 
 @dataclass(frozen=True, kw_only=True)
 class EventLine(RunLine):
-    """The start, continuation or end of an alarm."""
+    """The start, continuation or end of an alarm, or a burst."""
 
     type: ClassVar[str] = "event"
     phase: Phase
-    duration: float  # seconds since the alarm started
+    duration: float  # seconds since the alarm started, or of the burst
     peak: float  # highest score so far
     bands: Sequence[Moved]  # the ranges of frequencies that changed, the largest first
     sentence: str
     cause: Cause
+    kind: Kind = "persistent"
+    since: float | None = None  # seconds from the start of the source; estimated onset
+    chart: ChartName | None = None  # that raised the alarm; None: single windows did
     clip: ClipReference | None = None  # None: clips are not stored
 
     @classmethod
@@ -174,6 +177,9 @@ class EventLine(RunLine):
             bands=event.bands,
             sentence=event.sentence,
             cause=event.cause,
+            kind=event.kind,
+            since=event.since,
+            chart=event.chart,
         )
 
     def _values(self) -> JsonObject:
@@ -184,12 +190,17 @@ class EventLine(RunLine):
             "bands": [asdict(band) for band in self.bands],
             "sentence": self.sentence,
             "cause": self.cause,
+            "kind": self.kind,
+            "since": self.since,
+            "chart": asdict(self.chart) if self.chart else None,
         }
 
     def _added_values(self) -> JsonObject:
         return {"clip": self.clip.path} if self.clip else {}
 
     def _words(self) -> str:
+        if self.kind == "burst":
+            return f"burst, no alarm: {self.sentence}"
         return f"ALARM {self.phase}: {self.sentence}"
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ..errors import ArtifactError, ConfigError
-from ..model.sections import SessionSection
+from ..model.sections import MachineSoundSection, SessionSection
 from ..system.arrays import Float64
 from .detector import Detector
 from .head import Head
@@ -23,6 +23,7 @@ from .threshold import Threshold, fit_threshold, leave_one_out_scores, reference
 MAX_FLEET_MARKS = 4000  # in a larger fleet one of its own windows hardly changes a threshold
 # The features of the same sound differ by less than this, on whichever computer they are computed.
 MAX_SAME_DIFFERENCE = 2e-3
+MAX_SOUND_WINDOWS = 60  # of the calibration, that an artifact keeps for its charts
 MIN_LEAVE_ONE_OUT_WINDOWS = 3  # two windows are each judged by one other alone
 
 
@@ -62,7 +63,8 @@ def calibrated(
         if leave_one_out is not None and reference.windows >= MIN_LEAVE_ONE_OUT_WINDOWS:
             excess = leave_one_out - reference.left_out
     session = _new_session(detector, len(windows), seconds, excess)
-    return _with_head(detector, head, threshold, machine, [session], _signatures(windows))
+    sound = MachineSoundSection(_thinned(windows), len(windows))
+    return _with_head(detector, head, threshold, machine, [session], _signatures(windows), sound)
 
 
 def extended(
@@ -94,9 +96,28 @@ def extended(
     session = _new_session(detector, len(windows), seconds, excess)
     sessions = [*history(detector), session]
     marks = np.concatenate([_machine_marks(detector), _signatures(windows)])
-    result = _with_head(detector, head, detector.threshold, detector.machine, sessions, marks)
+    sound = _extended_sound(detector.artifact.head.machine_sound, windows)
+    result = _with_head(
+        detector, head, detector.threshold, detector.machine, sessions, marks, sound
+    )
     threshold = threshold_for(result, false_alarms or detector.threshold.false_alarms)
     return result.with_sections(threshold=threshold)
+
+
+def _thinned(windows: Float64) -> Float64:
+    """At most MAX_SOUND_WINDOWS of these windows (n, n_features), evenly spread."""
+    places = np.linspace(0, len(windows) - 1, min(len(windows), MAX_SOUND_WINDOWS))
+    return np.asarray(windows[places.round().astype(int)])
+
+
+def _extended_sound(
+    before: MachineSoundSection | None, windows: Float64
+) -> MachineSoundSection | None:
+    """The sound of a calibration with more windows (n, n_features); None if it kept none."""
+    if before is None:
+        return None
+    kept = _thinned(np.concatenate([before.windows, windows]))
+    return replace(before, windows=kept, n_windows=before.n_windows + len(windows))
 
 
 def _check_not_empty(windows: Float64) -> None:
@@ -218,6 +239,7 @@ def _with_head(
     machine: str,
     sessions: list[SessionSection],
     marks: Float64,
+    sound: MachineSoundSection | None,
 ) -> Detector:
     """The detector with another head, whose self-test expects the score of that head."""
     before = detector.artifact.head
@@ -229,5 +251,7 @@ def _with_head(
         machine=machine,
         calibrated=sessions[-1].date,
         history=tuple(sessions),
+        machine_sound=sound,
+        chart_priors=before.chart_priors,
     )
     return update_selftest(detector.with_sections(head=section, threshold=threshold))

@@ -76,6 +76,16 @@ class Fleet:
             windows=sum(len(windows) - 1 for windows in centred),
         )
 
+    def correlation_of(self, features: slice) -> Float64:
+        """(n, n) of these features, which are of the input or of the residual, in a machine."""
+        for view, correlation in zip(
+            view_slices(len(self.mean)), self.within_correlation, strict=True
+        ):
+            if view.start <= features.start and features.stop <= view.stop:
+                inside = slice(features.start - view.start, features.stop - view.start)
+                return np.asarray(correlation[inside, inside])
+        raise ValueError(f"the features {features} are not of one view")
+
     def domain_shift(self, mean: Float64, windows: int) -> float:
         """How far a machine is from those that the network was trained on.
 

@@ -74,8 +74,8 @@ class Threshold:
     probability: Annotated[float, Between(1e-300, 0.5)]  # that a normal window exceeds it
     reference_windows: PositiveCount  # number of normal windows that it is based on
     extrapolated: bool  # the budget is rarer than the reference can show
-    alarm_windows: Annotated[int, Between(1, 1000)] = 3  # k: an alarm needs this many ...
-    of_windows: Annotated[int, Between(1, 1000)] = 5  # n: ... of the last so many above it
+    alarm_windows: Annotated[int, Between(1, 1000)] = 40  # k: an alarm needs this many ...
+    of_windows: Annotated[int, Between(1, 1000)] = 45  # n: ... of the last so many above it
     hysteresis: Annotated[float, Between(0, 1e6)] = 0.1  # it ends below the threshold less this
     cooldown: Annotated[float, Between(0, 1e9)] = 60.0  # seconds after its end without a new one
     window: Annotated[float, Between(0, 1e6)] = 0.0  # seconds of sound in a window

@@ -1,0 +1,372 @@
+"""Control charts: is the sound of the last minute, quarter of an hour, hour still normal?
+
+A single window cannot carry a rare alarm: a threshold for 1/week lies far beyond all normal sound
+that was ever recorded. A fault lasts, so its features are pooled before they are judged:
+
+    windows  | | | | | | | | | | | | | | | |     one a second
+    minute   [== the third of them that is nearest to normal: one vector ==]
+    scales   [1 minute]  [4 minutes]  [15 minutes]  [1 hour]
+
+The nearest third of a minute is not moved by a burst of half a minute: a door, a voice. Each view
+(`edgeae.runtime.scoring.views`) at each scale is a **chart** with an equal share of the budget of
+false alarms. Any chart can raise the alarm.
+
+The machine's own normal sound is learned while it is monitored (`NormalSound`): a minute is learned
+when the minutes around it were calm, no alarm was on and the microphone worked. That makes the
+charts more sensitive from minute to minute. A scale of more than four minutes becomes active when
+three times as much sound was monitored, so that the machine has shown how it varies over such
+times.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import ArtifactError
+from ..scoring.detector import Detector
+from ..scoring.views import views_of
+from ..scoring.window_stream import Window
+from ..system.arrays import Float64
+from .control_limits import t_quantile
+from .normal_sound import MAX_MINUTES, NormalSound
+from .view_chart import ChartPrior, InControl, ViewChart
+
+SCALES_MINUTES = (1, 4, 15, 60)
+MINUTE_SECONDS = 60.0
+WINDOW_STEP_SECONDS = 1.0  # between two windows that are pooled, at least
+NEAREST_SHARE = 1 / 3  # of the windows of a minute, that are pooled
+MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
+MAX_CALM_RATIO = 0.5  # of the limit of the longer scales
+CALM_MINUTES_BEFORE = 1
+CALM_MINUTES_AFTER = 2
+LONG_SPREAD_RATIO = 0.7  # spread of a longer scale to that of a minute, before it was seen
+MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
+MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
+REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
+MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
+ARMING_SCALES = 3  # a long scale is active after so many times its duration ...
+MAX_READY_MINUTES = 4  # ... a scale of up to so many minutes after its duration
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The state of one chart."""
+
+    view: str
+    minutes: int  # the scale
+    deviation: float  # from normal, in standard deviations
+    limit: float  # above which it is an alarm
+    features: Float64  # (n_features,) pooled over the scale, as of a window
+    since: float  # seconds from the start: the estimated onset of the deviation
+
+    @property
+    def ratio(self) -> float:
+        """The deviation as a share of the limit."""
+        return self.deviation / self.limit
+
+
+@dataclass
+class _Minute:
+    """A minute of sound."""
+
+    vector: Float64  # (n_features,) deviations of the fleet
+    deviations: Float64  # (n_views,)
+    learnable: bool
+    learned: bool = False
+    fitted: bool = False  # the charts were fitted with it
+
+
+@dataclass
+class _LongScale:
+    """What was seen at one scale of one view: distances of sound that does not overlap."""
+
+    values: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LONG_VALUES))
+
+
+class Charts:
+    """The charts of one source of sound."""
+
+    def __init__(self, detector: Detector, sound: NormalSound | None = None) -> None:
+        """detector: calibrated, with `has_charts`; sound: what was learned before, else its own."""
+        head = detector.head
+        self._std = head.fleet.within_std
+        self._views = views_of(len(self._std))
+        self.sound = sound or calibration_sound(detector)
+        self._fitted_minutes = self.sound.n_learned
+        self._windows_per_minute = MINUTE_SECONDS / detector.window
+        priors = chart_priors(detector)
+        self._charts = [
+            ViewChart(head.fleet, view, prior, self._windows_per_minute, self.sound)
+            for view, prior in zip(self._views, priors, strict=True)
+        ]
+        self._probability_per_window = detector.threshold.probability
+        patch_seconds = detector.network.patch_frames / detector.spec.frames_per_second
+        self._patches_per_step = max(1, round(WINDOW_STEP_SECONDS / patch_seconds))
+        step_seconds = self._patches_per_step * patch_seconds
+        self._n_pooled = max(1, round(MINUTE_SECONDS / step_seconds))
+        self._nearest = max(1, round(NEAREST_SHARE * self._n_pooled))
+        self._vectors = np.zeros((self._n_pooled, len(self._std)))
+        self._squares = np.zeros((len(self._views), self._n_pooled))
+        self._step_seconds = step_seconds
+        self._n_windows = 0  # since the last gap
+        self._n_in_pool = 0  # since the last gap
+        self._learnable = True  # all windows of the present minute
+        self._recent: deque[_Minute] = deque(maxlen=SCALES_MINUTES[-1])
+        self._long = {
+            (i, scale): _LongScale()
+            for i in range(len(self._views))
+            for scale in SCALES_MINUTES[1:]
+        }
+        self._long_readings: list[Reading] = []
+        self._readings: list[Reading] = []
+        self._monitored_minutes = 1 + self.sound.n_learned
+        self._elevated_since: list[float | None] = [None] * len(self._views)
+
+    @property
+    def active_minutes(self) -> tuple[int, ...]:
+        """The scales that can raise an alarm now."""
+        return tuple(scale for scale in SCALES_MINUTES if self._is_active(scale))
+
+    def push(self, window: Window, *, learnable: bool) -> list[Reading]:
+        """Add a window; returns the state of each active chart.
+
+        learnable: False for sound that must not be learned: during an alarm, or while the
+            microphone does not work as it should.
+        """
+        self._n_windows += 1
+        if not window.is_full or (self._n_windows - 1) % self._patches_per_step:
+            return self._readings
+        self._learnable = self._learnable and learnable
+        place = self._n_in_pool % self._n_pooled
+        vector = window.features / self._std
+        self._vectors[place] = vector
+        for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
+            self._squares[i, place] = chart.squares(vector[view.features] - chart.mean)
+        self._n_in_pool += 1
+        if self._n_in_pool < self._n_pooled:
+            return []
+        pooled = self._pooled()
+        minute_readings = self._read_minute(pooled, window.end)
+        if self._n_in_pool % self._n_pooled == 0:
+            self._complete_minute(pooled, minute_readings, window.end)
+        self._readings = minute_readings + self._long_readings
+        return self._readings
+
+    def reset(self) -> None:
+        """Continue after a gap or sound that is not judged: no minute contains both sides of it."""
+        self._n_windows = 0
+        self._n_in_pool = 0
+        self._learnable = True
+        self._readings = []
+        self._elevated_since = [None] * len(self._views)
+
+    def learn(self, minutes: Sequence[Float64]) -> None:
+        """Learn minutes of normal sound, features (n_features,) each."""
+        for minute in minutes:
+            self._learn(minute / self._std)
+        self._fit()
+
+    def accept(self) -> int:
+        """Learn the minutes of the last hour that were not learned; returns how many.
+
+        For sound that a person has called normal.
+        """
+        accepted = [minute for minute in self._recent if not minute.learned]
+        for minute in accepted:
+            minute.learned = True
+            self._learn(minute.vector)
+        self._fit()
+        self._long_readings = []
+        return len(accepted)
+
+    def detects(self, shift: Float64, seconds: float) -> bool:
+        """Whether a change is expected to raise an alarm within ``seconds`` after its onset.
+
+        shift: (n_features,) of the mean features of this machine.
+        """
+        scaled = shift / self._std
+        for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
+            square = float(chart.squares(scaled[view.features]))
+            for scale in SCALES_MINUTES:
+                if scale * MINUTE_SECONDS > seconds:
+                    continue
+                in_control = self._in_control(i, scale)
+                chance = chart.chance(scale)
+                expected = np.log(square + np.exp(in_control.mean + chance)) - chance
+                if in_control.deviation(expected) > self._limit(scale, in_control):
+                    return True
+        return False
+
+    def _pooled(self) -> Float64:
+        """(n_features,) the mean of the nearest windows of the last minute, by view."""
+        pooled: Float64 = np.zeros_like(self._vectors[0])
+        nearest = np.argpartition(self._squares, self._nearest - 1, axis=1)[:, : self._nearest]
+        for view, chosen in zip(self._views, nearest, strict=True):
+            pooled[view.features] = self._vectors[chosen, view.features].mean(axis=0)
+        return pooled
+
+    def _read_minute(self, pooled: Float64, t: float) -> list[Reading]:
+        readings: list[Reading] = []
+        for i, chart in enumerate(self._charts):
+            distance = chart.distance(pooled[chart.view.features], 1.0, np.empty((0, 0)))
+            deviation = chart.minute.deviation(distance)
+            since = self._onset(i, deviation, t)
+            limit = self._limit(1, chart.minute)
+            readings.append(
+                Reading(chart.view.name, 1, deviation, limit, pooled * self._std, since)
+            )
+        return readings
+
+    def _onset(self, view: int, deviation: float, t: float) -> float:
+        """When the deviation of a view began, as far as its minutes show it."""
+        if deviation < MAX_CALM_DEVIATION:
+            self._elevated_since[view] = None
+            return t
+        if self._elevated_since[view] is None:
+            # The pool follows a change when two thirds of its windows have changed.
+            pooled_seconds = (1 - NEAREST_SHARE) * self._n_pooled * self._step_seconds
+            self._elevated_since[view] = max(0.0, t - pooled_seconds)
+        return self._elevated_since[view] or 0.0
+
+    def _complete_minute(self, pooled: Float64, readings: Sequence[Reading], t: float) -> None:
+        deviations = np.array([reading.deviation for reading in readings])
+        self._recent.append(_Minute(pooled, deviations, self._learnable))
+        self._learnable = True
+        self._monitored_minutes += 1
+        self._long_readings = [
+            reading
+            for scale in SCALES_MINUTES[1:]
+            for i in range(len(self._views))
+            if (reading := self._read_long(i, scale, t)) is not None
+        ]
+        self._learn_calm_minute()
+
+    def _read_long(self, view: int, scale: int, t: float) -> Reading | None:
+        """The chart of a longer scale; None while it is not active."""
+        if len(self._recent) < scale:
+            return None
+        chart = self._charts[view]
+        minutes = list(self._recent)[-scale:]
+        pooled = np.mean([minute.vector for minute in minutes], axis=0)
+        removed = np.array([minute.vector for minute in minutes if minute.fitted])
+        removed = removed[:, chart.view.features] if len(removed) else removed
+        distance = chart.distance(pooled[chart.view.features], scale, removed)
+        in_control = self._in_control(view, scale)
+        deviation = in_control.deviation(distance)
+        is_new = self._monitored_minutes % scale == 0  # shares no minute with the value before
+        if is_new and deviation < self._limit(scale, in_control):
+            self._long[view, scale].values.append(distance)
+        if not self._is_active(scale):
+            return None
+        since = self._elevated_since[view]
+        onset = t - scale * MINUTE_SECONDS if since is None else since
+        return Reading(
+            chart.view.name,
+            scale,
+            deviation,
+            self._limit(scale, in_control),
+            pooled * self._std,
+            max(0.0, onset),
+        )
+
+    def _in_control(self, view: int, scale: int) -> InControl:
+        minute = self._charts[view].minute
+        if scale == 1:
+            return minute
+        prior = InControl(
+            mean=minute.mean,
+            mean_weight=min(minute.mean_weight, MAX_MEAN_WEIGHT),
+            spread=LONG_SPREAD_RATIO * minute.spread,
+            degrees=minute.degrees,
+        )
+        return prior.updated(np.array(self._long[view, scale].values))
+
+    def _is_active(self, scale: int) -> bool:
+        if scale == 1:
+            return True
+        n_in_pool = sum(minute.learned for minute in list(self._recent)[-scale:])
+        n_normal = 1 + self.sound.n_learned - n_in_pool
+        return n_normal >= scale * (1 if scale <= MAX_READY_MINUTES else ARMING_SCALES)
+
+    def _limit(self, scale: int, in_control: InControl) -> float:
+        """The deviation that normal sound exceeds as often as the budget allows this chart."""
+        n_charts = len(self._views) * len(SCALES_MINUTES)
+        looks = scale * self._windows_per_minute  # of windows, that one of this chart stands for
+        probability = min(MAX_PROBABILITY, self._probability_per_window * looks / n_charts)
+        return t_quantile(probability, in_control.degrees)
+
+    def _learn_calm_minute(self) -> None:
+        """Learn the minute before the last ones, if those around it were calm."""
+        n_around = CALM_MINUTES_BEFORE + 1 + CALM_MINUTES_AFTER
+        around = list(self._recent)[-n_around:]
+        if len(around) <= CALM_MINUTES_AFTER:
+            return
+        candidate = around[-1 - CALM_MINUTES_AFTER]
+        deviations = np.mean([minute.deviations for minute in around], axis=0)
+        is_calm = bool((deviations <= MAX_CALM_DEVIATION).all())
+        is_calm = is_calm and all(
+            reading.ratio <= MAX_CALM_RATIO for reading in self._long_readings
+        )
+        if not is_calm or not all(minute.learnable for minute in around) or candidate.learned:
+            return
+        candidate.learned = True
+        self._learn(candidate.vector)
+        if self.sound.n_learned >= max(
+            self._fitted_minutes + 1, int(REFIT_GROWTH * self._fitted_minutes)
+        ):
+            self._fit()
+
+    def _learn(self, vector: Float64) -> None:
+        self.sound.learn(vector)
+
+    def _fit(self) -> None:
+        self._fitted_minutes = self.sound.n_learned
+        for chart in self._charts:
+            chart.fit(self.sound)
+        for minute in self._recent:
+            minute.fitted = minute.learned
+
+
+def has_charts(detector: Detector) -> bool:
+    """Whether a detector can have charts: it is calibrated, and its score is a distance."""
+    return (
+        detector.machine is not None
+        and detector.head.method.is_distance
+        and detector.artifact.head.machine_sound is not None
+    )
+
+
+def calibration_sound(detector: Detector) -> NormalSound:
+    """The normal sound that an artifact was calibrated on; ArtifactError if it is damaged."""
+    section = detector.artifact.head.machine_sound
+    std = detector.head.fleet.within_std
+    minutes = np.empty((0, len(std)))
+    if section is not None and section.minutes is not None:
+        minutes = section.minutes
+    is_damaged = (
+        section is None
+        or not len(section.windows)
+        or section.windows.shape[1:] != std.shape
+        or minutes.shape[1:] != std.shape
+        or len(minutes) > MAX_MINUTES
+    )
+    if section is None or is_damaged:
+        raise ArtifactError(
+            "the calibration has no usable windows; calibrate the machine anew without --add"
+        )
+    windows = section.windows / std
+    return NormalSound(
+        windows, section.n_windows, windows.mean(axis=0), list(minutes / std), len(minutes)
+    )
+
+
+def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
+    """What the training machines show of each view's distances, else general values."""
+    sections = {section.view: section for section in detector.artifact.head.chart_priors}
+    priors: list[ChartPrior] = []
+    for view in views_of(len(detector.head.mean)):
+        section = sections.get(view.name)
+        priors.append(ChartPrior(section.offset, section.spread) if section else ChartPrior())
+    return tuple(priors)

@@ -1,0 +1,24 @@
+"""Control limits: how far a chart must deviate for a rate of false alarms.
+
+The in-control mean and spread of a chart are estimates from few values, so a new normal value
+follows Student's t, not the normal distribution.
+"""
+
+import math
+from statistics import NormalDist
+
+MIN_PROBABILITY = 1e-12
+
+
+def t_quantile(probability: float, degrees: float) -> float:
+    """The value that Student's t with ``degrees`` of freedom exceeds with ``probability``.
+
+    By Wallace's approximation ("Bounds on normal approximations to Student's and the chi-square
+    distributions", Annals of Mathematical Statistics 30, 1959): for at least 10 degrees of freedom
+    within 1 % down to a probability of 1e-6.
+
+    probability: of the upper tail, below .5.
+    """
+    normal = -NormalDist().inv_cdf(max(probability, MIN_PROBABILITY))
+    stretched = normal * (8 * degrees + 3) / (8 * degrees + 1)
+    return math.sqrt(degrees * math.expm1(stretched**2 / degrees))

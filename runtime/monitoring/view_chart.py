@@ -1,0 +1,186 @@
+"""The distance of pooled sound from normal sound in one view, and how it varies in control.
+
+Pooled sound is the mean x of the features of some windows. Its distance from the mean m of the
+normal sound is compared with what chance explains:
+
+    d = ln((x - m)' C^-1.2 (x - m) / p)  -  ln(1/n_x + 1/n_m + SLOW_SHARE)
+
+with the covariance C of windows, n_x windows behind x and n_m behind m. Of sound that varies from
+window to window alone, d has the same distribution however long it was pooled; SLOW_SHARE is the
+part of the variance that does not average out.
+
+The chart is self-starting (Hawkins and Maboudou-Tchao, "Self-starting multivariate exponentially
+weighted moving average control charting", Technometrics 49, 2007; Sullivan and Jones, Technometrics
+44, 2002): normal sound is learned while the machine is monitored, and each value of d is judged by
+those of earlier normal sound. Mean and spread of d in control begin with what is known of other
+machines, and come from the machine's own minutes by cross-validation as soon as there are any.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..scoring.fleet import SHRINKAGE, Fleet, oas_shrinkage
+from ..scoring.head import EXPONENT, MIN_VARIANCE
+from ..scoring.views import View
+from ..system.arrays import Float64
+from .normal_sound import NormalSound
+
+SLOW_SHARE = 0.005  # of the variance of windows, that pooling does not reduce
+MAX_MACHINE_WEIGHT = 0.2  # of the machine's own covariance
+HALF_WEIGHT_WINDOWS = 100  # of the machine, at which its own covariance would weigh one half
+N_FOLDS = 5
+MIN_MINUTES = 3  # for a cross-validation
+
+
+@dataclass(frozen=True)
+class InControl:
+    """How a distance varies in normal sound."""
+
+    mean: float
+    mean_weight: float  # number of values that the mean is worth
+    spread: float  # standard deviation
+    degrees: float  # of freedom, of the spread
+
+    def deviation(self, distance: float) -> float:
+        """``distance`` in standard deviations of the next value; it follows Student's t."""
+        predictive = self.spread * np.sqrt(1 + 1 / self.mean_weight)
+        return float((distance - self.mean) / predictive)
+
+    def updated(self, values: Float64) -> "InControl":
+        """With the distances (n,) of normal sound."""
+        n = len(values)
+        if n == 0:
+            return self
+        weight = self.mean_weight + n
+        mean = (self.mean_weight * self.mean + values.sum()) / weight
+        squares = self.degrees * self.spread**2 + np.square(values - values.mean()).sum()
+        degrees = self.degrees + n - 1
+        return InControl(float(mean), weight, float(np.sqrt(squares / degrees)), degrees)
+
+
+@dataclass(frozen=True)
+class ChartPrior:
+    """What is known of the distances of a view before the machine was monitored."""
+
+    offset: float = -0.1  # mean of a minute's less mean of the calibration windows'
+    spread: float = 0.35  # of a minute's
+    degrees: float = 20.0  # of freedom, of the spread
+    mean_weight: float = 0.5  # number of minutes that the calibration windows are worth
+
+
+class ViewChart:
+    """One view of the charts of one machine."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        view: View,
+        prior: ChartPrior,
+        windows_per_minute: float,
+        sound: NormalSound,
+    ) -> None:
+        """sound: the calibration of the machine, with or without learned minutes."""
+        self.view = view
+        self._prior = prior
+        self._windows_per_minute = windows_per_minute
+        self._fleet_covariance = fleet.correlation_of(view.features)
+        gain = fleet.gain_directions[:, view.features] / fleet.within_std[view.features]
+        self._ridge = SHRINKAGE * oas_shrinkage(self._fleet_covariance, fleet.windows)
+        self._gain_covariance = gain.T @ gain
+        self._start = self._prior_in_control(sound)
+        self.fit(sound)
+
+    def fit(self, sound: NormalSound) -> None:
+        """Take mean, covariance and variation in control from this normal sound."""
+        self.mean, self.n_windows = self._mean(sound)
+        self._factor = self._whitening(sound, self.mean)
+        self.minute = self._start.updated(self._minute_distances(sound))
+
+    def squares(self, deviations: Float64) -> Float64:
+        """Deviations (..., n) from the mean -> their mean squares in whitened directions (...)."""
+        projected = deviations @ self._factor
+        return np.asarray(np.square(projected).mean(axis=-1) + MIN_VARIANCE)
+
+    def distance(self, pooled: Float64, minutes: float, removed: Float64) -> float:
+        """d of pooled sound.
+
+        pooled: (n,) the mean features of the sound, of this view.
+        minutes: its duration.
+        removed: (n_minutes, n) those of its minutes that the mean was fitted on.
+        """
+        mean = self.mean
+        n_windows = self.n_windows
+        if len(removed):
+            weight = self._windows_per_minute * len(removed)
+            mean = (n_windows * mean - weight * removed.mean(axis=0)) / (n_windows - weight)
+            n_windows -= weight
+        square = float(self.squares(pooled - mean))
+        return float(np.log(square)) - self.chance(minutes, n_windows)
+
+    def chance(self, minutes: float, n_windows: float | None = None) -> float:
+        """The second term of d, for sound of this duration."""
+        behind_mean = n_windows or self.n_windows
+        return float(
+            np.log(1 / (self._windows_per_minute * minutes) + 1 / behind_mean + SLOW_SHARE)
+        )
+
+    def _mean(self, sound: NormalSound) -> tuple[Float64, float]:
+        """(n,) the mean of normal sound, and the number of windows behind it."""
+        n_minutes = len(sound.minutes)
+        total = sound.n_windows * sound.windows_mean[self.view.features]
+        weight = self._windows_per_minute * n_minutes
+        if n_minutes:
+            total = total + weight * self._minutes(sound).mean(axis=0)
+        return total / (sound.n_windows + weight), sound.n_windows + weight
+
+    def _minutes(self, sound: NormalSound) -> Float64:
+        return np.array(sound.minutes)[:, self.view.features]
+
+    def _whitening(self, sound: NormalSound, mean: Float64) -> Float64:
+        """(n, n) projects deviations so that their mean square is the squared distance."""
+        own = sound.windows[:, self.view.features] - mean
+        if sound.minutes:
+            # The deviation of a minute has the variance of a window divided by its windows.
+            minutes = np.sqrt(self._windows_per_minute) * (self._minutes(sound) - mean)
+            own = np.concatenate([own, minutes])
+        n = len(own)
+        weight = min(n / (n + HALF_WEIGHT_WINDOWS), MAX_MACHINE_WEIGHT)
+        covariance = (1 - weight) * self._fleet_covariance + weight * own.T @ own / max(n - 1, 1)
+        identity = np.eye(len(covariance))
+        covariance = (1 - self._ridge) * covariance + self._ridge * identity + self._gain_covariance
+        variances, directions = np.linalg.eigh(covariance)
+        return np.asarray(directions * np.maximum(variances, MIN_VARIANCE) ** (-EXPONENT / 2))
+
+    def _prior_in_control(self, sound: NormalSound) -> InControl:
+        """From the calibration windows, each against the others."""
+        windows = sound.windows
+        distances: list[float] = []
+        for fold in np.array_split(np.arange(len(windows)), min(2 * N_FOLDS, len(windows))):
+            others = np.delete(windows, fold, axis=0)
+            if not len(others):
+                continue
+            rest = NormalSound(others, len(others), others.mean(axis=0))
+            mean = rest.windows_mean[self.view.features]
+            factor = self._whitening(rest, mean)
+            for window in windows[fold][:, self.view.features]:
+                square = np.square((window - mean) @ factor).mean()
+                distances.append(np.log(square) - np.log(1 + 1 / len(others) + SLOW_SHARE))
+        centre = float(np.mean(distances)) if distances else 0.0
+        prior = self._prior
+        return InControl(centre + prior.offset, prior.mean_weight, prior.spread, prior.degrees)
+
+    def _minute_distances(self, sound: NormalSound) -> Float64:
+        """(n_minutes,) d of each learned minute, judged by the others; empty for too few."""
+        n_minutes = len(sound.minutes)
+        distances: list[float] = []
+        if n_minutes < MIN_MINUTES:
+            return np.array(distances)
+        minutes = self._minutes(sound)
+        for fold in np.array_split(np.arange(n_minutes), min(N_FOLDS, n_minutes)):
+            rest = sound.without(fold.tolist())
+            mean, n_windows = self._mean(rest)
+            factor = self._whitening(rest, mean)
+            squares = np.square((minutes[fold] - mean) @ factor).mean(axis=1)
+            distances.extend(np.log(squares) - self.chance(1.0, n_windows))
+        return np.array(distances)
