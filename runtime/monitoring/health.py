@@ -6,6 +6,7 @@ The states of the sound, the most severe first; one at a time is reported:
     stuck       the samples are constant, or one buffer is repeated              not judged
     clipping    flat tops                                                        judged
     bandwidth   no sound above some frequency, where this machine has sound      judged
+    noise       most bands are louder, by different numbers of dB, none quieter   judged
     level       all bands changed by nearly the same number of dB                judged
 
 The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others
@@ -43,6 +44,10 @@ MIN_LEVEL_CHANGE_STDS = 3.0  # ... and standard deviations of the level
 MAX_SCATTER_STDS = 2.0  # standard deviations by which the bands differ from their median ...
 MIN_SCATTER_LIMIT_DB = 0.5  # ... if that is more than this
 MAX_SCATTER_RATIO = 0.5  # of the change of the level
+
+MIN_NOISE_DB = 6.0  # median of all bands, if MIN_LEVEL_CHANGE_STDS are not more
+QUIETEST_SHARE = 0.1  # of the bands may have become quieter than ...
+MAX_FALL_RATIO = 0.5  # ... this share of the limit: added noise makes no band quieter
 
 NORMAL_QUANTILE = 0.95  # of the distances of normal windows; below it, only the gain changed
 IQR_STDS = 1.35  # interquartile range of a normal distribution, in standard deviations
@@ -93,6 +98,7 @@ class Health:
             self._stuck,
             self._clipping,
             self._bandwidth,
+            self._noise,
             self._level,
         )
         for check in checks:
@@ -164,19 +170,46 @@ class Health:
             return None
         change = window.bands - self._normal.bands
         median, scatter = _median_and_scatter(change)
-        min_change = max(MIN_LEVEL_CHANGE_DB, MIN_LEVEL_CHANGE_STDS * self._normal.level_std)
-        if abs(median) < self._limit("level", min_change):
+        if abs(median) < self._limit("level", self._min_level_change(MIN_LEVEL_CHANGE_DB)):
             return None
-        max_scatter = max(MIN_SCATTER_LIMIT_DB, MAX_SCATTER_STDS * self._normal.scatter)
-        if scatter > min(max_scatter, MAX_SCATTER_RATIO * abs(median)):
+        if not self._is_even(median, scatter):
             return None
         direction = "louder" if median > 0 else "quieter"
+        noise = " and for another source of noise" if median > 0 else ""
         return SoundCondition(
             "level",
             f"all of the sound is {abs(median):.1f} dB {direction} than normal: "
-            "check the gain and the distance of the microphone, then calibrate again",
+            f"check the gain and the distance of the microphone{noise}, then calibrate again",
             {"change_db": round(median, 1)},
         )
+
+    def _noise(self, window: Window) -> SoundCondition | None:
+        if window.bands is None or self._detector.machine is None:  # machines differ in level
+            return None
+        change = window.bands - self._normal.bands
+        median, scatter = _median_and_scatter(change)
+        limit = self._limit("noise", self._min_level_change(MIN_NOISE_DB))
+        if median < limit or self._is_even(median, scatter):
+            return None
+        if np.quantile(change, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
+            return None
+        return SoundCondition(
+            "noise",
+            f"most frequencies are louder than normal, half of them by {median:.1f} dB or more: "
+            "look for a leak or another source of noise",
+            {"change_db": round(median, 1)},
+        )
+
+    def _min_level_change(self, min_db: float) -> float:
+        """The least change of the median of the bands, dB, that normal sound does not show."""
+        return max(min_db, MIN_LEVEL_CHANGE_STDS * self._normal.level_std)
+
+    def _is_even(self, median: float, scatter: float) -> bool:
+        """True if all bands changed by nearly the same number of dB, as with another gain."""
+        max_scatter = max(MIN_SCATTER_LIMIT_DB, MAX_SCATTER_STDS * self._normal.scatter)
+        if self.condition.state == "level":
+            max_scatter /= STAY_RATIO
+        return scatter <= min(max_scatter, MAX_SCATTER_RATIO * abs(median))
 
     def with_cause(self, event: AlarmEvent, window: Window) -> AlarmEvent:
         """``event`` with its cause, and with what to check if that is the microphone."""
@@ -195,7 +228,8 @@ class Health:
             return self.condition.numbers["share"] >= MIN_DISTORTED_SHARE
         if self.condition.state == "level":
             return self._detector.head.method.is_distance and self._normal_but_for_gain(window)
-        return True
+        # Noise may be the machine's: a leak, a bearing.
+        return self.condition.state != "noise"
 
     def _normal_but_for_gain(self, window: Window) -> bool:
         """True if the distance of the input view is that of normal sound.

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-SoundState = Literal["ok", "level", "bandwidth", "clipping", "stuck", "silence"]
+SoundState = Literal["ok", "level", "noise", "bandwidth", "clipping", "stuck", "silence"]
 
 # The most severe is the last.
 SOUND_STATES: tuple[SoundState, ...] = (
     "ok",
     "level",
+    "noise",
     "bandwidth",
     "clipping",
     "stuck",

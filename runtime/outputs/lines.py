@@ -139,7 +139,9 @@ class ScoreLine(RunLine):
     def _verdict(self) -> str:
         if self.health in UNJUDGED_STATES:
             return "not judged"
-        return "ANOMALY" if self.anomaly else "normal"
+        if self.anomaly:
+            return "ANOMALY"
+        return "normal" if self.health == "ok" else f"check the sound: {self.health}"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ def through_8_khz(sound: Float32) -> Float32:
     return np.asarray(soxr.resample(soxr.resample(sound, RATE, 8000), 8000, RATE))
 
 
+def with_white_noise(sound: Float32, level_db: float) -> Float32:
+    """level_db: of the noise, relative to the level of the sound."""
+    noise = np.random.default_rng(0).standard_normal(len(sound))
+    return np.asarray(sound + noise * sound.std() * 10 ** (level_db / 20))
+
+
 def clipped(sound: Float32) -> Float32:
     return np.asarray(np.clip(sound / np.abs(sound).max() * 10 ** (10 / 20), -1, 1))
 
@@ -60,6 +66,7 @@ def clipped(sound: Float32) -> Float32:
 CHANGES: dict[str, Callable[[Float32], Float32]] = {
     "ok": lambda sound: sound,
     "level": lambda sound: sound * 10 ** (18 / 20),
+    "noise": lambda sound: with_white_noise(sound, 25.0),
     "bandwidth": through_8_khz,
     "clipping": clipped,
     "stuck": lambda sound: np.resize(sound[:1600], len(sound)),
@@ -99,7 +106,7 @@ def test_a_microphone_of_another_rate_is_reported(machine: Detector, sound: Floa
     assert "the microphone or its sample rate changed, not the machine" in condition.sentence
 
 
-@pytest.mark.parametrize("state", ["ok", "level", "bandwidth", "silence"])
+@pytest.mark.parametrize("state", ["ok", "level", "noise", "bandwidth", "silence"])
 def test_precomputed_features_show_what_they_can(
     machine: Detector, sound: Float32, state: str
 ) -> None:
@@ -111,6 +118,7 @@ def test_precomputed_features_show_what_they_can(
 def test_an_artifact_without_a_machine_has_no_level(trained: Trained, sound: Float32) -> None:
     fleet = Detector.load(trained.int8)
     assert Health(fleet).update(last(fleet, CHANGES["level"](sound))).state == "ok"
+    assert Health(fleet).update(last(fleet, CHANGES["noise"](sound))).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,13 @@ EVENT = AlarmEvent(
 
 
 @pytest.mark.parametrize(
-    ("state", "cause"), [("ok", "machine"), ("bandwidth", "microphone"), ("clipping", "microphone")]
+    ("state", "cause"),
+    [
+        ("ok", "machine"),
+        ("noise", "machine"),
+        ("bandwidth", "microphone"),
+        ("clipping", "microphone"),
+    ],
 )
 def test_an_event_has_its_cause(machine: Detector, sound: Float32, state: str, cause: str) -> None:
     health = Health(machine)

@@ -43,6 +43,7 @@ def test_a_line_is_one_line_of_json(line: RunLine) -> None:
         (score(2.0), "score   2.00 / 0.80  ANOMALY   -31.2 dBFS"),
         (score(0.5, level_dbfs=None), "score   0.50 / 0.80  normal"),
         (score(2.0, health="silence"), "score   2.00 / 0.80  not judged   -31.2 dBFS"),
+        (score(0.5, health="noise"), "score   0.50 / 0.80  check the sound: noise   -31.2 dBFS"),
         (score(out_of_range=0.25), "score   0.00 / 0.80  normal   -31.2 dBFS  25% beyond int8"),
         (score(out_of_range=0.001), "score   0.00 / 0.80  normal   -31.2 dBFS"),
         (event("end"), "ALARM end: 2 to 3 kHz: 6.0 dB louder"),
