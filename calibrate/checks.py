@@ -19,6 +19,7 @@ from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64
 
 from .consistency import find_outlier_windows
+from .machine_kind import MAX_RESIDUAL_DEVIATIONS, distance_of_other_kind
 from .recording import CalibrationRecording, name_recordings, name_windows
 
 # `edgeae run` measures silence, stuck and clipping in the same way
@@ -54,11 +55,15 @@ def find_problems(
     if add and was_used_for_fitting(windows, detector.artifact.head.machine_marks):
         yield f"{name_recordings(recordings)}: was already learned; give sound of another time"
     if add:
-        shift = _find_other_machine(detector, windows)
+        wrong_machine = _find_other_kind(detector, windows, add) or _find_other_machine(
+            detector, windows
+        )
     else:
-        shift = _find_domain_shift(detector, recordings, windows)
-    if shift:
-        yield shift
+        wrong_machine = _find_domain_shift(detector, recordings, windows) or _find_other_kind(
+            detector, windows, add
+        )
+    if wrong_machine:
+        yield wrong_machine
     if outliers := find_outlier_windows(detector, recordings, windows):
         yield outliers
 
@@ -159,6 +164,25 @@ def _find_domain_shift(detector: Detector, recordings: Recordings, windows: Floa
         f"{deviations:.1f} standard deviations, allowed are {MAX_DOMAIN_SHIFT:g} "
         f"({_changed_bands(detector, mean)}); check gain, sample rate and placement, "
         f"or train on machines of this kind"
+    )
+
+
+def _find_other_kind(detector: Detector, windows: Float64, add: bool) -> str | None:
+    """Another kind of machine than those that the artifact knows, also where it knows only one."""
+    distance = distance_of_other_kind(detector, windows, add=add)
+    if distance is None:
+        return None
+    known = "the machines of the training"
+    advice = "check the artifact, microphone and placement, or train on machines of this kind"
+    if add:
+        known = str(detector.machine)
+        advice = "check the machine and the microphone, or calibrate again without --add"
+    bands = _changed_bands(detector, windows.mean(axis=0))
+    return (
+        f"this is another kind of sound than that of {known}: besides gain, the mean spectrum "
+        f"differs by {distance.spectrum_db:.1f} dB, allowed are {distance.spectrum_limit_db:.1f}, "
+        f"and the network's error by {distance.residual_deviations:.1f} standard deviations, "
+        f"allowed are {MAX_RESIDUAL_DEVIATIONS:.1f} ({bands}); {advice}"
     )
 
 

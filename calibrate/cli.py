@@ -8,7 +8,7 @@ from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
 from edgeae.runtime.commands.shared_options import wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
-from edgeae.runtime.model.find import check_target, split_model
+from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
@@ -70,6 +70,7 @@ from .uncertainty import uncertainty_of
     help="File to write the calibrated artifact to.  [default: machine.onnx]",
 )
 @click.option("--in-place", is_flag=True, help="Replace the file MODEL by the calibrated artifact.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing output file.")
 def calibrate(
     arguments: tuple[str, ...],
     device: str | None,
@@ -84,6 +85,7 @@ def calibrate(
     skip_bad: bool,
     output: Path | None,
     in_place: bool,
+    overwrite: bool,
 ) -> None:
     """Fit an artifact to one machine from about a minute of its normal sound.
 
@@ -101,7 +103,7 @@ def calibrate(
         )
     if device and clips:
         raise ConfigError("--clips is for files; with --device give --duration")
-    target = _target(model, output, in_place)
+    target = _target(model, output, in_place, overwrite)
     detector = load_checked(model)
     # A wrong budget is reported before a minute is recorded.
     probability_of(false_alarms or detector.threshold.false_alarms, detector.window)
@@ -117,14 +119,16 @@ def calibrate(
     _report_result(result, target)
 
 
-def _target(model: Path, output: Path | None, in_place: bool) -> Path:
-    """The file to write; ConfigError if that cannot be done, or needs --in-place."""
+def _target(model: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
+    """The file to write; ConfigError if it exists, without --in-place or --overwrite."""
     if in_place and output:
         raise ConfigError("--in-place and -o exclude each other; give one of them")
-    target = model if in_place else output or Path("machine.onnx")
+    target = model if in_place else output or CALIBRATED
     if target.resolve() == model.resolve() and not in_place:
         raise ConfigError(f"{target}: would overwrite the artifact; give another -o, or --in-place")
     check_target(target)
+    if target.exists() and not in_place and not overwrite:
+        raise ConfigError(f"{target} exists; give another -o, or overwrite it with --overwrite")
     return target
 
 

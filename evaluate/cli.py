@@ -9,9 +9,10 @@ import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.model.find import default_model
+from edgeae.runtime.model.find import named_or_default, names_artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import Kind
+from edgeae.runtime.system.similar_files import advice_for_missing
 from edgeae.train.run_folder import DEFAULT_DATA
 
 
@@ -126,15 +127,19 @@ def _model_and_data(arguments: tuple[str, ...]) -> tuple[Path, Path]:
     """The model and the folder of the data set, in whichever order they are given."""
     models = [argument for argument in arguments if _is_model(argument)]
     folders = [argument for argument in arguments if not _is_model(argument)]
+    for folder in folders:
+        if not models and not Path(folder).exists():
+            advice = advice_for_missing(Path(folder), "check the name")
+            raise ConfigError(f"{folder}: there is no such artifact or folder; {advice}")
     if len(models) > 1 or len(folders) > 1:
         raise ConfigError("edgeae evaluate takes one MODEL and one DATA folder")
-    model = Path(models[0]) if models else default_model()
+    model = named_or_default(Path(models[0]) if models else None)
     return model, Path(folders[0] if folders else DEFAULT_DATA)
 
 
 def _is_model(argument: str) -> bool:
     path = Path(argument)
-    return path.suffix in (".onnx", ".ckpt") or (path / "checkpoints").is_dir()
+    return names_artifact(argument) or path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
 
 
 def _check_same_machine(

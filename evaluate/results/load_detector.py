@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.model.find import names_artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
 
@@ -13,7 +14,7 @@ def load_detector(model: Path, report: Callable[[str], None]) -> Detector:
 
     report: gets a sentence about each training recording that cannot be read
     """
-    if model.suffix == ".onnx":
+    if names_artifact(str(model)):
         return load_checked(model)
     if model.suffix != ".ckpt" and not model.is_dir():
         raise ConfigError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import ArtifactError
 from ..features.mel import log_mel
-from ..model.find import default_model
+from ..model.find import named_or_default
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_checked, seeded_noise
 from ..system.progress import Progress, Step, no_step
@@ -135,7 +135,7 @@ def bench(limits: BenchLimits | None, /, model: Path | None, as_json: bool) -> N
     \b
     edgeae bench machine.onnx
     """
-    path = model or default_model()
+    path = named_or_default(model)
     with Progress() as progress:
         values = measure(load_checked(path), path, progress.step, limits=limits or DEFAULT_LIMITS)
     if as_json:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ..errors import ArtifactError, ConfigError, printable
-from ..model.find import default_model
+from ..model.find import named_or_default
 from ..model.sections import to_values
 from ..scoring.calibration import history
 from ..scoring.detector import Detector
@@ -117,7 +117,7 @@ def info(
         raise ConfigError(
             "--card and --json cannot be combined, because a card is Markdown; give one of them"
         )
-    path = model or default_model()
+    path = named_or_default(model)
     detector = Detector.load(path)
     failure = None
     try:

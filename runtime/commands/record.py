@@ -62,7 +62,9 @@ FULL_SCALE = 2**15
     show_default=True,
     help="Sample rate of the file, Hz; native: the rate of the device nearest to 16 kHz.",
 )
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option(
+    "--overwrite", "--force", "overwrite", is_flag=True, help="Overwrite an existing output file."
+)
 def record(
     *,
     device: str,
@@ -71,7 +73,7 @@ def record(
     output: Path,
     channel: str,
     rate: str,
-    force: bool,
+    overwrite: bool,
 ) -> None:
     """Record a capture device into a file.
 
@@ -82,7 +84,7 @@ def record(
     Example:
       edgeae record --device hw:1 --duration 60 -o data/train/normal_00.wav
     """
-    _check_output(output, force)
+    _check_output(output, overwrite)
     target_rate = _parse_rate(rate)
     chosen_channel = parse_channel(channel)
     part = output.with_name(output.name + ".part")
@@ -170,15 +172,15 @@ class WavRecorder:
             )
 
 
-def _check_output(output: Path, force: bool) -> None:
+def _check_output(output: Path, overwrite: bool) -> None:
     if output.suffix.lower() not in SUFFIXES:
         raise ConfigError(
             f"{output}: the name of a recording ends in {' or '.join(SUFFIXES)}; choose such a name"
         )
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: there is no folder {output.parent}: create it first")
-    if output.exists() and not force:
-        raise ConfigError(f"{output} exists: choose another name, or overwrite it with --force")
+    if output.exists() and not overwrite:
+        raise ConfigError(f"{output} exists: choose another name, or overwrite it with --overwrite")
 
 
 def _parse_rate(rate: str) -> int | None:

@@ -25,8 +25,8 @@ EXIT_ANOMALY = 1
 def run(limits: RunLimits | None, /, arguments: tuple[str, ...], **values: Any) -> int:
     """Score recordings, raw PCM on stdin (-) or microphones: one score a second.
 
-    MODEL is an artifact (.onnx); by default $EDGEAE_MODEL, ./model.int8.onnx or the newest in
-    runs/latest.
+    MODEL is an artifact (.onnx); by default $EDGEAE_MODEL, else ./machine.onnx, which calibrate
+    writes, else ./model.int8.onnx, else the newest in runs/latest.
     Several devices or channels take one artifact for all, or one for each, in their order.
 
     \b

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError
-from ..model.find import split_models
+from ..model.find import names_artifact, split_models
 from ..scoring.selftest import load_all
 from ..service.request import Request
 from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
@@ -86,9 +86,7 @@ def plan(
 
 
 def _check_microphone(request: Request) -> None:
-    others = [
-        argument for argument in request.values["arguments"] if not argument.endswith(".onnx")
-    ]
+    others = [argument for argument in request.values["arguments"] if not names_artifact(argument)]
     if not request.values.get("device") or others:
         raise ConfigError(
             "a service listens to microphones; "
@@ -123,7 +121,7 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
     named = {
         argument: str(Path(argument).absolute())
         for argument in positional
-        if argument.endswith(".onnx")
+        if names_artifact(argument)
     }
     arguments = [named.get(argument, argument) for argument in request.absolute_arguments()]
     default = [] if named else [str(model.absolute()) for model in models]

@@ -35,6 +35,7 @@ from ..errors import ArtifactError, ConfigError
 from ..features.mel import MelSpec
 from ..system.atomic_file import replace_file
 from ..system.digest import sha256
+from ..system.similar_files import advice_for_missing
 from .onnx_checks import check_model
 from .protobuf import read_metadata, with_metadata
 from .sections import (
@@ -160,9 +161,10 @@ class Artifact:
                 raise ArtifactError(f"it is larger than {MAX_BYTES >> 20} MiB")
             return cls.from_bytes(path.read_bytes())
         except OSError as error:
-            raise ArtifactError(
-                f"{path}: cannot be read ({error.strerror}); give an artifact of `edgeae export`"
-            ) from error
+            advice = "give an artifact of `edgeae export`"
+            if isinstance(error, FileNotFoundError):
+                advice = advice_for_missing(path, advice)
+            raise ArtifactError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
         except ArtifactError as error:
             raise ArtifactError(
                 f"{path}: not a usable edgeae artifact: {error}; copy or export it again"

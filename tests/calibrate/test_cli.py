@@ -304,6 +304,46 @@ def test_output_never_overwrites_the_artifact(
     assert Path("link.onnx").is_symlink()
 
 
+@pytest.mark.parametrize("options", [[], ["-o", "own.onnx"]])
+def test_an_existing_output_is_kept_unless_overwrite_is_given(
+    command: Command, clips: list[Path], options: list[str]
+) -> None:
+    target = Path(options[-1] if options else "machine.onnx")
+    target.write_bytes(b"of another machine")
+    code, out, err = command(*clips, *options)
+    assert (code, out) == (2, "")
+    assert f"edgeae: {target} exists; give another -o, or overwrite it with --overwrite" in err
+    assert target.read_bytes() == b"of another machine"
+    assert command(*clips, *options, "--overwrite")[:2] == (0, f"{target}\n")
+    assert Detector.load(target).machine == "id_03"
+
+
+def test_an_existing_output_is_refused_before_listening(command: Command) -> None:
+    Path("machine.onnx").touch()
+    code, _, err = command("--device", "hw:CARD=NoSuchCard,DEV=0")
+    assert code == 2
+    assert "machine.onnx exists" in err
+
+
+def test_overwrite_does_not_replace_the_artifact_itself(
+    command: Command, model: Path, clips: list[Path]
+) -> None:
+    before = model.read_bytes()
+    code, _, err = command(*clips, "-o", model, "--overwrite")
+    assert code == 2
+    assert "--in-place" in err
+    assert model.read_bytes() == before
+
+
+def test_run_without_a_model_uses_what_calibrate_has_written(
+    command: Command, model: Path, clips: list[Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert model.name == "model.int8.onnx"
+    assert command(*clips)[0] == 0
+    assert run_command(["info", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["file"] == "machine.onnx"
+
+
 def test_in_place_replaces_the_artifact_and_leaves_no_other_file(
     command: Command, model: Path, clips: list[Path]
 ) -> None:
