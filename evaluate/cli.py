@@ -12,6 +12,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import named_or_default, names_artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import Kind
+from edgeae.runtime.scoring.threshold import probability_of
 from edgeae.runtime.system.similar_files import advice_for_missing
 from edgeae.train.run_folder import DEFAULT_DATA
 
@@ -22,6 +23,11 @@ from edgeae.train.run_folder import DEFAULT_DATA
     "--calibration-clips",
     type=click.IntRange(min=1),
     help="Calibrate each machine on its first N training recordings.",
+)
+@click.option(
+    "--false-alarms",
+    metavar="BUDGET",
+    help="Budget, such as 1/day, for which to measure alarms and the time until they are raised.",
 )
 @click.option(
     "--head",
@@ -54,6 +60,7 @@ from edgeae.train.run_folder import DEFAULT_DATA
 def evaluate(
     arguments: tuple[str, ...],
     calibration_clips: int | None,
+    false_alarms: str | None,
     kind: Kind | None,
     output: Path | None,
     json_: bool,
@@ -74,6 +81,7 @@ def evaluate(
     \b
     Examples:
       edgeae evaluate model.int8.onnx DATA --calibration-clips 5 --json
+      edgeae evaluate model.int8.onnx DATA --calibration-clips 10 --false-alarms 1/day
       edgeae evaluate run/model.int8.onnx DATA --calibration-clips 5 --against run/model.onnx
     """
     model, data = _model_and_data(arguments)
@@ -86,6 +94,8 @@ def evaluate(
     from .results.tables import terminal_text, write_tables
 
     detector = load_detector(model, _report)
+    if false_alarms:
+        probability_of(false_alarms, detector.window)  # a wrong one is refused now
     other_detector = load_detector(against, _report) if against else None
     if against and other_detector and not calibration_clips:
         _check_same_machine(model, detector, against, other_detector)
@@ -95,6 +105,7 @@ def evaluate(
         channel=parse_channel(channel) if channel else detector.channel,
         skip_bad=skip_bad,
         jobs=jobs,
+        false_alarms=false_alarms,
     )
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
     with ResultCache(folder / FILE_NAME) as cache:
@@ -107,7 +118,7 @@ def evaluate(
         if against and other_detector:
             scores_only = replace(options, simulate_streams=False)
             other = against, evaluate_machines(other_detector, data, scores_only, _report, cache)
-        result = summarise(str(model), kind or detector.head.kind, tests)
+        result = summarise(str(model), kind or detector.head.kind, tests, false_alarms)
         write_tables(folder, tests, result)
         evaluation = Evaluation(
             model, data, detector, tests, result, calibration_clips, options.channel, other

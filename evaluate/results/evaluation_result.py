@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self, TypeAlias
 
-JsonValue: TypeAlias = "str | int | float | bool | dict[str, JsonValue] | None"
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 
@@ -68,6 +68,8 @@ class Rates(_FlatJson):
     recall: float | None
     f1: float | None
     recall_1_per_day: Estimate  # recall at the threshold for 1 false alarm a day
+    # Recordings that hold no sound that can be judged; no alarm is raised on them.
+    n_not_judged: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,57 @@ class MeanRates(_FlatJson):
 
 @dataclass(frozen=True)
 class Alarms(_FlatJson):
-    """The alarms of a simulated stream; None without a stream, or where it has nothing to count."""
+    """The alarms of simulated streams; None without streams, or where there is nothing to count."""
 
     normal_hours: float | None = None  # of sound
     false_alarms: int | None = None  # in it
     false_alarms_per_day: Estimate = Estimate()
     share_in_alarm: float | None = None  # of the windows of normal sound
-    splices: int | None = None  # faults after normal sound without an alarm
-    early_alarms: int | None = None  # further faults: an alarm was on before the fault began
-    delay_median_s: float | None = None  # from the splice to the alarm, of the detected faults
+    splices: int | None = None  # streams of normal sound with a fault after it
+    early_alarms: int | None = None  # of them, those in which an alarm was on before the fault
+    delay_median_s: float | None = None  # from the onset to the alarm, of the detected faults
     delay_p90_s: float | None = None
     never_detected: float | None = None  # share of the splices without an alarm in the fault
+
+
+@dataclass(frozen=True)
+class BudgetAlarms:
+    """The alarms of simulated streams at a budget of false alarms, of one machine or of several."""
+
+    budget: str  # such as 1/day
+    normal_hours: float  # of normal sound
+    false_alarms: int  # in it
+    false_alarms_per_day: Estimate
+    found_within_s: Mapping[int, float | None]  # seconds -> share of faults; None without faults
+    median_delay_s: float | None  # of all faults; None if half of them raise no alarm
+    delays_s: tuple[float | None, ...]  # of each fault stream; None without an alarm
+    early_alarms: int  # fault streams in which an alarm was on before the fault
+    not_judged: int  # windows of sound that cannot be judged
+
+    def to_json(self) -> JsonObject:
+        """The values under the keys of the contract."""
+        rate = self.false_alarms_per_day
+        return {
+            "budget": self.budget,
+            "normal_hours": self.normal_hours,
+            "false_alarms": self.false_alarms,
+            "false_alarms_per_day": rate.value,
+            "false_alarms_per_day_low": rate.low,
+            "false_alarms_per_day_high": rate.high,
+            "found_within_s": {str(limit): share for limit, share in self.found_within_s.items()},
+            "median_delay_s": self.median_delay_s,
+            "delays_s": list(self.delays_s),
+            "early_alarms": self.early_alarms,
+            "not_judged": self.not_judged,
+        }
+
+    def to_columns(self) -> JsonObject:
+        """What the flat keys of a machine do not state, for a table."""
+        return {
+            "budget": self.budget,
+            **{f"found_within_{limit}_s": share for limit, share in self.found_within_s.items()},
+            "windows_not_judged": self.not_judged,
+        }
 
 
 @dataclass(frozen=True)
@@ -104,9 +146,21 @@ class MachineResult:
     rates: Rates
     extrapolated_1_per_day: bool | None  # the threshold for 1 false alarm a day is extrapolated
     alarms: Alarms
+    budget_alarms: BudgetAlarms | None = None  # None without a budget
 
     def to_json(self) -> JsonObject:
+        """All metrics in one object: flat, but for the alarms at a budget."""
+        metrics = self._flat()
+        if self.budget_alarms:
+            metrics["alarms"] = self.budget_alarms.to_json()
+        return metrics
+
+    def to_row(self) -> JsonObject:
         """All metrics in one flat object."""
+        columns = self.budget_alarms.to_columns() if self.budget_alarms else {}
+        return {**self._flat(), **columns}
+
+    def _flat(self) -> JsonObject:
         return {
             **self.ranking.to_json(),
             **self.rates.to_json(),
@@ -157,16 +211,20 @@ class EvaluationResult:
     worst: WorstMachine
     rates: Rates  # of the recordings of all machines together
     alarms: Alarms  # of the streams of all machines together
+    mean_budget_alarms: BudgetAlarms | None = None  # None without a budget
 
     def to_json(self) -> JsonObject:
         """The object that ``--json`` prints."""
         mean = self.mean.to_json()
         areas = ("auc", "auc_low", "auc_high", "pauc", "pauc_low", "pauc_high")
+        alarms: JsonObject = {}
+        if self.mean_budget_alarms:
+            alarms = {"alarms": self.mean_budget_alarms.to_json()}
         return {
             "model": self.model,
             "head": self.head,
             "machines": {machine: result.to_json() for machine, result in self.machines.items()},
-            "mean": {**{key: mean[key] for key in areas}, **self.mean_rates.to_json()},
+            "mean": {**{key: mean[key] for key in areas}, **self.mean_rates.to_json(), **alarms},
             "harmonic_mean": self.harmonic_mean.to_json(),
             "worst": self.worst.to_json(),
             "no_network": {

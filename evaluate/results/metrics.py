@@ -9,6 +9,7 @@ interval is too narrow (88 in 100 with 50 or 100 normal recordings, 95 with 200)
 """
 
 from collections.abc import Iterable, Iterator
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,15 +192,22 @@ def share_interval(n_hits: int, n: int) -> Interval:
     return float(bounds.low), float(bounds.high)
 
 
-def count_interval(n_events: int) -> tuple[float, float]:
+def count_interval(n_events: float) -> tuple[float, float]:
     """The exact interval of the mean number of events of which ``n_events`` were counted.
 
-    For a Poisson distribution (Garwood, Biometrika 28, 1936).
+    For a Poisson distribution (Garwood, Biometrika 28, 1936); a mean of several counts need not be
+    a whole number.
     """
     from scipy.special import gammaincinv
 
     low = float(gammaincinv(n_events, TAILS[0])) if n_events else 0.0
     return low, float(gammaincinv(n_events + 1, TAILS[1]))
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are not None; None if all are."""
+    present = list(without_none(values))
+    return fmean(present) if present else None
 
 
 def without_none(values: Iterable[float | None]) -> Iterator[float]:

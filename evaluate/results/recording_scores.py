@@ -11,8 +11,20 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
 
+from ..streams.simulation import StreamCounts
 from .metrics import Bools
-from .stream import StreamCounts
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the detector of a machine makes of a recording."""
+
+    mean: float  # over the windows
+    no_network: float  # the same without the network
+    highest: float | None  # of the windows that are judged; None if there are none
+    any_anomaly: bool  # the verdict of `edgeae run`
+    n_windows: int
+    n_not_judged: int  # windows
 
 
 @dataclass(frozen=True)
@@ -22,32 +34,43 @@ class RecordingScore:
     file: str
     machine: str
     label: Label
-    score: float
+    score: float  # the mean over its windows
     no_network: float  # the score without the network
     threshold: float | None  # None for a head without a threshold
-    anomaly: bool | None  # above the threshold
-    anomaly_1_per_day: bool | None  # above the threshold for 1 false alarm a day
+    anomaly: bool | None  # `edgeae run` reports an anomaly: a window is above the threshold
+    anomaly_1_per_day: bool | None  # a window is above the threshold for 1 false alarm a day
+    highest: float | None = None  # score of the windows that are judged
+    windows_not_judged: int = 0  # silence, for example
+    not_judged: bool = False  # none of its windows is judged, so it is no anomaly
 
     @classmethod
     def of(
         cls,
         recording: Recording,
-        score: float,
-        no_network: float,
+        scores: Scores,
         threshold: Threshold | None,
         one_per_day: Threshold | None,
     ) -> Self:
         """The score of a recording, compared with the thresholds of its machine, if it has any."""
+        highest = -np.inf if scores.highest is None else scores.highest
         return cls(
             file=recording.path.name,
             machine=recording.machine,
             label=recording.label,
-            score=score,
-            no_network=no_network,
+            score=scores.mean,
+            no_network=scores.no_network,
             threshold=threshold.value if threshold else None,
-            anomaly=score > threshold.value if threshold else None,
-            anomaly_1_per_day=score > one_per_day.value if one_per_day else None,
+            anomaly=scores.any_anomaly if threshold else None,
+            anomaly_1_per_day=highest > one_per_day.value if one_per_day else None,
+            highest=scores.highest,
+            windows_not_judged=scores.n_not_judged,
+            not_judged=scores.n_not_judged == scores.n_windows,
         )
+
+    @property
+    def decisive(self) -> float:
+        """The score that is compared with the threshold: that of the highest judged window."""
+        return self.score if self.highest is None else self.highest
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,31 @@
 """Evaluation of a detector on the test recordings of each machine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
-
-import numpy as np
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
-from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
+from edgeae.runtime.audio.recordings import Recording, by_machine, scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.model.network import Network
 from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
-from edgeae.runtime.scoring.pipeline import Pipeline
-from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.process_pool import jobs_for
 
-from .recording_scores import MachineTest, RecordingScore
+from ..streams.conditions import conditions
+from ..streams.joining import frames_of
+from ..streams.simulation import SHORT_PLAN, StreamCounts, StreamPlan, StreamRecordings
+from .calibration_clips import CalibrationClip, are_short, joined_windows, read_clips, windows_of
+from .recording_scores import MachineTest, RecordingScore, Scores
 from .result_cache import ResultCache, key_of
-from .scoring_task import Report, Scores, ScoringTask
-from .stream import StreamCounts
+from .scoring_task import Report, ScoringTask
 
 ONE_PER_DAY = "1/day"
+MIN_CALIBRATION_SECONDS = 60.0  # of sound, that the alarms of a machine should rest on
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,18 @@ class EvaluationOptions:
     channel: Channel = 0
     skip_bad: bool = False  # continue without recordings that cannot be read
     jobs: int | None = None  # processes; None: as many as there is work for
-    simulate_streams: bool = True  # play the recordings as a stream, too
+    simulate_streams: bool = True  # play the recordings as streams, too
+    false_alarms: str | None = None  # budget for which alarms are measured; None: the artifact's
+    plan: StreamPlan | None = None  # of the streams; None: a short one without a budget
+
+
+@dataclass(frozen=True)
+class MachineDetectors:
+    """The detectors of one machine."""
+
+    recordings: Detector  # for its recordings
+    stream: Detector  # for its streams, in which every window is full
+    used: Sequence[Path] = ()  # recordings of the calibration
 
 
 def evaluate_machines(
@@ -55,13 +67,20 @@ def evaluate_machines(
     cache: results in it are not computed again
     """
     base = detector.with_kind(options.kind) if options.kind else detector
+    has_threshold = _has_threshold(detector, options)
+    if options.false_alarms and not has_threshold:
+        raise ConfigError(
+            f"--false-alarms {options.false_alarms}: the head {options.kind} has no threshold in "
+            f"this artifact; leave out --head"
+        )
     recordings = scan(data, "test")
     machines = list(by_machine(recordings))
     train = _training_recordings(data, machines, options.calibration_clips)
-    detectors = {
-        machine: _machine_detector(base, machine, train[machine], options, report)
+    each = {
+        machine: _machine_detectors(base, machine, train[machine], options, report)
         for machine in machines
     }
+    detectors = {machine: item.recordings for machine, item in each.items()}
     task = ScoringTask(
         base=base,
         detectors=detectors,
@@ -76,10 +95,19 @@ def evaluate_machines(
     unread = sorted(detectors.keys() - groups)
     if unread:
         raise AudioError(f"{unread[0]}: no recording could be read")
-    has_threshold = _has_threshold(detector, options)
     streams: Sequence[StreamCounts | None] = [None] * len(groups)
     if has_threshold and options.simulate_streams:
-        streams = task.streams(list(groups.values()), cache)
+        played = [
+            _stream_recordings(
+                machine,
+                group,
+                _spare_recordings(detector, train[machine], each[machine].used, options, report),
+            )
+            for machine, group in groups.items()
+        ]
+        task = replace(task, detectors={machine: item.stream for machine, item in each.items()})
+        plan = options.plan or (StreamPlan() if options.false_alarms else SHORT_PLAN)
+        streams = task.streams(played, plan, cache)
     return {
         machine: _machine_test(
             detectors[machine], group, scores, stream, has_threshold=has_threshold
@@ -115,49 +143,86 @@ def _training_recordings(
     return {machine: train[machine] for machine in machines}
 
 
-def _machine_detector(
+def _machine_detectors(
     detector: Detector,
     machine: str,
     train: Sequence[Recording],
     options: EvaluationOptions,
     report: Report,
-) -> Detector:
-    """The detector of one machine, calibrated if ``options.calibration_clips`` is given."""
-    clips = options.calibration_clips
-    if not clips:
-        return detector
-    windows = calibration_windows(
-        detector, train, clips, options.channel, report, skip_bad=options.skip_bad
-    )
-    return calibrated(detector, windows, machine=machine)
+) -> MachineDetectors:
+    """The detectors of one machine, calibrated if ``options.calibration_clips`` is given."""
+    n_clips = options.calibration_clips
+    budget = options.false_alarms
+    if not n_clips:
+        if budget:
+            detector = detector.with_sections(threshold=threshold_for(detector, budget))
+        return MachineDetectors(detector, detector)
+    clips = read_clips(detector, train, n_clips, options.channel, report, skip_bad=options.skip_bad)
+    windows = windows_of(detector, clips)
+    if budget:
+        seconds = sum(clip.windows[-1].end for clip in clips)
+        _report_little_sound(machine, clips, seconds, report)
+    alone = calibrated(detector, windows, machine=machine, false_alarms=budget)
+    used = [clip.path for clip in clips]
+    if budget is None or not are_short(clips):
+        return MachineDetectors(alone, alone, used)
+    windows = joined_windows(detector, clips, options.channel)
+    stream = calibrated(detector, windows, machine=machine, false_alarms=budget)
+    return MachineDetectors(alone, stream, used)
 
 
-def calibration_windows(
-    pipeline: Pipeline,
-    train: Sequence[Recording],
-    clips: int,
-    channel: Channel,
-    report: Report,
-    *,
-    skip_bad: bool,
-) -> Float64:
-    """(n_windows, n_features) of the first ``clips`` recordings by name.
-
-    With ``skip_bad``: of the first recordings that can be read.
-    """
-    parts: list[Float64] = []
-
-    def read(recording: Recording) -> None:
-        if len(parts) < clips:
-            parts.append(pipeline.independent(pipeline.read(recording.path, channel)))
-
-    read_each(by_name(train), read, report, skip_bad=skip_bad)
-    if len(parts) < clips:
-        raise AudioError(
-            f"only {len(parts)} training recordings can be read, but --calibration-clips asks for "
-            f"{clips}"
+def _report_little_sound(
+    machine: str, clips: Sequence[CalibrationClip], seconds: float, report: Report
+) -> None:
+    """Say how many clips a minute needs, if the alarms rest on less."""
+    if seconds < MIN_CALIBRATION_SECONDS:
+        n_needed = ceil(len(clips) * MIN_CALIBRATION_SECONDS / seconds)
+        report(
+            f"{machine}: its alarms are measured after a calibration on {seconds:.0f} s of sound; "
+            f"for {MIN_CALIBRATION_SECONDS:.0f} s give --calibration-clips {n_needed}"
         )
-    return np.concatenate(parts)
+
+
+def _stream_recordings(
+    machine: str, test: Sequence[Recording], spare: Sequence[Recording]
+) -> StreamRecordings:
+    """What the streams of one machine are made of; spare: normal recordings of its training."""
+    normals = [item.path for item in [*test, *spare] if item.label == "normal"]
+    return StreamRecordings(
+        machine=machine,
+        normals=sorted(normals, key=lambda path: path.name),
+        faults=conditions([item for item in test if item.label == "anomaly"]),
+    )
+
+
+def _spare_recordings(
+    detector: Detector,
+    train: Sequence[Recording],
+    used: Sequence[Path],
+    options: EvaluationOptions,
+    report: Report,
+) -> list[Recording]:
+    """The training recordings of a machine that are normal sound nobody has learned from.
+
+    None unless a budget is measured, if it is unknown what the calibration used, or if the network
+    may have been trained on this machine.
+    """
+    if not options.false_alarms or not used or may_be_trained_on(detector, train[0].machine):
+        return []
+    spare = [item for item in train if item.path not in used]
+
+    def check(recording: Recording) -> None:
+        for _ in frames_of(recording.path, detector.spec, options.channel):
+            pass
+
+    return [item for item, _ in read_each(spare, check, report, skip_bad=options.skip_bad)]
+
+
+def may_be_trained_on(detector: Detector, machine: str) -> bool:
+    """False if the artifact states the machines of its training, and this is none of them."""
+    training = detector.artifact.provenance.get("data")
+    machines = training.get("machines") if isinstance(training, dict) else None
+    return not isinstance(machines, list) or machine in machines
 
 
 def _task_key(
@@ -169,6 +234,7 @@ def _task_key(
         options.kind,
         options.calibration_clips,
         options.channel,
+        options.false_alarms,
         files=[path for group in train.values() for path in sorted(item.path for item in group)],
     )
 
@@ -192,7 +258,7 @@ def _machine_test(
     threshold = detector.threshold if has_threshold else None
     one_per_day = threshold_for(detector, ONE_PER_DAY) if has_threshold else None
     rows = [
-        RecordingScore.of(recording, *scores[recording], threshold, one_per_day)
+        RecordingScore.of(recording, scores[recording], threshold, one_per_day)
         for recording in recordings
     ]
     return MachineTest(detector, recordings, rows, one_per_day, stream)

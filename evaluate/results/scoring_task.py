@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -14,21 +16,28 @@ import numpy as np
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.outputs.lines import ScoreLine
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
-from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar
 
+from ..streams.simulation import (
+    StreamCounts,
+    StreamPlan,
+    StreamRecordings,
+    is_not_judged,
+    simulate_streams,
+)
+from .recording_scores import Scores
 from .result_cache import ResultCache, key_of
-from .stream import StreamCounts, simulate_stream
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 Report = Callable[[str], None]
-Scores = tuple[float, float]  # of one recording, with the network and without
 # From detectors by machine, and the channel, to what is applied to each item of work.
 WorkerFactory = Callable[[Mapping[str, Detector], Channel], Callable[[T], R]]
 Pending = Generator[tuple[T, Callable[[], R]], None, None]
@@ -53,30 +62,29 @@ class ScoringTask:
         missing = [item for item in self.recordings if keys[item] not in cache]
         with self._run(_scorer, missing, "recordings", self.jobs) as results:
 
-            def compute() -> Scores:
+            def compute() -> dict[str, Any]:
                 _, result = next(results)
-                return result()
+                return asdict(result())
 
             def score(recording: Recording) -> Scores:
                 value = cache.get_or_compute(keys[recording], compute)
-                network, baseline = cast("list[float]", value)  # a tuple becomes a list in JSON
-                return network, baseline
+                return Scores(**cast("dict[str, Any]", value))
 
             return read_each(self.recordings, score, report, skip_bad=skip_bad)
 
     def streams(
-        self, machines: Sequence[Sequence[Recording]], cache: ResultCache
+        self, machines: Sequence[StreamRecordings], plan: StreamPlan, cache: ResultCache
     ) -> list[StreamCounts | None]:
-        """The result of `simulate_stream` for the recordings of each machine."""
+        """The result of `simulate_streams` for the recordings of each machine."""
         keys = [
-            key_of(self.key, "stream", files=[item.path for item in recordings])
+            key_of(self.key, "streams", asdict(plan), files=_files_of(recordings))
             for recordings in machines
         ]
         missing = [
             recordings for recordings, key in zip(machines, keys, strict=True) if key not in cache
         ]
         jobs = min(self.jobs, max(1, len(missing)))
-        with self._run(_simulator, missing, "streams", jobs) as results:
+        with self._run(partial(_simulator, plan), missing, "streams", jobs) as results:
 
             def compute() -> dict[str, Any] | None:
                 _, result = next(results)
@@ -116,36 +124,53 @@ def _in_other_process(
 
 
 def _scorer(detectors: Mapping[str, Detector], channel: Channel) -> Callable[[Recording], Scores]:
-    heads = {
-        machine: (detector.head, detector.head.with_kind("no_network"))
-        for machine, detector in detectors.items()
+    baselines = {
+        machine: detector.head.with_kind("no_network") for machine, detector in detectors.items()
     }
-    pipeline = next(iter(detectors.values()))
-    return partial(score_recording, pipeline, heads, channel)
+    return partial(score_recording, detectors, baselines, channel)
 
 
 def score_recording(
-    pipeline: Pipeline,
-    heads: Mapping[str, tuple[Head, Head]],
+    detectors: Mapping[str, Detector],
+    baselines: Mapping[str, Head],
     channel: Channel,
     recording: Recording,
 ) -> Scores:
-    """The mean scores of a recording's windows, by the two heads of its machine."""
-    features = np.array([window.features for window in pipeline.read(recording.path, channel)])
-    network, baseline = heads[recording.machine]
-    return float(np.mean(network.score(features))), float(np.mean(baseline.score(features)))
+    """The scores of a recording by the detector of its machine, and the verdict of `edgeae run`.
+
+    detectors: of each machine
+    baselines: the heads without the network, of each machine
+    """
+    detector = detectors[recording.machine]
+    windows = list(detector.read(recording.path, channel))
+    reporter = SourceReporter(detector, str(recording.path))
+    lines = [line for line in reporter.lines(windows) if isinstance(line, ScoreLine)]
+    judged = [line.score for line in lines if not is_not_judged(line)]
+    features = np.array([window.features for window in windows])
+    return Scores(
+        mean=float(np.mean(detector.head.score(features))),
+        no_network=float(np.mean(baselines[recording.machine].score(features))),
+        highest=max(judged, default=None),
+        any_anomaly=reporter.any_anomaly,
+        n_windows=len(lines),
+        n_not_judged=len(lines) - len(judged),
+    )
+
+
+def _files_of(recordings: StreamRecordings) -> list[Path]:
+    return [*recordings.normals, *chain.from_iterable(recordings.faults.values())]
 
 
 def _simulator(
-    detectors: Mapping[str, Detector], channel: Channel
-) -> Callable[[Sequence[Recording]], StreamCounts | None]:
-    return partial(_simulate, detectors, channel)
+    plan: StreamPlan, detectors: Mapping[str, Detector], channel: Channel
+) -> Callable[[StreamRecordings], StreamCounts | None]:
+    return partial(_simulate, plan, detectors, channel)
 
 
 def _simulate(
-    detectors: Mapping[str, Detector], channel: Channel, recordings: Sequence[Recording]
+    plan: StreamPlan,
+    detectors: Mapping[str, Detector],
+    channel: Channel,
+    recordings: StreamRecordings,
 ) -> StreamCounts | None:
-    """recordings: all of one machine."""
-    normals = [recording.path for recording in recordings if recording.label == "normal"]
-    anomalies = [recording.path for recording in recordings if recording.label == "anomaly"]
-    return simulate_stream(detectors[recordings[0].machine], normals, anomalies, channel)
+    return simulate_streams(detectors[recordings.machine], recordings, channel, plan)

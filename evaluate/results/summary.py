@@ -1,14 +1,14 @@
 """From the tests of the machines to the metrics of an evaluation."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from operator import add
 from statistics import fmean, harmonic_mean
 
 import numpy as np
 
 from edgeae.runtime.system.arrays import Float64
 
+from ..streams.simulation import sum_counts
+from .alarm_metrics import alarm_metrics, budget_alarms, mean_budget_alarms
 from .evaluation_result import (
     Estimate,
     EvaluationResult,
@@ -19,22 +19,24 @@ from .evaluation_result import (
     Rates,
     WorstMachine,
 )
-from .metrics import auc_of, interval, resampled_areas, share_interval, without_none
+from .metrics import auc_of, interval, mean, resampled_areas, share_interval, without_none
 from .recording_scores import MachineTest, RecordingScore
-from .stream import alarm_metrics
 
 # The areas (AUC, pAUC) of one detector; None for recordings of one label only.
 Areas = tuple[float | None, float | None]
 
 
-def summarise(model: str, head: str, tests: Mapping[str, MachineTest]) -> EvaluationResult:
+def summarise(
+    model: str, head: str, tests: Mapping[str, MachineTest], budget: str | None = None
+) -> EvaluationResult:
     """The metrics of each machine, their means, and those of all recordings together.
 
     tests: of each machine, by name
+    budget: of false alarms, that the alarms are reported for; None: they are not
     """
     resampled = {machine: resamples_of(test) for machine, test in tests.items()}
     machines = {
-        machine: machine_result(test, resampled[machine]) for machine, test in tests.items()
+        machine: machine_result(test, resampled[machine], budget) for machine, test in tests.items()
     }
     scores = [score for test in tests.values() for score in test.scores]
     streams = [test.stream for test in tests.values() if test.stream]
@@ -51,12 +53,19 @@ def summarise(model: str, head: str, tests: Mapping[str, MachineTest]) -> Evalua
         ),
         worst=WorstMachine.of(machines),
         rates=rates(scores),
-        alarms=alarm_metrics(reduce(add, streams) if streams else None),
+        alarms=alarm_metrics(sum_counts(streams) if streams else None),
+        mean_budget_alarms=mean_budget_alarms(budget, streams) if budget and streams else None,
     )
 
 
-def machine_result(test: MachineTest, resampled: Float64 | None) -> MachineResult:
-    """The metrics of one machine; resampled: see `resamples_of`."""
+def machine_result(
+    test: MachineTest, resampled: Float64 | None, budget: str | None = None
+) -> MachineResult:
+    """The metrics of one machine.
+
+    resampled: see `resamples_of`
+    budget: of false alarms, that the alarms are reported for; None: they are not
+    """
     labels = [score.label for score in test.scores]
     scores = test.both_scores
     ranking = _ranking(auc_of(scores[:, 0], labels), auc_of(scores[:, 1], labels), resampled)
@@ -65,6 +74,7 @@ def machine_result(test: MachineTest, resampled: Float64 | None) -> MachineResul
         rates=rates(test.scores),
         extrapolated_1_per_day=test.one_per_day.extrapolated if test.one_per_day else None,
         alarms=alarm_metrics(test.stream),
+        budget_alarms=budget_alarms(budget, test.stream) if budget and test.stream else None,
     )
 
 
@@ -140,6 +150,7 @@ def rates(scores: Sequence[RecordingScore]) -> Rates:
         recall=recall,
         f1=f1,
         recall_1_per_day=_share([score.anomaly_1_per_day for score in anomalous]),
+        n_not_judged=sum(score.not_judged for score in scores),
     )
 
 
@@ -175,12 +186,6 @@ def _mean_rates(machines: Sequence[Rates]) -> MeanRates:
         f1=mean(item.f1 for item in machines),
         recall_1_per_day=mean(item.recall_1_per_day.value for item in machines),
     )
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are not None; None if all are."""
-    present = list(without_none(values))
-    return fmean(present) if present else None
 
 
 def _harmonic_mean(values: Iterable[float | None]) -> float | None:

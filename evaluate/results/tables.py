@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .evaluation_result import Alarms, Estimate, EvaluationResult, JsonObject, Rates
+from .evaluation_result import Alarms, BudgetAlarms, Estimate, EvaluationResult, JsonObject, Rates
 from .recording_scores import MachineTest
 
 Table = list[list[str]]  # rows of cells, the first row being the head
@@ -32,6 +32,19 @@ STREAM_HEAD = [
 ]
 
 
+ALARMS_HEAD = [
+    "alarms",
+    "normal h",
+    "false",
+    "a day (95 %)",
+    "faults",
+    "in 1 min",
+    "5 min",
+    "15 min",
+    "median s",
+]
+
+
 def write_tables(
     folder: Path, tests: Mapping[str, MachineTest], evaluation: EvaluationResult
 ) -> None:
@@ -40,7 +53,7 @@ def write_tables(
     scores = [asdict(score) for test in tests.values() for score in test.scores]
     _write_csv(folder / "anomaly_scores.csv", scores)
     results: list[JsonObject] = [
-        {"machine": machine, **result.to_json()} for machine, result in evaluation.machines.items()
+        {"machine": machine, **result.to_row()} for machine, result in evaluation.machines.items()
     ]
     _write_csv(folder / "test_results.csv", results)
 
@@ -132,9 +145,38 @@ def _stream_row(name: str, alarms: Alarms) -> list[str]:
     ]
 
 
+def alarms_table(evaluation: EvaluationResult) -> Table | None:
+    """The alarms of each machine at the requested budget; None without a budget."""
+    total = evaluation.mean_budget_alarms
+    if total is None:
+        return None
+    head = [f"alarms at {total.budget}", *ALARMS_HEAD[1:]]
+    rows = [
+        _alarms_row(name, result.budget_alarms)
+        for name, result in evaluation.machines.items()
+        if result.budget_alarms
+    ]
+    if len(rows) > 1:
+        rows.append(_alarms_row("mean", total))
+    return [head, *rows]
+
+
+def _alarms_row(name: str, alarms: BudgetAlarms) -> list[str]:
+    return [
+        name,
+        number(alarms.normal_hours, 2),
+        number(alarms.false_alarms),
+        with_interval(alarms.false_alarms_per_day, 1),
+        number(len(alarms.delays_s)),
+        *(percent(share) for share in alarms.found_within_s.values()),
+        number(alarms.median_delay_s, 1),
+    ]
+
+
 def terminal_text(evaluation: EvaluationResult) -> str:
     """The tables in columns for a terminal of 100, and remarks on them."""
-    tables = [ranking_table(evaluation), rates_table(evaluation), stream_table(evaluation)]
+    streams = alarms_table(evaluation) or stream_table(evaluation)
+    tables = [ranking_table(evaluation), rates_table(evaluation), streams]
     return "\n\n".join([*map(in_columns, tables), "\n".join(remarks(evaluation))])
 
 

@@ -38,6 +38,7 @@ RATES = [
     "recall_1_per_day",
     "recall_1_per_day_low",
     "recall_1_per_day_high",
+    "n_not_judged",
 ]
 ALARMS = [
     "normal_hours",

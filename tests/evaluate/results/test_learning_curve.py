@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeae.evaluate.results.calibration_clips import read_clips, windows_of
 from edgeae.evaluate.results.learning_curve import (
     N_CHOICES,
     auc_with,
@@ -16,7 +17,6 @@ from edgeae.evaluate.results.learning_curve import (
 )
 from edgeae.evaluate.results.metrics import auc_of
 from edgeae.evaluate.results.recording_scores import MachineTest
-from edgeae.evaluate.results.scores import calibration_windows
 from edgeae.runtime.audio.recordings import by_machine, scan
 from tests.conftest import Trained
 
@@ -30,7 +30,8 @@ def test_the_first_clips_by_name_give_the_auc_of_the_evaluation(
     trained: Trained, machine: MachineTest
 ) -> None:
     clips = by_machine(scan(trained.new, "train"))["id_03"]
-    windows = calibration_windows(machine.detector, clips, 5, 0, print, skip_bad=False)
+    read = read_clips(machine.detector, clips, 5, 0, print, skip_bad=False)
+    windows = windows_of(machine.detector, read)
     scores = machine.scores
     expected, _ = auc_of([score.score for score in scores], [score.label for score in scores])
     assert auc_with(machine_features(machine, 0), windows) == pytest.approx(expected, abs=1e-12)

@@ -19,6 +19,7 @@ from edgeae.evaluate.results.metrics import (
     count_interval,
     curves,
     interval,
+    mean,
     resample_counts,
     resampled_areas,
     resampled_curves,
@@ -241,3 +242,8 @@ def test_poisson_interval_of_a_count() -> None:
 def test_rounding_is_no_interval() -> None:
     assert interval(np.array([1.0, 1 - 1e-16, 1.0, 1 - 2e-16])) == NO_INTERVAL
     assert interval(np.array([0.9, 1.0])) != NO_INTERVAL
+
+
+def test_a_mean_leaves_out_what_is_unknown() -> None:
+    assert mean([1.0, None, 2.0]) == 1.5
+    assert mean([None]) is None

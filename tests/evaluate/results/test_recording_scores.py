@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore
+from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore, Scores
 from edgeae.runtime.audio.recordings import Recording
 
 
@@ -18,6 +18,11 @@ def test_arrays_are_in_the_order_of_the_scores(tested: Mapping[str, MachineTest]
     assert np.array_equal(test.both_scores[:, 1], [score.no_network for score in test.scores])
     assert test.anomalous.dtype == np.bool_
     assert test.anomalous.tolist() == [item.label == "anomaly" for item in test.recordings]
+
+
+def _scores(value: float, threshold: float) -> Scores:
+    """The scores of a recording of one window."""
+    return Scores(value, 0.0, value, value > threshold, n_windows=1, n_not_judged=0)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,22 @@ def test_an_anomaly_scores_above_the_threshold(
     higher = replace(threshold, value=threshold.value + 0.1)
     recording = Recording(Path("test", "a.wav"), "normal", "id_03")
     value = threshold.value + above
-    score = RecordingScore.of(recording, value, 0.0, threshold, higher)
+    score = RecordingScore.of(recording, _scores(value, threshold.value), threshold, higher)
     assert (score.file, score.machine, score.label) == ("a.wav", "id_03", "normal")
     assert (score.anomaly, score.anomaly_1_per_day) == (anomaly, daily)
-    assert RecordingScore.of(recording, value, 0.0, None, None).anomaly is None
+    assert RecordingScore.of(recording, _scores(value, 0.0), None, None).anomaly is None
+
+
+def test_a_recording_that_is_not_judged_is_no_anomaly_and_is_marked(
+    tested: Mapping[str, MachineTest],
+) -> None:
+    threshold = tested["id_03"].detector.threshold
+    recording = Recording(Path("test", "a.wav"), "anomaly", "id_03")
+    silent = Scores(99.0, 99.0, None, any_anomaly=False, n_windows=3, n_not_judged=3)
+    score = RecordingScore.of(recording, silent, threshold, threshold)
+    assert (score.anomaly, score.anomaly_1_per_day) == (False, False)
+    assert score.not_judged and score.windows_not_judged == 3
+    partly = replace(silent, highest=98.0, any_anomaly=True, n_not_judged=2)
+    score = RecordingScore.of(recording, partly, threshold, threshold)
+    assert (score.anomaly, score.anomaly_1_per_day, score.not_judged) == (True, True, False)
+    assert score.decisive == 98.0

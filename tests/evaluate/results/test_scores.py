@@ -1,24 +1,32 @@
 """The test of each machine: its detector, its scores, its thresholds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from edgeae.evaluate.results.calibration_clips import read_clips, windows_of
 from edgeae.evaluate.results.result_cache import ResultCache
 from edgeae.evaluate.results.scores import (
     EvaluationOptions,
-    calibration_windows,
     evaluate_machines,
+    may_be_trained_on,
 )
-from edgeae.runtime.audio.recordings import Recording, by_machine, by_name, scan
-from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.evaluate.streams.simulation import StreamPlan
+from edgeae.runtime.audio.recordings import Recording, by_machine, scan
+from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.monitoring.states import UNJUDGED_STATES
+from edgeae.runtime.offline.files import score_file
+from edgeae.runtime.outputs.lines import ScoreLine
 from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from tests.conftest import Trained
 
 SCORES_ONLY = EvaluationOptions(simulate_streams=False)
+PLAN = StreamPlan(n_orders=2, normal_seconds=10.0, fault_seconds=10.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +84,7 @@ def test_mse_head_is_the_mean_squared_residual(trained: Trained) -> None:
 def test_streams_are_simulated_only_where_they_are_asked_for_and_have_a_threshold(
     trained: Trained, detector: Detector
 ) -> None:
-    options = EvaluationOptions(calibration_clips=2)
+    options = EvaluationOptions(calibration_clips=2, plan=PLAN)
     assert evaluate_machines(detector, trained.new, options, print)["id_03"].stream is not None
     assert evaluate_machines(detector, trained.new, SCORES_ONLY, print)["id_03"].stream is None
     without_threshold = EvaluationOptions(kind="mse")
@@ -93,35 +101,12 @@ def test_the_threshold_for_another_budget_is_that_of_a_new_calibration(
         same = threshold_for(detector, detector.threshold.false_alarms)
         assert same.value == pytest.approx(detector.threshold.value, abs=2e-6)
         return
-    windows = calibration_windows(detector, train, clips, 0, print, skip_bad=False)
+    windows = windows_of(detector, read_clips(detector, train, clips, 0, print, skip_bad=False))
     week, day = (
         calibrated(detector, windows, false_alarms=budget) for budget in ("1/week", "1/day")
     )
     assert threshold_for(week, "1/day").value == pytest.approx(day.threshold.value, abs=1e-5)
     assert week.threshold.value > day.threshold.value
-
-
-def test_calibration_takes_the_first_clips_by_name(
-    detector: Detector, train: Sequence[Recording]
-) -> None:
-    found = calibration_windows(detector, train[::-1], 2, 0, print, skip_bad=False)
-    first, second = (detector.independent(detector.read(r.path)) for r in by_name(train)[:2])
-    assert np.array_equal(found, np.concatenate([first, second]))
-
-
-def test_a_bad_clip_is_replaced_by_the_next_or_refused(
-    detector: Detector, train: Sequence[Recording], tmp_path: Path
-) -> None:
-    bad = Recording(tmp_path / "normal_id_03_!.wav", "normal", "id_03")
-    bad.path.write_bytes(b"")
-    reports: list[str] = []
-    clips = [bad, *train[:2]]
-    found = calibration_windows(detector, clips, 2, 0, reports.append, skip_bad=True)
-    expected = calibration_windows(detector, train, 2, 0, print, skip_bad=False)
-    assert np.array_equal(found, expected)
-    assert len(reports) == 1 and "the file is empty" in reports[0]
-    with pytest.raises(AudioError, match="only 2 training recordings can be read"):
-        calibration_windows(detector, clips, 3, 0, print, skip_bad=True)
 
 
 def test_too_few_training_recordings_are_named(trained: Trained, detector: Detector) -> None:
@@ -140,10 +125,80 @@ def test_results_with_other_options_or_files_are_not_reused(
     trained: Trained, detector: Detector
 ) -> None:
     cache = ResultCache(None)
-    on_three, on_four = (EvaluationOptions(calibration_clips=clips) for clips in (3, 4))
+    on_three, on_four = (EvaluationOptions(calibration_clips=clips, plan=PLAN) for clips in (3, 4))
     evaluate_machines(detector, trained.new, on_three, print, cache)
     n_results = len(cache)
     evaluate_machines(detector, trained.new, on_three, print, cache)
     assert len(cache) == n_results == len(scan(trained.new, "test")) + 1  # and the stream
     evaluate_machines(detector, trained.new, on_four, print, cache)
     assert len(cache) == 2 * n_results
+
+
+def test_with_a_budget_the_alarms_are_measured_for_it(trained: Trained, detector: Detector) -> None:
+    reports: list[str] = []
+    options = EvaluationOptions(calibration_clips=5, false_alarms="1/hour", plan=PLAN)
+    test = evaluate_machines(detector, trained.new, options, reports.append)["id_03"]
+    assert test.detector.threshold.false_alarms == "1/hour"
+    assert test.stream is not None and len(test.stream.faults) == 2
+    (report,) = reports
+    assert "20 s of sound; for 60 s give --calibration-clips 16" in report
+    own = EvaluationOptions(false_alarms="1/month", simulate_streams=False)
+    test = evaluate_machines(detector, trained.new, own, print)["id_03"]
+    assert test.detector.threshold == threshold_for(detector, "1/month")
+
+
+def test_training_recordings_that_nobody_learned_from_are_normal_sound_for_a_budget(
+    trained: Trained, detector: Detector
+) -> None:
+    budget = EvaluationOptions(calibration_clips=5, false_alarms="1/hour", plan=PLAN)
+    without = EvaluationOptions(calibration_clips=5, plan=PLAN)
+    seconds = []
+    for options in (budget, without):
+        stream = evaluate_machines(detector, trained.new, options, print)["id_03"].stream
+        assert stream is not None
+        seconds.append(stream.distinct_seconds)
+    assert seconds[0] - seconds[1] == pytest.approx(3.0, abs=0.1)  # one of 4 s, and a fade
+
+
+def test_a_machine_of_the_training_is_recognised(detector: Detector) -> None:
+    assert may_be_trained_on(detector, "id_01")
+    assert not may_be_trained_on(detector, "id_03")
+    for provenance in ({}, {"data": "x"}, {"data": {"machines": "id_03"}}):
+        assert may_be_trained_on(detector.with_sections(provenance=provenance), "id_03")
+
+
+def test_a_budget_needs_a_head_with_a_threshold(trained: Trained, detector: Detector) -> None:
+    options = EvaluationOptions(kind="mse", false_alarms="1/day")
+    with pytest.raises(ConfigError, match="the head mse has no threshold"):
+        evaluate_machines(detector, trained.new, options, print)
+
+
+def test_the_verdict_is_that_of_run_on_every_recording(
+    trained: Trained, detector: Detector, tmp_path: Path
+) -> None:
+    """Also where zeros begin a recording, or all windows but one are normal."""
+    (tmp_path / "test").mkdir()
+    recordings = scan(trained.new, "test")
+    for recording in recordings:
+        (tmp_path / "test" / recording.path.name).symlink_to(recording.path)
+    sound, rate = soundfile.read(recordings[0].path)
+    fault, _ = soundfile.read(next(r.path for r in recordings if r.label == "anomaly"))
+    parts = {
+        "anomaly_id_03_90.wav": [np.zeros(rate), fault],
+        "anomaly_id_03_91.wav": [np.zeros(4 * rate)],
+        "anomaly_id_03_92.wav": [*[sound] * 5, fault, *[sound] * 5],
+    }
+    for name, sounds in parts.items():
+        soundfile.write(tmp_path / "test" / name, np.concatenate(sounds), rate)
+    scores = evaluate_machines(detector, tmp_path, SCORES_ONLY, print)["id_03"].scores
+    limit = float(np.median([score.score for score in scores]))
+    threshold = replace(detector.threshold, value=limit)
+    strict = detector.with_sections(threshold=threshold)
+    for score in evaluate_machines(strict, tmp_path, SCORES_ONLY, print)["id_03"].scores:
+        scored = score_file(strict, 0, None, tmp_path / "test" / score.file)
+        lines = [line for line in scored.lines if isinstance(line, ScoreLine)]
+        assert score.anomaly == scored.any_anomaly == any(line.anomaly for line in lines)
+        unjudged = [line for line in lines if line.health in UNJUDGED_STATES]
+        assert score.windows_not_judged == len(unjudged)
+        assert score.not_judged == (len(unjudged) == len(lines))
+        assert score.not_judged or score.file != "anomaly_id_03_91.wav"

@@ -6,15 +6,25 @@ import pytest
 
 from edgeae.evaluate.results.result_cache import ResultCache
 from edgeae.evaluate.results.scoring_task import ScoringTask
+from edgeae.evaluate.streams.conditions import conditions
+from edgeae.evaluate.streams.simulation import StreamPlan, StreamRecordings
 from edgeae.runtime.audio.recordings import Recording, scan
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.scoring.detector import Detector
 from tests.conftest import Trained
 
+PLAN = StreamPlan(n_orders=1, normal_seconds=10.0, fault_seconds=20.0)
+
 
 def _task(trained: Trained, recordings: list[Recording], jobs: int = 1) -> ScoringTask:
     detector = Detector.load(trained.int8)
     return ScoringTask(detector, {"id_03": detector}, recordings, 0, "key", jobs)
+
+
+def _streams_of(recordings: list[Recording]) -> StreamRecordings:
+    normals = [item.path for item in recordings if item.label == "normal"]
+    anomalies = [item for item in recordings if item.label == "anomaly"]
+    return StreamRecordings("id_03", normals, conditions(anomalies))
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +62,9 @@ def test_two_processes_give_the_same_scores_and_streams(
     assert two.scores(ResultCache(None), print, skip_bad=False) == one.scores(
         ResultCache(None), print, skip_bad=False
     )
-    assert two.streams([recordings[::4]], ResultCache(None)) == one.streams(
-        [recordings[::4]], ResultCache(None)
+    machine = _streams_of(recordings[::4])
+    assert two.streams([machine], PLAN, ResultCache(None)) == one.streams(
+        [machine], PLAN, ResultCache(None)
     )
 
 
@@ -61,19 +72,20 @@ def test_a_stream_from_the_file_is_the_one_that_was_computed(
     trained: Trained, recordings: list[Recording], tmp_path: Path
 ) -> None:
     task = _task(trained, recordings)
-    machine = [recordings[0], recordings[-1]]
+    machine = _streams_of([recordings[0], recordings[-1]])
     path = tmp_path / "cache.jsonl"
     with pytest.raises(KeyboardInterrupt), ResultCache(path) as cache:
-        (computed,) = task.streams([machine], cache)
+        (computed,) = task.streams([machine], PLAN, cache)
         raise KeyboardInterrupt
     with ResultCache(path) as cache:
         assert len(cache) == 1
-        assert task.streams([machine], cache) == [computed]
-    assert computed is not None and len(computed.delays) + computed.n_early == 1
+        assert task.streams([machine], PLAN, cache) == [computed]
+    assert computed is not None and len(computed.faults) == 1
 
 
 def test_a_machine_without_normal_recordings_has_no_stream(
     trained: Trained, recordings: list[Recording]
 ) -> None:
     anomalies = [recording for recording in recordings if recording.label == "anomaly"]
-    assert _task(trained, recordings).streams([anomalies], ResultCache(None)) == [None]
+    machine = _streams_of(anomalies)
+    assert _task(trained, recordings).streams([machine], PLAN, ResultCache(None)) == [None]

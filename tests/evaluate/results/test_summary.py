@@ -11,8 +11,8 @@ from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_sco
 from edgeae.evaluate.results.evaluation_result import Alarms, Estimate, WorstMachine
 from edgeae.evaluate.results.metrics import interval, share_interval
 from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore
-from edgeae.evaluate.results.stream import StreamCounts
-from edgeae.evaluate.results.summary import machine_result, mean, rates, resamples_of, summarise
+from edgeae.evaluate.results.summary import machine_result, rates, resamples_of, summarise
+from edgeae.evaluate.streams.simulation import FaultDelay, StreamCounts
 from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.scoring.detector import Detector
 
@@ -179,7 +179,9 @@ def test_the_mean_has_no_interval_where_a_machine_has_none(detector: Detector) -
 
 
 def test_streams_of_all_machines_add_up(detector: Detector) -> None:
-    counts = StreamCounts(3600.0, 1, 100, 10, (2.0, None), 0)
+    counts = StreamCounts(
+        3600.0, 3600.0, 1, 100, 10, 0, (FaultDelay("x", 2.0), FaultDelay("x", None))
+    )
     tests = {
         name: replace(_random_machine(detector, name, 5, 5), stream=counts) for name in ("a", "b")
     }
@@ -187,6 +189,12 @@ def test_streams_of_all_machines_add_up(detector: Detector) -> None:
     assert result.alarms.normal_hours == 2.0
     assert result.alarms.false_alarms == 2
     assert result.alarms.splices == 4
+    assert result.mean_budget_alarms is result.machines["a"].budget_alarms is None
+    at_budget = summarise("model.onnx", "gaussian", tests, "1/day")
+    assert at_budget.mean_budget_alarms is not None
+    assert at_budget.mean_budget_alarms.budget == "1/day"
+    assert at_budget.mean_budget_alarms.found_within_s[60] == 0.5
+    assert at_budget.machines["b"].budget_alarms is not None
     without = {name: replace(test, stream=None) for name, test in tests.items()}
     assert summarise("model.onnx", "gaussian", without).alarms == Alarms()
 
@@ -196,8 +204,3 @@ def test_without_any_anomaly_nothing_is_ranked(detector: Detector) -> None:
     assert result.mean.auc == result.mean.auc_difference == Estimate()
     assert result.worst == WorstMachine(None, None)
     assert result.harmonic_mean.auc is result.harmonic_mean.pauc is None
-
-
-def test_a_mean_leaves_out_what_is_unknown() -> None:
-    assert mean([1.0, None, 2.0]) == 1.5
-    assert mean([None]) is None

@@ -1,0 +1,1 @@
+"""The test recordings of a machine played as long streams."""
