@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 
-from ..results.tables import Table, ranking_table, rates_table, stream_table
+from ..results.tables import Table, alarms_table, ranking_table, rates_table, stream_table
 from . import artifact_facts
 from .limits import LIMITS, MEASURED_ON, MISUSES, USES, own_limits
 from .markdown import UNKNOWN, environment, escape
@@ -29,7 +29,8 @@ def render_card(detector: Detector, path: Path, results_path: Path | None = None
     results = read_results(results_path) if results_path else None
     tables: list[Table] = []
     if results:
-        tables = [ranking_table(results), rates_table(results), stream_table(results)]
+        streams = alarms_table(results) or stream_table(results)
+        tables = [ranking_table(results), rates_table(results), streams]
     licence = artifact_facts.origin(detector, "data", "licence")
     training_machines = artifact_facts.origin(detector, "data", "machines")
     template = environment("edgeae.evaluate.report").get_template("model_card.md")

@@ -12,8 +12,10 @@ from typing import Any, TypeVar, get_args
 
 from edgeae.runtime.errors import ConfigError
 
+from ..results.alarm_metrics import FOUND_WITHIN_SECONDS
 from ..results.evaluation_result import (
     Alarms,
+    BudgetAlarms,
     Estimate,
     EvaluationResult,
     HarmonicMean,
@@ -67,6 +69,7 @@ def results_from_json(results: Object) -> EvaluationResult:
         worst=WorstMachine.of(machines),
         rates=_metrics(Rates, overall),
         alarms=_metrics(Alarms, overall),
+        mean_budget_alarms=_budget_alarms(mean),
     )
 
 
@@ -77,6 +80,27 @@ def _machine_result(metrics: object) -> MachineResult:
         rates=_metrics(Rates, values),
         extrapolated_1_per_day=values.get("extrapolated_1_per_day") is True,
         alarms=_metrics(Alarms, values),
+        budget_alarms=_budget_alarms(values),
+    )
+
+
+def _budget_alarms(values: Object) -> BudgetAlarms | None:
+    """Return the alarms at a budget; None where ``values`` hold none."""
+    alarms = _object(values, "alarms")
+    if not alarms:
+        return None
+    found = _object(alarms, "found_within_s")
+    delays = alarms.get("delays_s")
+    return BudgetAlarms(
+        budget=_text(alarms, "budget"),
+        normal_hours=_number(alarms, "normal_hours") or 0.0,
+        false_alarms=int(_number(alarms, "false_alarms") or 0),
+        false_alarms_per_day=_estimate(alarms, "false_alarms_per_day"),
+        found_within_s={limit: _number(found, str(limit)) for limit in FOUND_WITHIN_SECONDS},
+        median_delay_s=_number(alarms, "median_delay_s"),
+        delays_s=tuple(_delay(value) for value in delays) if isinstance(delays, list) else (),
+        early_alarms=int(_number(alarms, "early_alarms") or 0),
+        not_judged=int(_number(alarms, "not_judged") or 0),
     )
 
 
@@ -93,17 +117,23 @@ def _metrics(kind: type[Metrics], values: Object) -> Metrics:
     for field in fields(kind):
         name = field.name
         if field.type is Estimate:
-            metrics[name] = Estimate(
-                _number(values, name),
-                _number(values, f"{name}_low"),
-                _number(values, f"{name}_high"),
-            )
+            metrics[name] = _estimate(values, name)
         elif int in get_args(field.type):
             count = _number(values, name)
             metrics[name] = None if count is None else int(count)
         else:
             metrics[name] = _number(values, name)
     return kind(**metrics)
+
+
+def _delay(value: object) -> float | None:
+    return _number({"delay": value}, "delay")
+
+
+def _estimate(values: Object, name: str) -> Estimate:
+    return Estimate(
+        _number(values, name), _number(values, f"{name}_low"), _number(values, f"{name}_high")
+    )
 
 
 def _number(values: Object, name: str) -> float | None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -6,6 +7,11 @@ import pytest
 
 from edgeae.evaluate.report.model_card import render_card
 from edgeae.evaluate.report.saved_results import read_results
+from edgeae.evaluate.results.evaluation_result import (
+    BudgetAlarms,
+    Estimate,
+    EvaluationResult,
+)
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.scoring.detector import Detector
@@ -79,3 +85,28 @@ def test_a_file_that_holds_no_results_is_refused_in_one_sentence(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_results(tmp_path / "none.json")
+
+
+def test_alarms_at_a_budget_are_read_back(good_result: EvaluationResult, tmp_path: Path) -> None:
+    alarms = BudgetAlarms(
+        budget="1/day",
+        normal_hours=2.0,
+        false_alarms=1,
+        false_alarms_per_day=Estimate(12.0, 0.5, 60.0),
+        found_within_s={60: 0.5, 300: 1.0, 900: None},
+        median_delay_s=50.0,
+        delays_s=(50.0, 100.0, None),
+        early_alarms=1,
+        not_judged=7,
+    )
+    machine = replace(good_result.machines["id_00"], budget_alarms=alarms)
+    result = replace(good_result, machines={"id_00": machine}, mean_budget_alarms=alarms)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(result.to_json()))
+    found = read_results(path)
+    assert found.mean_budget_alarms == found.machines["id_00"].budget_alarms == alarms
+    strange = {"alarms": {"budget": 3, "found_within_s": [], "delays_s": ["x", None, True]}}
+    path.write_text(json.dumps({"machines": {"a": strange}}))
+    read = read_results(path).machines["a"].budget_alarms
+    assert read is not None and read.delays_s == (None, None, None)
+    assert read.found_within_s == {60: None, 300: None, 900: None}
