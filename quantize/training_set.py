@@ -1,7 +1,7 @@
 """The training recordings as the device's front end computes them: what a head is fitted on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.recordings import Recording, scan
 from edgeae.runtime.errors import AudioError
+from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.train.config import Config
 
+from .chart_priors import MachineStream, fit_chart_priors
 from .fit_fleet import FittedFleet, fit_fleet
 
 T = TypeVar("T")
@@ -49,7 +51,24 @@ class TrainingSet:
         """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
         machines, held_out = self.machines(pipeline)
         gain = self.gain(pipeline)
-        return fit_fleet(machines, gain, kind, pipeline.window, false_alarms, held_out=held_out)
+        fitted = fit_fleet(machines, gain, kind, pipeline.window, false_alarms, held_out=held_out)
+        priors = fit_chart_priors(self.streams(pipeline), gain)
+        return replace(fitted, head=replace(fitted.head, chart_priors=priors))
+
+    def streams(self, pipeline: Pipeline) -> list[MachineStream]:
+        """The recordings of each machine, joined in their order."""
+        frames_of: dict[str, list[Float32]] = {}
+        for recording, frames in zip(self.recordings, self.frames, strict=True):
+            frames_of.setdefault(recording.machine, []).append(frames)
+        fade_frames = round(DEFAULT_FADE_SECONDS * pipeline.spec.frames_per_second)
+        streams: list[MachineStream] = []
+        for recordings in frames_of.values():
+            blocks = joined([[frames] for frames in recordings], fade_frames)
+            windows = pipeline.windows_of_frames(np.concatenate(list(blocks)))
+            features = np.array([window.features for window in windows])
+            step = pipeline.network.patch_frames / pipeline.spec.frames_per_second
+            streams.append(MachineStream(features, step, pipeline.window))
+        return streams
 
     def machines(self, pipeline: Pipeline) -> tuple[list[Float64], list[NDArray[np.bool]]]:
         """The features of each machine's windows, which do not overlap.

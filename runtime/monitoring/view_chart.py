@@ -95,7 +95,7 @@ class ViewChart:
         """Take mean, covariance and variation in control from this normal sound."""
         self.mean, self.n_windows = self._mean(sound)
         self._factor = self._whitening(sound, self.mean)
-        self.minute = self._start.updated(self._minute_distances(sound))
+        self.minute = self._start.updated(self.minute_distances(sound))
 
     def squares(self, deviations: Float64) -> Float64:
         """Deviations (..., n) from the mean -> their mean squares in whitened directions (...)."""
@@ -170,7 +170,7 @@ class ViewChart:
         prior = self._prior
         return InControl(centre + prior.offset, prior.mean_weight, prior.spread, prior.degrees)
 
-    def _minute_distances(self, sound: NormalSound) -> Float64:
+    def minute_distances(self, sound: NormalSound) -> Float64:
         """(n_minutes,) d of each learned minute, judged by the others; empty for too few."""
         n_minutes = len(sound.minutes)
         distances: list[float] = []
