@@ -19,6 +19,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.progress import Step, counted, no_step
 
 from .checks import find_low_samplerate, find_problems
+from .minutes import with_minutes
 from .recording import CalibrationRecording
 from .uncertainty import uncertainty_of
 
@@ -153,6 +154,7 @@ def calibrate_recordings(
             machine=options.machine or detector.machine or DEFAULT_MACHINE,
             seconds=seconds,
         )
+    result = with_minutes(detector if options.add else None, result, recordings)
     stability = uncertainty_of(result).to_section()
     return result.with_sections(head=replace(result.artifact.head, stability=stability))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeae.runtime.model.sections import ChartPriorSection
-from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, NEAREST_SHARE
+from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, nearest_share
 from edgeae.runtime.monitoring.normal_sound import NormalSound
 from edgeae.runtime.monitoring.view_chart import MIN_MINUTES, ChartPrior, ViewChart
 from edgeae.runtime.scoring.fleet import Fleet
@@ -105,9 +105,7 @@ def fit_chart_priors(
     return tuple(trials[view.name].section(view) for view in views)
 
 
-def _trial(
-    fleet: Fleet, view: View, stream: MachineStream, part: Float64
-) -> tuple[float, Float64]:
+def _trial(fleet: Fleet, view: View, stream: MachineStream, part: Float64) -> tuple[float, Float64]:
     """One simulated calibration.
 
     Returns the mean distance of its minutes less that of its calibration windows, and the distance
@@ -117,15 +115,14 @@ def _trial(
     scaled = part / fleet.within_std
     calibration = scaled[: per_minute : stream.windows_apart]
     sound = NormalSound(calibration, len(calibration), calibration.mean(axis=0))
-    chart = ViewChart(
-        fleet, view, NO_PRIOR, MINUTE_SECONDS / stream.window_seconds, sound
-    )
+    chart = ViewChart(fleet, view, NO_PRIOR, MINUTE_SECONDS / stream.window_seconds, sound)
     start = chart.minute.mean
     n_minutes = min(MAX_MINUTES, len(scaled) // per_minute - 1)
     for minute in range(1, 1 + n_minutes):
         windows = scaled[minute * per_minute : (minute + 1) * per_minute]
         squares = chart.squares(windows[:, view.features] - chart.mean)
-        nearest = np.argsort(squares)[: max(1, round(NEAREST_SHARE * per_minute))]
+        n_nearest = max(1, round(nearest_share(stream.window_seconds) * per_minute))
+        nearest = np.argsort(squares)[:n_nearest]
         sound.learn(windows[nearest].mean(axis=0))
     distances = chart.minute_distances(sound)
     return float(distances.mean()) - start, distances

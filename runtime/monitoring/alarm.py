@@ -213,13 +213,14 @@ class Alarm:
         peak = self._windows.peak or result
         seconds = round(result.t - self._windows.first_above, 3)
         explanation = self._explainer.explain(peak.window.features)
+        what = explanation.sentence(f"for {seconds:.0f} s")
         return AlarmEvent(
             phase="burst",
             t=result.t,
             duration=seconds,
             peak=peak.score,
             bands=list(explanation.moved),
-            sentence=f"a burst, normal again; it was: {explanation.sentence(f'for {seconds:.0f} s')}",
+            sentence=f"a burst, normal again; it was: {what}",
             since=self._windows.first_above,
         )
 

@@ -4,10 +4,11 @@ A single window cannot carry a rare alarm: a threshold for 1/week lies far beyon
 that was ever recorded. A fault lasts, so its features are pooled before they are judged:
 
     windows  | | | | | | | | | | | | | | | |     one a second
-    minute   [== the third of them that is nearest to normal: one vector ==]
+    minute   [== the share of them that is nearest to normal: one vector ==]
     scales   [1 minute]  [4 minutes]  [15 minutes]  [1 hour]
 
-The nearest third of a minute is not moved by a burst of half a minute: a door, a voice. Each view
+A minute is the mean of as many of its windows as a burst of half a minute leaves alone, those that
+are nearest to normal; so no door or voice moves it. Each view
 (`edgeae.runtime.scoring.views`) at each scale is a **chart** with an equal share of the budget of
 false alarms. Any chart can raise the alarm.
 
@@ -19,7 +20,7 @@ times.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,7 +37,8 @@ from .view_chart import ChartPrior, InControl, ViewChart
 SCALES_MINUTES = (1, 4, 15, 60)
 MINUTE_SECONDS = 60.0
 WINDOW_STEP_SECONDS = 1.0  # between two windows that are pooled, at least
-NEAREST_SHARE = 1 / 3  # of the windows of a minute, that are pooled
+MAX_BURST_SECONDS = 30.0  # of sound that must not move a minute
+MIN_NEAREST_SHARE = 0.2  # of the windows of a minute, that are pooled
 MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
 MAX_CALM_RATIO = 0.5  # of the limit of the longer scales
 CALM_MINUTES_BEFORE = 1
@@ -106,7 +108,8 @@ class Charts:
         self._patches_per_step = max(1, round(WINDOW_STEP_SECONDS / patch_seconds))
         step_seconds = self._patches_per_step * patch_seconds
         self._n_pooled = max(1, round(MINUTE_SECONDS / step_seconds))
-        self._nearest = max(1, round(NEAREST_SHARE * self._n_pooled))
+        self._nearest_share = nearest_share(detector.window)
+        self._nearest = max(1, round(self._nearest_share * self._n_pooled))
         self._vectors = np.zeros((self._n_pooled, len(self._std)))
         self._squares = np.zeros((len(self._views), self._n_pooled))
         self._step_seconds = step_seconds
@@ -135,16 +138,9 @@ class Charts:
         learnable: False for sound that must not be learned: during an alarm, or while the
             microphone does not work as it should.
         """
-        self._n_windows += 1
-        if not window.is_full or (self._n_windows - 1) % self._patches_per_step:
+        if not self._add_to_pool(window):
             return self._readings
         self._learnable = self._learnable and learnable
-        place = self._n_in_pool % self._n_pooled
-        vector = window.features / self._std
-        self._vectors[place] = vector
-        for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
-            self._squares[i, place] = chart.squares(vector[view.features] - chart.mean)
-        self._n_in_pool += 1
         if self._n_in_pool < self._n_pooled:
             return []
         pooled = self._pooled()
@@ -153,6 +149,19 @@ class Charts:
             self._complete_minute(pooled, minute_readings, window.end)
         self._readings = minute_readings + self._long_readings
         return self._readings
+
+    def minutes(self, windows: Iterable[Window]) -> list[Float64]:
+        """The whole minutes of one recording: their mean features (n_features,) each.
+
+        Nothing is learned, and the sound before is forgotten as by `reset`.
+        """
+        self.reset()
+        minutes: list[Float64] = []
+        for window in windows:
+            if self._add_to_pool(window) and self._n_in_pool % self._n_pooled == 0:
+                minutes.append(self._pooled() * self._std)
+        self.reset()
+        return minutes
 
     def reset(self) -> None:
         """Continue after a gap or sound that is not judged: no minute contains both sides of it."""
@@ -199,6 +208,19 @@ class Charts:
                     return True
         return False
 
+    def _add_to_pool(self, window: Window) -> bool:
+        """Add a window to the present minute; False for one that is too short or too soon."""
+        self._n_windows += 1
+        if not window.is_full or (self._n_windows - 1) % self._patches_per_step:
+            return False
+        place = self._n_in_pool % self._n_pooled
+        vector = window.features / self._std
+        self._vectors[place] = vector
+        for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
+            self._squares[i, place] = chart.squares(vector[view.features] - chart.mean)
+        self._n_in_pool += 1
+        return True
+
     def _pooled(self) -> Float64:
         """(n_features,) the mean of the nearest windows of the last minute, by view."""
         pooled: Float64 = np.zeros_like(self._vectors[0])
@@ -225,8 +247,8 @@ class Charts:
             self._elevated_since[view] = None
             return t
         if self._elevated_since[view] is None:
-            # The pool follows a change when two thirds of its windows have changed.
-            pooled_seconds = (1 - NEAREST_SHARE) * self._n_pooled * self._step_seconds
+            # The pool follows a change when no more of its windows are as before than it takes.
+            pooled_seconds = (1 - self._nearest_share) * self._n_pooled * self._step_seconds
             self._elevated_since[view] = max(0.0, t - pooled_seconds)
         return self._elevated_since[view] or 0.0
 
@@ -327,6 +349,12 @@ class Charts:
             chart.fit(self.sound)
         for minute in self._recent:
             minute.fitted = minute.learned
+
+
+def nearest_share(window_seconds: float) -> float:
+    """The share of the windows of a minute that a burst leaves alone, if they last so long."""
+    share = 1 - (MAX_BURST_SECONDS + window_seconds) / MINUTE_SECONDS
+    return max(share, MIN_NEAREST_SHARE)
 
 
 def has_charts(detector: Detector) -> bool:
