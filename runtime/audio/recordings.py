@@ -1,6 +1,6 @@
 """Which recordings a folder holds: split, label and machine, read from names.
 
-Understood, in this order (see the README for examples):
+Understood, in this order:
 
     DATA/train/normal_00.wav                     the plain form
     DATA/test/anomaly_id_03_00000012.wav         DCASE 2020 Task 2

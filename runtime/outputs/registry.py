@@ -35,7 +35,7 @@ def outputs() -> tuple[OutputDeclaration[Any], ...]:
 def _declaration(module_name: str) -> OutputDeclaration[Any]:
     output = import_module(f"{__package__}.{module_name}").OUTPUT
     if not isinstance(output, OutputDeclaration):
-        raise TypeError(f"OUTPUT of {module_name} is {output!r}, not an Output")
+        raise TypeError(f"OUTPUT of {module_name} is {output!r}, not an OutputDeclaration")
     return output
 
 
