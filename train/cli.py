@@ -1,5 +1,6 @@
 """`edgeae train`. Heavy imports stand inside, so that ``--help`` is instant."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,39 @@ from edgeae.runtime.errors import ConfigError
 from .run_folder import RUNS, data_folder_or_default, metrics_record, run_to_resume
 
 
-@click.command()
+class CommandWithConfig(click.Command):
+    """A command that names the key of the configuration where an option for it is given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            override = _override_for(error.option_name, given)
+            if override is None:
+                raise
+            message = f"No such option {error.option_name!r}; give --set {override}"
+            raise click.NoSuchOption(error.option_name, message, ctx=ctx) from error
+
+
+def _override_for(option: str, arguments: list[str]) -> str | None:
+    """``training.epochs=5`` for the option --epochs among the arguments; None for no such key."""
+    from .config import key_named
+
+    key = key_named(option)
+    if key is None:
+        return None
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            is_value = bool(following) and not following.startswith("-")
+            if not equals:
+                value = following if is_value else "VALUE"
+            return f"{key}={value}"
+    return f"{key}=VALUE"
+
+
+@click.command(cls=CommandWithConfig)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-c",
@@ -58,7 +91,7 @@ def train(
     """Train an autoencoder on the normal recordings in DATA/train (default: data).
 
     Writes checkpoints, curves and the whole configuration into RUN, and prints RUN. Ctrl-C loses
-    at most the epoch it interrupts.
+    at most the epoch it interrupts, and prints how to continue.
 
     \b
     Examples:
@@ -94,7 +127,13 @@ def _train(
     from .training import train as train_run
 
     began = time.monotonic()
-    train_run(data or data_folder_or_default(run), config, run, resume=resume)
+    try:
+        train_run(data or data_folder_or_default(run), config, run, resume=resume)
+    except KeyboardInterrupt:
+        if (run / "config.yaml").is_file():
+            command = f"edgeae train --resume -o {shlex.quote(str(run))}"
+            print(f"to continue: {command}", file=sys.stderr)
+        raise
     _print_result(run, time.monotonic() - began)
 
 

@@ -5,7 +5,7 @@ preset or file.yaml -> overrides (--set training.epochs=3) -> checked Config -> 
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,6 +16,20 @@ from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.system.schema import Between, build
 
 PRESETS = ("edge", "cnn2d", "dense", "tiny")
+
+# Names of values in other programs, and those of their keys here.
+SHORT_NAMES = {
+    "epoch": "epochs",
+    "max_epochs": "epochs",
+    "n_epochs": "epochs",
+    "batch": "batch_size",
+    "lr": "learning_rate",
+    "random_seed": "seed",
+    "device": "accelerator",
+    "gpu": "accelerator",
+    "model": "model.name",
+    "name": "",  # rather that of the run
+}
 
 Count = Annotated[int, Between(1, 1_000_000)]
 Share = Annotated[float, Between(0.0, 0.95)]
@@ -125,6 +139,22 @@ def load_config(name_or_path: str | Path = "edge", overrides: Sequence[str] = ()
     return Config.from_dict(values, f"{name_or_path} with --set {' '.join(overrides)}")
 
 
+def key_named(name: str) -> str | None:
+    """The key that a short name means: ``training.epochs`` for ``epochs`` or ``--n-epochs``.
+
+    None if no section has such a key, or two have one.
+    """
+    wanted = name.strip("-").replace("-", "_").lower()
+    wanted = SHORT_NAMES.get(wanted, wanted)
+    keys = []
+    for section in fields(Config):
+        section_type = section.default_factory
+        assert is_dataclass(section_type)
+        keys += [f"{section.name}.{key.name}" for key in fields(section_type)]
+    matching = [key for key in keys if wanted in (key, key.partition(".")[2])]
+    return matching[0] if len(matching) == 1 else None
+
+
 def save_config(config: Config, path: Path) -> None:
     """Write every value, the defaults too, as YAML that `load_config` reads back."""
     import yaml
@@ -163,9 +193,9 @@ def _override(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     section, _, key = path.partition(".")
     if not equals or not key:
-        raise ConfigError(
-            f"--set {override}: give section.key=value, for example training.epochs=3"
-        )
+        full_key = key_named(path)
+        example = f"{full_key}={text or 'VALUE'}" if full_key else "training.epochs=3"
+        raise ConfigError(f"--set {override}: give section.key=value, for example {example}")
     if section not in values:
         raise ConfigError(
             f"--set {override}: unknown section {section!r}; allowed are {', '.join(values)}"

@@ -72,12 +72,24 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == help_command.name:
+            return help_command
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a similar name for a command that does not exist."""
+        name = args[0]
+        is_known = name in COMMANDS or name == help_command.name
+        if not is_known and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}; {_advice_for_command(name)}")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the names of commands without importing the commands.
@@ -104,6 +116,41 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
+def _advice_for_command(name: str) -> str:
+    """What to do where ``name`` is no command."""
+    from difflib import get_close_matches
+
+    if name.endswith(".onnx"):
+        return f"a command comes first: edgeae run {name}"
+    similar = get_close_matches(name, COMMANDS, n=2)
+    if not similar:
+        return "edgeae --help lists the commands"
+    return f"did you mean {' or '.join(similar)}?"
+
+
+@click.command("help")
+@click.argument("command", required=False)
+@click.pass_context
+def help_command(context: click.Context, command: str | None) -> None:
+    """Print the help of COMMAND, or of edgeae.
+
+    \b
+    Example:
+      edgeae help calibrate
+    """
+    parent = context.parent
+    assert parent is not None
+    if command is None:
+        click.echo(parent.get_help())
+        return
+    group = parent.command
+    assert isinstance(group, click.Group)
+    _, chosen, _ = group.resolve_command(parent, [command])
+    assert chosen is not None
+    with click.Context(chosen, parent, command) as own:
+        click.echo(chosen.get_help(own))
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -116,6 +163,7 @@ def cli() -> None:
     On a workstation:  edgeae train DATA && edgeae export --int8
     On the device:     edgeae calibrate --device hw:1 && edgeae run --device hw:1
     First look:        edgeae demo
+    More on a command: edgeae help COMMAND
     """
 
 

@@ -213,14 +213,13 @@ class Alarm:
         peak = self._windows.peak or result
         seconds = round(result.t - self._windows.first_above, 3)
         explanation = self._explainer.explain(peak.window.features)
-        what = explanation.sentence(f"for {seconds:.0f} s")
         return AlarmEvent(
             phase="burst",
             t=result.t,
             duration=seconds,
             peak=peak.score,
             bands=list(explanation.moved),
-            sentence=f"a burst, normal again; it was: {what}",
+            sentence=f"a burst, {explanation.when_over(seconds)}",
             since=self._windows.first_above,
         )
 
@@ -228,13 +227,13 @@ class Alarm:
         self, phase: Phase, result: Result, started: float, reading: Reading | None
     ) -> AlarmEvent:
         self._reported = result.t
-        lasted = f"{result.t - self._since:.0f} s"
+        lasted = result.t - self._since
         if phase == "end":  # the sound is normal, so the last explanation is repeated
-            sentence = f"normal again; it was: {self._explanation.sentence(f'for {lasted}')}"
+            sentence = self._explanation.when_over(lasted)
         else:
             features = result.window.features if reading is None else reading.features
             self._explanation = self._explainer.explain(features)
-            sentence = self._explanation.sentence(f"since {lasted}")
+            sentence = self._explanation.while_it_lasts(lasted)
         return AlarmEvent(
             phase=phase,
             t=result.t,

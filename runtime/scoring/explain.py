@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 
 from ..features.mel import MelSpec, band_edges
+from ..model.sections import MASKED_BAND_STD_DB
 from ..system.arrays import Float64
 from .head import Head
 from .window_features import smooth_basis
@@ -38,6 +39,8 @@ MIN_DEVIATION_RMS = 6.0
 MIN_SHARE_OF_FIRST = 0.25
 MAX_RANGES = 3
 MIN_AUDIBLE_CHANGE_DB = 0.5
+# Both the measured change of a range and that beyond gain and load are named if they differ by more
+MIN_DIFFERENCE_DB = 1.0
 
 Change = Literal["steady", "impulsive", "fluctuating"]
 
@@ -52,19 +55,26 @@ class Moved:
     kind: Change
     spread_ratio: float  # variation of its level over time against normal, 1 is as normal
     jump_ratio: float  # change of its level from frame to frame against normal
+    level_db: float | None = None  # louder or quieter, as measured; None: not known
 
     def sentence(self) -> str:
         """``2.1 to 4.3 kHz: 3.2 dB louder, impulsive (knocks, rubbing or a beat; ...)``."""
-        loudness = f"{abs(self.change_db):.1f} dB {'louder' if self.change_db > 0 else 'quieter'}"
         kind = {
             "steady": "steady",
             "impulsive": "impulsive (knocks, rubbing or a beat; "
             f"jumps {self.jump_ratio:.1f} times as much as normal)",
             "fluctuating": f"fluctuating ({self.spread_ratio:.1f} times as much as normal)",
         }[self.kind]
-        if abs(self.change_db) < MIN_AUDIBLE_CHANGE_DB:
-            loudness = "as loud"
-        return f"{_hertz(self.low_hz, self.high_hz)}: {loudness}, {kind}"
+        return f"{_hertz(self.low_hz, self.high_hz)}: {self._loudness()}, {kind}"
+
+    def _loudness(self) -> str:
+        """How loud the range is, and how loud beside the others where that differs."""
+        if self.level_db is None:
+            return _louder(self.change_db)
+        differs = abs(self.change_db - self.level_db) > MIN_DIFFERENCE_DB
+        if not differs or abs(self.change_db) < MIN_AUDIBLE_CHANGE_DB:
+            return _louder(self.level_db)
+        return f"{_louder(self.level_db)} ({_louder(self.change_db)} than gain and load explain)"
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,24 @@ class Explanation:
     rest_is_normal: bool
 
     def sentence(self, when: str) -> str:
-        """One sentence for a mechanic; when: such as ``since 12 s``."""
+        """One sentence for a mechanic; when: such as ``for 12 s``."""
         if not self.moved:
             return (
                 f"no range of frequencies stands out, {when}: the sound as a whole is not as normal"
             )
         rest = "the rest is as normal" if self.rest_is_normal else "the rest differs less"
         return f"{'; '.join(range_.sentence() for range_ in self.moved)}, {when}; {rest}"
+
+    def while_it_lasts(self, seconds: float) -> str:
+        """The sentence of an event ``seconds`` after the change began.
+
+        It is read later, too, so it counts from the event, whose time is shown beside it.
+        """
+        return self.sentence(f"began {_duration(seconds)} before this event")
+
+    def when_over(self, seconds: float) -> str:
+        """The sentence of the end of a change that lasted ``seconds``."""
+        return f"normal again; it was: {self.sentence(f'for {_duration(seconds)}')}"
 
 
 class Explainer:
@@ -96,6 +117,9 @@ class Explainer:
         inside = above_low & below_high  # (n_ranges, n_mels)
         self._whiten = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4))
         self._mean = head.mean
+        # Of a masked band, whose level is not known, no change is measured.
+        known = inside & (band_std < MASKED_BAND_STD_DB)
+        self._band_shares = known / np.maximum(known.sum(axis=1, keepdims=True), 1) * band_std
         self._columns = _columns(inside.astype(float), band_std) @ self._whiten  # (n_ranges, 3, n)
         self._basis = np.linalg.qr(self._columns.transpose(0, 2, 1))[0]  # (n_ranges, n, 3)
 
@@ -127,7 +151,8 @@ class Explainer:
         standard_errors = np.sqrt(np.diag(np.linalg.pinv(columns @ columns.T)))
         significance = amounts / standard_errors
         ranges = zip(chosen, amounts.reshape(-1, 3), significance.reshape(-1, 3), strict=True)
-        moved = [self._moved(*range_) for range_ in ranges]
+        levels = self._band_shares @ (features - self._mean)[1 : 1 + self._band_shares.shape[1]]
+        moved = [self._moved(*range_, float(levels[range_[0]])) for range_ in ranges]
         return Explanation(moved, rest_is_normal=bool(explained[best] < min_explained))
 
     def _overlapping(self, chosen: list[int]) -> Float64:
@@ -136,8 +161,15 @@ class Explainer:
         ends_after = self._high[:, None] > self._low[chosen]
         return np.asarray((starts_before & ends_after).any(axis=1))
 
-    def _moved(self, range_: int, amounts: Float64, significance: Float64) -> Moved:
-        """amounts: (3,) of the columns; significance: (3,) the same in standard errors."""
+    def _moved(
+        self, range_: int, amounts: Float64, significance: Float64, level_db: float
+    ) -> Moved:
+        """What is reported of a range.
+
+        amounts: (3,) of the columns.
+        significance: (3,) the same in standard errors.
+        level_db: mean change of its bands.
+        """
         change_db, spread, jumps = amounts
         return Moved(
             round(float(self._low[range_])),
@@ -146,6 +178,7 @@ class Explainer:
             _kind(amounts, significance),
             round(float(np.exp(spread)), 2),
             round(float(np.exp(jumps)), 2),
+            round(level_db, 1),
         )
 
 
@@ -195,6 +228,20 @@ def _whitening(head: Head, n: int) -> Float64:
     mean_uncertainty = 1 + 1 / max(1, head.windows)
     factor = np.linalg.cholesky(mean_uncertainty * head.covariance(0))
     return np.asarray(np.linalg.inv(factor).T / head.fleet.within_std[1 : 1 + n, None])
+
+
+def _louder(change_db: float) -> str:
+    """``3.2 dB louder``; ``as loud`` for a change that nobody can hear."""
+    if abs(change_db) < MIN_AUDIBLE_CHANGE_DB:
+        return "as loud"
+    return f"{abs(change_db):.1f} dB {'louder' if change_db > 0 else 'quieter'}"
+
+
+def _duration(seconds: float) -> str:
+    """``63 s``, ``12 min``, ``5 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _hertz(low: float, high: float) -> str:

@@ -89,3 +89,57 @@ def test_the_command_passes_its_options_on(make_data: Maker) -> None:
 
 def test_help_has_an_example() -> None:
     assert "Examples:" in CliRunner().invoke(command, ["--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "override"),
+    [
+        (["--epochs", "5"], "training.epochs=5"),
+        (["data", "--epochs=5"], "training.epochs=5"),
+        (["--batch-size", "32", "data"], "training.batch_size=32"),
+        (["--lr", "1e-3"], "training.learning_rate=1e-3"),
+        (["--seed"], "training.seed=VALUE"),
+        (["--device", "cpu"], "training.accelerator=cpu"),
+        (["--window", "5"], "scoring.window=5"),
+    ],
+)
+def test_an_option_that_is_a_value_of_the_configuration_is_answered_with_set(
+    arguments: list[str], override: str
+) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert f"give --set {override}\n" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--name", "--bogus"])
+def test_another_unknown_option_gets_no_such_advice(option: str) -> None:
+    result = CliRunner().invoke(command, [option, "5"])
+    assert result.exit_code == 2
+    assert "--set" not in result.stderr
+
+
+def test_an_interrupted_training_prints_how_to_continue(
+    make_data: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data()
+    run = Path("runs/my run")
+
+    def interrupted(*_: object, **__: object) -> None:
+        train(data, tiny_config(), run, callbacks=[At(1, raising(KeyboardInterrupt()))])
+
+    monkeypatch.setattr("edgeae.train.training.train", interrupted)
+    result = CliRunner().invoke(command, [str(data), "-c", "tiny", "-o", str(run)])
+    assert result.exit_code != 0
+    assert "to continue: edgeae train --resume -o 'runs/my run'\n" in result.stderr
+
+
+def test_an_interruption_before_anything_is_written_promises_nothing(
+    make_data: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeae.train.training.train", interrupted)
+    result = CliRunner().invoke(command, [str(make_data()), "-c", "tiny"])
+    assert result.exit_code != 0
+    assert "--resume" not in result.stderr

@@ -11,6 +11,7 @@ from edgeae.train.config import (
     DataConfig,
     ModelConfig,
     TrainingConfig,
+    key_named,
     load_config,
     save_config,
 )
@@ -144,3 +145,23 @@ def test_what_is_saved_loads_the_same(
     save_config(config, path)
     assert load_config(path) == config
     assert Config.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("epochs", "training.epochs"),
+        ("--n-mels", "mel.n_mels"),
+        ("lr", "training.learning_rate"),
+        ("model", "model.name"),
+        ("name", None),
+        ("bogus", None),
+    ],
+)
+def test_a_short_name_means_one_key(name: str, key: str | None) -> None:
+    assert key_named(name) == key
+
+
+def test_a_value_without_a_section_is_answered_with_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"for example training\.epochs=5$"):
+        load_config("tiny", ["epochs=5"])

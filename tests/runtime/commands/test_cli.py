@@ -65,6 +65,34 @@ def test_what_is_unknown_exits_with_2_and_is_named(
     assert arguments[-1] in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["trian"], "No such command 'trian'; did you mean train?"),
+        (["calib"], "did you mean calibrate?"),
+        (["eval", "machine.onnx"], "did you mean evaluate?"),
+        (["help", "trian"], "did you mean train?"),
+        (["zzz"], "edgeae --help lists the commands"),
+        (["pump.onnx", "a.wav"], "a command comes first: edgeae run pump.onnx"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_a_similar_one(
+    arguments: list[str], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert advice in err
+
+
+def test_help_of_a_command_is_what_its_option_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["calibrate"]):
+        assert run_command(["help", *arguments]) == 0
+        by_command = capsys.readouterr().out
+        assert run_command([*arguments, "--help"]) == 0
+        assert by_command == capsys.readouterr().out
+
+
 def lacking(name: str) -> Any:
     def fail(*_: object) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)

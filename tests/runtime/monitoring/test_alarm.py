@@ -135,7 +135,7 @@ def test_an_event_says_what_changed_and_since_when(alarm: Alarm) -> None:
         ("end", 70),
     ]
     assert "dB louder, steady" in start.sentence
-    assert "since 3 s" in start.sentence
-    assert "since 63 s" in update.sentence
+    assert "began 3 s before this event" in start.sentence
+    assert "began 63 s before this event" in update.sentence
     assert end.sentence.startswith("normal again; it was: ")
     assert end.bands == update.bands

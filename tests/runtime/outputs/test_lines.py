@@ -57,7 +57,7 @@ def test_a_line_has_words_for_people(line: RunLine, words: str) -> None:
 
 
 def test_the_bands_of_an_event_are_objects() -> None:
-    moved = Moved(2000.0, 3000.0, 6.0, "steady", 1.0, 1.5)
+    moved = Moved(2000.0, 3000.0, 6.0, "steady", 1.0, 1.5, 6.2)
     assert event(bands=[moved]).to_dict()["bands"] == [
         {
             "low_hz": 2000.0,
@@ -66,6 +66,7 @@ def test_the_bands_of_an_event_are_objects() -> None:
             "kind": "steady",
             "spread_ratio": 1.0,
             "jump_ratio": 1.5,
+            "level_db": 6.2,
         }
     ]
 

@@ -135,6 +135,42 @@ def test_the_sentence_is_for_a_mechanic() -> None:
     assert Moved(251, 540, -0.2, "steady", 1.0, 1.0).sentence() == "250 to 540 Hz: as loud, steady"
 
 
+@pytest.mark.parametrize(
+    ("change_db", "level_db", "words"),
+    [
+        (0.1, 5.0, "5.0 dB louder, steady"),  # what the chart shows, not "as loud"
+        (3.0, 3.4, "3.4 dB louder, steady"),
+        (3.0, -2.0, "2.0 dB quieter (3.0 dB louder than gain and load explain), steady"),
+        (3.0, 0.1, "as loud (3.0 dB louder than gain and load explain), steady"),
+        (0.2, -0.3, "as loud, steady"),
+    ],
+)
+def test_a_range_is_as_loud_as_its_bands_measure(
+    change_db: float, level_db: float, words: str
+) -> None:
+    moved = Moved(2000, 3000, change_db, "steady", 1.0, 1.0, level_db)
+    assert moved.sentence() == f"2 to 3 kHz: {words}"
+
+
+def test_the_measured_level_of_a_range_is_reported(explainer: Explainer) -> None:
+    [moved] = explainer.explain(changed(1000, 2000, 6.0)).moved
+    assert moved.level_db == pytest.approx(6, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(63.2, "63 s"), (119, "119 s"), (720, "12 min"), (18000, "5 h")]
+)
+def test_a_sentence_stays_true_after_its_event(seconds: float, words: str) -> None:
+    explanation = Explanation([Moved(2000, 3000, 3.0, "steady", 1.0, 1.0)], rest_is_normal=True)
+    assert explanation.while_it_lasts(seconds) == (
+        f"2 to 3 kHz: 3.0 dB louder, steady, began {words} before this event; the rest is as normal"
+    )
+    assert explanation.when_over(seconds) == (
+        f"normal again; it was: 2 to 3 kHz: 3.0 dB louder, steady, for {words}; "
+        "the rest is as normal"
+    )
+
+
 def clips(machine: int) -> Iterator[tuple[str, Samples]]:
     """Four clips of every fault, fully developed."""
     for index, fault in product(range(4), FAULTS):
