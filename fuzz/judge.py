@@ -45,7 +45,7 @@ def _told(detector: Detector) -> None:
 
 
 def _watched(detector: Detector) -> None:
-    health, alarm = Health(detector), Alarm(detector.threshold, detector.explainer)
+    health, alarm = Health(detector), Alarm.of(detector)
     for result in detector.stream([SOUND], RATE):
         health.update(result.window)
         if event := alarm.update(result):

@@ -100,6 +100,11 @@ class _Windows:
         return sum(self._above) >= self._rule.alarm_windows
 
     @property
+    def are_below(self) -> bool:
+        """Whether a whole row of last windows is below the threshold."""
+        return len(self._above) >= min(BURST_WINDOWS, self._rule.of_windows) and not self.any_recent
+
+    @property
     def any_recent(self) -> bool:
         """Whether any of the last windows is above."""
         n = min(BURST_WINDOWS, self._rule.of_windows)
@@ -191,7 +196,7 @@ class Alarm:
         if self.charts and highest is None:  # after a gap, until a minute is complete
             return False
         is_low = highest is None or highest.ratio < END_RATIO
-        return is_low and not self._windows.any_recent
+        return is_low and self._windows.are_below
 
     def _start(self, result: Result, reading: Reading | None) -> AlarmEvent:
         self._started = result.t

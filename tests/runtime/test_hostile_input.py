@@ -263,7 +263,7 @@ def test_a_block_of_many_channels_is_short(channels: int, tmp_path: Path) -> Non
     [
         ("threshold", {"of_windows": 0.5}, "of_windows is 0.5"),
         ("threshold", {"of_windows": 1 << 40}, "of_windows is 1099511627776"),
-        ("threshold", {"alarm_windows": 6}, "an alarm needs 6 of 5 windows"),
+        ("threshold", {"alarm_windows": 46}, "an alarm needs 46 of 45 windows"),
         ("threshold", {"false_alarms": 3.0}, "false_alarms is 3.0"),
         ("threshold", {"probability": 0}, "probability is 0"),
         ("threshold", {"value": True}, "value is True"),

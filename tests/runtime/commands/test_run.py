@@ -416,16 +416,23 @@ def test_one_anomaly_among_normal_recordings_is_found(run: Run, normal: Path, br
     assert run(normal, broken, normal, "--fail-on-anomaly")[0] == 1
 
 
+def _write_with_tone(path: Path, sound: NDArray[np.int16], *parts: NDArray[np.float64]) -> None:
+    """Write the sound with a loud tone, and then the ``parts``."""
+    tone = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    soundfile.write(path, np.concatenate([sound / 2**15 + tone, *parts]), RATE)
+
+
 def test_a_lasting_anomaly_is_an_event_with_the_bands_that_moved(
     run: Run, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
-    tone = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
-    soundfile.write(tmp_path / "tone.wav", sound / 2**15 + tone, RATE)
+    _write_with_tone(tmp_path / "tone.wav", np.tile(sound, 4))
     _, lines, _ = run(tmp_path / "tone.wav")
     [event] = [line for line in lines if line["type"] == "event"]
-    told = ["event", "duration", "peak", "bands", "sentence", "cause"]
+    told = ["event", "duration", "peak", "bands", "sentence", "cause", "kind", "since", "chart"]
     assert list(event) == ["type", "t", "time", "source", *told, "machine", "seq", "synced"]
-    assert event["event"] == "start"
+    assert (event["event"], event["kind"], event["chart"]) == ("start", "persistent", None)
+    ends = [line["t"] for line in lines if line["type"] == "score"]
+    assert (event["since"], event["t"]) == (ends[0], ends[39])  # 40 windows above the threshold
     loudest = event["bands"][0]
     assert loudest["low_hz"] < 3000 < loudest["high_hz"]
     assert loudest["change_db"] > 3
@@ -457,8 +464,7 @@ def test_silence_is_told_and_starts_no_alarm(
 def test_an_alarm_outlasts_a_microphone_that_falls_silent(
     run: Run, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
-    tone = sound / 2**15 + 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / RATE)
-    soundfile.write(tmp_path / "off.wav", np.concatenate([tone, np.zeros(20 * RATE)]), RATE)
+    _write_with_tone(tmp_path / "off.wav", np.tile(sound, 4), np.zeros(20 * RATE))
     _, lines, _ = run(tmp_path / "off.wav")
     assert [line["event"] for line in lines if line["type"] == "event"] == ["start"]
 
@@ -467,7 +473,7 @@ def test_a_microphone_of_another_rate_is_the_cause_of_its_alarm(
     run: Run, sound: NDArray[np.int16], tmp_path: Path
 ) -> None:
     narrow = soxr.resample(sound / 2**15, RATE, 8000)
-    soundfile.write(tmp_path / "narrow.wav", np.tile(narrow, 2), 8000, "PCM_16")
+    soundfile.write(tmp_path / "narrow.wav", np.tile(narrow, 4), 8000, "PCM_16")
     _, lines, _ = run(tmp_path / "narrow.wav")
     assert lines[0]["state"] == "bandwidth"
     assert {line["health"] for line in lines if line["type"] == "score"} == {"bandwidth"}

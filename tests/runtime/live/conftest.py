@@ -18,9 +18,14 @@ def detector(machine: Path) -> Detector:
 
 @pytest.fixture(scope="module")
 def alarmed(machine: Path) -> Detector:
-    """A detector with a threshold that every window exceeds."""
+    """A detector with a threshold that every window exceeds; 3 of 5 windows start an alarm."""
     artifact = Artifact.read(machine)
-    threshold = {**artifact.sections["threshold"], "value": -100.0}
+    threshold = {
+        **artifact.sections["threshold"],
+        "value": -100.0,
+        "alarm_windows": 3,
+        "of_windows": 5,
+    }
     return Detector(artifact.with_sections(threshold=threshold))
 
 

@@ -19,7 +19,9 @@ LIMIT = 2.0
 
 
 # 3 of 5 windows above 2.0, hysteresis 0.5, cool-down 20 s
-RULE = Threshold(LIMIT, "1%", 0.01, 100, False, hysteresis=0.5, cooldown=20.0)
+RULE = Threshold(
+    LIMIT, "1%", 0.01, 100, False, alarm_windows=3, of_windows=5, hysteresis=0.5, cooldown=20.0
+)
 
 
 @pytest.fixture(scope="module")

@@ -178,6 +178,7 @@ EVENT = AlarmEvent(
     3.0,
     [],
     "1 to 2 kHz: 3.0 dB louder, steady, since 2 s; the rest is as normal",
+    8.0,
 )
 
 

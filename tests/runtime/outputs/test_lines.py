@@ -5,6 +5,7 @@ import json
 import pytest
 from example_lines import ONE_OF_EACH, TIME, event, gap, score, status
 
+from edgeae.runtime.monitoring.alarm import ChartName
 from edgeae.runtime.monitoring.health import SoundCondition
 from edgeae.runtime.outputs.lines import RunLine, StatusLine
 from edgeae.runtime.scoring.explain import Moved
@@ -12,7 +13,7 @@ from edgeae.runtime.scoring.explain import Moved
 HEAD = ["type", "t", "time", "source"]
 TAIL = ["machine", "seq", "synced"]
 SCORE = ["score", "threshold", "anomaly", "level_dbfs", "out_of_range", "health"]
-EVENT = ["event", "duration", "peak", "bands", "sentence", "cause"]
+EVENT = ["event", "duration", "peak", "bands", "sentence", "cause", "kind", "since", "chart"]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,10 @@ def test_a_line_is_one_line_of_json(line: RunLine) -> None:
         (score(out_of_range=0.25), "score   0.00 / 0.80  normal   -31.2 dBFS  25% beyond int8"),
         (score(out_of_range=0.001), "score   0.00 / 0.80  normal   -31.2 dBFS"),
         (event("end"), "ALARM end: 2 to 3 kHz: 6.0 dB louder"),
+        (
+            event("burst", kind="burst", sentence="a burst, normal again"),
+            "burst, no alarm: a burst, normal again",
+        ),
         (gap(1.5, "stall"), "GAP 1.5 s lost (stall)"),
         (status("stopped"), "stopped"),
         (status("lost", sentence="unplugged"), "lost: unplugged"),
@@ -69,6 +74,13 @@ def test_the_bands_of_an_event_are_objects() -> None:
             "level_db": 6.2,
         }
     ]
+
+
+def test_the_chart_that_raised_an_alarm_is_an_object() -> None:
+    values = event(kind="persistent", since=12.5, chart=ChartName("residual", 240.0)).to_dict()
+    assert (values["kind"], values["since"]) == ("persistent", 12.5)
+    assert values["chart"] == {"view": "residual", "scale_seconds": 240.0}
+    assert event().to_dict()["chart"] is None
 
 
 def test_an_alarm_whose_sound_was_not_recorded_says_so() -> None:
