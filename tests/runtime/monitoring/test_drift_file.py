@@ -175,7 +175,7 @@ def test_a_full_disk_is_said_and_the_watch_goes_on(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edgeae.runtime.monitoring.drift_file.replace_file", full)
+    monkeypatch.setattr("edgeae.runtime.monitoring.state_file.replace_file", full)
     window = Window(10.0, detector.head.mean, -30.0)
     result = Result(10.0, 0.0, 1.0, False, -30.0, 0.0, window)
     status = track.update(window, result, DEFAULT_LIMITS.status_seconds, alarm=False)
