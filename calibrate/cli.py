@@ -116,7 +116,7 @@ def calibrate(
         chosen = choose_recordings(inputs, machine, clips)
         result = _from_files(detector, chosen, file_channel, options, skip_bad)
     result.artifact.write(target)
-    _report_result(result, target)
+    _report_result(result, target, device)
 
 
 def _target(model: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
@@ -176,7 +176,7 @@ def _report(message: str) -> None:
     click.echo(f"edgeae: {message}", err=True)
 
 
-def _report_result(detector: Detector, target: Path) -> None:
+def _report_result(detector: Detector, target: Path, device: str | None) -> None:
     """What was learned and what the threshold can promise on stderr, the file on stdout."""
     threshold = detector.threshold
     n_windows = detector.head.windows
@@ -195,5 +195,5 @@ def _report_result(detector: Detector, target: Path) -> None:
         err=True,
     )
     click.echo(uncertainty_of(detector).sentence(), err=True)
-    click.echo(f"next: edgeae run {target} --device hw:1", err=True)
+    click.echo(f"next: edgeae run {target} --device {device or 'DEVICE'}", err=True)
     click.echo(target)

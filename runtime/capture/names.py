@@ -22,6 +22,7 @@ PREFIXES = ("usb:", "usb-path:", "card:")
 _VALID_FORM = re.compile(
     r"usb:[0-9a-f]{4}:[0-9a-f]{4}(:.+)?|usb-path:\d+-\d+(\.\d+)*|card:.+", re.DOTALL
 )
+_NUMBERED = re.compile(r"(?:plug)?hw:(\d{1,3})(?:,(\d{1,3}))?")
 _BY_SERIAL = "stays after a reboot and in any port"
 _BY_PRODUCT = "stays after a reboot and in any port, while it is the only one of its kind"
 _BY_PORT = "stays after a reboot, as long as it is in this port"
@@ -86,6 +87,27 @@ def names_of(card: Card, device: int, cards: list[Card]) -> list[Name]:
     names.append(Name(f"card:{card.id}{suffix}", True, True, _BY_ID))
     names.append(Name(f"hw:{card.number},{device}", False, False, _BY_NUMBER))
     return names
+
+
+def is_numbered(name: str) -> bool:
+    """True if the name holds the number of a card, which may change at a reboot."""
+    return _NUMBERED.fullmatch(name) is not None
+
+
+def lasting_name(name: str, *, sysfs: Path = SYSFS, procfs: Path = PROCFS) -> str | None:
+    """The most stable name of a device that is named by the number of its card.
+
+    None for another name, and for a card that is not there.
+    """
+    match = _NUMBERED.fullmatch(name)
+    if not match:
+        return None
+    cards = list_cards(sysfs, procfs)
+    for card in cards:
+        if card.number == int(match[1]):
+            device = int(match[2]) if match[2] else default_device(card)
+            return names_of(card, device, cards)[0].name
+    return None
 
 
 def _usb_names(usb: Usb | None) -> list[Name]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from ..capture.names import is_numbered, lasting_name
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
 from ..scoring.selftest import load_all
@@ -200,6 +201,18 @@ def _systemctl(command: list[str]) -> None:
         ) from error
 
 
+def _warn_of_numbers(request: Request) -> None:
+    """Report names of devices that may be another microphone after a reboot."""
+    for device in request.values.get("device") or ():
+        if is_numbered(device):
+            name = lasting_name(device)
+            advice = f"give {name}" if name else "`edgeae devices` prints names that last"
+            click.echo(
+                f"edgeae: --device {device}: may be another microphone after a reboot; {advice}",
+                err=True,
+            )
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="RUN ARGUMENTS...")
 @click.option(
@@ -245,15 +258,16 @@ def service(
 
     It is started again when it fails, and when no sound was scored for a while. Files that it
     writes to names without a folder are in /var/lib/edgeae-NAME; passwords are read from
-    /etc/edgeae/edgeae-NAME.env.
+    /etc/edgeae/edgeae-NAME.env. For --device give a name that lasts, as `edgeae devices` prints it.
 
     \b
-    edgeae service pump-3.onnx --device hw:1 --json
+    edgeae service pump-3.onnx --device usb:0d8c:013c --json
     edgeae service pump-3.onnx --config /etc/edgeae/pump-3.toml
-    sudo .venv/bin/edgeae service pump-3.onnx --device hw:1 --json --track track.json --install
+    sudo .venv/bin/edgeae service pump-3.onnx --device usb:0d8c:013c --json --install
     systemctl status edgeae-pump-3
     """
     request = Request.parse(arguments, run)
+    _warn_of_numbers(request)
     folders = folders or DEFAULT_FOLDERS
     unit = plan(
         request,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.runtime.capture.names import names_of, resolve
+from edgeae.runtime.capture.names import is_numbered, lasting_name, names_of, resolve
 from edgeae.runtime.errors import ConfigError, DeviceError
 from tests.runtime.capture.fakes import USB_MICROPHONE, Kernel, write
 
@@ -166,3 +166,26 @@ def test_every_name_of_a_device_means_it_and_says_how_long(kernel: Kernel) -> No
 def test_a_name_that_means_two_devices_is_none_of_theirs(kernel: Kernel) -> None:
     kernel.plug(2, "Device_1", "1-2", **USB_MICROPHONE)
     assert names_of(kernel.cards()[1], 0, kernel.cards())[0].name == "usb-path:1-1.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "lasting"),
+    [
+        ("hw:1", "usb:0d8c:013c:AB12"),
+        ("hw:1,0", "usb:0d8c:013c:AB12"),
+        ("plughw:1,0", "usb:0d8c:013c:AB12"),
+        ("hw:5", None),
+        ("usb:0d8c:013c", None),
+        ("hw:CARD=Device,DEV=0", None),
+    ],
+)
+def test_the_number_of_a_card_is_answered_with_its_lasting_name(
+    kernel: Kernel, name: str, lasting: str | None
+) -> None:
+    assert lasting_name(name, sysfs=kernel.sysfs, procfs=kernel.procfs) == lasting
+
+
+def test_only_the_number_of_a_card_may_change() -> None:
+    assert is_numbered("hw:1")
+    assert is_numbered("plughw:1,0")
+    assert not any(map(is_numbered, ["hw:CARD=1,DEV=0", "usb:0d8c:013c", "default", "hw:x"]))

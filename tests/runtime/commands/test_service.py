@@ -433,3 +433,17 @@ def test_nothing_that_listens_needs_memory_that_is_writable_and_executable(
     if denied == "False":
         pytest.skip("this kernel cannot deny it")
     assert clips == "1"
+
+
+@pytest.mark.parametrize(("device", "warned"), [("hw:77", True), ("usb:0d8c:013c", False)])
+def test_a_name_that_a_reboot_may_change_is_reported(
+    artifact: Path, device: str, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["service", str(artifact), "--device", device, "--json"], FOLDERS) == 0
+    out, err = capsys.readouterr()
+    assert f"--device {device}" in out
+    message = (
+        f"edgeae: --device {device}: may be another microphone after a reboot; "
+        "`edgeae devices` prints names that last\n"
+    )
+    assert err == (message if warned else "")
