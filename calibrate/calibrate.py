@@ -19,8 +19,10 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.progress import Step, counted, no_step
 
 from .checks import find_low_samplerate, find_problems
+from .excerpt import MAX_EXCERPT_SECONDS, ExcerptBudget
 from .minutes import with_minutes
 from .recording import CalibrationRecording
+from .sensitivity import with_sensitivity
 from .uncertainty import uncertainty_of
 
 
@@ -32,6 +34,12 @@ class CalibrationOptions:
     false_alarms: str | None = None  # budget; default: that of the artifact
     add: bool = False  # to what the artifact has learned of this machine before
     force: bool = False  # calibrate on sound that is unfit
+    sensitivity: bool = False  # find the smallest changes that the detector reports
+
+    def excerpt_budget(self, detector: Detector) -> ExcerptBudget:
+        """How much sound to keep, to plant changes into it."""
+        max_seconds = MAX_EXCERPT_SECONDS if self.sensitivity else 0.0
+        return ExcerptBudget(detector, max_seconds)
 
 
 def _warn(message: str) -> None:
@@ -47,6 +55,7 @@ def calibrate(
     false_alarms: str | None = None,
     add: bool = False,
     force: bool = False,
+    sensitivity: bool = False,
     report: Callable[[str], None] = _warn,
 ) -> Detector:
     """The detector of one machine from recordings of its normal sound.
@@ -57,6 +66,8 @@ def calibrate(
     false_alarms: budget such as 1/week; default: the artifact's.
     add: to what the artifact has learned of this machine before.
     force: calibrate on unfit sound, too; the reasons against it then go to ``report``.
+    sensitivity: find the smallest changes that the detector reports, which takes some seconds; they
+        are then in ``detector.artifact.head.sensitivity``.
     report: is called with warnings; by default it raises them as Python warnings.
 
     Raises AudioError for a recording that is too short and for unfit sound
@@ -66,11 +77,17 @@ def calibrate(
     >>> machine = calibrate(Detector.load("model.int8.onnx"), [samples])   # doctest: +SKIP
     >>> machine.artifact.write("machine.onnx")                             # doctest: +SKIP
     """
-    options = CalibrationOptions(machine, false_alarms, add, force)
+    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity)
     check_machine(detector, options)
     rate = samplerate or detector.spec.sample_rate
+    budget = options.excerpt_budget(detector)
     sounds = [
-        CalibrationRecording(f"recording {number}", list(detector.windows([samples], rate)), rate)
+        CalibrationRecording(
+            f"recording {number}",
+            list(detector.windows([samples], rate)),
+            rate,
+            excerpt=budget.of_samples(samples, rate),
+        )
         for number, samples in enumerate(recordings, 1)
     ]
     return calibrate_recordings(detector, sounds, options, report)
@@ -85,6 +102,7 @@ def calibrate_files(
     false_alarms: str | None = None,
     add: bool = False,
     force: bool = False,
+    sensitivity: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
     step: Step = no_step,
@@ -94,18 +112,20 @@ def calibrate_files(
     The other parameters are those of `calibrate`.
     channel: of each file.
     skip_bad: leave out files that cannot be read.
-    step: is called with the number of the file that is read.
+    step: is called with the number of the file that is read, and of the change that is planted.
     """
+    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity)
+    budget = options.excerpt_budget(detector)
 
     def read(path: Path) -> CalibrationRecording:
         windows = list(detector.read(path, channel))
-        return CalibrationRecording(str(path), windows, samplerate_of(path))
+        excerpt = budget.of_file(path, channel)
+        return CalibrationRecording(str(path), windows, samplerate_of(path), excerpt=excerpt)
 
-    options = CalibrationOptions(machine, false_alarms, add, force)
     check_machine(detector, options)
     results = read_each(counted(paths, "recording", step), read, report, skip_bad=skip_bad)
     recordings = [recording for _, recording in results]
-    return calibrate_recordings(detector, recordings, options, report)
+    return calibrate_recordings(detector, recordings, options, report, step)
 
 
 def check_machine(detector: Detector, options: CalibrationOptions) -> None:
@@ -129,10 +149,12 @@ def calibrate_recordings(
     recordings: Sequence[CalibrationRecording],
     options: CalibrationOptions,
     report: Callable[[str], None],
+    step: Step = no_step,
 ) -> Detector:
     """The detector of one machine from the windows of its recordings.
 
-    report: is called with warnings. Raises AudioError for unfit sound.
+    report: is called with warnings. step: is called with the number of the change that is planted.
+    Raises AudioError for unfit sound.
     """
     recordings = with_full_windows(recordings)
     for recording in recordings:
@@ -156,7 +178,10 @@ def calibrate_recordings(
         )
     result = with_minutes(detector if options.add else None, result, recordings)
     stability = uncertainty_of(result).to_section()
-    return result.with_sections(head=replace(result.artifact.head, stability=stability))
+    result = result.with_sections(head=replace(result.artifact.head, stability=stability))
+    if not options.sensitivity:
+        return result
+    return with_sensitivity(result, recordings, report, step)
 
 
 def with_full_windows(recordings: Sequence[CalibrationRecording]) -> list[CalibrationRecording]:

@@ -12,6 +12,7 @@ from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
+from edgeae.runtime.scoring.sensitivity_table import sensitivity_table
 from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS, probability_of
 from edgeae.runtime.system.progress import Progress
 
@@ -62,6 +63,12 @@ from .uncertainty import uncertainty_of
     is_flag=True,
     help="Accept sound that is otherwise refused, and print the reasons as warnings.",
 )
+@click.option(
+    "--sensitivity/--no-sensitivity",
+    default=True,
+    show_default=True,
+    help="Find, print and store the smallest changes that would raise an alarm.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out recordings that cannot be read.")
 @click.option(
     "--output",
@@ -82,6 +89,7 @@ def calibrate(
     channel: str | None,
     add: bool,
     force: bool,
+    sensitivity: bool,
     skip_bad: bool,
     output: Path | None,
     in_place: bool,
@@ -107,7 +115,7 @@ def calibrate(
     detector = load_checked(model)
     # A wrong budget is reported before a minute is recorded.
     probability_of(false_alarms or detector.threshold.false_alarms, detector.window)
-    options = CalibrationOptions(machine, false_alarms, add, force)
+    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity)
     if device:
         device_channel = parse_channel(channel) if channel else 0
         result = _from_device(detector, device, duration, device_channel, wait_device, options)
@@ -141,12 +149,20 @@ def _from_device(
     options: CalibrationOptions,
 ) -> Detector:
     check_machine(detector, options)
-    recordings = record_device(detector, device, duration, channel, wait)
+    budget = options.excerpt_budget(detector)
+    recordings = record_device(detector, device, duration, channel, wait, budget)
     if not recordings:
         raise DeviceError(
             f"{device} gave no uninterrupted second of sound; check it with `edgeae record`"
         )
-    return calibrate_recordings(detector, recordings, options, _report)
+    with Progress() as progress:
+        return calibrate_recordings(
+            detector,
+            recordings,
+            options,
+            lambda message: progress.message(f"edgeae: {message}"),
+            progress.step,
+        )
 
 
 def _from_files(
@@ -166,6 +182,7 @@ def _from_files(
             false_alarms=options.false_alarms,
             add=options.add,
             force=options.force,
+            sensitivity=options.sensitivity,
             skip_bad=skip_bad,
             report=lambda message: progress.message(f"edgeae: {message}"),
             step=progress.step,
@@ -195,5 +212,7 @@ def _report_result(detector: Detector, target: Path, device: str | None) -> None
         err=True,
     )
     click.echo(uncertainty_of(detector).sentence(), err=True)
+    for line in sensitivity_table(detector.artifact.head.sensitivity):
+        click.echo(line, err=True)
     click.echo(f"next: edgeae run {target} --device {device or 'DEVICE'}", err=True)
     click.echo(target)

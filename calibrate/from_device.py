@@ -10,21 +10,31 @@ from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32
 
+from .excerpt import ExcerptBudget
 from .recording import CalibrationRecording
 
 
 def record_device(
-    detector: Detector, device: str, duration: float, channel: Channel, wait: float = 0.0
+    detector: Detector,
+    device: str,
+    duration: float,
+    channel: Channel,
+    wait: float = 0.0,
+    budget: ExcerptBudget | None = None,
 ) -> list[CalibrationRecording]:
     """The windows of a device; empty if it gave no complete window.
 
     device: its ALSA name.
     duration: seconds to record. A gap begins a new recording.
     wait: seconds to wait for a device that is missing or busy.
+    budget: how much of the sound is kept as excerpts; by default nothing.
     """
+    budget = budget or ExcerptBudget(detector, 0.0)
     recordings: list[CalibrationRecording] = []
     windows: list[Window] = []
+    kept: list[Float32] = []  # blocks, no more than the budget needs
     start = 0.0
     with open_capture(
         device, wait=wait, samplerate=detector.spec.sample_rate, channels=[channel]
@@ -35,11 +45,17 @@ def record_device(
             for item in limited(capture.blocks(), round(duration * samplerate)):
                 if isinstance(item, Gap):
                     stream.gap(item.frames)
-                    recordings.append(CalibrationRecording(device, windows, samplerate, start))
+                    excerpt = budget.of_blocks(kept, samplerate)
+                    recordings.append(
+                        CalibrationRecording(device, windows, samplerate, start, excerpt)
+                    )
                     windows = []
+                    kept = []
                     start = stream.t
                     continue
                 windows += stream.push(item)
+                if sum(map(len, kept)) < budget.seconds * samplerate:
+                    kept.append(item.copy())
                 meter.push(item, stream.t)
         if signals:
             raise KeyboardInterrupt
@@ -47,5 +63,6 @@ def record_device(
     if stream.full or not has_windows:
         with contextlib.suppress(AudioError):  # the sound after a gap may be too short
             windows += stream.flush()
-    recordings.append(CalibrationRecording(device, windows, samplerate, start))
+    excerpt = budget.of_blocks(kept, samplerate)
+    recordings.append(CalibrationRecording(device, windows, samplerate, start, excerpt))
     return [recording for recording in recordings if recording.windows]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 
+from .excerpt import Excerpt
+
 MAX_PLACES = 3  # that a message names
 
 
@@ -20,6 +22,7 @@ class CalibrationRecording:
     windows: Sequence[Window] = ()
     samplerate: int = 0  # Hz, as it was recorded; 0 for precomputed features
     start: float = 0.0  # seconds; the ends of its windows count from the start of the source
+    excerpt: Excerpt | None = None  # into which changes are planted
 
     @property
     def seconds(self) -> float:

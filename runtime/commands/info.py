@@ -15,6 +15,7 @@ from ..model.sections import to_values
 from ..scoring.calibration import history
 from ..scoring.detector import Detector
 from ..scoring.selftest import check
+from ..scoring.sensitivity_table import sensitivity_rows
 from ..system.atomic_file import replace_file
 
 VALUE_COLUMN = 24
@@ -41,6 +42,7 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
         "calibration_windows": detector.head.windows if detector.machine else 0,
         "sessions": to_values(history(detector)),
         "stability": to_values(artifact.head.stability),
+        "sensitivity": to_values(artifact.head.sensitivity),
         "threshold": to_values(threshold),
         "support": threshold.support(),
         "provenance": artifact.provenance,
@@ -132,6 +134,7 @@ def info(
         if as_json:
             text = json.dumps(without_arrays(values))
         else:
+            values["sensitivity"] = sensitivity_rows(detector.artifact.head.sensitivity)
             text = "\n".join(line for item in values.items() for line in describe(*item))
         click.echo(text)
     if failure:

@@ -91,6 +91,18 @@ class ChartPriorSection:
 
 
 @dataclass(frozen=True)
+class SensitivitySection:
+    """The smallest change of one type that raises an alarm within some time."""
+
+    kind: Annotated[str, MaxLength(100)]  # such as "louder at 2 to 4 kHz"
+    change: Annotated[str, MaxLength(100)]  # the same with its strength
+    strength: Annotated[float, Between(-1000, 1000)]  # the largest that was tried if not detected
+    unit: Literal["dB", "%"]
+    within_seconds: Annotated[float, Between(0, 1e6)]
+    is_detected: bool
+
+
+@dataclass(frozen=True)
 class HeadSection:
     """The scoring head and what a calibration needs."""
 
@@ -111,6 +123,7 @@ class HeadSection:
     stability: StabilitySection | None = None
     machine_sound: MachineSoundSection | None = None
     chart_priors: tuple[ChartPriorSection, ...] = ()
+    sensitivity: tuple[SensitivitySection, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Moved:
             f"jumps {self.jump_ratio:.1f} times as much as normal)",
             "fluctuating": f"fluctuating ({self.spread_ratio:.1f} times as much as normal)",
         }[self.kind]
-        return f"{_hertz(self.low_hz, self.high_hz)}: {self._loudness()}, {kind}"
+        return f"{hertz(self.low_hz, self.high_hz)}: {self._loudness()}, {kind}"
 
     def _loudness(self) -> str:
         """How loud the range is, and how loud beside the others where that differs."""
@@ -244,7 +244,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def _hertz(low: float, high: float) -> str:
+def hertz(low: float, high: float) -> str:
     """``250 to 540 Hz``, ``0.68 to 1.9 kHz``."""
     if high < 1000:
         return f"{_two_digits(low)} to {_two_digits(high)} Hz"

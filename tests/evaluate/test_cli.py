@@ -104,7 +104,10 @@ def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(
     trained: Trained, evaluated: Evaluated, tmp_path: Path
 ) -> None:
     machine = tmp_path / "machine.onnx"
-    assert run("calibrate", trained.int8, trained.new, "--clips", 5, "-o", machine) == 0
+    assert (
+        run("calibrate", "--no-sensitivity", trained.int8, trained.new, "--clips", 5, "-o", machine)
+        == 0
+    )
     found = evaluate(tmp_path, machine, trained.new)
     assert found.result["machines"] == evaluated.result["machines"]
 
@@ -114,7 +117,9 @@ def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(
 ) -> None:
     machine = tmp_path / "machine.onnx"
     budget = ["--clips", 5, "--false-alarms", "20%"]
-    assert run("calibrate", trained.int8, trained.new, *budget, "-o", machine) == 0
+    assert (
+        run("calibrate", "--no-sensitivity", trained.int8, trained.new, *budget, "-o", machine) == 0
+    )
     often = evaluate(tmp_path, machine, trained.new).result["machines"]["id_03"]
     daily = evaluated.result["machines"]["id_03"]
     assert often["recall_1_per_day"] == daily["recall_1_per_day"] == daily["recall"]
@@ -266,7 +271,7 @@ def test_models_calibrated_to_other_machines_are_not_compared(
     trained: Trained, tmp_path: Path
 ) -> None:
     machine = tmp_path / "machine.onnx"
-    assert run("calibrate", trained.int8, trained.new, "-o", machine) == 0
+    assert run("calibrate", "--no-sensitivity", trained.int8, trained.new, "-o", machine) == 0
     arguments = ["evaluate", machine, trained.new, "-o", tmp_path / "out", "--against"]
     assert run(*arguments, trained.float_) == 2
     assert run(*arguments, trained.new / "faults.csv") == 2
