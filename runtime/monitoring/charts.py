@@ -32,7 +32,7 @@ from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .control_limits import t_quantile
 from .normal_sound import MAX_MINUTES, NormalSound
-from .view_chart import ChartPrior, InControl, ViewChart
+from .view_chart import ChartPrior, InControl, ViewChart, mean_square
 
 SCALES_MINUTES = (1, 4, 15, 60)
 MINUTE_SECONDS = 60.0
@@ -111,6 +111,7 @@ class Charts:
         self._nearest_share = nearest_share(detector.window)
         self._nearest = max(1, round(self._nearest_share * self._n_pooled))
         self._vectors = np.zeros((self._n_pooled, len(self._std)))
+        self._projected = [np.zeros_like(self._vectors[:, view.features]) for view in self._views]
         self._squares = np.zeros((len(self._views), self._n_pooled))
         self._step_seconds = step_seconds
         self._n_windows = 0  # since the last gap
@@ -143,8 +144,9 @@ class Charts:
         self._learnable = self._learnable and learnable
         if self._n_in_pool < self._n_pooled:
             return []
-        pooled = self._pooled()
-        minute_readings = self._read_minute(pooled, window.end)
+        weights = self._pool_weights()
+        pooled = self._pooled(weights)
+        minute_readings = self._read_minute(weights, pooled, window.end)
         if self._n_in_pool % self._n_pooled == 0:
             self._complete_minute(pooled, minute_readings, window.end)
         self._readings = minute_readings + self._long_readings
@@ -159,7 +161,7 @@ class Charts:
         minutes: list[Float64] = []
         for window in windows:
             if self._add_to_pool(window) and self._n_in_pool % self._n_pooled == 0:
-                minutes.append(self._pooled() * self._std)
+                minutes.append(self._pooled(self._pool_weights()) * self._std)
         self.reset()
         return minutes
 
@@ -197,7 +199,7 @@ class Charts:
         """
         scaled = shift / self._std
         for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
-            square = float(chart.squares(scaled[view.features]))
+            square = mean_square(chart.project(scaled[view.features]))
             for scale in SCALES_MINUTES:
                 if scale * MINUTE_SECONDS > seconds:
                     continue
@@ -216,29 +218,37 @@ class Charts:
         place = self._n_in_pool % self._n_pooled
         vector = window.features / self._std
         self._vectors[place] = vector
-        for i, (view, chart) in enumerate(zip(self._views, self._charts, strict=True)):
-            self._squares[i, place] = chart.squares(vector[view.features] - chart.mean)
+        for i, chart in enumerate(self._charts):
+            projected = chart.project(vector[chart.view.features] - chart.mean)
+            self._projected[i][place] = projected
+            self._squares[i, place] = mean_square(projected)
         self._n_in_pool += 1
         return True
 
-    def _pooled(self) -> Float64:
+    def _pool_weights(self) -> Float64:
+        """(n_views, n_pooled) of the windows of the last minute; the nearest count, equally."""
+        nearest = np.argpartition(self._squares, self._nearest - 1, axis=1)[:, : self._nearest]
+        weights: Float64 = np.zeros_like(self._squares)
+        weights[np.arange(len(weights))[:, None], nearest] = 1 / self._nearest
+        return weights
+
+    def _pooled(self, weights: Float64) -> Float64:
         """(n_features,) the mean of the nearest windows of the last minute, by view."""
         pooled: Float64 = np.zeros_like(self._vectors[0])
-        nearest = np.argpartition(self._squares, self._nearest - 1, axis=1)[:, : self._nearest]
-        for view, chosen in zip(self._views, nearest, strict=True):
-            pooled[view.features] = self._vectors[chosen, view.features].mean(axis=0)
+        for view, of_view in zip(self._views, weights, strict=True):
+            pooled[view.features] = of_view @ self._vectors[:, view.features]
         return pooled
 
-    def _read_minute(self, pooled: Float64, t: float) -> list[Reading]:
+    def _read_minute(self, weights: Float64, pooled: Float64, t: float) -> list[Reading]:
+        features = pooled * self._std
         readings: list[Reading] = []
         for i, chart in enumerate(self._charts):
-            distance = chart.distance(pooled[chart.view.features], 1.0, np.empty((0, 0)))
-            deviation = chart.minute.deviation(distance)
+            deviation = chart.minute.deviation(
+                chart.minute_distance(weights[i] @ self._projected[i])
+            )
             since = self._onset(i, deviation, t)
             limit = self._limit(1, chart.minute)
-            readings.append(
-                Reading(chart.view.name, 1, deviation, limit, pooled * self._std, since)
-            )
+            readings.append(Reading(chart.view.name, 1, deviation, limit, features, since))
         return readings
 
     def _onset(self, view: int, deviation: float, t: float) -> float:
@@ -345,8 +355,9 @@ class Charts:
 
     def _fit(self) -> None:
         self._fitted_minutes = self.sound.n_learned
-        for chart in self._charts:
+        for chart, projected in zip(self._charts, self._projected, strict=True):
             chart.fit(self.sound)
+            projected[:] = chart.project(self._vectors[:, chart.view.features] - chart.mean)
         for minute in self._recent:
             minute.fitted = minute.learned
 

@@ -5,11 +5,13 @@ follows Student's t, not the normal distribution.
 """
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 MIN_PROBABILITY = 1e-12
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(probability: float, degrees: float) -> float:
     """The value that Student's t with ``degrees`` of freedom exceeds with ``probability``.
 

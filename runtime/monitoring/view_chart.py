@@ -16,6 +16,7 @@ those of earlier normal sound. Mean and spread of d in control begin with what i
 machines, and come from the machine's own minutes by cross-validation as soon as there are any.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,8 @@ class InControl:
 
     def deviation(self, distance: float) -> float:
         """``distance`` in standard deviations of the next value; it follows Student's t."""
-        predictive = self.spread * np.sqrt(1 + 1 / self.mean_weight)
-        return float((distance - self.mean) / predictive)
+        predictive = self.spread * math.sqrt(1 + 1 / self.mean_weight)
+        return (distance - self.mean) / predictive
 
     def updated(self, values: Float64) -> "InControl":
         """With the distances (n,) of normal sound."""
@@ -67,6 +68,11 @@ class ChartPrior:
     spread: float = 0.35  # of a minute's
     degrees: float = 20.0  # of freedom, of the spread
     mean_weight: float = 0.5  # number of minutes that the calibration windows are worth
+
+
+def mean_square(projected: Float64) -> float:
+    """The squared distance from the mean, of a projected deviation (n,)."""
+    return float(projected @ projected) / len(projected) + MIN_VARIANCE
 
 
 class ViewChart:
@@ -97,10 +103,9 @@ class ViewChart:
         self._factor = self._whitening(sound, self.mean)
         self.minute = self._start.updated(self.minute_distances(sound))
 
-    def squares(self, deviations: Float64) -> Float64:
-        """Deviations (..., n) from the mean -> their mean squares in whitened directions (...)."""
-        projected = deviations @ self._factor
-        return np.asarray(np.square(projected).mean(axis=-1) + MIN_VARIANCE)
+    def project(self, deviations: Float64) -> Float64:
+        """Deviations (..., n) from the mean -> the same in whitened directions (..., n)."""
+        return deviations @ self._factor
 
     def distance(self, pooled: Float64, minutes: float, removed: Float64) -> float:
         """d of pooled sound.
@@ -115,15 +120,21 @@ class ViewChart:
             weight = self._windows_per_minute * len(removed)
             mean = (n_windows * mean - weight * removed.mean(axis=0)) / (n_windows - weight)
             n_windows -= weight
-        square = float(self.squares(pooled - mean))
-        return float(np.log(square)) - self.chance(minutes, n_windows)
+        square = mean_square(self.project(pooled - mean))
+        return math.log(square) - self.chance(minutes, n_windows)
+
+    def squares(self, deviations: Float64) -> Float64:
+        """Deviations (..., n) from the mean -> their squared distances (...)."""
+        return np.asarray(np.square(self.project(deviations)).mean(axis=-1) + MIN_VARIANCE)
+
+    def minute_distance(self, projected: Float64) -> float:
+        """d of a minute whose deviation (n,) from the mean is projected already."""
+        return math.log(mean_square(projected)) - self.chance(1.0)
 
     def chance(self, minutes: float, n_windows: float | None = None) -> float:
         """The second term of d, for sound of this duration."""
         behind_mean = n_windows or self.n_windows
-        return float(
-            np.log(1 / (self._windows_per_minute * minutes) + 1 / behind_mean + SLOW_SHARE)
-        )
+        return math.log(1 / (self._windows_per_minute * minutes) + 1 / behind_mean + SLOW_SHARE)
 
     def _mean(self, sound: NormalSound) -> tuple[Float64, float]:
         """(n,) the mean of normal sound, and the number of windows behind it."""
