@@ -502,3 +502,19 @@ def test_a_machine_keeps_its_name_when_it_is_calibrated_again(
     code, _, err = command(*nameless, "--in-place")
     assert code == 0
     assert "machine pump-3: learned from" in err
+
+
+def test_the_known_sensitivity_is_printed_and_stored(
+    command: Command, clips: list[Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = command("--sensitivity", *clips[:1], "--force")
+    assert (code, out) == (0, "machine.onnx\n")
+    lines = err.splitlines()
+    title = lines.index(f"{'smallest change that raises an alarm in':54}    1 minute  10 minutes")
+    table = lines[title + 1 : title + 13]
+    assert table[0].startswith("  louder or quieter at 62 to 250 Hz ")
+    assert table[-1].startswith("  white noise, against the machine's level ")
+    assert run_command(["info", "machine.onnx"]) == 0
+    shown = capfd.readouterr().out
+    assert "  louder or quieter at 2 to 4 kHz " in shown
+    assert " dB within 10 minutes" in shown
