@@ -1,7 +1,7 @@
 """Whole minutes of the calibration: what the control charts compare later minutes with.
 
-Recordings of less than a minute give windows alone. From longer ones the first minute gives windows,
-by which the others are pooled exactly as `edgeae run` pools its minutes
+Recordings of less than a minute give windows alone. From longer ones the first minute gives
+windows, by which the others are pooled exactly as `edgeae run` pools its minutes
 (`edgeae.runtime.monitoring.charts`).
 """
 
@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.runtime.model.sections import MachineSoundSection
 from edgeae.runtime.monitoring.charts import Charts, has_charts
 from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
@@ -41,7 +40,9 @@ def with_minutes(
         # The first minute stays as windows, so no sound counts twice.
         first = calibrated.independent(longest_first[0].windows)
         windows = first[: _windows_per_minute(calibrated)]
-        section = MachineSoundSection(windows, len(windows), _thinned(minutes[1:]))
+        section = replace(
+            sound, windows=windows, n_windows=len(windows), minutes=_thinned(minutes[1:])
+        )
     else:
         old = before.artifact.head.machine_sound
         if old is None:

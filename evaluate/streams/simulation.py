@@ -28,6 +28,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
 from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.monitoring.states import UNJUDGED_STATES
 from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine
@@ -35,7 +36,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
 
-from .joining import DEFAULT_FADE_SECONDS, first_frames, frames_of, joined, joined_frames
+from .joining import first_frames, frames_of, joined_frames
 
 SOURCE = "stream"  # the name in the lines
 

@@ -79,6 +79,7 @@ class MachineSoundSection:
     windows: Float64  # (n, n_features) that do not overlap; none of them is part of a minute
     n_windows: PositiveCount  # behind their mean; more than ``windows`` holds where it is thinned
     minutes: Float64 | None = None  # (n_minutes, n_features) mean features of whole minutes
+    is_of_fleet: bool = False  # the fleet was fitted on these windows, so they deviate too little
 
 
 @dataclass(frozen=True)

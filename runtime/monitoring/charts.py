@@ -21,7 +21,7 @@ times.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,9 @@ MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
 MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
 REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
 MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
+# Windows that the fleet was fitted on show little of how far new sound of the machine deviates: the
+# charts rather begin with the first minutes that are monitored.
+FLEET_MEAN_WEIGHT = 0.05  # number of minutes that such a calibration is worth
 ARMING_SCALES = 3  # a long scale is active after so many times its duration ...
 MAX_READY_MINUTES = 4  # ... a scale of up to so many minutes after its duration
 
@@ -158,10 +161,11 @@ class Charts:
         Nothing is learned, and the sound before is forgotten as by `reset`.
         """
         self.reset()
-        minutes: list[Float64] = []
-        for window in windows:
-            if self._add_to_pool(window) and self._n_in_pool % self._n_pooled == 0:
-                minutes.append(self._pooled(self._pool_weights()) * self._std)
+        minutes = [
+            self._pooled(self._pool_weights()) * self._std
+            for window in windows
+            if self._add_to_pool(window) and self._n_in_pool % self._n_pooled == 0
+        ]
         self.reset()
         return minutes
 
@@ -396,16 +400,19 @@ def calibration_sound(detector: Detector) -> NormalSound:
             "the calibration has no usable windows; calibrate the machine anew without --add"
         )
     windows = section.windows / std
-    return NormalSound(
-        windows, section.n_windows, windows.mean(axis=0), list(minutes / std), len(minutes)
-    )
+    n_windows = 1 if section.is_of_fleet else section.n_windows
+    return NormalSound(windows, n_windows, windows.mean(axis=0), list(minutes / std), len(minutes))
 
 
 def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
     """What the training machines show of each view's distances, else general values."""
-    sections = {section.view: section for section in detector.artifact.head.chart_priors}
+    head = detector.artifact.head
+    sections = {section.view: section for section in head.chart_priors}
     priors: list[ChartPrior] = []
     for view in views_of(len(detector.head.mean)):
         section = sections.get(view.name)
-        priors.append(ChartPrior(section.offset, section.spread) if section else ChartPrior())
+        prior = ChartPrior(section.offset, section.spread) if section else ChartPrior()
+        if head.machine_sound is not None and head.machine_sound.is_of_fleet:
+            prior = replace(prior, mean_weight=FLEET_MEAN_WEIGHT)
+        priors.append(prior)
     return tuple(priors)

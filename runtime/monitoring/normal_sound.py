@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..system.arrays import Float64
 
 MAX_MINUTES = 60
-# From then on each new minute replaces a random one with the probability MAX_MINUTES / this number,
-# so the minutes that are kept are spread over about a day.
+# From then on a new minute replaces one with the probability MAX_MINUTES / this number, so that the
+# minutes that are kept are spread over about a day.
 MAX_COUNTED_MINUTES = 1440
-SEED = 20201
+GOLDEN_RATIO = 0.6180339887498949  # its multiples fill the interval 0 to 1 evenly (Weyl)
 
 
 @dataclass
@@ -30,17 +28,15 @@ class NormalSound:
     windows_mean: Float64
     minutes: list[Float64] = field(default_factory=list)
     n_learned: int = 0
-    _random: np.random.Generator = field(
-        default_factory=lambda: np.random.default_rng(SEED), repr=False
-    )
 
     def learn(self, minute: Float64) -> None:
-        """Add a minute (n_features,); a full memory replaces a random one."""
+        """Add a minute (n_features,); a full memory replaces another one."""
         self.n_learned += 1
         if len(self.minutes) < MAX_MINUTES:
             self.minutes.append(minute)
             return
-        place = int(self._random.integers(min(self.n_learned, MAX_COUNTED_MINUTES)))
+        share = self.n_learned * GOLDEN_RATIO % 1
+        place = int(share * min(self.n_learned, MAX_COUNTED_MINUTES))
         if place < MAX_MINUTES:
             self.minutes[place] = minute
 

@@ -63,7 +63,9 @@ def calibrated(
         if leave_one_out is not None and reference.windows >= MIN_LEAVE_ONE_OUT_WINDOWS:
             excess = leave_one_out - reference.left_out
     session = _new_session(detector, len(windows), seconds, excess)
-    sound = MachineSoundSection(_thinned(windows), len(windows))
+    sound = MachineSoundSection(
+        _thinned(windows), len(windows), is_of_fleet=_is_of_fleet(detector, windows)
+    )
     return _with_head(detector, head, threshold, machine, [session], _signatures(windows), sound)
 
 
