@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from edgeae.evaluate.results.recording_scores import MachineTest
 
+
+# Tests do not assert times: an example may take long on a busy computer.
+settings.register_profile("edgeae", deadline=None)
+settings.load_profile("edgeae")
 
 ROOT = Path(__file__).parents[1]
 Maker = Callable[..., Path]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,17 @@ from tests.train.short_runs import At, tiny_config
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
+@pytest.fixture
+def sigint_not_ignored() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt; in the background of a shell it is ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_is_one_and_keeps_the_last_checkpoint(
-    make_data: Maker, number: signal.Signals
+    make_data: Maker, number: signal.Signals, sigint_not_ignored: None
 ) -> None:
     data, handler = make_data(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -429,7 +429,7 @@ def test_clips_of_files_are_refused(
     assert run_command(["run", str(machine), str(wav), "--clips", str(clips)]) == 2
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines()), clips.exists()) == ("", 1, False)
-    assert "--clips keeps the sound of a microphone or a pipe" in err
+    assert "--clips stores the sound of a microphone or a pipe" in err
 
 
 # --- metrics, web hook, MQTT ----------------------------------------------------------------------
