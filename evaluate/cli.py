@@ -87,6 +87,7 @@ def evaluate(
     model, data = _model_and_data(arguments)
 
     from .report.evaluation import Evaluation, write_report
+    from .report.notes import notes
     from .results.load_detector import load_detector
     from .results.result_cache import FILE_NAME, ResultCache
     from .results.scores import EvaluationOptions, evaluate_machines
@@ -125,6 +126,8 @@ def evaluate(
         )
         write_report(folder / "report.html", evaluation, _report)
     click.echo(terminal_text(result), err=True)
+    for note in notes(tests, calibration_clips, detector.machine):
+        _report(note)
     click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
     if json_:
         click.echo(json.dumps(result.to_json()))

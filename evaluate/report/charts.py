@@ -24,7 +24,9 @@ from ..pages.marks import (
     draw_ring,
     draw_rule,
 )
+from ..results.alarm_metrics import FOUND_WITHIN_SECONDS
 from ..results.compare import ModelComparison
+from ..results.evaluation_result import BudgetAlarms
 from ..results.learning_curve import LearningCurve
 from ..results.metrics import CURVE_GRID, auc_of, curves, resampled_curves
 from ..results.recording_scores import MachineTest
@@ -32,6 +34,8 @@ from ..results.recording_scores import MachineTest
 N_BINS = 30
 MAX_DOTS = 1000  # of one label
 HEADROOM = 1.15  # of the axis, above the highest bar
+MIN_DELAY_SECONDS = 10  # of the axis of delays; shorter ones are drawn there
+DELAY_TICKS = {10: "10 s", 60: "1 min", 300: "5 min", 900: "15 min"}
 COLOURS = {"normal": Colour.NORMAL, "anomaly": Colour.ANOMALY}
 NETWORK_KEY = KeyEntry("network", Colour.NETWORK)
 BASELINE_KEY = KeyEntry("without", Colour.BASELINE)
@@ -134,6 +138,38 @@ def learning_chart(curve: LearningCurve, calibration_clips: int, auc: float) -> 
     description = ", ".join(f"{value:.3f} with {clips}" for clips, value in pairs)
     svg = to_svg(axes, f"AUC over calibration clips: {description}")
     return Chart("AUC over calibration clips", svg)
+
+
+def delay_chart(machine: str, alarms: BudgetAlarms) -> Chart:
+    """Return the chart of the share of faults that have raised an alarm, over the time since onset.
+
+    A step curve on a logarithmic axis.
+    """
+    last = max(FOUND_WITHIN_SECONDS)
+    delays = sorted(delay for delay in alarms.delays_s if delay is not None and delay <= last)
+    n_faults = len(alarms.delays_s)
+    seconds = [MIN_DELAY_SECONDS, *(max(delay, MIN_DELAY_SECONDS) for delay in delays), last]
+    shares = np.append(np.arange(len(delays) + 1), len(delays)) / n_faults
+    places = np.log2(seconds)
+    axes = new_axes()
+    set_x_axis(axes, "time since the fault began", float(places[0]), float(places[-1]))
+    set_tick_labels(
+        axes.xaxis, {float(np.log2(value)): words for value, words in DELAY_TICKS.items()}
+    )
+    set_y_axis(axes, "faults reported", 0, 1)
+    set_tick_labels(axes.yaxis, {0: "0", 0.5: "half", 1: "all"})
+    for limit in FOUND_WITHIN_SECONDS:
+        draw_reference(axes, [np.log2(limit)] * 2, [0, 1])
+    # The share changes with the alarm, not before.
+    draw_line(axes, np.repeat(places, 2)[1:], np.repeat(shares, 2)[:-1], Colour.ANOMALY)
+    found = ", ".join(
+        f"{share:.0%} within {limit} s"
+        for limit, share in alarms.found_within_s.items()
+        if share is not None
+    )
+    svg = to_svg(axes, f"Faults of {machine} reported over time: {found}")
+    key = KeyEntry(f"{len(delays)} of {n_faults} faults", Colour.ANOMALY)
+    return Chart(f"{machine}: time until a fault is reported", svg, (key,))
 
 
 def comparison_chart(machine: str, comparison: ModelComparison) -> Chart:

@@ -9,14 +9,23 @@ from edgeae.runtime.scoring.detector import Detector
 
 from ..pages.chart import Chart
 from ..pages.page import render_page
+from ..results.alarm_metrics import FOUND_WITHIN_SECONDS
 from ..results.compare import compare_models, comparison_table, comparison_title, counterpart
-from ..results.evaluation_result import EvaluationResult
+from ..results.evaluation_result import BudgetAlarms, EvaluationResult
 from ..results.learning_curve import MAX_TEST_RECORDINGS, learning_curve
 from ..results.recording_scores import MachineTest
-from ..results.tables import Table, ranking_table, rates_table, remarks, stream_table
+from ..results.tables import Table, alarms_table, ranking_table, rates_table, remarks, stream_table
 from .advice import advice
-from .charts import comparison_chart, learning_chart, precision_chart, roc_chart, scores_chart
+from .charts import (
+    comparison_chart,
+    delay_chart,
+    learning_chart,
+    precision_chart,
+    roc_chart,
+    scores_chart,
+)
 from .example_view import example_groups
+from .notes import notes
 from .provenance import provenance, training_config
 
 
@@ -41,6 +50,16 @@ class LearningSection:
     """What the page shows of the learning curve."""
 
     chart: Chart
+    explanation: str
+
+
+@dataclass(frozen=True)
+class AlarmsSection:
+    """What the page shows of the alarms at a budget."""
+
+    title: str
+    rows: Table
+    charts: list[Chart]
     explanation: str
 
 
@@ -82,12 +101,14 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         title="edgeae evaluation",
         verdict=verdict(result),
         setup=_setup(evaluation),
+        notes=notes(evaluation.tested, evaluation.calibration_clips, evaluation.detector.machine),
         advice=advice(result, evaluation.calibration_clips, evaluation.detector.machine),
         ranking=ranking_table(result),
         remarks=remarks(result),
         machine_charts=[_machine_charts(evaluation, machine) for machine in evaluation.tested],
         rates=rates_table(result),
         stream=stream_table(result),
+        alarms=_alarms(evaluation),
         example_groups=example_groups(evaluation.tested, evaluation.channel),
         learning=_learning(evaluation, report),
         comparison=_comparison(evaluation),
@@ -119,6 +140,41 @@ def _machine_charts(evaluation: Evaluation, machine: str) -> list[Chart]:
     if evaluation.result.machines[machine].ranking.auc.value is not None:
         charts = [roc_chart(machine, tested), precision_chart(machine, tested), *charts]
     return charts
+
+
+def _alarms(evaluation: Evaluation) -> AlarmsSection | None:
+    """Only where a budget was given."""
+    result = evaluation.result
+    rows = alarms_table(result)
+    if rows is None or result.mean_budget_alarms is None:
+        return None
+    charts = [
+        delay_chart(machine, metrics.budget_alarms)
+        for machine, metrics in result.machines.items()
+        if metrics.budget_alarms and metrics.budget_alarms.delays_s
+    ]
+    budget = result.mean_budget_alarms.budget
+    title = f"How soon a fault is reported, with a budget of {budget} false alarms"
+    return AlarmsSection(title, rows, charts, alarms_sentence(result.mean_budget_alarms))
+
+
+def alarms_sentence(alarms: BudgetAlarms) -> str:
+    """Return what the alarms mean, in words that need no other."""
+    count = "no" if not alarms.false_alarms else str(alarms.false_alarms)
+    noun = "alarm" if alarms.false_alarms == 1 else "alarms"
+    quiet = f"{count} false {noun} in {alarms.normal_hours:.1f} hours of normal sound"
+    n_faults = len(alarms.delays_s)
+    if not n_faults:
+        return f"There were {quiet}; the recordings hold no fault to report."
+    last = max(FOUND_WITHIN_SECONDS)
+    n_found = sum(delay is not None for delay in alarms.delays_s)
+    half = ""
+    if alarms.median_delay_s is not None:
+        half = f" (half of them within {alarms.median_delay_s:.0f} seconds)"
+    return (
+        f"{n_found} of {n_faults} faults were reported within {last // 60} minutes after they "
+        f"began{half}, with {quiet}."
+    )
 
 
 def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> LearningSection | None:

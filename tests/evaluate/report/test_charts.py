@@ -9,13 +9,14 @@ import pytest
 from edgeae.evaluate.report.charts import (
     MAX_DOTS,
     comparison_chart,
+    delay_chart,
     learning_chart,
     precision_chart,
     roc_chart,
     scores_chart,
 )
 from edgeae.evaluate.results.compare import ModelComparison
-from edgeae.evaluate.results.evaluation_result import Estimate
+from edgeae.evaluate.results.evaluation_result import BudgetAlarms, Estimate
 from edgeae.evaluate.results.learning_curve import LearningCurve
 from edgeae.evaluate.results.recording_scores import MachineTest
 
@@ -64,3 +65,21 @@ def test_a_comparison_draws_a_limited_number_of_dots(n: int) -> None:
     chart = comparison_chart("id_00", comparison)
     assert "rank correlation" not in chart.svg
     assert len(chart.svg) < 5000 + 40 * MAX_DOTS
+
+
+def _alarms(*delays: float | None) -> BudgetAlarms:
+    found = {60: 0.25, 300: 0.5, 900: 0.75}
+    return BudgetAlarms("1/day", 2.0, 0, Estimate(0.0), found, 100.0, delays, 0, 0)
+
+
+def test_a_curve_of_delays_rises_with_each_alarm_and_is_named_by_its_shares() -> None:
+    chart = delay_chart("id_03", _alarms(3.0, 100.0, 800.0, None))
+    assert "25% within 60 s, 50% within 300 s, 75% within 900 s" in chart.svg
+    assert [entry.words for entry in chart.key] == ["3 of 4 faults"]
+    for words in ("10 s", "1 min", "5 min", "15 min"):
+        assert f">{words}<" in chart.svg
+
+
+def test_a_curve_without_any_alarm_stays_at_the_bottom() -> None:
+    chart = delay_chart("id_03", _alarms(None, 1000.0))
+    assert [entry.words for entry in chart.key] == ["0 of 2 faults"]
