@@ -152,7 +152,7 @@ def delay_chart(machine: str, alarms: BudgetAlarms) -> Chart:
     shares = np.append(np.arange(len(delays) + 1), len(delays)) / n_faults
     places = np.log2(seconds)
     axes = new_axes()
-    set_x_axis(axes, "time since the fault began", float(places[0]), float(places[-1]))
+    set_x_axis(axes, "time since the fault began", float(places[0]), float(places[-1]) + 0.3)
     set_tick_labels(
         axes.xaxis, {float(np.log2(value)): words for value, words in DELAY_TICKS.items()}
     )

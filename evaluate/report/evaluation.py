@@ -10,9 +10,10 @@ from edgeae.runtime.scoring.detector import Detector
 from ..pages.chart import Chart
 from ..pages.page import render_page
 from ..results.alarm_metrics import FOUND_WITHIN_SECONDS
+from ..results.budget_effects import budget_effects
 from ..results.compare import compare_models, comparison_table, comparison_title, counterpart
 from ..results.evaluation_result import BudgetAlarms, EvaluationResult
-from ..results.learning_curve import MAX_TEST_RECORDINGS, learning_curve
+from ..results.learning_curve import MAX_TEST_RECORDINGS, LearningCurve, learning_curve
 from ..results.recording_scores import MachineTest
 from ..results.tables import Table, alarms_table, ranking_table, rates_table, remarks, stream_table
 from .advice import advice
@@ -95,6 +96,7 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
     report: gets a sentence for each training clip that cannot be read.
     """
     result = evaluation.result
+    curve = _curve(evaluation, report)
     page = render_page(
         "edgeae.evaluate.report",
         "evaluation.html",
@@ -102,7 +104,13 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         verdict=verdict(result),
         setup=_setup(evaluation),
         notes=notes(evaluation.tested, evaluation.calibration_clips, evaluation.detector.machine),
-        advice=advice(result, evaluation.calibration_clips, evaluation.detector.machine),
+        advice=advice(
+            result,
+            evaluation.calibration_clips,
+            evaluation.detector.machine,
+            budget_effects(evaluation.tested),
+            curve,
+        ),
         ranking=ranking_table(result),
         remarks=remarks(result),
         machine_charts=[_machine_charts(evaluation, machine) for machine in evaluation.tested],
@@ -110,7 +118,7 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         stream=stream_table(result),
         alarms=_alarms(evaluation),
         example_groups=example_groups(evaluation.tested, evaluation.channel),
-        learning=_learning(evaluation, report),
+        learning=_learning(evaluation, curve),
         comparison=_comparison(evaluation),
         counterpart=counterpart(evaluation.model),
         provenance=provenance(
@@ -177,14 +185,17 @@ def alarms_sentence(alarms: BudgetAlarms) -> str:
     )
 
 
-def _learning(evaluation: Evaluation, report: Callable[[str], None]) -> LearningSection | None:
+def _curve(evaluation: Evaluation, report: Callable[[str], None]) -> LearningCurve | None:
     """Only where machines are calibrated on clips: else no training recordings are read."""
-    clips = evaluation.calibration_clips
-    if not clips:
+    if not evaluation.calibration_clips:
         return None
-    curve = learning_curve(evaluation.tested, evaluation.data, evaluation.channel, report)
+    return learning_curve(evaluation.tested, evaluation.data, evaluation.channel, report)
+
+
+def _learning(evaluation: Evaluation, curve: LearningCurve | None) -> LearningSection | None:
+    clips = evaluation.calibration_clips
     auc = evaluation.result.mean.auc.value
-    if curve is None or auc is None:
+    if not clips or curve is None or auc is None:
         return None
     machines = "" if curve.n_machines == 1 else f", mean of {curve.n_machines} machines"
     explanation = (

@@ -86,10 +86,12 @@ def _description(example: Example, shown: Excerpt) -> str:
     end = shown.start + len(shown.frames) / example.detector.spec.frames_per_second
     side = "above" if example.margin > 0 else "below"
     limit = "the median of the machine"
+    value = score.score
     if score.threshold is not None:
+        value = score.decisive
         limit = f"the threshold {score.threshold:.2f}"
     return (
-        f"{score.machine}, {score.label}: score {score.score:.2f}, {abs(example.margin):.2f} "
+        f"{score.machine}, {score.label}: score {value:.2f}, {abs(example.margin):.2f} "
         f"{side} {limit}. Shown are seconds {shown.start:.0f} to {end:.0f}. Against the normal "
         f"sound of this machine: {shown.explanation}."
     )

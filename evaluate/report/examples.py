@@ -38,7 +38,7 @@ MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 @dataclass(frozen=True)
 class Example:
-    """A test recording; ``margin`` is its score minus the limit of its machine."""
+    """A test recording; ``margin`` is the score that decides minus the limit of its machine."""
 
     score: RecordingScore
     path: Path
@@ -76,8 +76,13 @@ def worst_examples(tested: Mapping[str, MachineTest], label: Label) -> list[Exam
 def _examples(test: MachineTest) -> Iterator[Example]:
     median = float(np.median([score.score for score in test.scores]))
     for recording, score in zip(test.recordings, test.scores, strict=True):
-        limit = median if score.threshold is None else score.threshold
-        yield Example(score, recording.path, test.detector, score.score - limit)
+        if score.not_judged:
+            continue
+        if score.threshold is None:
+            margin = score.score - median
+        else:
+            margin = score.decisive - score.threshold
+        yield Example(score, recording.path, test.detector, margin)
 
 
 @dataclass(frozen=True)

@@ -285,3 +285,40 @@ def test_a_model_and_a_folder_are_told_apart_in_any_order(
     assert capsys.readouterr().err.count("takes one MODEL and one DATA folder") == 2
     assert run("evaluate", trained.new, trained.int8, "--calibration-clips", 99) == 2
     assert "id_03 has 6 training recordings" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_budget_adds_the_alarms_to_each_machine_and_to_the_mean(
+    trained: Trained, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    budget = ["--calibration-clips", 5, "--false-alarms", "1/hour"]
+    found = evaluate(tmp_path, trained.int8, trained.new, *budget)
+    assert "alarms" not in evaluated.result["mean"]
+    for metrics in (found.result["machines"]["id_03"], found.result["mean"]):
+        alarms = metrics["alarms"]
+        assert alarms["budget"] == "1/hour"
+        assert alarms["normal_hours"] > 0 and alarms["false_alarms"] >= 0
+        assert list(alarms["found_within_s"]) == ["60", "300", "900"]
+        assert all(0 <= share <= 1 for share in alarms["found_within_s"].values())
+        assert len(alarms["delays_s"]) == 3
+    (row,) = found.rows("test_results")
+    assert row["budget"] == "1/hour" and row["found_within_900_s"]
+    page = (tmp_path / "report.html").read_text()
+    assert "How soon a fault is reported" in page and "time since the fault began" in page
+
+
+def test_a_budget_that_is_none_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str], trained: Trained
+) -> None:
+    assert run("evaluate", trained.int8, trained.new, "--false-alarms", "often") == 2
+    assert "--false-alarms 'often': give a rate such as" in capsys.readouterr().err
+
+
+def test_an_artifact_of_another_machine_is_reported(
+    capsys: pytest.CaptureFixture[str], trained: Trained, tmp_path: Path
+) -> None:
+    machine = tmp_path / "machine.onnx"
+    options = ["--machine", "id_02", "-o", machine]
+    assert run("calibrate", trained.int8, trained.new, *options) == 0
+    assert run("evaluate", machine, trained.new, "-o", tmp_path / "out") == 0
+    assert "is calibrated to id_02, but the test holds id_03:" in capsys.readouterr().err

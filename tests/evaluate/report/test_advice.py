@@ -3,10 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edgeae.evaluate.report.advice import advice
-from edgeae.evaluate.results.evaluation_result import Estimate, EvaluationResult, WorstMachine
+from edgeae.evaluate.results.budget_effects import BudgetEffect
+from edgeae.evaluate.results.evaluation_result import (
+    BudgetAlarms,
+    Estimate,
+    EvaluationResult,
+    WorstMachine,
+)
+from edgeae.evaluate.results.learning_curve import LearningCurve
 
 Change = Callable[[EvaluationResult], EvaluationResult]
 
@@ -92,3 +100,49 @@ def test_a_head_without_a_threshold_gets_no_advice_about_it(good_result: Evaluat
     rates = replace(good_result.rates, false_alarm_rate=Estimate(), recall=None)
     alarms = replace(good_result.alarms, false_alarms=None, normal_hours=None)
     assert "edgeae run" in advice(replace(good_result, rates=rates, alarms=alarms), 5, None)[0]
+
+
+EFFECTS = [
+    BudgetEffect("1/hour", 0.04, 0.6),
+    BudgetEffect("1/day", 0.03, 0.3),
+    BudgetEffect("1/week", 0.0, 0.1),
+]
+
+
+def test_another_budget_is_advised_with_its_computed_effect(good_result: EvaluationResult) -> None:
+    (only,) = advice(_many_false_alarms(good_result), 5, None, EFFECTS)
+    assert only == (
+        "30% of the normal recordings are above the threshold. With `--false-alarms 1/hour` it "
+        "would be 4%, and 60% of the faults instead of 90%."
+    )
+    (only,) = advice(_low_recall(good_result), 5, None, EFFECTS)
+    assert "with `--false-alarms 1/hour` it would miss 40%, and 4% of the normal" in only
+
+
+def test_a_budget_without_effect_is_not_advised(good_result: EvaluationResult) -> None:
+    useless = [BudgetEffect("1/hour", 0.5, 0.1), BudgetEffect("1/week", 0.3, 0.1)]
+    (only,) = advice(_many_false_alarms(good_result), 5, None, useless)
+    assert "--false-alarms" not in only
+    (only,) = advice(_low_recall(good_result), 5, None, useless)
+    assert "to measure how soon it reports a fault that lasts" in only
+
+
+@pytest.mark.parametrize(("found", "n_sentences"), [(0.5, 1), (0.95, 0)])
+def test_single_recordings_that_are_missed_do_not_matter_if_alarms_find_the_faults(
+    good_result: EvaluationResult, found: float, n_sentences: int
+) -> None:
+    shares = {60: 0.0, 300: 0.5, 900: found}
+    alarms = BudgetAlarms("1/day", 2.0, 0, Estimate(0.0), shares, 100.0, (100.0,), 0, 0)
+    result = replace(_low_recall(good_result), mean_budget_alarms=alarms)
+    sentences = [text for text in advice(result, 5, None, EFFECTS) if "misses 90%" in text]
+    assert len(sentences) == n_sentences
+
+
+@pytest.mark.parametrize(("clips", "is_advised"), [(2, True), (5, False), (10, False)])
+def test_more_clips_are_advised_if_the_curve_shows_their_effect(
+    good_result: EvaluationResult, clips: int, is_advised: bool
+) -> None:
+    aucs = [np.array([0.8]), np.array([0.85, 0.9]), np.array([0.95]), np.array([0.96])]
+    curve = LearningCurve([1, 2, 5, 10], aucs, 1)
+    (only,) = advice(good_result, clips, None, (), curve)
+    assert ("with 10 clips the AUC is 0.960, with 2 it is 0.875" in only) == is_advised

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.evaluate.results.evaluation_result import Estimate, EvaluationResult
+from edgeae.evaluate.results.evaluation_result import BudgetAlarms, Estimate, EvaluationResult
 from edgeae.evaluate.results.recording_scores import MachineTest
 from edgeae.evaluate.results.summary import summarise
 from edgeae.evaluate.results.tables import (
+    alarms_table,
     in_columns,
     number,
     percent,
@@ -63,6 +64,27 @@ def test_rates_and_streams_have_a_row_for_all(good_result: EvaluationResult) -> 
     assert rates[-1] == "0.800 (0.670 to 0.888)"
     stream = stream_table(good_result)[-1]
     assert stream == ["all", "1.00", "0", "0 (0 to 88)", "0%", "20", "4.0", "7.6", "10%"]
+
+
+def test_alarms_at_a_budget_have_a_row_for_each_machine_and_their_mean(
+    good_result: EvaluationResult,
+) -> None:
+    assert alarms_table(good_result) is None
+    shares: dict[int, float | None] = {60: 0.5, 300: 1.0, 900: 1.0}
+    rate = Estimate(12.0, 0.5, 60.0)
+    alarms = BudgetAlarms("1/day", 2.0, 1, rate, shares, 50.0, (50.0, 100.0), 0, 0)
+    machines = {
+        name: replace(item, budget_alarms=alarms) for name, item in good_result.machines.items()
+    }
+    result = replace(good_result, machines=machines, mean_budget_alarms=alarms)
+    table = alarms_table(result)
+    assert table is not None
+    assert [row[0] for row in table] == ["alarms at 1/day", "id_00", "id_02", "mean"]
+    assert table[1][1:5] == ["2.00", "1", "12.0 (0.5 to 60.0)", "2"]
+    assert table[1][5:] == ["50%", "100%", "100%", "50.0"]
+    text = terminal_text(result)
+    assert "alarms at 1/day" in text and "as a stream" not in text
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_columns_are_aligned() -> None:
