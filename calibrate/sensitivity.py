@@ -35,6 +35,10 @@ MAX_DELAY_SECONDS = 600.0
 WITHIN_SECONDS = (MINUTE_SECONDS, MAX_DELAY_SECONDS)
 BUDGETS = ("1/month", "1/week", "1/day", "1/hour")  # the rarest first
 MAX_NAMED_CHANGES = 3  # in the warning
+TRAINED_ON_ADVICE = (
+    "some of these recordings were used for training, which makes the detector cautious: "
+    "calibrate on others"
+)
 
 Detects = Callable[[Float64, float], bool]  # shift (n_features,), seconds
 
@@ -165,7 +169,9 @@ def with_sensitivity(
 
     budget = detector.threshold.false_alarms
     if warning := missed_warning(measured, budget, detector.window, detects_at):
-        report(warning)
+        sound = detector.artifact.head.machine_sound
+        was_trained_on = sound is not None and sound.is_of_fleet
+        report(f"{warning}; {TRAINED_ON_ADVICE}" if was_trained_on else warning)
     sensitivity = find_sensitivity(measured, Charts(detector).detects)
     head = replace(detector.artifact.head, sensitivity=sensitivity)
     return detector.with_sections(head=head)

@@ -11,6 +11,7 @@ from edgeae.calibrate.excerpt import Excerpt, ExcerptBudget, FrequencyRange
 from edgeae.calibrate.planted_changes import BandGain, Modulation, PlantedChange, Tone
 from edgeae.calibrate.recording import CalibrationRecording
 from edgeae.calibrate.sensitivity import (
+    TRAINED_ON_ADVICE,
     Detects,
     MeasuredChange,
     find_missed_changes,
@@ -157,6 +158,16 @@ def test_another_calibration_forgets_the_sensitivity(fresh: Detector, clips: lis
     assert machine.artifact.head.sensitivity
     more = calibrate(machine, clips[1:3], add=True, force=True, report=print)
     assert more.artifact.head.sensitivity == ()
+
+
+def test_a_calibration_on_training_recordings_says_why_it_is_not_sensitive(
+    fresh: Detector, trained: Trained
+) -> None:
+    [path] = [path for path in audio_files(trained.data / "train") if "id_01" in path.name][:1]
+    messages: list[str] = []
+    calibrate_files(fresh, [path], sensitivity=True, force=True, report=messages.append)
+    [warning] = [message for message in messages if "would raise no alarm" in message]
+    assert warning.endswith(TRAINED_ON_ADVICE)
 
 
 def test_a_detector_without_charts_or_excerpts_is_unchanged(fresh: Detector) -> None:
