@@ -6,12 +6,13 @@ from hashlib import sha256
 from math import ceil
 from pathlib import Path
 
+from edgeae.calibrate.recording import CalibrationRecording
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_machine, scan
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.model.network import Network
-from edgeae.runtime.scoring.calibration import calibrated, threshold_for
+from edgeae.runtime.scoring.calibration import threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
 from edgeae.runtime.system.process_pool import jobs_for
@@ -19,7 +20,7 @@ from edgeae.runtime.system.process_pool import jobs_for
 from ..streams.conditions import conditions
 from ..streams.joining import frames_of
 from ..streams.simulation import SHORT_PLAN, StreamCounts, StreamPlan, StreamRecordings
-from .calibration_clips import CalibrationClip, are_short, joined_windows, read_clips, windows_of
+from .calibration_clips import are_short, calibrated_on, joined_clips, read_clips
 from .recording_scores import MachineTest, RecordingScore, Scores
 from .result_cache import ResultCache, key_of
 from .scoring_task import Report, ScoringTask
@@ -158,21 +159,19 @@ def _machine_detectors(
             detector = detector.with_sections(threshold=threshold_for(detector, budget))
         return MachineDetectors(detector, detector)
     clips = read_clips(detector, train, n_clips, options.channel, report, skip_bad=options.skip_bad)
-    windows = windows_of(detector, clips)
     if budget:
         seconds = sum(clip.windows[-1].end for clip in clips)
         _report_little_sound(machine, clips, seconds, report)
-    alone = calibrated(detector, windows, machine=machine, false_alarms=budget)
-    used = [clip.path for clip in clips]
+    alone = calibrated_on(detector, clips, machine, budget)
+    used = [Path(clip.name) for clip in clips]
     if budget is None or not are_short(clips):
         return MachineDetectors(alone, alone, used)
-    windows = joined_windows(detector, clips, options.channel)
-    stream = calibrated(detector, windows, machine=machine, false_alarms=budget)
-    return MachineDetectors(alone, stream, used)
+    joined = joined_clips(detector, clips, options.channel)
+    return MachineDetectors(alone, calibrated_on(detector, [joined], machine, budget), used)
 
 
 def _report_little_sound(
-    machine: str, clips: Sequence[CalibrationClip], seconds: float, report: Report
+    machine: str, clips: Sequence[CalibrationRecording], seconds: float, report: Report
 ) -> None:
     """Say how many clips a minute needs, if the alarms rest on less."""
     if seconds < MIN_CALIBRATION_SECONDS:
