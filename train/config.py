@@ -146,7 +146,7 @@ def key_named(name: str) -> str | None:
     """
     wanted = name.strip("-").replace("-", "_").lower()
     wanted = SHORT_NAMES.get(wanted, wanted)
-    keys = []
+    keys: list[str] = []
     for section in fields(Config):
         section_type = section.default_factory
         assert is_dataclass(section_type)
