@@ -44,11 +44,15 @@ def named_or_default(model: Path | None) -> Path:
     if model:
         return model
     chosen = default_model()
-    if not os.environ.get("EDGEAE_MODEL"):
-        newer = _newer_than(chosen)
-        if newer:
-            message = f"edgeae: {chosen} is used; {newer} is newer, name it to use it"
-            print(message, file=sys.stderr)
+    if os.environ.get("EDGEAE_MODEL"):
+        if not chosen.exists():
+            advice = advice_for_missing(chosen, "name another artifact")
+            raise ArtifactError(f"EDGEAE_MODEL names {chosen}, which does not exist; {advice}")
+        return chosen
+    newer = _newer_than(chosen)
+    if newer:
+        message = f"edgeae: {chosen} is used; {newer} is newer, name it to use it"
+        print(message, file=sys.stderr)
     return chosen
 
 

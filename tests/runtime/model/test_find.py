@@ -72,6 +72,16 @@ def test_nothing_is_reported_where_the_artifact_was_chosen(
     assert capsys.readouterr().err == ""
 
 
+def test_a_variable_that_names_no_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    make(Path("pump-3.onnx"))
+    monkeypatch.setenv("EDGEAE_MODEL", "pump-33.onnx")
+    with pytest.raises(
+        ArtifactError,
+        match=r"^EDGEAE_MODEL names pump-33\.onnx, which does not exist; did you mean pump-3\.onnx",
+    ):
+        split_models(("a.wav",))
+
+
 def test_the_working_folder_comes_before_the_last_run() -> None:
     make(Path("model.int8.onnx"), modified=1)
     make(LATEST / "model.onnx", modified=2)
