@@ -19,7 +19,6 @@ import numpy as np
 from edgeae.runtime.audio.resample import PASSBAND
 from edgeae.runtime.model.sections import SensitivitySection
 from edgeae.runtime.monitoring.charts import Charts, has_charts
-from edgeae.runtime.scoring.calibration import threshold_for
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.threshold import probability_of
@@ -164,7 +163,8 @@ def with_sensitivity(
     measured = measure_changes(detector, excerpts, changes, step)
 
     def detects_at(budget: str) -> Detects:
-        threshold = threshold_for(detector, budget)
+        probability = probability_of(budget, detector.window)
+        threshold = replace(detector.threshold, probability=probability)
         return Charts(detector.with_sections(threshold=threshold)).detects
 
     budget = detector.threshold.false_alarms

@@ -170,6 +170,14 @@ def test_a_calibration_on_training_recordings_says_why_it_is_not_sensitive(
     assert warning.endswith(TRAINED_ON_ADVICE)
 
 
+def test_a_head_that_has_no_references_has_a_sensitivity(
+    fresh: Detector, clips: list[Float32]
+) -> None:
+    detector = fresh.with_kind("no_network")
+    machine = calibrate(detector, clips[:1], sensitivity=True, force=True, report=print)
+    assert len(machine.artifact.head.sensitivity) == 36
+
+
 def test_a_detector_without_charts_or_excerpts_is_unchanged(fresh: Detector) -> None:
     recording = CalibrationRecording("a.wav", excerpt=None)
     assert with_sensitivity(fresh, [recording], print) is fresh
