@@ -17,7 +17,7 @@ def t_quantile(probability: float, degrees: float) -> float:
 
     By Wallace's approximation ("Bounds on normal approximations to Student's and the chi-square
     distributions", Annals of Mathematical Statistics 30, 1959): for at least 10 degrees of freedom
-    within 1 % down to a probability of 1e-6.
+    within 1.2 % down to a probability of 1e-6.
 
     probability: of the upper tail, below .5.
     """

@@ -1,0 +1,333 @@
+"""Charts on windows from a normal distribution: what they report, and what they learn."""
+
+import pickle
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from charted_machine import (
+    DEVIATION,
+    MEAN,
+    N_FEATURES,
+    PATCHES,
+    changed,
+    charted_detector,
+    normal_windows,
+    windows_of,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeae.calibrate.calibrate import calibrate_files
+from edgeae.runtime.audio.recordings import audio_files
+from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.monitoring.charts import Charts, Reading, calibration_sound, has_charts
+from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
+from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.views import views_of
+from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float32, Float64
+from tests.conftest import Trained
+from tests.runtime.conftest import read_samples
+
+MINUTE = 60  # windows
+SPECTRUM, _, RESIDUAL = views_of(N_FEATURES)
+
+
+def in_view(amount: float, features: slice = SPECTRUM.features) -> Float64:
+    """(N_FEATURES,) a shift of these features by ``amount`` deviations of a window."""
+    shift = np.zeros(N_FEATURES)
+    shift[features] = amount
+    return shift
+
+
+def play(
+    charts: Charts, features: Float64, *, learnable: bool = True, start: float = 0.0
+) -> list[list[Reading]]:
+    """The readings after each window."""
+    return [
+        charts.push(window, learnable=learnable) for window in windows_of(features, start=start)
+    ]
+
+
+def highest_ratio(readings: Iterable[list[Reading]]) -> float:
+    return max((reading.ratio for row in readings for reading in row), default=-np.inf)
+
+
+def first_above(readings: Iterable[list[Reading]]) -> tuple[int, Reading]:
+    """The first window with a chart above its limit, and that chart."""
+    for k, row in enumerate(readings):
+        for reading in row:
+            if reading.ratio > 1:
+                return k, reading
+    pytest.fail("no chart is above its limit")
+
+
+# --- what is reported -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_hours_of_normal_sound_raise_no_alarm(seed: int) -> None:
+    charts = Charts(charted_detector(seed=seed))
+    assert highest_ratio(play(charts, normal_windows(2 * 60 * MINUTE, seed))) < 1
+    assert charts.active_minutes == (1, 4, 15)
+
+
+def test_there_is_no_reading_before_a_minute_is_complete() -> None:
+    readings = play(Charts(charted_detector()), normal_windows(MINUTE))
+    assert [len(row) for row in readings] == [0] * (MINUTE - 1) + [3]
+    assert {(reading.view, reading.minutes) for reading in readings[-1]} == {
+        ("spectrum", 1),
+        ("variation", 1),
+        ("residual", 1),
+    }
+
+
+@pytest.mark.parametrize("view", views_of(N_FEATURES), ids=lambda view: view.name)
+def test_a_lasting_shift_is_reported_by_its_view_with_its_onset(view: Any) -> None:
+    onset = 20 * MINUTE
+    shift = in_view(1.5, view.features)
+    features = changed(normal_windows(25 * MINUTE), shift, onset, 25 * MINUTE)
+    readings = play(Charts(charted_detector()), features)
+    k, reading = first_above(readings)
+    assert onset < k <= onset + 2 * MINUTE
+    assert reading.view == view.name
+    assert reading.since == pytest.approx(onset, abs=MINUTE)
+    moved = (readings[-1][0].features[view.features] - MEAN) / DEVIATION
+    assert 0.7 < moved.mean() < 1.6  # of the windows that are nearest to normal
+
+
+def test_a_small_shift_is_reported_by_a_longer_scale_than_a_minute() -> None:
+    charts = Charts(charted_detector())
+    assert highest_ratio(play(charts, normal_windows(4 * 60 * MINUTE))) < 1
+    small = normal_windows(60 * MINUTE, seed=9) + DEVIATION * in_view(0.4)
+    _, reading = first_above(play(charts, small, start=4 * 60 * MINUTE))
+    assert reading.minutes > 1
+
+
+def test_the_machine_s_own_sound_makes_the_charts_more_sensitive() -> None:
+    shift = DEVIATION * in_view(0.5)
+    new = Charts(charted_detector())
+    experienced = Charts(charted_detector())
+    play(experienced, normal_windows(60 * MINUTE))
+    assert not new.detects(shift, 60.0)
+    assert experienced.detects(shift, 240.0)
+
+
+@settings(derandomize=True, deadline=None, max_examples=8)
+@given(
+    strength=st.floats(0.5, 1e6),
+    start=st.integers(10 * MINUTE, 12 * MINUTE),
+    n_patches=st.integers(1, 30),
+)
+def test_a_burst_of_half_a_minute_moves_no_chart_and_is_not_learned(
+    strength: float, start: int, n_patches: int
+) -> None:
+    normal = normal_windows(20 * MINUTE)
+    charts = Charts(charted_detector())
+    burst = changed(normal, np.full(N_FEATURES, strength), start, n_patches)
+    assert highest_ratio(play(charts, burst)) < 1
+    learned = np.array(charts.sound.minutes)[:, 1:]  # the energy is in no view
+    assert len(learned) > 5
+    assert np.abs(learned - MEAN / DEVIATION).max() < 2
+
+
+# --- what is learned ------------------------------------------------------------------------------
+
+
+def test_calm_minutes_are_learned_two_minutes_later() -> None:
+    charts = Charts(charted_detector())
+    counts = []
+    for _ in range(6):
+        play(charts, normal_windows(MINUTE))
+        counts.append(charts.sound.n_learned)
+    assert counts == [0, 0, 1, 2, 3, 4]
+
+
+def test_sound_that_is_not_learnable_is_not_learned() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(60 * MINUTE), learnable=False)
+    assert charts.sound.n_learned == 0
+    assert charts.active_minutes == (1,)
+
+
+def test_one_window_that_is_not_learnable_keeps_the_minutes_around_it_from_being_learned() -> None:
+    charts = Charts(charted_detector())
+    for k, window in enumerate(windows_of(normal_windows(12 * MINUTE))):
+        charts.push(window, learnable=k != 6 * MINUTE)
+    # The seventh minute is one of those around the fifth to the eighth.
+    assert charts.sound.n_learned == 10 - 4
+
+
+def test_a_change_is_not_learned_however_long_it_lasts() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(10 * MINUTE))
+    n_before = charts.sound.n_learned
+    play(charts, normal_windows(120 * MINUTE, 1) + DEVIATION * in_view(1.5))
+    assert charts.sound.n_learned <= n_before + 2  # that were complete before
+
+
+def test_accepted_minutes_are_learned_once_and_normal_from_then_on() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(10 * MINUTE))
+    other = normal_windows(30 * MINUTE, 1) + DEVIATION * in_view(1.2)
+    assert highest_ratio(play(charts, other)) > 1
+    n_learned = charts.sound.n_learned
+    assert charts.accept() == 40 - n_learned
+    assert charts.sound.n_learned == 40
+    assert charts.accept() == 0
+    again = normal_windows(10 * MINUTE, 2) + DEVIATION * in_view(1.2)
+    assert highest_ratio(play(charts, again)[MINUTE:]) < 1
+
+
+def test_minutes_that_are_taught_are_learned() -> None:
+    taught = Charts(charted_detector())
+    minutes = taught.minutes(windows_of(normal_windows(5 * MINUTE + 30)))
+    assert len(minutes) == 5
+    assert taught.sound.n_learned == 0
+    np.testing.assert_allclose(np.mean(minutes), MEAN, atol=0.1)
+    taught.learn(minutes)
+    assert taught.sound.n_learned == 5
+    assert taught.active_minutes == (1, 4)
+
+
+def test_the_memory_stays_bounded() -> None:
+    """A patch lasts 10 s here, so a minute has six windows."""
+    charts = Charts(charted_detector(patch_seconds=10.0))
+    sizes = []
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        for row in MEAN + DEVIATION / 2 * rng.standard_normal((200 * 6, N_FEATURES)):
+            charts.push(Window(float(k), row, -30.0), learnable=True)
+        sizes.append(len(pickle.dumps(charts)))
+    assert charts.sound.n_learned > 400
+    assert len(charts.sound.minutes) == MAX_MINUTES
+    assert max(sizes) < 200_000
+    assert max(sizes[1:]) - min(sizes[1:]) < 5_000  # bytes; distances of longer scales are added
+
+
+# --- gaps -----------------------------------------------------------------------------------------
+
+
+def test_no_minute_contains_both_sides_of_a_gap() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(MINUTE - 1) + 1e3)
+    charts.reset()
+    readings = play(charts, normal_windows(MINUTE))
+    assert readings[:-1] == [[]] * (MINUTE - 1)
+    [expected] = play(Charts(charted_detector()), normal_windows(MINUTE))[-1:]
+    assert [reading.deviation for reading in readings[-1]] == [
+        reading.deviation for reading in expected
+    ]
+
+
+def test_sound_before_a_gap_does_not_keep_a_minute_after_it_from_being_learned() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(30), learnable=False)
+    charts.reset()
+    play(charts, normal_windows(3 * MINUTE))
+    assert charts.sound.n_learned == 1
+
+
+def test_short_windows_are_not_pooled() -> None:
+    charts = Charts(charted_detector())
+    for row in normal_windows(2 * MINUTE) + 1e3:
+        assert charts.push(Window(0.0, row, -30.0, is_full=False), learnable=True) == []
+
+
+# --- blocks ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def machine(trained: Trained) -> Detector:
+    clips = audio_files(trained.new / "train")
+    return calibrate_files(Detector.load(trained.int8), clips, machine="id_03", report=print)
+
+
+def deviations(machine: Detector, blocks: Iterable[Float32]) -> list[list[float]]:
+    charts = Charts(machine)
+    return [
+        [reading.deviation for reading in charts.push(window, learnable=True)]
+        for window in machine.windows(blocks, 16000)
+    ]
+
+
+@pytest.mark.slow
+def test_blocks_do_not_matter(machine: Detector, trained: Trained) -> None:
+    clips = audio_files(trained.new / "train")
+    clip = np.concatenate([read_samples(path, 16000) for path in clips])
+    sound = np.resize(clip, 66 * 16000)
+    whole = deviations(machine, [sound])
+    assert len(whole[-1]) == 3
+    for size in (3333, 100_003):
+        blocks = np.split(sound, range(size, len(sound), size))
+        assert deviations(machine, blocks) == whole
+
+
+# --- known sensitivity ----------------------------------------------------------------------------
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(
+    seed=st.integers(0, 1000),
+    amounts=st.tuples(st.floats(0, 20), st.floats(0, 20)).map(sorted),
+    seconds=st.sampled_from([60.0, 240.0, 900.0, 3600.0]),
+)
+def test_a_larger_shift_and_a_longer_time_are_detected_if_less_is(
+    seed: int, amounts: list[float], seconds: float
+) -> None:
+    charts = Charts(charted_detector())
+    direction = np.random.default_rng(seed).standard_normal(N_FEATURES) * DEVIATION
+    smaller, larger = (charts.detects(amount * direction, seconds) for amount in amounts)
+    assert larger or not smaller
+    assert charts.detects(amounts[0] * direction, 2 * seconds) or not smaller
+
+
+def test_nothing_is_detected_of_no_shift_and_before_the_shortest_scale() -> None:
+    charts = Charts(charted_detector())
+    assert not charts.detects(np.zeros(N_FEATURES), 3600.0)
+    assert charts.detects(DEVIATION * in_view(50.0), 60.0)
+    assert not charts.detects(DEVIATION * in_view(50.0), 59.0)
+
+
+@pytest.mark.parametrize("direction", [SPECTRUM.features, RESIDUAL.features])
+def test_what_charts_say_they_detect_they_do_detect(direction: slice) -> None:
+    detector = charted_detector()
+    smallest = next(
+        amount
+        for amount in np.arange(0.1, 5, 0.1)
+        if Charts(detector).detects(DEVIATION * in_view(amount, direction), 60.0)
+    )
+    n_detected = 0
+    for seed in range(10):
+        features = normal_windows(3 * MINUTE, seed) + DEVIATION * in_view(1.2 * smallest, direction)
+        n_detected += highest_ratio(play(Charts(detector), features)) > 1
+    assert n_detected >= 8
+
+
+# --- the artifact ---------------------------------------------------------------------------------
+
+
+def test_only_a_calibrated_machine_with_a_distance_has_charts() -> None:
+    detector = charted_detector()
+    assert has_charts(detector)
+    assert not has_charts(SimpleNamespace(**{**vars(detector), "machine": None}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(0, N_FEATURES), (3, N_FEATURES - 1)])
+def test_a_damaged_calibration_is_refused(shape: tuple[int, int]) -> None:
+    detector = charted_detector()
+    detector.artifact.head.machine_sound.__dict__["windows"] = np.zeros(shape)
+    with pytest.raises(ArtifactError, match="calibrate the machine anew"):
+        calibration_sound(detector)
+
+
+def test_the_sound_of_the_calibration_is_in_deviations_of_the_fleet() -> None:
+    detector = charted_detector()
+    sound = calibration_sound(detector)
+    section = detector.artifact.head.machine_sound
+    np.testing.assert_allclose(sound.windows * DEVIATION, section.windows)
+    assert (sound.n_windows, sound.n_learned, len(sound.minutes)) == (section.n_windows, 0, 0)
+    assert section.n_windows > PATCHES
