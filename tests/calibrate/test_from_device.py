@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import pytest
 
+from edgeae.calibrate.excerpt import ExcerptBudget
 from edgeae.calibrate.from_device import record_device
 from edgeae.runtime.capture.blocks import Gap
 from edgeae.runtime.scoring.detector import Detector
@@ -65,6 +66,15 @@ def test_a_gap_begins_a_new_recording(fresh: Detector, monkeypatch: pytest.Monke
     assert first.start == 0.0
     assert second.start == pytest.approx(7.0, abs=0.1)
     assert second.windows[0].end > second.start
+
+
+def test_half_a_minute_of_the_sound_is_kept(
+    fresh: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(monkeypatch, noise(6), Gap(RATE, "overrun"), *np.split(noise(40), 40))
+    budget = ExcerptBudget(fresh)
+    recordings = record_device(fresh, "hw:1", 60.0, 0, budget=budget)
+    assert [each.excerpt.seconds for each in recordings if each.excerpt] == [6.0, 24.0]
 
 
 def test_no_more_is_recorded_than_was_asked_for(
