@@ -178,7 +178,7 @@ def alarms_sentence(alarms: BudgetAlarms) -> str:
     n_found = sum(delay is not None for delay in alarms.delays_s)
     half = ""
     if alarms.median_delay_s is not None:
-        half = f" (half of them within {alarms.median_delay_s:.0f} seconds)"
+        half = f" (half of all within {alarms.median_delay_s:.0f} seconds)"
     return (
         f"{n_found} of {n_faults} faults were reported within {last // 60} minutes after they "
         f"began{half}, with {quiet}."

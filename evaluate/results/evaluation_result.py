@@ -107,7 +107,7 @@ class BudgetAlarms:
     false_alarms: int  # in it
     false_alarms_per_day: Estimate
     found_within_s: Mapping[int, float | None]  # seconds -> share of faults; None without faults
-    median_delay_s: float | None  # of all faults; None if half of them raise no alarm
+    median_delay_s: float | None  # of all faults; None if more than half raise no alarm
     delays_s: tuple[float | None, ...]  # of each fault stream; None without an alarm
     early_alarms: int  # fault streams in which an alarm was on before the fault
     not_judged: int  # windows of sound that cannot be judged
