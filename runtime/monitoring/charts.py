@@ -112,7 +112,8 @@ class Charts:
         step_seconds = self._patches_per_step * patch_seconds
         self._n_pooled = max(1, round(MINUTE_SECONDS / step_seconds))
         self._nearest_share = nearest_share(detector.window)
-        self._nearest = max(1, round(self._nearest_share * self._n_pooled))
+        # Rounded down: a burst that begins within a patch reaches one window more.
+        self._nearest = max(1, int(self._nearest_share * self._n_pooled))
         self._vectors = np.zeros((self._n_pooled, len(self._std)))
         self._projected = [np.zeros_like(self._vectors[:, view.features]) for view in self._views]
         self._squares = np.zeros((len(self._views), self._n_pooled))

@@ -1,16 +1,26 @@
 """Alarms from made-up scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from charted_machine import (
+    N_FEATURES,
+    changed,
+    charted_detector,
+    normal_windows,
+    windows_of,
+)
 
 from edgeae.runtime.features.mel import MelSpec, band_edges
-from edgeae.runtime.monitoring.alarm import Alarm, AlarmEvent
+from edgeae.runtime.monitoring.alarm import Alarm, AlarmEvent, ChartName
 from edgeae.runtime.scoring.detector import Result
 from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.scoring.window_features import n_features_of
 from edgeae.runtime.scoring.window_stream import Window
+from edgeae.runtime.system.arrays import Float64
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()
@@ -141,3 +151,110 @@ def test_an_event_says_what_changed_and_since_when(alarm: Alarm) -> None:
     assert "began 63 s before this event" in update.sentence
     assert end.sentence.startswith("normal again; it was: ")
     assert end.bands == update.bands
+
+
+# --- with charts ----------------------------------------------------------------------------------
+
+
+def play_windows(alarm: Alarm, features: Float64, score: float = LOW) -> list[AlarmEvent]:
+    """The events of windows of these features, which all have the same score."""
+    events = []
+    for window in windows_of(features):
+        result = Result(window.end, score, LIMIT, score > LIMIT, -20.0, 0.0, window)
+        if event := alarm.update(result):
+            events.append(event)
+    return events
+
+
+@pytest.fixture
+def charted() -> Alarm:
+    """An alarm with charts, and the usual rule for single windows."""
+    detector = charted_detector()
+    detector.threshold = replace(detector.threshold, value=LIMIT)
+    return Alarm.of(detector)
+
+
+MINUTE = 60  # windows, a second apart
+ONSET = 10 * MINUTE
+SHIFT = np.concatenate([[0.0], np.full(16, 2.0), np.zeros(N_FEATURES - 17)])  # of the spectrum
+
+
+def shifted(minutes: int, last: int, amount: float = 1.0) -> Float64:
+    """(n, N_FEATURES): normal until ONSET, changed for ``minutes``, and ``last`` normal minutes."""
+    n = ONSET + (minutes + last) * MINUTE
+    return changed(normal_windows(n), amount * SHIFT, ONSET, minutes * MINUTE)
+
+
+def test_a_chart_raises_an_alarm_that_names_it(charted: Alarm) -> None:
+    start, *updates, end = play_windows(charted, shifted(minutes=10, last=20))
+    assert (start.phase, start.kind, start.duration) == ("start", "persistent", 0.0)
+    assert ONSET < start.t < ONSET + 2 * MINUTE
+    assert start.chart == ChartName("spectrum", 60.0)
+    assert start.since == pytest.approx(ONSET, abs=MINUTE)
+    assert [update.phase for update in updates] == ["update"] * len(updates)
+    assert updates[0].t == start.t + 60
+    assert {update.since for update in updates} == {start.since}
+    assert (end.phase, end.kind, end.chart) == ("end", "persistent", start.chart)
+    assert end.t > ONSET + 10 * MINUTE
+    assert not charted.active
+
+
+def test_nothing_is_learned_during_an_alarm(charted: Alarm) -> None:
+    assert charted.charts is not None
+    play_windows(charted, shifted(minutes=60, last=0))
+    assert charted.active
+    assert charted.charts.sound.n_learned <= ONSET / MINUTE
+
+
+def test_no_chart_raises_an_alarm_within_the_cool_down() -> None:
+    detector = charted_detector()
+    detector.threshold = replace(detector.threshold, value=LIMIT, cooldown=1e6)
+    alarm = Alarm.of(detector)
+    sound = np.concatenate([shifted(minutes=6, last=30), shifted(minutes=6, last=0)])
+    phases = [event.phase for event in play_windows(alarm, sound) if event.phase != "update"]
+    assert phases == ["start", "end"]
+
+
+def test_a_gap_keeps_an_alarm_of_a_chart_on_until_a_minute_is_complete(charted: Alarm) -> None:
+    play_windows(charted, shifted(minutes=4, last=0))
+    assert charted.active
+    charted.reset()
+    assert all(event.phase == "update" for event in play_windows(charted, normal_windows(59)))
+    assert charted.active
+
+
+BURST = [LOW] * 10 + [HIGH] * 8 + [LOW] * 10
+
+
+def test_a_few_windows_above_are_one_burst_when_it_is_over(explainer: Explainer) -> None:
+    rule = Threshold(LIMIT, "1%", 0.01, 100, False)
+    alarm = Alarm(rule, explainer)
+    [burst] = play(alarm, BURST)
+    assert (burst.phase, burst.kind, burst.chart) == ("burst", "burst", None)
+    assert (burst.since, burst.t, burst.peak) == (10, 22, HIGH)
+    assert burst.duration == burst.t - burst.since
+    assert not alarm.active
+
+
+@pytest.mark.parametrize("n_high", [1, 2])
+def test_an_outlier_is_no_burst(explainer: Explainer, n_high: int) -> None:
+    alarm = Alarm(Threshold(LIMIT, "1%", 0.01, 100, False), explainer)
+    assert play(alarm, [LOW] * 10 + [HIGH] * n_high + [LOW] * 20) == []
+
+
+def test_a_burst_during_an_alarm_is_part_of_it(charted: Alarm) -> None:
+    features = shifted(minutes=10, last=0)
+    events = play_windows(charted, features)
+    assert charted.active
+    for window in windows_of(features[-60:], start=len(features)):
+        score = HIGH if 20 <= window.end - len(features) < 30 else LOW
+        result = Result(window.end, score, LIMIT, score > LIMIT, -20.0, 0.0, window)
+        event = charted.update(result)
+        events += [event] if event else []
+    assert {event.phase for event in events} == {"start", "update"}
+    assert events[-1].peak == HIGH
+
+
+def test_forty_of_forty_five_windows_above_are_an_alarm_of_no_chart(charted: Alarm) -> None:
+    [start] = play_windows(charted, normal_windows(MINUTE), score=HIGH)
+    assert (start.phase, start.t, start.since, start.chart) == ("start", 40.0, 1.0, None)

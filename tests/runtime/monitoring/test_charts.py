@@ -17,7 +17,7 @@ from charted_machine import (
     normal_windows,
     windows_of,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgeae.calibrate.calibrate import calibrate_files
@@ -120,13 +120,15 @@ def test_the_machine_s_own_sound_makes_the_charts_more_sensitive() -> None:
 @given(
     strength=st.floats(0.5, 1e6),
     start=st.integers(10 * MINUTE, 12 * MINUTE),
-    n_patches=st.integers(1, 30),
+    n_patches=st.integers(1, 31),
 )
+@example(strength=1e3, start=10 * MINUTE + 20, n_patches=31)
 def test_a_burst_of_half_a_minute_moves_no_chart_and_is_not_learned(
     strength: float, start: int, n_patches: int
 ) -> None:
+    """Half a minute of sound is part of 31 patches of 1.024 s, if it begins within one."""
     normal = normal_windows(20 * MINUTE)
-    charts = Charts(charted_detector())
+    charts = Charts(charted_detector(patch_seconds=1.024))
     burst = changed(normal, np.full(N_FEATURES, strength), start, n_patches)
     assert highest_ratio(play(charts, burst)) < 1
     learned = np.array(charts.sound.minutes)[:, 1:]  # the energy is in no view
