@@ -106,9 +106,7 @@ def features(bank: Bank, std: Float64, rng: np.random.Generator, step: float) ->
             t += step
 
 
-def simulate(
-    detector: Detector, bank: Bank, seconds: float, budget: str, seed: int
-) -> Counts:
+def simulate(detector: Detector, bank: Bank, seconds: float, budget: str, seed: int) -> Counts:
     """Calibrate on the first minute, then monitor."""
     rng = np.random.default_rng(seed)
     step = detector.network.patch_frames / detector.spec.frames_per_second

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..monitoring.alarm import Alarm
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
-from ..monitoring.states import UNJUDGED_STATES
+from ..monitoring.states import LEARNABLE_STATES, UNJUDGED_STATES
 from ..outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
@@ -56,7 +56,7 @@ class SourceReporter:
         yield ScoreLine.of(self._source, result)
         event = None
         if judged:
-            event = self._alarm.update(result, learnable=condition.state == "ok")
+            event = self._alarm.update(result, learnable=condition.state in LEARNABLE_STATES)
         if event:
             yield EventLine.of(self._source, self._health.with_cause(event, compensated))
         yield from self._track_drift(window, result)

@@ -168,7 +168,7 @@ class Alarm:
         self._windows.push(result, in_alarm=self.active)
         readings: Sequence[Reading] = ()
         if self.charts:
-            readings = self.charts.push(result.window, learnable=learnable and not self.active)
+            readings = self.charts.push(result.window, learnable=learnable, in_alarm=self.active)
         highest = max(readings, key=lambda reading: reading.ratio, default=None)
         if self._started is None:
             return self._start_or_burst(result, highest)

@@ -40,7 +40,13 @@ WINDOW_STEP_SECONDS = 1.0  # between two windows that are pooled, at least
 MAX_BURST_SECONDS = 30.0  # of sound that must not move a minute
 MIN_NEAREST_SHARE = 0.2  # of the windows of a minute, that are pooled
 MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
+# The first minutes after a calibration count as calm up to here: that the machine is normal is then
+# known better than where its normal lies.
+MAX_START_DEVIATION = 2.5
+N_START_MINUTES = 5
+PATIENCE_MINUTES = 60  # without an alarm, after which sound that was not calm is learned, too
 MAX_CALM_RATIO = 0.5  # of the limit of the longer scales
+MAX_UNLEARNABLE_SHARE = 0.1  # of the windows of a minute that is learned
 CALM_MINUTES_BEFORE = 1
 CALM_MINUTES_AFTER = 2
 LONG_SPREAD_RATIO = 0.7  # spread of a longer scale to that of a minute, before it was seen
@@ -78,7 +84,8 @@ class _Minute:
 
     vector: Float64  # (n_features,) deviations of the fleet
     deviations: Float64  # (n_views,)
-    learnable: bool
+    learnable: bool  # the microphone worked
+    in_alarm: bool  # at any time
     learned: bool = False
     fitted: bool = False  # the charts were fitted with it
 
@@ -120,7 +127,9 @@ class Charts:
         self._step_seconds = step_seconds
         self._n_windows = 0  # since the last gap
         self._n_in_pool = 0  # since the last gap
-        self._learnable = True  # all windows of the present minute
+        self._n_unlearnable = 0  # windows of the present minute
+        self._in_alarm = False  # at any time of the present minute
+        self._minutes_without_alarm = 0  # since a minute was learned
         self._recent: deque[_Minute] = deque(maxlen=SCALES_MINUTES[-1])
         self._long = {
             (i, scale): _LongScale()
@@ -137,15 +146,19 @@ class Charts:
         """The scales that can raise an alarm now."""
         return tuple(scale for scale in SCALES_MINUTES if self._is_active(scale))
 
-    def push(self, window: Window, *, learnable: bool) -> list[Reading]:
+    def push(
+        self, window: Window, *, learnable: bool = True, in_alarm: bool = False
+    ) -> list[Reading]:
         """Add a window; returns the state of each active chart.
 
-        learnable: False for sound that must not be learned: during an alarm, or while the
+        in_alarm: True while an alarm is on: nothing is learned around it.
+        learnable: False for sound that must not be learned, because the
             microphone does not work as it should.
         """
         if not self._add_to_pool(window):
             return self._readings
-        self._learnable = self._learnable and learnable
+        self._n_unlearnable += not learnable
+        self._in_alarm = self._in_alarm or in_alarm
         if self._n_in_pool < self._n_pooled:
             return []
         weights = self._pool_weights()
@@ -174,7 +187,8 @@ class Charts:
         """Continue after a gap or sound that is not judged: no minute contains both sides of it."""
         self._n_windows = 0
         self._n_in_pool = 0
-        self._learnable = True
+        self._n_unlearnable = 0
+        self._in_alarm = False
         self._readings = []
         self._elevated_since = [None] * len(self._views)
 
@@ -269,8 +283,10 @@ class Charts:
 
     def _complete_minute(self, pooled: Float64, readings: Sequence[Reading], t: float) -> None:
         deviations = np.array([reading.deviation for reading in readings])
-        self._recent.append(_Minute(pooled, deviations, self._learnable))
-        self._learnable = True
+        learnable = self._n_unlearnable <= MAX_UNLEARNABLE_SHARE * self._n_pooled
+        self._recent.append(_Minute(pooled, deviations, learnable, self._in_alarm))
+        self._n_unlearnable = 0
+        self._in_alarm = False
         self._monitored_minutes += 1
         self._long_readings = [
             reading
@@ -341,19 +357,31 @@ class Charts:
         if len(around) <= CALM_MINUTES_AFTER:
             return
         candidate = around[-1 - CALM_MINUTES_AFTER]
-        deviations = np.mean([minute.deviations for minute in around], axis=0)
-        is_calm = bool((deviations <= MAX_CALM_DEVIATION).all())
-        is_calm = is_calm and all(
-            reading.ratio <= MAX_CALM_RATIO for reading in self._long_readings
-        )
-        if not is_calm or not all(minute.learnable for minute in around) or candidate.learned:
+        if candidate.learned or not candidate.learnable:
             return
+        self._minutes_without_alarm += 1
+        if any(minute.in_alarm for minute in around):
+            self._minutes_without_alarm = 0
+            return
+        if not self._are_calm(around) and self._minutes_without_alarm < PATIENCE_MINUTES:
+            return
+        self._minutes_without_alarm = 0
         candidate.learned = True
         self._learn(candidate.vector)
         if self.sound.n_learned >= max(
             self._fitted_minutes + 1, int(REFIT_GROWTH * self._fitted_minutes)
         ):
             self._fit()
+
+    def _are_calm(self, minutes: Sequence[_Minute]) -> bool:
+        """Whether none of these minutes, nor any longer scale, shows a beginning of an alarm."""
+        is_start = self.sound.n_learned < N_START_MINUTES
+        limit = MAX_START_DEVIATION if is_start else MAX_CALM_DEVIATION
+        deviations = np.mean([minute.deviations for minute in minutes], axis=0)
+        if is_start:
+            return bool((deviations <= limit).all())
+        long_are_calm = all(reading.ratio <= MAX_CALM_RATIO for reading in self._long_readings)
+        return long_are_calm and bool((deviations <= limit).all())
 
     def _learn(self, vector: Float64) -> None:
         self.sound.learn(vector)

@@ -6,9 +6,9 @@ follows Student's t, not the normal distribution.
 
 import math
 from functools import lru_cache
-from statistics import NormalDist
 
 MIN_PROBABILITY = 1e-12
+NEWTON_STEPS = 30  # far more than it takes
 
 
 @lru_cache(maxsize=1024)
@@ -21,6 +21,23 @@ def t_quantile(probability: float, degrees: float) -> float:
 
     probability: of the upper tail, below .5.
     """
-    normal = -NormalDist().inv_cdf(max(probability, MIN_PROBABILITY))
+    normal = normal_quantile(probability)
     stretched = normal * (8 * degrees + 3) / (8 * degrees + 1)
     return math.sqrt(degrees * math.expm1(stretched**2 / degrees))
+
+
+def normal_quantile(probability: float) -> float:
+    """The value that a standard normal variable exceeds with ``probability``, below .5.
+
+    By Newton's method. (`statistics.NormalDist` imports hashlib, which costs a device a megabyte.)
+    """
+    wanted = max(probability, MIN_PROBABILITY)
+    value = 0.0
+    for _ in range(NEWTON_STEPS):
+        tail = math.erfc(value / math.sqrt(2)) / 2
+        density = math.exp(-(value**2) / 2) / math.sqrt(2 * math.pi)
+        step = (tail - wanted) / density
+        value += step
+        if abs(step) < 1e-12:
+            break
+    return value

@@ -15,3 +15,5 @@ SOUND_STATES: tuple[SoundState, ...] = (
     "silence",
 )
 UNJUDGED_STATES: tuple[SoundState, ...] = ("silence", "stuck")
+# A level that differs for a while, as that of clips and loads does, hides nothing from the charts.
+LEARNABLE_STATES: tuple[SoundState, ...] = ("ok", "level")
