@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?= artifact network rewriter recording trackstate
 
-demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, run
+demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, monitor
 	rm -rf demo
 	$(BIN)/edgeae demo -o demo
 

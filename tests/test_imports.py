@@ -38,7 +38,7 @@ FOLDERS = {
         "doctor",
         "commands",
     ),
-    "evaluate": ("streams", "results", "pages", "report", "dataset", "cli", "demo"),
+    "evaluate": ("streams", "results", "pages", "report", "dataset", "cli", "demo_tables", "demo"),
 }
 MAX_FILES_IN_A_FOLDER = 17
 HEAVY = {

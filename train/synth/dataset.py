@@ -6,25 +6,14 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.progress import Step, counted, no_step
 
 from .faults import FAULTS, Fault
-from .machine import (
-    Machine,
-    healthy_sound,
-    microphone_response,
-    random_stream,
-    room_sound,
-    rotate,
-)
+from .machine import Machine, random_stream
+from .scene import MIN_SAMPLERATE_HZ, Samples, Scene
 
-Samples = NDArray[np.float32]
-
-MIN_SAMPLERATE_HZ = 16000  # the resonance of a bearing needs it
-MIN_CLIP_SECONDS = 0.1
 SEVERITY_RANGE = (0.4, 1.0)  # of the anomalies of a data set
 # Of clips. Their order is fixed: the position of a kind is part of the seed of its clips.
 CLIP_KINDS = ("train/normal", "test/normal", "test/anomaly")
@@ -43,20 +32,8 @@ def render(
     everything else: with the same stream, the clips with and without it differ by its sound alone.
     Raises ConfigError for less than a tenth of a second or less than 16 kHz.
     """
-    if seconds < MIN_CLIP_SECONDS or samplerate < MIN_SAMPLERATE_HZ:
-        raise ConfigError(
-            f"synth: {seconds} s at {samplerate} Hz; "
-            f"allowed is from {MIN_CLIP_SECONDS} s at {MIN_SAMPLERATE_HZ} Hz"
-        )
-    n = round(seconds * samplerate)
-    rotation = rotate(machine, rng, n, samplerate)
-    sound = healthy_sound(machine, rotation, rng)
-    room = room_sound(rng, n, samplerate)
-    response = microphone_response(rng, n, samplerate)
-    if fault:
-        sound += fault.sound(machine, rotation, rng)
-    recorded = np.fft.irfft(response * np.fft.rfft(sound + room), n)
-    return (10 ** (machine.level / 20) * recorded).astype(np.float32)
+    scene = Scene.draw(machine, rng, seconds, samplerate)
+    return scene.record(fault.sound(machine, scene.rotation, rng) if fault else None)
 
 
 def render_clip(

@@ -11,7 +11,7 @@ Speed, load, placement, gain and room change the level and the mean spectrum fro
 next by more than a fault does (`edgeae.train.synth.faults`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from edgeae.runtime.errors import ConfigError
 Array = NDArray[np.float64]
 
 MAINS_HZ = 50
+WANDER_SECONDS = 10  # speed and flow return to their mean within about so long
+KNOTS_PER_SECOND = 10  # of a random walk
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Rotation:
-    """The machine during one clip: what the faults act on.
+    """The machine during one recording: what the faults act on.
 
     Arrays are (n,); their unit is the nominal level.
     """
@@ -69,6 +71,15 @@ class Rotation:
     load: float  # 1 at nominal load
     shaking: Array  # sound of the housing, shaken by the drive
     wake: Array  # sound of the blades that pass the microphone
+
+    def since(self, start: int) -> "Rotation":
+        """The rotation without its first ``start`` samples."""
+        return replace(
+            self,
+            phase=self.phase[start:],
+            shaking=self.shaking[start:],
+            wake=self.wake[start:],
+        )
 
 
 def bearing_order(balls: int, ratio: float) -> float:
@@ -167,9 +178,20 @@ def _draw_orders(rng: np.random.Generator, blades: int) -> tuple[float, ...]:
 
 def _random_walk(rng: np.random.Generator, n: int, samplerate: int, step: float) -> Array:
     """(n,) random walk around 0 that takes a step of deviation ``step`` every tenth of a second."""
-    knots = np.arange(0, n + samplerate // 10, samplerate // 10)
+    interval = samplerate // KNOTS_PER_SECOND
+    knots = np.arange(0, n + interval, interval)
     walk = np.cumsum(rng.normal(0, step, knots.size))
-    return np.asarray(np.interp(np.arange(n), knots, walk - walk.mean()))
+    return np.asarray(np.interp(np.arange(n), knots, walk - _slow_part(walk)))
+
+
+def _slow_part(walk: Array) -> Array:
+    """(n_knots,) mean of the walk over the `WANDER_SECONDS` around each knot."""
+    n_around = WANDER_SECONDS * KNOTS_PER_SECOND + 1
+    if walk.size <= n_around:
+        return np.full_like(walk, walk.mean())
+    window = np.ones(n_around)
+    sums = np.convolve(walk, window, mode="same")
+    return np.asarray(sums / np.convolve(np.ones_like(walk), window, mode="same"))
 
 
 def _shaft_phase(

@@ -15,9 +15,10 @@ from edgeae.runtime.scoring.explain import Explainer, Explanation, Moved
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.window_features import n_features_of, smooth_basis
 from edgeae.runtime.system.arrays import Float64
-from edgeae.train.synth.dataset import Samples, render
+from edgeae.train.synth.dataset import render
 from edgeae.train.synth.faults import FAULTS, Fault, fault_band
 from edgeae.train.synth.machine import Machine
+from edgeae.train.synth.scene import Samples
 from tests.runtime.conftest import plain_fleet
 
 SPEC = MelSpec()

@@ -109,3 +109,17 @@ def test_a_healthy_machine_sounds_different_from_clip_to_clip() -> None:
     assert all(np.isfinite(sound).all() and 0.1 < power(sound) < 20 for sound in sounds)
     correlations = np.asarray(np.corrcoef(sounds))
     assert np.abs(correlations[np.triu_indices(3, 1)]).max() < 0.5
+
+
+def test_speed_does_not_wander_away_in_a_long_recording() -> None:
+    n = 300 * RATE
+    rotation = rotate(Machine.draw(0, 0), random_stream(0, 1), n, RATE)
+    speeds = np.diff(rotation.phase[:: 10 * RATE]) / 10
+    assert np.ptp(speeds) < 0.05 * speeds.mean()
+
+
+def test_a_part_of_a_rotation_goes_on_as_the_whole() -> None:
+    rotation = rotate(Machine.draw(0, 0), random_stream(0, 1), N, RATE)
+    part = rotation.since(RATE)
+    np.testing.assert_array_equal(part.phase, rotation.phase[RATE:])
+    assert part.wake.size == part.shaking.size == N - RATE
