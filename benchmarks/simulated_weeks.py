@@ -6,7 +6,7 @@ Weeks of sound cannot be rendered, so windows are: of each machine, at one place
 a bank of minutes at many loads. A load that follows the time of day, and wanders, picks the next
 minute from the bank. A slow drift is added to the features, and several times a day a burst of 5 to
 30 seconds replaces windows. The alarms are those of `edgeae run`: the same `Alarm`, fed with these
-windows.
+windows. Half an hour after an alarm a person says that it was normal (`Charts.accept`).
 """
 
 import argparse
@@ -43,6 +43,7 @@ BURSTS_PER_DAY = 6.0
 BURST_SECONDS = (5.0, 30.0)
 BURST_STDS = (2.0, 20.0)  # fleet deviations
 DAY_SECONDS = 86400.0
+FEEDBACK_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,17 @@ def simulate(detector: Detector, bank: Bank, seconds: float, budget: str, seed: 
     machine = calibrated(detector, first[::apart], machine="simulated", false_alarms=budget)
     alarm = Alarm.of(machine)
     counts = Counts()
+    started = 0.0
     for number in range(round(seconds / step)):
         t = number * step
         window = Window(end=round(t, 3), features=next(stream), level=None)
         event = alarm.update(machine.result(window))
         counts.alarm_windows += alarm.active
+        if alarm.active and alarm.charts and t - started > FEEDBACK_SECONDS:
+            alarm.charts.accept()
+            started = t
         if event is not None and event.phase == "start":
+            started = t
             if t < DAY_SECONDS:
                 counts.first_day += 1
             else:

@@ -141,12 +141,12 @@ def _many_false_alarms(rate: float, recall: float | None, fewer: BudgetEffect | 
     start = f"{rate:.0%} of the normal recordings are above the threshold"
     if fewer is None:
         return f"{start}; they differ from the sound of the calibration: listen to them below."
-    found = ""
+    faults_found = ""
     if recall is not None and fewer.recall is not None:
-        found = f", and {fewer.recall:.0%} of the faults instead of {recall:.0%}"
+        faults_found = f", and {fewer.recall:.0%} of the faults instead of {recall:.0%}"
     return (
         f"{start}. With `--false-alarms {fewer.budget}` it would be "
-        f"{fewer.false_alarm_rate:.0%}{found}."
+        f"{fewer.false_alarm_rate:.0%}{faults_found}."
     )
 
 
@@ -155,8 +155,8 @@ def _low_recall(
 ) -> Iterator[str]:
     """Nothing if the alarms, which rest on minutes, find the faults."""
     alarms = result.mean_budget_alarms
-    found = alarms.found_within_s[max(alarms.found_within_s)] if alarms else None
-    if found is not None and found >= MIN_FOUND:
+    share_found = alarms.found_within_s[max(alarms.found_within_s)] if alarms else None
+    if share_found is not None and share_found >= MIN_FOUND:
         return
     start = f"The scores rank well, but the threshold misses {1 - recall:.0%} of the faults"
     more = more_found(effects, recall, MAX_FALSE_ALARM_RATE)

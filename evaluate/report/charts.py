@@ -162,12 +162,12 @@ def delay_chart(machine: str, alarms: BudgetAlarms) -> Chart:
         draw_reference(axes, [np.log2(limit)] * 2, [0, 1])
     # The share changes with the alarm, not before.
     draw_line(axes, np.repeat(places, 2)[1:], np.repeat(shares, 2)[:-1], Colour.ANOMALY)
-    found = ", ".join(
+    shares_found = ", ".join(
         f"{share:.0%} within {limit} s"
         for limit, share in alarms.found_within_s.items()
         if share is not None
     )
-    svg = to_svg(axes, f"Faults of {machine} reported over time: {found}")
+    svg = to_svg(axes, f"Faults of {machine} reported over time: {shares_found}")
     key = KeyEntry(f"{len(delays)} of {n_faults} faults", Colour.ANOMALY)
     return Chart(f"{machine}: time until a fault is reported", svg, (key,))
 

@@ -89,14 +89,14 @@ def _budget_alarms(values: Object) -> BudgetAlarms | None:
     alarms = _object(values, "alarms")
     if not alarms:
         return None
-    found = _object(alarms, "found_within_s")
+    shares = _object(alarms, "found_within_s")
     delays = alarms.get("delays_s")
     return BudgetAlarms(
         budget=_text(alarms, "budget"),
         normal_hours=_number(alarms, "normal_hours") or 0.0,
         false_alarms=int(_number(alarms, "false_alarms") or 0),
         false_alarms_per_day=_estimate(alarms, "false_alarms_per_day"),
-        found_within_s={limit: _number(found, str(limit)) for limit in FOUND_WITHIN_SECONDS},
+        found_within_s={limit: _number(shares, str(limit)) for limit in FOUND_WITHIN_SECONDS},
         median_delay_s=_number(alarms, "median_delay_s"),
         delays_s=tuple(_delay(value) for value in delays) if isinstance(delays, list) else (),
         early_alarms=int(_number(alarms, "early_alarms") or 0),

@@ -35,7 +35,7 @@ import numpy as np
 from ..scoring.detector import Detector, Result
 from ..scoring.explain import Explainer, Explanation, Moved
 from ..scoring.threshold import Threshold
-from .charts import Charts, Reading, has_charts
+from .charts import MINUTE_SECONDS, Charts, Reading, has_charts
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm
 END_RATIO = 0.75  # of the limit of a chart, below which it no longer keeps an alarm on
@@ -205,7 +205,7 @@ class Alarm:
             self._chart = None
             self._since = self._windows.first_above
         else:
-            self._chart = ChartName(reading.view, reading.minutes * 60.0)
+            self._chart = ChartName(reading.view, reading.minutes * MINUTE_SECONDS)
             self._since = reading.since
         return self._event("start", result, result.t, reading)
 
@@ -237,7 +237,7 @@ class Alarm:
             sentence = self._explanation.when_over(lasted)
         else:
             features = result.window.features if reading is None else reading.features
-            self._explanation = self._explainer.explain(features)
+            self._explanation = self._explainer.explain(features, self._n_windows(reading))
             sentence = self._explanation.while_it_lasts(lasted)
         return AlarmEvent(
             phase=phase,
@@ -249,3 +249,9 @@ class Alarm:
             since=round(self._since, 3),
             chart=self._chart,
         )
+
+    def _n_windows(self, reading: Reading | None) -> float:
+        """How many windows that do not overlap are behind a reading, or one for a window."""
+        if reading is None or not self._rule.window:
+            return 1.0
+        return max(1.0, reading.minutes * MINUTE_SECONDS / self._rule.window)

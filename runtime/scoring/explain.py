@@ -117,21 +117,28 @@ class Explainer:
         inside = above_low & below_high  # (n_ranges, n_mels)
         self._whiten = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4))
         self._mean = head.mean
+        self._n_mean_windows = head.windows
         # Of a masked band, whose level is not known, no change is measured.
-        known = inside & (band_std < MASKED_BAND_STD_DB)
-        self._band_shares = known / np.maximum(known.sum(axis=1, keepdims=True), 1) * band_std
+        has_level = inside & (band_std < MASKED_BAND_STD_DB)
+        self._band_shares = (
+            has_level / np.maximum(has_level.sum(axis=1, keepdims=True), 1) * band_std
+        )
         self._columns = _columns(inside.astype(float), band_std) @ self._whiten  # (n_ranges, 3, n)
         self._basis = np.linalg.qr(self._columns.transpose(0, 2, 1))[0]  # (n_ranges, n, 3)
 
-    def explain(self, features: Float64) -> Explanation:
-        """Which ranges make a window abnormal; features: (n_features,) of the window."""
+    def explain(self, features: Float64, n_windows: float = 1.0) -> Explanation:
+        """Which ranges make sound abnormal.
+
+        features: (n_features,) of a window, or their mean over several.
+        n_windows: how many windows that do not overlap are behind it.
+        """
         n = len(self._whiten)
         deviation = (features - self._mean)[1 : 1 + n] @ self._whiten
         remainder = deviation
         chosen = list[int]()
         first = 0.0
         # Each range has three columns.
-        min_explained = 3 * MIN_DEVIATION_RMS**2
+        min_explained = 3 * MIN_DEVIATION_RMS**2 * self._noise(n_windows)
         while True:
             explained = np.square(np.einsum("kni,n->ki", self._basis, remainder)).sum(axis=1)
             explained[self._overlapping(chosen)] = 0
@@ -154,6 +161,11 @@ class Explainer:
         levels = self._band_shares @ (features - self._mean)[1 : 1 + self._band_shares.shape[1]]
         moved = [self._moved(*range_, float(levels[range_[0]])) for range_ in ranges]
         return Explanation(moved, rest_is_normal=bool(explained[best] < min_explained))
+
+    def _noise(self, n_windows: float) -> float:
+        """The variance of a mean over windows, as a share of that of one window."""
+        behind_mean = max(1, self._n_mean_windows)
+        return (1 / n_windows + 1 / behind_mean) / (1 + 1 / behind_mean)
 
     def _overlapping(self, chosen: list[int]) -> Float64:
         """(n_ranges,) True for a range that overlaps one of those chosen."""
