@@ -18,6 +18,7 @@ def notes(
     machine: that the artifact is calibrated to; None for none
     """
     sentences = [note for name, test in tests.items() for note in _about_judgement(name, test)]
+    sentences += _about_calibration(tests)
     if machine is not None and not calibration_clips:
         sentences += _about_machines(machine, tests.keys())
     return sentences
@@ -39,6 +40,18 @@ def _about_machines(machine: str, tested: Collection[str]) -> Iterator[str]:
         yield (
             f"{start}: unless this is the same machine under another name, calibrate each machine "
             f"with `--calibration-clips 10`."
+        )
+
+
+def _about_calibration(tests: Mapping[str, MachineTest]) -> Iterator[str]:
+    """About alarms that are not measured after a calibration on the training recordings."""
+    machines = [name for name, test in tests.items() if test.stream_calibration]
+    if machines:
+        yield (
+            f"The network was trained on the calibration recordings of {', '.join(machines)}: they "
+            f"score too low, and a device calibrated on them would raise false alarms. The alarms "
+            f"are therefore measured after a calibration on the first minute of normal test "
+            f"recordings, which the streams do not contain."
         )
 
 

@@ -12,7 +12,7 @@ from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, by_name
 from edgeae.runtime.errors import AudioError
-from edgeae.runtime.scoring.calibration import calibrated
+from edgeae.runtime.scoring.calibration import calibrated, was_used_for_fitting
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.window_stream import Window
@@ -51,6 +51,27 @@ def read_clips(
     return result
 
 
+def read_seconds(
+    pipeline: Pipeline, recordings: Sequence[Recording], seconds: float, channel: Channel
+) -> list[CalibrationRecording]:
+    """The first recordings by name that can be read, until they hold so many seconds."""
+    clips: list[CalibrationRecording] = []
+
+    def read(recording: Recording) -> None:
+        if sum(clip.seconds for clip in clips) < seconds:
+            windows = list(pipeline.read(recording.path, channel))
+            clips.append(CalibrationRecording(str(recording.path), windows))
+
+    read_each(by_name(recordings), read, lambda _: None, skip_bad=True)
+    return clips
+
+
+def were_used_for_fitting(detector: Detector, clips: Sequence[CalibrationRecording]) -> bool:
+    """True if the network was trained on a clip: its scores are too low for a threshold."""
+    windows = windows_of(detector, with_full_windows(clips))
+    return was_used_for_fitting(windows, detector.artifact.head.fleet_marks)
+
+
 def windows_of(pipeline: Pipeline, clips: Sequence[CalibrationRecording]) -> Float64:
     """(n_windows, n_features) of the windows of clips that do not overlap, clip by clip."""
     return np.concatenate([pipeline.independent(clip.windows) for clip in clips])
@@ -74,6 +95,19 @@ def joined_clips(
     for frames in joined_frames(paths, pipeline.spec, channel):
         windows += stream.push_frames(frames)
     return CalibrationRecording("joined clips", windows + stream.flush())
+
+
+def calibrated_for_streams(
+    detector: Detector,
+    clips: Sequence[CalibrationRecording],
+    machine: str,
+    budget: str | None,
+    channel: Channel,
+) -> Detector:
+    """The detector of a machine for its streams: clips that are short are joined."""
+    if are_short(clips):
+        clips = [joined_clips(detector, clips, channel)]
+    return calibrated_on(detector, clips, machine, budget)
 
 
 def calibrated_on(

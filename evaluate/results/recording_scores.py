@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -82,6 +83,8 @@ class MachineTest:
     scores: Sequence[RecordingScore]  # of the same recordings
     one_per_day: Threshold | None  # for 1 false alarm a day; None for a head without a threshold
     stream: StreamCounts | None  # None without a threshold or without normal recordings
+    # Test recordings that the streams are calibrated on instead of those of the training.
+    stream_calibration: Sequence[Path] = ()
 
     @property
     def anomalous(self) -> Bools:

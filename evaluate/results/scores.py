@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from math import ceil
 from pathlib import Path
 
@@ -20,13 +21,20 @@ from edgeae.runtime.system.process_pool import jobs_for
 from ..streams.conditions import conditions
 from ..streams.joining import frames_of
 from ..streams.simulation import SHORT_PLAN, StreamCounts, StreamPlan, StreamRecordings
-from .calibration_clips import are_short, calibrated_on, joined_clips, read_clips
+from .calibration_clips import (
+    calibrated_for_streams,
+    calibrated_on,
+    read_clips,
+    read_seconds,
+    were_used_for_fitting,
+)
 from .recording_scores import MachineTest, RecordingScore, Scores
 from .result_cache import ResultCache, key_of
 from .scoring_task import Report, ScoringTask
 
 ONE_PER_DAY = "1/day"
 MIN_CALIBRATION_SECONDS = 60.0  # of sound, that the alarms of a machine should rest on
+MAX_CALIBRATION_SHARE = 0.5  # of the normal test recordings, that a calibration may take
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class MachineDetectors:
 
     recordings: Detector  # for its recordings
     stream: Detector  # for its streams, in which every window is full
-    used: Sequence[Path] = ()  # recordings of the calibration
+    used: Sequence[Path] = ()  # training recordings of the calibration
+    stream_calibration: Sequence[Path] = ()  # test recordings that calibrate the streams instead
 
 
 def evaluate_machines(
@@ -75,11 +84,11 @@ def evaluate_machines(
             f"this artifact; leave out --head"
         )
     recordings = scan(data, "test")
-    machines = list(by_machine(recordings))
-    train = _training_recordings(data, machines, options.calibration_clips)
+    tested = by_machine(recordings)
+    train = _training_recordings(data, list(tested), options.calibration_clips)
     each = {
-        machine: _machine_detectors(base, machine, train[machine], options, report)
-        for machine in machines
+        machine: _machine_detectors(base, train[machine], test, options, report)
+        for machine, test in tested.items()
     }
     detectors = {machine: item.recordings for machine, item in each.items()}
     task = ScoringTask(
@@ -101,18 +110,23 @@ def evaluate_machines(
         played = [
             _stream_recordings(
                 machine,
-                group,
+                [item for item in group if item.path not in each[machine].stream_calibration],
                 _spare_recordings(detector, train[machine], each[machine].used, options, report),
             )
             for machine, group in groups.items()
         ]
-        task = replace(task, detectors={machine: item.stream for machine, item in each.items()})
+        task = replace(
+            task,
+            detectors={machine: item.stream for machine, item in each.items()},
+            key=key_of(
+                task.key,
+                files=chain.from_iterable(item.stream_calibration for item in each.values()),
+            ),
+        )
         plan = options.plan or (StreamPlan() if options.false_alarms else SHORT_PLAN)
         streams = task.streams(played, plan, cache)
     return {
-        machine: _machine_test(
-            detectors[machine], group, scores, stream, has_threshold=has_threshold
-        )
+        machine: _machine_test(each[machine], group, scores, stream, has_threshold=has_threshold)
         for (machine, group), stream in zip(groups.items(), streams, strict=True)
     }
 
@@ -146,8 +160,8 @@ def _training_recordings(
 
 def _machine_detectors(
     detector: Detector,
-    machine: str,
     train: Sequence[Recording],
+    test: Sequence[Recording],
     options: EvaluationOptions,
     report: Report,
 ) -> MachineDetectors:
@@ -158,16 +172,36 @@ def _machine_detectors(
         if budget:
             detector = detector.with_sections(threshold=threshold_for(detector, budget))
         return MachineDetectors(detector, detector)
+    machine = train[0].machine
     clips = read_clips(detector, train, n_clips, options.channel, report, skip_bad=options.skip_bad)
-    if budget:
-        seconds = sum(clip.windows[-1].end for clip in clips)
-        _report_little_sound(machine, clips, seconds, report)
     alone = calibrated_on(detector, clips, machine, budget)
     used = [Path(clip.name) for clip in clips]
-    if budget is None or not are_short(clips):
+    if budget is None or not options.simulate_streams:
         return MachineDetectors(alone, alone, used)
-    joined = joined_clips(detector, clips, options.channel)
-    return MachineDetectors(alone, calibrated_on(detector, [joined], machine, budget), used)
+    from_test: list[CalibrationRecording] = []
+    if were_used_for_fitting(detector, clips):
+        from_test = _stream_clips(detector, test, options, report)
+    if not from_test:
+        seconds = sum(clip.seconds for clip in clips)
+        _report_little_sound(machine, clips, seconds, report)
+    stream = calibrated_for_streams(detector, from_test or clips, machine, budget, options.channel)
+    return MachineDetectors(alone, stream, used, [Path(clip.name) for clip in from_test])
+
+
+def _stream_clips(
+    detector: Detector, test: Sequence[Recording], options: EvaluationOptions, report: Report
+) -> list[CalibrationRecording]:
+    """A minute of the normal test recordings of one machine; none if too few would be left."""
+    normals = [item for item in test if item.label == "normal"]
+    clips = read_seconds(detector, normals, MIN_CALIBRATION_SECONDS, options.channel)
+    if len(clips) <= MAX_CALIBRATION_SHARE * len(normals):
+        return clips
+    report(
+        f"{test[0].machine}: the network was trained on its calibration recordings, whose scores "
+        f"are too low, and {len(normals)} normal test recordings are too few to calibrate on "
+        f"instead; expect more false alarms than after a calibration on new sound"
+    )
+    return []
 
 
 def _report_little_sound(
@@ -246,7 +280,7 @@ def _jobs(detector: Detector, recordings: Sequence[Recording], jobs: int | None)
 
 
 def _machine_test(
-    detector: Detector,
+    detectors: MachineDetectors,
     recordings: Sequence[Recording],
     scores: Mapping[Recording, Scores],
     stream: StreamCounts | None,
@@ -254,10 +288,13 @@ def _machine_test(
     has_threshold: bool,
 ) -> MachineTest:
     """has_threshold: the detector's threshold belongs to its head."""
+    detector = detectors.recordings
     threshold = detector.threshold if has_threshold else None
     one_per_day = threshold_for(detector, ONE_PER_DAY) if has_threshold else None
     rows = [
         RecordingScore.of(recording, scores[recording], threshold, one_per_day)
         for recording in recordings
     ]
-    return MachineTest(detector, recordings, rows, one_per_day, stream)
+    return MachineTest(
+        detector, recordings, rows, one_per_day, stream, detectors.stream_calibration
+    )

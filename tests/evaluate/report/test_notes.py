@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from edgeae.evaluate.report.notes import notes
 from edgeae.evaluate.results.recording_scores import MachineTest
@@ -32,6 +33,12 @@ def test_windows_of_a_stream_that_were_not_judged_are_counted(tested: Tests) -> 
     counts = StreamCounts(60.0, 60.0, 0, 60, 0, n_not_judged=12)
     (note,) = notes({"id_03": replace(tested["id_03"], stream=counts)}, 5, None)
     assert "12 windows were not judged" in note
+
+
+def test_machines_whose_alarms_are_calibrated_on_test_recordings_are_named(tested: Tests) -> None:
+    test = replace(tested["id_03"], stream_calibration=[Path("normal_id_03_00.wav")])
+    (note,) = notes({"id_03": test}, 5, None)
+    assert "trained on the calibration recordings of id_03" in note
 
 
 def test_an_artifact_of_one_machine_on_several_is_reported(tested: Tests) -> None:

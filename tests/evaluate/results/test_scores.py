@@ -23,6 +23,7 @@ from edgeae.runtime.offline.files import score_file
 from edgeae.runtime.outputs.lines import ScoreLine
 from edgeae.runtime.scoring.calibration import calibrated, threshold_for
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.train.synth.dataset import write_dataset
 from tests.conftest import Trained
 
 SCORES_ONLY = EvaluationOptions(simulate_streams=False)
@@ -145,6 +146,44 @@ def test_with_a_budget_the_alarms_are_measured_for_it(trained: Trained, detector
     own = EvaluationOptions(false_alarms="1/month", simulate_streams=False)
     test = evaluate_machines(detector, trained.new, own, print)["id_03"]
     assert test.detector.threshold == threshold_for(detector, "1/month")
+
+
+def test_recordings_that_the_network_was_trained_on_do_not_calibrate_its_alarms(
+    detector: Detector, tmp_path: Path
+) -> None:
+    """A minute of test recordings does, and leaves the streams."""
+    write_dataset(
+        tmp_path,
+        machines=[0],
+        train_clips=5,
+        test_normals=32,
+        test_anomalies=4,
+        seconds=4.0,
+        seed=1,  # of the training: its first recordings are the same
+    )
+    options = EvaluationOptions(calibration_clips=5, false_alarms="1/hour", plan=PLAN)
+    reports: list[str] = []
+    test = evaluate_machines(detector, tmp_path, options, reports.append)["id_00"]
+    normals = sorted((tmp_path / "test").glob("normal*"))
+    n_used = len(test.stream_calibration)
+    assert list(test.stream_calibration) == normals[:n_used]
+    assert 15 <= n_used <= 16  # of 4 s each, less what does not fill a window
+    assert test.stream is not None
+    n_played = 32 - n_used
+    assert test.stream.distinct_seconds == pytest.approx(4 * n_played - (n_played - 1), abs=0.5)
+    assert len(test.scores) == 36
+    assert reports == []
+
+
+def test_too_few_test_recordings_to_calibrate_on_are_reported(
+    trained: Trained, detector: Detector
+) -> None:
+    options = EvaluationOptions(calibration_clips=5, false_alarms="1/hour", plan=PLAN)
+    reports: list[str] = []
+    tests = evaluate_machines(detector, trained.data, options, reports.append)
+    assert all(not test.stream_calibration for test in tests.values())
+    expected = "id_00: the network was trained on its calibration recordings"
+    assert any(report.startswith(expected) for report in reports)
 
 
 def test_training_recordings_that_nobody_learned_from_are_normal_sound_for_a_budget(
