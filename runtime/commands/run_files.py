@@ -41,6 +41,7 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
             outputs.publisher,
             track,
             jobs=files.jobs or jobs_for(paths),
+            learns=not options.learning.no_learn,
             resume_log=resume_log,
         )
     n_unreadable = scored.n_unreadable

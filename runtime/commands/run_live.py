@@ -10,6 +10,7 @@ from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
 from ..errors import AudioError, DeviceError
+from ..live.feedback import FeedbackFile, accept_sound
 from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, publish_pending
@@ -19,7 +20,7 @@ from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.clock import now
 from .run_options import PcmOptions, RunOptions
-from .tracks import open_tracks
+from .tracks import open_memories, open_tracks
 
 
 def score_live(
@@ -33,6 +34,9 @@ def score_live(
         pipe = None if options.paced else _pipe(options)
         signals = stack.enter_context(stopping(pipe.stop if pipe else None))
         tracks = open_tracks(stack, options, detectors, limits.drift)
+        memories = open_memories(stack, options, detectors, limits.charts_file)
+        feedback_path = options.learning.feedback
+        feedback = FeedbackFile(feedback_path) if feedback_path else None
         outputs = stack.enter_context(
             Outputs(
                 options.outputs,
@@ -45,13 +49,30 @@ def score_live(
         names = options.source_names()
         models = options.models * (len(names) // len(options.models))
         sources = [
-            Source(name, detector, outputs, model=model, duration=options.duration, track=track)
-            for name, detector, model, track in zip(names, detectors, models, tracks, strict=True)
+            Source(
+                name,
+                detector,
+                outputs,
+                model=model,
+                duration=options.duration,
+                track=track,
+                memory=memory,
+                learns=not options.learning.no_learn,
+            )
+            for name, detector, model, track, memory in zip(
+                names, detectors, models, tracks, memories, strict=True
+            )
         ]
+
+        def tick() -> None:
+            outputs.tick()
+            if feedback and feedback.poll():
+                accept_sound(sources)
+
         if pipe:
-            score_pipe(sources[0], pipe, options.pcm, outputs.tick)
+            score_pipe(sources[0], pipe, options.pcm, tick)
         else:
-            score_microphones(options, sources, outputs, signals, limits)
+            score_microphones(options, sources, outputs, signals, limits, tick)
         if not signals and not any(source.n_windows for source in sources):
             raise AudioError(str(sources[0].too_short))
     any_anomaly = any(source.any_anomaly for source in sources)
@@ -81,10 +102,12 @@ def score_microphones(
     outputs: Outputs,
     signals: Sequence[int],
     limits: RunLimits,
+    tick: Callable[[], None],
 ) -> None:
     """Score what the microphones deliver until all sources are done or a signal came.
 
     sources: one for each channel of each device, in their order.
+    tick: called about once a second.
     """
     microphone_options = options.microphone
     for device in microphone_options.device:
@@ -113,7 +136,7 @@ def score_microphones(
             routes,
             data_ready,
             lambda: bool(signals),
-            outputs.tick,
+            tick,
             wait=microphone_options.wait_device,
             give_up=math.inf if give_up is None else give_up,
         )

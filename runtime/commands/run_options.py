@@ -59,6 +59,25 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.FloatRange(0.1, 365),
         help="Time constant of --track, days of sound.",
     ),
+    run_option(
+        "--state",
+        type=click.Path(path_type=Path),
+        value_kind="output-file",
+        help="Keep the normal sound that is learned while listening in this FILE.json; "
+        "for several channels, in this folder.",
+    ),
+    click.option(
+        "--no-learn",
+        is_flag=True,
+        help="Compare with the calibration alone, and learn no sound while listening.",
+    ),
+    run_option(
+        "--feedback",
+        type=click.Path(path_type=Path),
+        value_kind="output-file",
+        help="Create this file to say that the last event was normal: its sound is learned, "
+        "the alarm ends, and the file is removed.",
+    ),
     click.option(
         "--rate",
         default=16000,
@@ -149,6 +168,15 @@ class TrackOptions(_Values):
 
 
 @dataclass(frozen=True)
+class LearningOptions(_Values):
+    """Of the charts."""
+
+    state: Path | None
+    no_learn: bool
+    feedback: Path | None
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """What `edgeae run` has to do; the parts fit together."""
 
@@ -163,6 +191,7 @@ class RunOptions:
     pcm: PcmOptions
     files: FileOptions
     tracking: TrackOptions
+    learning: LearningOptions
     outputs: OptionValues  # all values, for the outputs
 
     @classmethod
@@ -185,6 +214,7 @@ class RunOptions:
             pcm=PcmOptions.of(values),
             files=FileOptions.of(values),
             tracking=TrackOptions.of(values),
+            learning=LearningOptions.of(values),
             outputs=values,
         )
 
@@ -236,9 +266,26 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
         raise ConfigError(
             "--resume goes on with files, behind the lines that --log holds, and without --track"
         )
+    for option in ("state", "feedback"):
+        _check_learning(option, values, live=live)
     if values["channels"] and (values["channel"] or not device):
         raise ConfigError(
             "--channels is for --device, and in the place of --channel; give one of them"
+        )
+
+
+def _check_learning(option: str, values: OptionValues, *, live: bool) -> None:
+    if values[option] is None:
+        return
+    if not live:
+        raise ConfigError(
+            f"--{option} is for a microphone or a pipe; each file is learned by itself, "
+            f"so leave it out"
+        )
+    if values["no_learn"]:
+        raise ConfigError(
+            f"--{option} and --no-learn exclude each other: "
+            f"one is about learned sound, the other forbids it; leave one out"
         )
 
 

@@ -17,6 +17,8 @@ import click
 from ..capture.names import is_numbered, lasting_name
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
+from ..monitoring.charts import has_charts
+from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
 from ..service.request import Request
 from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
@@ -25,6 +27,7 @@ from ..system.slug import slug
 from .run import run
 
 MIN_WATCHDOG_SECONDS = 30  # in addition to two windows
+STATE_FILE = "state.json"  # of the learned sound
 MIN_MEMORY_MB = 100  # listening takes 80
 
 
@@ -73,7 +76,12 @@ def plan(
         _check_readable(path, user, folders.hidden)
     return Unit(
         title,
-        [str(program), "run", *_arguments(request, models, watchdog)],
+        [
+            str(program),
+            "run",
+            *_arguments(request, models, watchdog),
+            *_state_arguments(request, detectors),
+        ],
         readable=[*needed, *_python(program)],
         writable=list(request.writable(folders.state / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
@@ -128,6 +136,15 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
     default = [] if named else [str(model.absolute()) for model in models]
     wait = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
     return [*default, *arguments, *wait]
+
+
+def _state_arguments(request: Request, detectors: Sequence[Detector]) -> list[str]:
+    """A place for the learned sound in the folder of the service's state."""
+    values = request.values
+    if values.get("state") or values.get("no_learn") or not all(map(has_charts, detectors)):
+        return []
+    has_several_sources = len(values["device"]) > 1 or "," in (values.get("channels") or "")
+    return ["--state", "." if has_several_sources else STATE_FILE]
 
 
 def find_program() -> Path:
@@ -257,8 +274,9 @@ def service(
     """Print or install a systemd service that does `edgeae run` with these arguments.
 
     It is started again when it fails, and when no sound was scored for a while. Files that it
-    writes to names without a folder are in /var/lib/edgeae-NAME; passwords are read from
-    /etc/edgeae/edgeae-NAME.env. For --device give a name that lasts, as `edgeae devices` prints it.
+    writes to names without a folder are in /var/lib/edgeae-NAME, and so is what it learns (--state);
+    passwords are read from /etc/edgeae/edgeae-NAME.env. For --device give a name that lasts, as
+    `edgeae devices` prints it.
 
     \b
     edgeae service pump-3.onnx --device usb:0d8c:013c --json

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ..capture.microphone import MicrophoneLimits
 from ..capture.queue import QueueLimits
 from ..model.network import NetworkLimits
+from ..monitoring.charts_file import ChartsFileLimits
 from ..monitoring.drift import DriftLimits
 from ..outputs.declaration import OutputLimits
 
@@ -17,4 +18,5 @@ class RunLimits:
     microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     drift: DriftLimits = field(default_factory=DriftLimits)
+    charts_file: ChartsFileLimits = field(default_factory=ChartsFileLimits)
     outputs: OutputLimits = field(default_factory=OutputLimits)

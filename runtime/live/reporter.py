@@ -1,13 +1,16 @@
-"""From the windows of one source to its lines: scores, health, alarms, drift."""
+"""From the windows of one source to its lines: scores, health, alarms, learning, drift."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ..monitoring.alarm import Alarm
+from ..monitoring.charts import MAX_ACCEPTED_MINUTES
+from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
+from ..monitoring.learning import LearningReport
 from ..monitoring.states import LEARNABLE_STATES, UNJUDGED_STATES
-from ..outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
+from ..outputs.lines import Detail, EventLine, RunLine, ScoreLine, StatusLine
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 
@@ -15,14 +18,32 @@ from ..scoring.window_stream import Window
 class SourceReporter:
     """Turns the windows of one source into lines, and counts them."""
 
-    def __init__(self, detector: Detector, source: str, track: DriftFile | None = None) -> None:
-        """source: name in the lines. track: follows the drift of the machine."""
+    def __init__(
+        self,
+        detector: Detector,
+        source: str,
+        track: DriftFile | None = None,
+        memory: ChartsFile | None = None,
+        *,
+        learns: bool = True,
+    ) -> None:
+        """source: name in the lines.
+
+        track: follows the drift of the machine.
+        memory: keeps what the charts learn.
+        learns: whether the charts learn, without ``memory``.
+        """
         self.n_windows = 0
         self.any_anomaly = False
         self._detector = detector
         self._source = source
         self._track = track
-        self._alarm = Alarm.of(detector)
+        self._memory = memory
+        self._alarm = Alarm.of(detector, memory.charts if memory else None, learns=learns)
+        self._learning: LearningReport | None = None
+        if self._alarm.charts:
+            budget = detector.threshold.false_alarms
+            self._learning = LearningReport(self._alarm.charts, budget)
         self._health = Health(detector)
         self._last_t = 0.0  # seconds, of the last window
 
@@ -39,6 +60,26 @@ class SourceReporter:
     def reset_alarm(self) -> None:
         """Forget the windows before a gap: they must not count for an alarm after it."""
         self._alarm.reset()
+
+    def accept(self) -> Iterator[RunLine]:
+        """A person calls the sound of the last hour normal: yield the lines about it."""
+        n_minutes, event = self._alarm.accept()
+        if event:
+            yield EventLine.of(self._source, event)
+        sentence = f"the sound was called normal: {n_minutes} of its last 60 minutes are learned"
+        if n_minutes == 0:
+            sentence = (
+                "the sound was called normal, and none of it is learned: there is nothing new, "
+                f"or {MAX_ACCEPTED_MINUTES} minutes were learned so in a day"
+            )
+        yield self._status("accepted", {"minutes": n_minutes, "sentence": sentence})
+        failure = self._memory.try_to_save() if self._memory else None
+        if failure:
+            yield self._status("learning", {"sentence": failure})
+
+    def _status(self, state: str, details: Mapping[str, Detail]) -> StatusLine:
+        """A status as of the last window."""
+        return StatusLine(source=self._source, t=self._last_t, state=state, details=details)
 
     def _lines_of(self, window: Window) -> Iterator[RunLine]:
         previous_state = self._health.condition.state
@@ -59,17 +100,25 @@ class SourceReporter:
             event = self._alarm.update(result, learnable=condition.state in LEARNABLE_STATES)
         if event:
             yield EventLine.of(self._source, self._health.with_cause(event, compensated))
-        yield from self._track_drift(window, result)
-
-    def _track_drift(self, window: Window, result: Result) -> Iterator[RunLine]:
-        """Update the drift with a window; yields its status when that is due."""
-        # A window after a gap counts as one window: the tracker did not observe the lost sound.
+        # A window after a gap counts as one window: nobody observed the lost sound.
         seconds = min(result.t - self._last_t, self._detector.window)
         self._last_t = result.t
+        yield from self._report_learning(seconds)
+        yield from self._track_drift(window, result, seconds)
+
+    def _report_learning(self, seconds: float) -> Iterator[RunLine]:
+        """Yield the state of the charts, and why it cannot be saved, when that is due."""
+        status = self._learning.update(self._last_t) if self._learning else None
+        if status:
+            yield self._status("learning", status.details())
+        failure = self._memory.update(seconds) if self._memory else None
+        if failure:
+            yield self._status("learning", {"sentence": failure})
+
+    def _track_drift(self, window: Window, result: Result, seconds: float) -> Iterator[RunLine]:
+        """Update the drift with a window; yields its status when that is due."""
         if self._track is None:
             return
         status = self._track.update(window, result, seconds, alarm=self._alarm.active)
         if status:
-            yield StatusLine(
-                source=self._source, t=result.t, state=status.state, details=status.details()
-            )
+            yield self._status(status.state, status.details())

@@ -1,9 +1,11 @@
 """One source of live sound (a channel of a device, or a pipe) and the lines about it."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import AudioError
+from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
 from ..outputs.lifecycle import Outputs
 from ..outputs.lines import (
@@ -44,6 +46,8 @@ class Source:
         model: Path,
         duration: float | None = None,
         track: DriftFile | None = None,
+        memory: ChartsFile | None = None,
+        learns: bool = True,
     ) -> None:
         """name: of the source, in its lines.
 
@@ -52,6 +56,8 @@ class Source:
         model: path of the artifact, for the lines.
         duration: seconds of sound, lost ones included, after which it is done.
         track: follows the drift of the machine.
+        memory: keeps what the charts learn.
+        learns: whether the charts learn, without ``memory``.
         """
         self.name = name
         self.too_short: AudioError | None = None  # why the sound gave no score at all
@@ -62,11 +68,12 @@ class Source:
         self._duration = duration
         self._taps = outputs.taps(name, detector, model)
         self._sound_taps = [tap for tap in self._taps if tap.wants_sound]
-        self._reporter = SourceReporter(detector, name, track)
+        self._reporter = SourceReporter(detector, name, track, memory, learns=learns)
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._n_gaps = 0
         self._lost_seconds = 0.0
         self._last_sound_time = now()
+        self.last_event_time = -math.inf  # seconds of `now`
 
     @property
     def t(self) -> float:
@@ -92,6 +99,11 @@ class Source:
     def n_windows(self) -> int:
         """How many windows were scored."""
         return self._reporter.n_windows
+
+    @property
+    def alarm_active(self) -> bool:
+        """True while an alarm lasts."""
+        return self._reporter.alarm_active
 
     def done(self, silent_seconds: float = 0.0) -> bool:
         """True if its duration is over. silent_seconds: since its device failed; they count too."""
@@ -160,6 +172,12 @@ class Source:
         publish_pending([self])
         self._publish(StatusLine(source=self.name, t=self.t, state=state, details=details))
 
+    def accept(self) -> None:
+        """A person calls the sound of the last hour normal."""
+        publish_pending([self])
+        for line in self._reporter.accept():
+            self._publish(line)
+
     def finish(self) -> None:
         """Publish what remains at the end of the sound, and a last status."""
         publish_pending([self])
@@ -178,7 +196,7 @@ class Source:
             windows=self.n_windows,
             gaps=self._n_gaps,
             lost_seconds=round(self._lost_seconds, 3),
-            alarm=self._reporter.alarm_active,
+            alarm=self.alarm_active,
         )
 
     def publish_windows(self, windows: Iterable[Window]) -> None:
@@ -212,6 +230,7 @@ class Source:
         if not isinstance(line, ScoreLine):
             self._outputs.notify.status(line.describe())
         if isinstance(line, EventLine):
+            self.last_event_time = now()
             for tap in self._taps:
                 line = tap.add_to_event(line)
         publisher.send(line)

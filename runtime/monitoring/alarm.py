@@ -147,12 +147,20 @@ class Alarm:
         self._chart: ChartName | None = None  # that raised the present alarm
         self._explanation = Explanation([], rest_is_normal=False)  # of the last event
         self._peak = -np.inf
+        self._last_result: Result | None = None
+        self._accepts_windows = False  # a person called the present windows above normal
 
     @classmethod
-    def of(cls, detector: Detector, charts: Charts | None = None) -> "Alarm":
-        """The alarm of a new source; charts: with what was learned before, default new ones."""
+    def of(
+        cls, detector: Detector, charts: Charts | None = None, *, learns: bool = True
+    ) -> "Alarm":
+        """The alarm of a new source.
+
+        charts: with what was learned before; default: new ones.
+        learns: whether new charts learn.
+        """
         if charts is None and has_charts(detector):
-            charts = Charts(detector)
+            charts = Charts(detector, learns=learns)
         return cls(detector.threshold, detector.explainer, charts)
 
     @property
@@ -166,6 +174,8 @@ class Alarm:
         learnable: False while the microphone does not work as it should.
         """
         self._windows.push(result, in_alarm=self.active)
+        self._last_result = result
+        self._accepts_windows = self._accepts_windows and self._windows.any_recent
         readings: Sequence[Reading] = ()
         if self.charts:
             readings = self.charts.push(result.window, learnable=learnable, in_alarm=self.active)
@@ -179,6 +189,19 @@ class Alarm:
             return self._event("update", result, self._started, highest)
         return None
 
+    def accept(self) -> tuple[int, AlarmEvent | None]:
+        """A person calls the sound of the last hour normal: the charts learn it, an alarm ends.
+
+        Windows that stay above the threshold raise no alarm until they were below it again.
+
+        Returns the number of minutes that were learned, and the end of the alarm.
+        """
+        n_minutes = self.charts.accept() if self.charts else 0
+        self._accepts_windows = self._windows.any_recent
+        if self._started is None or self._last_result is None:
+            return n_minutes, None
+        return n_minutes, self._end(self._last_result, self._started)
+
     def reset(self) -> None:
         """Forget the windows before a gap; an alarm that is on stays on."""
         self._windows.clear()
@@ -188,7 +211,8 @@ class Alarm:
     def _start_or_burst(self, result: Result, highest: Reading | None) -> AlarmEvent | None:
         has_cooled_down = result.t - self._ended >= self._rule.cooldown
         by_chart = highest is not None and highest.ratio > 1
-        if has_cooled_down and (by_chart or self._windows.are_persistent):
+        by_windows = self._windows.are_persistent and not self._accepts_windows
+        if has_cooled_down and (by_chart or by_windows):
             return self._start(result, highest if by_chart else None)
         return self._burst(result) if self._windows.burst_is_over() else None
 

@@ -30,6 +30,7 @@ from ..scoring.detector import Detector
 from ..scoring.views import views_of
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
+from .charts_state import ChartsState
 from .control_limits import t_quantile
 from .normal_sound import MAX_MINUTES, NormalSound
 from .view_chart import ChartPrior, InControl, ViewChart, mean_square
@@ -59,6 +60,8 @@ MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
 FLEET_MEAN_WEIGHT = 0.05  # number of minutes that such a calibration is worth
 ARMING_SCALES = 3  # a long scale is active after so many times its duration ...
 MAX_READY_MINUTES = 4  # ... a scale of up to so many minutes after its duration
+MAX_ACCEPTED_MINUTES = 60  # that a person can call normal in a day
+ACCEPTED_PERIOD_MINUTES = 1440  # of sound
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,15 @@ class _LongScale:
 class Charts:
     """The charts of one source of sound."""
 
-    def __init__(self, detector: Detector, sound: NormalSound | None = None) -> None:
-        """detector: calibrated, with `has_charts`; sound: what was learned before, else its own."""
+    def __init__(
+        self, detector: Detector, sound: NormalSound | None = None, *, learns: bool = True
+    ) -> None:
+        """detector: calibrated, with `has_charts`.
+
+        sound: what was learned before, else that of the calibration.
+        learns: False to compare with this sound alone.
+        """
+        self._learns = learns
         head = detector.head
         self._std = head.fleet.within_std
         self._views = views_of(len(self._std))
@@ -139,12 +149,43 @@ class Charts:
         self._long_readings: list[Reading] = []
         self._readings: list[Reading] = []
         self._monitored_minutes = 1 + self.sound.n_learned
+        self._accepted: list[tuple[int, int]] = []  # (monitored minutes, how many were accepted)
         self._elevated_since: list[float | None] = [None] * len(self._views)
+
+    @property
+    def learns(self) -> bool:
+        """Whether normal sound is learned."""
+        return self._learns
+
+    @property
+    def n_views(self) -> int:
+        """The number of views, each with a chart at each scale."""
+        return len(self._views)
 
     @property
     def active_minutes(self) -> tuple[int, ...]:
         """The scales that can raise an alarm now."""
-        return tuple(scale for scale in SCALES_MINUTES if self._is_active(scale))
+        return tuple(scale for scale in SCALES_MINUTES if self.minutes_until_active(scale) == 0)
+
+    def minutes_until_active(self, scale: int) -> int:
+        """After how many minutes of normal sound a scale, minutes, can raise an alarm; 0: it can.
+
+        About: it is supposed that each of these minutes is learned.
+        """
+        if scale == 1:
+            return 0
+        n_unpooled = max(0, scale - len(self._recent))
+        missing = self._n_normal_needed(scale) - self._n_normal(scale)
+        if missing <= 0 or not self._learns:
+            return n_unpooled
+        # A minute counts when it was learned and has left the pool of this scale.
+        pooled = list(self._recent)[-scale:]
+        pending = len(pooled) - CALM_MINUTES_AFTER
+        for n_left, minute in enumerate(pooled, 1):
+            missing -= minute.learned or n_left > pending
+            if missing == 0:
+                return n_unpooled + n_left
+        return n_unpooled + len(pooled) + missing
 
     def push(
         self, window: Window, *, learnable: bool = True, in_alarm: bool = False
@@ -201,15 +242,61 @@ class Charts:
     def accept(self) -> int:
         """Learn the minutes of the last hour that were not learned; returns how many.
 
-        For sound that a person has called normal.
+        For sound that a person has called normal; at most MAX_ACCEPTED_MINUTES in a day of sound,
+        the last ones.
         """
-        accepted = [minute for minute in self._recent if not minute.learned]
+        day_start = self._monitored_minutes - ACCEPTED_PERIOD_MINUTES
+        self._accepted = [(at, n) for at, n in self._accepted if at > day_start]
+        n_allowed = MAX_ACCEPTED_MINUTES - sum(n for _, n in self._accepted)
+        candidates = [minute for minute in self._recent if not minute.learned]
+        if self._n_in_pool >= self._n_pooled and self._n_in_pool % self._n_pooled:
+            # The present minute is not complete, but the last 60 seconds are.
+            pooled = self._pooled(self._pool_weights())
+            candidates.append(_Minute(pooled, np.zeros(len(self._views)), learnable=True))
+        accepted = candidates[max(0, len(candidates) - n_allowed) :]
+        if not accepted:
+            return 0
         for minute in accepted:
             minute.learned = True
             self._learn(minute.vector)
+        self._accepted.append((self._monitored_minutes, len(accepted)))
         self._fit()
+        self._readings = []
         self._long_readings = []
         return len(accepted)
+
+    def state(self) -> ChartsState:
+        """What was learned and pooled so far."""
+        n_views = len(self._views)
+        recent = list(self._recent)
+        return ChartsState(
+            minutes=np.reshape(self.sound.minutes, (-1, len(self._std))),
+            n_learned=self.sound.n_learned,
+            monitored_minutes=self._monitored_minutes,
+            accepted=list(self._accepted),
+            recent=np.reshape([minute.vector for minute in recent], (-1, len(self._std))),
+            deviations=np.reshape([minute.deviations for minute in recent], (-1, n_views)),
+            learnable=[minute.learnable for minute in recent],
+            learned=[minute.learned for minute in recent],
+            long_values=[list(long.values) for long in self._long.values()],
+        )
+
+    def restore(self, state: ChartsState) -> None:
+        """Continue from the state of charts of the same machine; ValueError if it does not fit."""
+        if len(state.long_values) != len(self._long) or len(state.minutes) > MAX_MINUTES:
+            raise ValueError("a state of charts with other scales")
+        self.reset()
+        self.sound.restore(list(state.minutes), state.n_learned)
+        self._monitored_minutes = state.monitored_minutes
+        self._accepted = list(state.accepted)
+        for long, values in zip(self._long.values(), state.long_values, strict=True):
+            long.values.clear()
+            long.values.extend(values)
+        minutes = zip(state.recent, state.deviations, state.learnable, state.learned, strict=True)
+        self._recent.clear()
+        self._recent.extend(_Minute(*minute) for minute in minutes)
+        self._long_readings = []
+        self._fit()
 
     def detects(self, shift: Float64, seconds: float) -> bool:
         """Whether a change is expected to raise an alarm within ``seconds`` after its onset.
@@ -309,7 +396,7 @@ class Charts:
         in_control = self._in_control(view, scale)
         deviation = in_control.deviation(distance)
         is_new = self._monitored_minutes % scale == 0  # shares no minute with the value before
-        if is_new and deviation < self._limit(scale, in_control):
+        if self._learns and is_new and deviation < self._limit(scale, in_control):
             self._long[view, scale].values.append(distance)
         if not self._is_active(scale):
             return None
@@ -337,11 +424,15 @@ class Charts:
         return prior.updated(np.array(self._long[view, scale].values))
 
     def _is_active(self, scale: int) -> bool:
-        if scale == 1:
-            return True
+        return scale == 1 or self._n_normal(scale) >= self._n_normal_needed(scale)
+
+    def _n_normal(self, scale: int) -> int:
+        """The number of normal minutes that a scale is compared with, the calibration's one."""
         n_in_pool = sum(minute.learned for minute in list(self._recent)[-scale:])
-        n_normal = 1 + self.sound.n_learned - n_in_pool
-        return n_normal >= scale * (1 if scale <= MAX_READY_MINUTES else ARMING_SCALES)
+        return 1 + self.sound.n_learned - n_in_pool
+
+    def _n_normal_needed(self, scale: int) -> int:
+        return scale * (1 if scale <= MAX_READY_MINUTES else ARMING_SCALES)
 
     def _limit(self, scale: int, in_control: InControl) -> float:
         """The deviation that normal sound exceeds as often as the budget allows this chart."""
@@ -352,6 +443,8 @@ class Charts:
 
     def _learn_calm_minute(self) -> None:
         """Learn the minute before the last ones, if those around it were calm."""
+        if not self._learns:
+            return
         n_around = CALM_MINUTES_BEFORE + 1 + CALM_MINUTES_AFTER
         around = list(self._recent)[-n_around:]
         if len(around) <= CALM_MINUTES_AFTER:
@@ -391,8 +484,9 @@ class Charts:
         for chart, projected in zip(self._charts, self._projected, strict=True):
             chart.fit(self.sound)
             projected[:] = chart.project(self._vectors[:, chart.view.features] - chart.mean)
+        in_memory = {minute.tobytes() for minute in self.sound.minutes}
         for minute in self._recent:
-            minute.fitted = minute.learned
+            minute.fitted = minute.vector.tobytes() in in_memory
 
 
 def nearest_share(window_seconds: float) -> float:

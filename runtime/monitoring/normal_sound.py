@@ -40,6 +40,14 @@ class NormalSound:
         if place < MAX_MINUTES:
             self.minutes[place] = minute
 
+    def restore(self, minutes: list[Float64], n_learned: int) -> None:
+        """Continue with minutes that were learned in an earlier process.
+
+        n_learned: number of minutes that were ever learned.
+        """
+        self.minutes = minutes
+        self.n_learned = n_learned
+
     def without(self, minutes: Sequence[int]) -> "NormalSound":
         """The same sound without the minutes of these numbers."""
         left_out = set(minutes)

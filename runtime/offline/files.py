@@ -59,7 +59,12 @@ def expand(arguments: Iterable[str]) -> list[Path]:
 
 
 def score_file(
-    detector: Detector, channel: Channel, track: DriftFile | None, path: Path
+    detector: Detector,
+    channel: Channel,
+    track: DriftFile | None,
+    path: Path,
+    *,
+    learns: bool = True,
 ) -> ScoredFile:
     """Score a recording. Raises AudioError, and learns nothing, if it cannot be read.
 
@@ -67,8 +72,9 @@ def score_file(
     channel: the one to score.
     track: follows the drift of the machine.
     path: of the recording.
+    learns: whether its charts learn.
     """
-    reporter = SourceReporter(detector, str(path), track)
+    reporter = SourceReporter(detector, str(path), track, learns=learns)
     windows = detector.read(path, channel)
     if track:
         # A tracker must not learn from a file whose end turns out to be unreadable.
@@ -77,9 +83,10 @@ def score_file(
     return ScoredFile(lines, reporter.any_anomaly)
 
 
-def _make_scorer(artifact: bytes, channel: Channel) -> Callable[[Path], ScoredFile]:
+def _make_scorer(artifact: bytes, channel: Channel, learns: bool) -> Callable[[Path], ScoredFile]:
     """Return what a worker process does with each file."""
-    return partial(score_file, Detector(Artifact.from_bytes(artifact)), channel, None)
+    detector = Detector(Artifact.from_bytes(artifact))
+    return partial(score_file, detector, channel, None, learns=learns)
 
 
 def score_files(
@@ -91,6 +98,7 @@ def score_files(
     *,
     jobs: int = 1,
     resume_log: ResumeLog | None = None,
+    learns: bool = True,
 ) -> ScoredFiles:
     """Score recordings and publish their lines, in the order of the recordings.
 
@@ -101,6 +109,7 @@ def score_files(
     track: follows the drift of the machine.
     jobs: number of processes; one with a tracker.
     resume_log: results of earlier runs, which are not published again.
+    learns: whether the charts of each recording learn.
     """
     any_anomaly = False
     remaining = list(paths)
@@ -108,10 +117,11 @@ def score_files(
         any_anomaly = any(resume_log.results(path).any_anomaly for path in paths)
         remaining = [path for path in paths if not resume_log.is_complete(path)]
     if jobs > 1 and not track:
-        make = partial(_make_scorer, detector.artifact.to_bytes(), channel)
+        make = partial(_make_scorer, detector.artifact.to_bytes(), channel, learns)
         scored = in_order(remaining, make, jobs)
     else:
-        scored = in_order(remaining, lambda: partial(score_file, detector, channel, track), 1)
+        score = partial(score_file, detector, channel, track, learns=learns)
+        scored = in_order(remaining, lambda: score, 1)
     n_unreadable = 0
     for path, get_result in bar(
         scored, len(remaining), "recordings", hidden=draws_over(sys.stdout)

@@ -1,0 +1,81 @@
+"""`edgeae run --feedback FILE`: a person creates the file to say "that was normal".
+
+    touch normal        the charts learn the sound of the last hour, and the alarm ends
+
+The file is looked for once a second, and removed. With several sources the message is about those
+with an alarm, else about the one whose event was the last, else about all.
+"""
+
+import math
+import os
+import stat
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..errors import ConfigError
+from .source import Source
+
+CHECK_SECONDS = 1.0
+
+
+class FeedbackFile:
+    """Looks for the file of a person's message."""
+
+    def __init__(self, path: Path, check_seconds: float = CHECK_SECONDS) -> None:
+        """ConfigError for a path that is used otherwise, or cannot be used."""
+        self._path = path
+        self._check_seconds = check_seconds
+        self._check_at = 0.0  # monotonic, s
+        self._failed = False  # to remove the file
+        folder = path.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"--feedback {path}: the file is removed after each message, and {folder} is no "
+                f"folder that can be written; choose another place"
+            )
+        if os.path.lexists(path) and not _is_empty_file(path):
+            raise ConfigError(
+                f"--feedback {path}: exists and is not empty, and would be removed; "
+                f"name a file that does not exist yet"
+            )
+        # A message from before the start is about sound that is not known any more.
+        path.unlink(missing_ok=True)
+
+    def poll(self) -> bool:
+        """Whether there is a message; removes it. Looks once a second at most."""
+        now = time.monotonic()
+        if now < self._check_at:
+            return False
+        self._check_at = now + self._check_seconds
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if not self._failed:
+                click.echo(
+                    f"edgeae: --feedback {self._path}: cannot be removed ({error.strerror}), "
+                    f"and so is ignored; remove it, and name a file",
+                    err=True,
+                )
+            self._failed = True
+            return False
+        self._failed = False
+        return True
+
+
+def accept_sound(sources: Sequence[Source]) -> None:
+    """Let the sources learn that the last event was normal."""
+    alarmed = [source for source in sources if source.alarm_active]
+    last = max(sources, key=lambda source: source.last_event_time)
+    chosen = alarmed or ([last] if last.last_event_time > -math.inf else sources)
+    for source in chosen:
+        source.accept()
+
+
+def _is_empty_file(path: Path) -> bool:
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
