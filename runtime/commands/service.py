@@ -274,7 +274,7 @@ def service(
     """Print or install a systemd service that does `edgeae run` with these arguments.
 
     It is started again when it fails, and when no sound was scored for a while. Files that it
-    writes to names without a folder are in /var/lib/edgeae-NAME, and so is what it learns (--state);
+    writes to names without a folder are in /var/lib/edgeae-NAME, as is what it learns (--state);
     passwords are read from /etc/edgeae/edgeae-NAME.env. For --device give a name that lasts, as
     `edgeae devices` prints it.
 

@@ -164,10 +164,15 @@ class Charts:
 
     @property
     def active_minutes(self) -> tuple[int, ...]:
-        """The scales that can raise an alarm now."""
-        return tuple(scale for scale in SCALES_MINUTES if self.minutes_until_active(scale) == 0)
+        """The scales that can raise an alarm, as soon as so much sound is pooled."""
+        return tuple(scale for scale in SCALES_MINUTES if self._is_active(scale))
 
-    def minutes_until_active(self, scale: int) -> int:
+    @property
+    def judged_minutes(self) -> tuple[int, ...]:
+        """The scales that can raise an alarm now."""
+        return tuple(scale for scale in SCALES_MINUTES if self.minutes_until_judged(scale) == 0)
+
+    def minutes_until_judged(self, scale: int) -> int:
         """After how many minutes of normal sound a scale, minutes, can raise an alarm; 0: it can.
 
         About: it is supposed that each of these minutes is learned.
@@ -176,7 +181,7 @@ class Charts:
             return 0
         n_unpooled = max(0, scale - len(self._recent))
         missing = self._n_normal_needed(scale) - self._n_normal(scale)
-        if missing <= 0 or not self._learns:
+        if missing <= 0:
             return n_unpooled
         # A minute counts when it was learned and has left the pool of this scale.
         pooled = list(self._recent)[-scale:]

@@ -36,12 +36,12 @@ class LearningReport:
         """false_alarms: the budget that the charts keep."""
         self._charts = charts
         self._false_alarms = false_alarms
-        self._n_active = len(charts.active_minutes)
+        self._n_active = len(charts.judged_minutes)
         self._reported_t = 0.0  # seconds
 
     def update(self, t: float) -> LearningStatus | None:
         """The status when a further scale became active, and hourly. t: seconds of sound."""
-        n_active = len(self._charts.active_minutes)
+        n_active = len(self._charts.judged_minutes)
         is_due = t - self._reported_t >= STATUS_SECONDS
         if n_active <= self._n_active and not is_due:
             return None
@@ -51,7 +51,7 @@ class LearningReport:
 
     def status(self) -> LearningStatus:
         """What holds now."""
-        n_active = len(self._charts.active_minutes)
+        n_active = len(self._charts.judged_minutes)
         sentence = (
             f"{n_active} of {len(SCALES_MINUTES)} time scales are active, "
             f"false alarms stay within {self._false_alarms}"
@@ -60,17 +60,17 @@ class LearningReport:
             scale, minutes = waiting
             sentence += (
                 f"; changes that show only over {SCALE_WORDS[scale]} are judged after about "
-                f"{_duration(minutes)} more of normal sound"
+                f"{_duration(minutes)} of normal sound"
             )
         return LearningStatus(self._charts.sound.n_learned, n_active, sentence)
 
     def _next_scale(self) -> tuple[int, int] | None:
         """The scale that becomes active next, and after how many minutes."""
-        active = self._charts.active_minutes
+        active = self._charts.judged_minutes
         waiting = [scale for scale in SCALES_MINUTES if scale not in active]
         if not waiting or not self._charts.learns:
-            return None
-        minutes = {scale: self._charts.minutes_until_active(scale) for scale in waiting}
+            return None  # it is not known when
+        minutes = {scale: self._charts.minutes_until_judged(scale) for scale in waiting}
         soonest = min(waiting, key=lambda scale: minutes[scale])
         return soonest, minutes[soonest]
 
@@ -80,4 +80,5 @@ def _duration(minutes: int) -> str:
         return "a minute"
     if minutes < 60:
         return f"{minutes} minutes"
-    return f"{minutes // 60} h {minutes % 60} min"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"

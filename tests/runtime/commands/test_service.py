@@ -114,7 +114,7 @@ def test_it_prints_a_unit_that_runs_exactly_these_arguments(
         f'{installed} run "{artifact}" -D hw:CARD=Device,DEV=0 --json '
         "--track track.json --track-days=2"
     )
-    assert f"\nExecStart=:{expected} --wait-device 60\n" in text
+    assert f"\nExecStart=:{expected} --wait-device 60 --state state.json\n" in text
     assert "\nStateDirectory=edgeae-pump-3-east\n" in text
     assert "\nWatchdogSec=60\n" in text
     assert "\nMemoryMax=150M\n" in text
@@ -126,7 +126,8 @@ def test_the_artifact_that_run_would_take_is_named(
 ) -> None:
     monkeypatch.setenv("EDGEAE_MODEL", str(artifact))
     unit = plan(Request.parse(["--device", "hw:1"], run), **PLAN)
-    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "120"]
+    expected = ["run", str(artifact), "--device", "hw:1", "--wait-device", "120"]
+    assert unit.command[1:] == [*expected, "--state", "state.json"]
 
 
 def test_an_artifact_by_a_relative_path_is_named_once(
@@ -136,7 +137,8 @@ def test_an_artifact_by_a_relative_path_is_named_once(
     unit = plan(
         Request.parse([f"./{artifact.name}", "--device", "hw:1", "--wait-device", "5"], run), **PLAN
     )
-    assert unit.command[1:] == ["run", str(artifact), "--device", "hw:1", "--wait-device", "5"]
+    expected = ["run", str(artifact), "--device", "hw:1", "--wait-device", "5"]
+    assert unit.command[1:] == [*expected, "--state", "state.json"]
 
 
 def test_a_watchdog_that_bites_before_the_first_score_is_refused(
@@ -191,7 +193,7 @@ def test_the_configuration_file_counts_as_the_arguments_do(
     request = Request.parse([str(artifact), "--config", "pump.toml"], run)
     unit = plan(request, **PLAN | {"user": "root"})
     assert config in unit.readable
-    assert list(unit.command[-4:-2]) == ["--config", str(config)]
+    assert list(unit.command[-6:-4]) == ["--config", str(config)]
     assert (unit.peers, unit.secrets, unit.quiet) == (frozenset(["10.0.0.5"]), True, True)
     equals = Request.parse([str(artifact), "--config=pump.toml"], run)
     assert f"--config={config}" in plan(equals, **PLAN | {"user": "root"}).command
@@ -447,3 +449,19 @@ def test_a_name_that_a_reboot_may_change_is_reported(
         "`edgeae devices` prints names that last\n"
     )
     assert err == (message if warned else "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["--state", "state.json"]),
+        (["--channels", "0,1"], ["--state", "."]),
+        (["--no-learn"], []),
+        (["--state", "pump.json"], []),
+    ],
+)
+def test_the_learned_sound_is_kept_in_the_folder_of_the_service(
+    artifact: Path, arguments: list[str], expected: list[str]
+) -> None:
+    request = Request.parse([str(artifact), "--device", "hw:1", *arguments], run)
+    assert list(plan(request, **PLAN).command[-2:]) == (expected or ["--wait-device", "120"])

@@ -1,13 +1,17 @@
 """From windows to lines."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from monitored_sound import monitored_windows
 
 from edgeae.runtime.live.reporter import SourceReporter
 from edgeae.runtime.live.stream import Stream
-from edgeae.runtime.outputs.lines import EventLine, ScoreLine, StatusLine
+from edgeae.runtime.monitoring.charts_file import ChartsFile
+from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
@@ -70,3 +74,61 @@ def test_windows_before_silence_do_not_count_for_an_alarm_after_it(
     judged = [line.anomaly for line in lines if isinstance(line, ScoreLine)]
     assert judged == [True, True, False, False, False, True]
     assert not any(isinstance(line, EventLine) for line in lines)
+
+
+def statuses(lines: Sequence[RunLine]) -> list[StatusLine]:
+    return [line for line in lines if isinstance(line, StatusLine)]
+
+
+def test_a_further_time_scale_is_reported(detector: Detector) -> None:
+    reporter = SourceReporter(detector, "hw:1")
+    [line] = statuses(list(reporter.lines(monitored_windows(detector, 10))))
+    assert line.state == "learning"
+    assert line.details["active_scales"] == 2
+    assert "2 of 4 time scales are active" in line.describe()
+
+
+def test_charts_that_do_not_learn_report_nothing_new(detector: Detector) -> None:
+    reporter = SourceReporter(detector, "hw:1", learns=False)
+    assert statuses(list(reporter.lines(monitored_windows(detector, 10)))) == []
+
+
+def test_what_is_learned_is_kept(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    with ChartsFile(path, detector) as memory:
+        reporter = SourceReporter(detector, "hw:1", memory=memory)
+        list(reporter.lines(monitored_windows(detector, 10)))
+        n_learned = memory.charts.sound.n_learned
+    assert n_learned > 3
+    assert ChartsFile(path, detector).charts.sound.n_learned == n_learned
+
+
+def test_sound_that_is_called_normal_ends_the_alarm_and_is_learned(
+    alarmed: Detector, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.json"
+    with ChartsFile(path, alarmed) as memory:
+        reporter = SourceReporter(alarmed, "hw:1", memory=memory)
+        list(reporter.lines(monitored_windows(alarmed, 5)))
+        assert reporter.alarm_active
+        end, status = reporter.accept()
+        assert isinstance(end, EventLine)
+        assert end.phase == "end"
+        assert isinstance(status, StatusLine)
+        assert status.state == "accepted"
+        assert status.details["minutes"] == 5
+        assert not reporter.alarm_active
+        # It is in the file at once.
+        assert ChartsFile(path, alarmed).charts.sound.n_learned == 5
+
+
+def test_at_most_an_hour_a_day_is_learned_on_a_word(alarmed: Detector, tmp_path: Path) -> None:
+    with ChartsFile(tmp_path / "state.json", alarmed) as memory:
+        state = memory.charts.state()
+        memory.charts.restore(replace(state, accepted=[(state.monitored_minutes, 57)]))
+        reporter = SourceReporter(alarmed, "hw:1", memory=memory)
+        list(reporter.lines(monitored_windows(alarmed, 5)))
+        first = statuses(list(reporter.accept()))[0]
+        second = statuses(list(reporter.accept()))[0]
+    assert (first.details["minutes"], second.details["minutes"]) == (3, 0)
+    assert "60 minutes were learned so in a day" in second.describe()

@@ -258,3 +258,23 @@ def test_a_burst_during_an_alarm_is_part_of_it(charted: Alarm) -> None:
 def test_forty_of_forty_five_windows_above_are_an_alarm_of_no_chart(charted: Alarm) -> None:
     [start] = play_windows(charted, normal_windows(MINUTE), score=HIGH)
     assert (start.phase, start.t, start.since, start.chart) == ("start", 40.0, 1.0, None)
+
+
+def test_an_alarm_that_a_person_calls_normal_ends_and_stays_off_while_its_sound_lasts(
+    alarm: Alarm,
+) -> None:
+    play(alarm, [HIGH] * 10)
+    n_minutes, event = alarm.accept()
+    assert n_minutes == 0  # without a calibration there are no charts that learn
+    assert event is not None
+    assert (event.phase, event.t) == ("end", 9)
+    assert not alarm.active
+    assert play(alarm, [HIGH] * 200, start=10.0) == []
+    events = play(alarm, [LOW] * 10 + [HIGH] * 10, start=210.0)
+    assert [event.phase for event in events if event.kind == "persistent"] == ["start"]
+
+
+def test_without_an_alarm_nothing_ends(alarm: Alarm) -> None:
+    assert alarm.accept() == (0, None)
+    play(alarm, [LOW] * 5)
+    assert alarm.accept() == (0, None)
