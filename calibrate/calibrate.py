@@ -35,6 +35,7 @@ class CalibrationOptions:
     add: bool = False  # to what the artifact has learned of this machine before
     force: bool = False  # calibrate on sound that is unfit
     sensitivity: bool = False  # find the smallest changes that the detector reports
+    of_alarms: bool = False  # a person called it normal, though it raised alarms
 
     def excerpt_budget(self, detector: Detector) -> ExcerptBudget:
         """How much sound to keep, to plant changes into it."""
@@ -103,6 +104,7 @@ def calibrate_files(
     add: bool = False,
     force: bool = False,
     sensitivity: bool = False,
+    of_alarms: bool = False,
     skip_bad: bool = False,
     report: Callable[[str], None],
     step: Step = no_step,
@@ -111,10 +113,12 @@ def calibrate_files(
 
     The other parameters are those of `calibrate`.
     channel: of each file.
+    of_alarms: they raised alarms, and are normal; so they may differ from the calibration and from
+        each other.
     skip_bad: leave out files that cannot be read.
     step: is called with the number of the file that is read, and of the change that is planted.
     """
-    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity)
+    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity, of_alarms)
     budget = options.excerpt_budget(detector)
 
     def read(path: Path) -> CalibrationRecording:
@@ -160,7 +164,9 @@ def calibrate_recordings(
     for recording in recordings:
         if warning := find_low_samplerate(detector, recording):
             report(warning)
-    for problem in find_problems(detector, recordings, add=options.add):
+    for problem in find_problems(
+        detector, recordings, add=options.add, of_alarms=options.of_alarms
+    ):
         if not options.force:
             raise AudioError(f"{problem} (or --force)")
         report(problem)

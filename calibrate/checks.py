@@ -39,11 +39,13 @@ Recordings = Sequence[CalibrationRecording]
 
 
 def find_problems(
-    detector: Detector, recordings: Recordings, *, add: bool = False
+    detector: Detector, recordings: Recordings, *, add: bool = False, of_alarms: bool = False
 ) -> Iterator[str]:
     """Yield the reasons against calibrating on ``recordings``, the most obvious first.
 
     add: the machine is already calibrated, and these recordings are added.
+    of_alarms: they raised alarms of this machine, so they differ from the calibration, and begin
+        with normal sound.
     """
     if silent := _find_silence(detector, recordings):
         yield silent
@@ -55,15 +57,17 @@ def find_problems(
     if add and was_used_for_fitting(windows, detector.artifact.head.machine_marks):
         yield f"{name_recordings(recordings)}: was already learned; give sound of another time"
     if add:
-        wrong_machine = _find_other_kind(detector, windows, add) or _find_other_machine(
-            detector, windows
-        )
+        wrong_machine = _find_other_kind(detector, windows, add)
+        if not wrong_machine and not of_alarms:
+            wrong_machine = _find_other_machine(detector, windows)
     else:
         wrong_machine = _find_domain_shift(detector, recordings, windows) or _find_other_kind(
             detector, windows, add
         )
     if wrong_machine:
         yield wrong_machine
+    if of_alarms:
+        return
     if outliers := find_outlier_windows(detector, recordings, windows):
         yield outliers
 

@@ -6,7 +6,7 @@ import click
 
 from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
-from edgeae.runtime.commands.shared_options import wait_device_option
+from edgeae.runtime.commands.shared_options import budget_of, budget_options, wait_device_option
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.scoring.calibration import history
@@ -23,7 +23,7 @@ from .calibrate import (
     check_machine,
 )
 from .from_device import record_device
-from .inputs import ChosenRecordings, choose_recordings
+from .inputs import ChosenRecordings, choose_clips, choose_recordings
 from .uncertainty import uncertainty_of
 
 
@@ -45,9 +45,8 @@ from .uncertainty import uncertainty_of
     "--machine",
     help="Name of the machine. It is stored in the artifact, and selects recordings of a data set.",
 )
-@click.option(
-    "--false-alarms",
-    help="Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: the artifact's]",
+@budget_options(
+    "Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.  [default: the artifact's]"
 )
 @click.option(
     "--channel",
@@ -59,12 +58,17 @@ from .uncertainty import uncertainty_of
     help="Add this sound to the earlier calibration of the machine.",
 )
 @click.option(
+    "--from-clips",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of clips that `edgeae run --clips` stored of false alarms, for --add.",
+)
+@click.option(
     "--force",
     is_flag=True,
     help="Accept sound that is otherwise refused, and print the reasons as warnings.",
 )
 @click.option(
-    "--sensitivity/--no-sensitivity",
+    "--known-sensitivity/--no-known-sensitivity",
     default=True,
     show_default=True,
     help="Find, print and store the smallest changes that would raise an alarm.",
@@ -86,10 +90,12 @@ def calibrate(
     clips: int | None,
     machine: str | None,
     false_alarms: str | None,
+    sensitivity: str | None,
     channel: str | None,
     add: bool,
+    from_clips: Path | None,
     force: bool,
-    sensitivity: bool,
+    known_sensitivity: bool,
     skip_bad: bool,
     output: Path | None,
     in_place: bool,
@@ -103,25 +109,37 @@ def calibrate(
       edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
       edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
       edgeae calibrate machine.onnx --add --device hw:1 --in-place
+      edgeae calibrate machine.onnx --add --from-clips clips --in-place
     """
     model, inputs = split_model(arguments)
-    if bool(device) == bool(inputs):
+    if bool(device) + bool(inputs) + bool(from_clips) != 1:
         raise ConfigError(
-            "edgeae calibrate takes recordings, or a folder, or --device; give exactly one of them"
+            "edgeae calibrate takes recordings, or a folder, or --device, or --from-clips; "
+            "give exactly one of them"
         )
+    if from_clips and not add:
+        raise ConfigError(
+            "--from-clips adds the sound of false alarms to a calibration; give --add, too"
+        )
+    false_alarms = budget_of(false_alarms, sensitivity)
     if device and clips:
         raise ConfigError("--clips is for files; with --device give --duration")
     target = _target(model, output, in_place, overwrite)
     detector = load_checked(model)
     # A wrong budget is reported before a minute is recorded.
     probability_of(false_alarms or detector.threshold.false_alarms, detector.window)
-    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity)
+    options = CalibrationOptions(
+        machine, false_alarms, add, force, known_sensitivity, of_alarms=from_clips is not None
+    )
     if device:
         device_channel = parse_channel(channel) if channel else 0
         result = _from_device(detector, device, duration, device_channel, wait_device, options)
     else:
         file_channel = parse_channel(channel) if channel else detector.channel
-        chosen = choose_recordings(inputs, machine, clips)
+        if from_clips:
+            chosen = choose_clips(from_clips, detector.machine, clips)
+        else:
+            chosen = choose_recordings(inputs, machine, clips)
         result = _from_files(detector, chosen, file_channel, options, skip_bad)
     result.artifact.write(target)
     _report_result(result, target, device)
@@ -183,6 +201,7 @@ def _from_files(
             add=options.add,
             force=options.force,
             sensitivity=options.sensitivity,
+            of_alarms=options.of_alarms,
             skip_bad=skip_bad,
             report=lambda message: progress.message(f"edgeae: {message}"),
             step=progress.step,

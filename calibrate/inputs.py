@@ -1,5 +1,6 @@
 """Which recordings the arguments of `edgeae calibrate` name, and of which machine they are."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from edgeae.runtime.audio.recordings import (
     scan,
 )
 from edgeae.runtime.errors import ConfigError
+
+MAX_DESCRIPTION_BYTES = 1 << 20  # of the JSON file of a clip
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,35 @@ def choose_recordings(
         )
     by_file_name = sorted(paths, key=lambda path: path.name)
     return ChosenRecordings(by_file_name[:max_clips], machine)
+
+
+def choose_clips(folder: Path, machine: str | None, max_clips: int | None) -> ChosenRecordings:
+    """The clips of one machine that `edgeae run --clips` stored in a folder, by name.
+
+    A clip whose JSON file names another machine is left out; one without such a file is used.
+
+    machine: of the artifact.
+    max_clips: the first so many.
+
+    Raises ConfigError if there are not so many.
+    """
+    machine = machine or DEFAULT_MACHINE
+    paths = [path for path in audio_files(folder) if _machine_of_clip(path) in (None, machine)]
+    if not paths or (max_clips and len(paths) < max_clips):
+        raise ConfigError(
+            f"{folder}: holds {len(paths) or 'no'} clip{'s' * (len(paths) != 1)} of {machine}; "
+            f"give a folder with the clips of its false alarms"
+        )
+    return ChosenRecordings(paths[:max_clips], machine)
+
+
+def _machine_of_clip(path: Path) -> str | None:
+    """The machine that the JSON file of a clip names; None if there is no such file."""
+    try:
+        description = json.loads(path.with_suffix(".json").read_bytes()[:MAX_DESCRIPTION_BYTES])
+        return str(description["machine"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _machine_of_folder(folder: str, machines: list[str], machine: str | None) -> str:

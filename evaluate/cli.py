@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from edgeae.runtime.audio.channel import parse_channel
+from edgeae.runtime.commands.shared_options import budget_of, budget_options
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import named_or_default, names_artifact
 from edgeae.runtime.scoring.detector import Detector
@@ -24,10 +25,8 @@ from edgeae.train.run_folder import DEFAULT_DATA
     type=click.IntRange(min=1),
     help="Calibrate each machine on its first N training recordings.",
 )
-@click.option(
-    "--false-alarms",
-    metavar="BUDGET",
-    help="Budget, such as 1/day, for which to measure alarms and the time until they are raised.",
+@budget_options(
+    "Budget, such as 1/day, for which to measure alarms and the time until they are raised."
 )
 @click.option(
     "--head",
@@ -61,6 +60,7 @@ def evaluate(
     arguments: tuple[str, ...],
     calibration_clips: int | None,
     false_alarms: str | None,
+    sensitivity: str | None,
     kind: Kind | None,
     output: Path | None,
     json_: bool,
@@ -95,6 +95,7 @@ def evaluate(
     from .results.tables import terminal_text, write_tables
 
     detector = load_detector(model, _report)
+    false_alarms = budget_of(false_alarms, sensitivity)
     if false_alarms:
         probability_of(false_alarms, detector.window)  # a wrong one is refused now
     other_detector = load_detector(against, _report) if against else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeae.runtime.commands.shared_options import budget_of, budget_options
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.find import LATEST_RUN, check_target
 from edgeae.runtime.system.progress import Progress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Healthy runs drift by .005 to .04, with 7 bits by .06; far too wide ranges give .2 to .5.
 DEFAULT_MAX_DRIFT = 0.1
+DEFAULT_FALSE_ALARMS = "1/day"
 
 
 @click.command()
@@ -44,11 +46,9 @@ DEFAULT_MAX_DRIFT = 0.1
     type=click.FloatRange(1, 3600),
     help="Length of the sound behind one score, seconds.  [default: as configured]",
 )
-@click.option(
-    "--false-alarms",
-    default="1/day",
-    show_default=True,
-    help="Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.",
+@budget_options(
+    "Budget of false alarms: 1/hour, 1/day, 1/week, 1/month or 1%.  "
+    f"[default: {DEFAULT_FALSE_ALARMS}]"
 )
 @click.option(
     "--data-licence",
@@ -73,7 +73,8 @@ def export(
     output: Path | None,
     data: Path | None,
     window: float | None,
-    false_alarms: str,
+    false_alarms: str | None,
+    sensitivity: str | None,
     data_licence: str,
     reduce_range: bool,
     max_drift: float | None,
@@ -99,7 +100,7 @@ def export(
             int8=int8,
             data=data,
             window=window,
-            false_alarms=false_alarms,
+            false_alarms=budget_of(false_alarms, sensitivity) or DEFAULT_FALSE_ALARMS,
             licence=data_licence,
             reduce_range=reduce_range,
             skip_bad=skip_bad,

@@ -47,7 +47,9 @@ def command(model: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
     def call(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = run_command(["calibrate", str(model), "--no-sensitivity", *map(str, arguments)])
+        code = run_command(
+            ["calibrate", str(model), "--no-known-sensitivity", *map(str, arguments)]
+        )
         return code, *capfd.readouterr()
 
     return call
@@ -387,7 +389,14 @@ def test_a_machine_s_artifact_can_be_calibrated_for_another(
     command(trained.data, "--machine", "id_00", "-o", "first.onnx")
     assert (
         run_command(
-            ["calibrate", "first.onnx", "--no-sensitivity", *map(str, clips), "-o", "second.onnx"]
+            [
+                "calibrate",
+                "first.onnx",
+                "--no-known-sensitivity",
+                *map(str, clips),
+                "-o",
+                "second.onnx",
+            ]
         )
         == 0
     )
@@ -507,7 +516,7 @@ def test_a_machine_keeps_its_name_when_it_is_calibrated_again(
 def test_the_known_sensitivity_is_printed_and_stored(
     command: Command, clips: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = command("--sensitivity", *clips[:1], "--force")
+    code, out, err = command("--known-sensitivity", *clips[:1], "--force")
     assert (code, out) == (0, "machine.onnx\n")
     lines = err.splitlines()
     title = lines.index(f"{'smallest change that raises an alarm in':54}    1 minute  10 minutes")
@@ -518,3 +527,56 @@ def test_the_known_sensitivity_is_printed_and_stored(
     shown = capfd.readouterr().out
     assert "  louder or quieter at 2 to 4 kHz " in shown
     assert " dB within 10 minutes" in shown
+
+
+@pytest.fixture
+def false_alarm(tmp_path: Path, clips: list[Path]) -> Path:
+    """A folder with a clip that holds normal sound of the machine, and a tone after it."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    normal = np.concatenate([soundfile.read(clip)[0] for clip in clips[:4]])
+    tone = 0.3 * np.std(normal) * np.sin(2 * np.pi * 3000 * np.arange(len(normal)) / RATE)
+    tone[: len(tone) // 2] = 0
+    soundfile.write(folder / "20261123T023450.120Z_id-03_5f0a91.wav", normal + tone, RATE)
+    return folder
+
+
+def test_the_clips_of_a_false_alarm_are_added(
+    command: Command, clips: list[Path], false_alarm: Path
+) -> None:
+    code, out, _ = command(*clips, "--machine", "id_03", "-o", "machine.onnx")
+    assert (code, out) == (0, "machine.onnx\n")
+    before = Detector.load("machine.onnx")
+    arguments = ["calibrate", "machine.onnx", "--no-known-sensitivity"]
+    added = [*arguments, "--add", "--from-clips", str(false_alarm), "--in-place"]
+    assert run_command(added) == 0
+    after = Detector.load("machine.onnx")
+    assert after.head.windows > before.head.windows
+    [clip] = audio_files(false_alarm)
+    scores = [
+        max(detector.result(window).score for window in detector.read(clip, 0))
+        - detector.threshold.value
+        for detector in (before, after)
+    ]
+    assert scores[1] < scores[0]
+
+
+def test_clips_are_for_a_calibration_that_exists(command: Command, false_alarm: Path) -> None:
+    code, _, err = command("--from-clips", false_alarm, "-o", "machine.onnx")
+    assert (code, "give --add, too" in err) == (2, True)
+    code, _, err = command("--add", "--from-clips", false_alarm, "-o", "machine.onnx")
+    assert (code, "calibrate it once without --add" in err) == (2, True)
+
+
+def test_clips_take_the_place_of_recordings(
+    command: Command, clips: list[Path], false_alarm: Path
+) -> None:
+    code, _, err = command(*clips, "--add", "--from-clips", false_alarm)
+    assert (code, "give exactly one of them" in err) == (2, True)
+
+
+def test_a_sensitivity_takes_the_place_of_a_budget(command: Command, clips: list[Path]) -> None:
+    code, _, err = command(*clips, "--sensitivity", "low", "-o", "machine.onnx")
+    assert (code, "for 1/month" in err) == (0, True)
+    code, _, err = command(*clips, "--sensitivity", "low", "--false-alarms", "1/day")
+    assert (code, "give one of the two" in err) == (2, True)

@@ -1,10 +1,11 @@
 """Which recordings the arguments name."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from edgeae.calibrate.inputs import choose_recordings
+from edgeae.calibrate.inputs import choose_clips, choose_recordings
 from edgeae.runtime.errors import ConfigError
 
 
@@ -66,3 +67,33 @@ def test_files_of_several_machines_need_a_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="of the machines id_00, id_01; name one of them"):
         choose_recordings(files, None, None)
     assert choose_recordings(files, "pump-3", None).machine == "pump-3"
+
+
+def clip(folder: Path, name: str, machine: str | None) -> None:
+    make(folder, f"{name}.flac")
+    (folder / f"{name}.json").write_text(json.dumps({"machine": machine}))
+
+
+def test_the_clips_of_the_machine_are_chosen(tmp_path: Path) -> None:
+    clip(tmp_path, "b", "pump-3")
+    clip(tmp_path, "a", "fan-1")
+    make(tmp_path, "c.wav")
+    chosen = choose_clips(tmp_path, "pump-3", None)
+    assert [path.name for path in chosen.paths] == ["b.flac", "c.wav"]
+    assert chosen.machine == "pump-3"
+    assert len(choose_clips(tmp_path, "pump-3", 1).paths) == 1
+
+
+@pytest.mark.parametrize("max_clips", [None, 1])
+def test_a_folder_without_a_clip_of_the_machine_is_refused(
+    tmp_path: Path, max_clips: int | None
+) -> None:
+    clip(tmp_path, "a", "fan-1")
+    with pytest.raises(ConfigError, match="holds no clips of pump-3"):
+        choose_clips(tmp_path, "pump-3", max_clips)
+
+
+def test_a_damaged_description_does_not_matter(tmp_path: Path) -> None:
+    make(tmp_path, "a.wav")
+    (tmp_path / "a.json").write_text("[1")
+    assert len(choose_clips(tmp_path, "pump-3", None).paths) == 1

@@ -105,7 +105,16 @@ def test_calibrate_then_evaluate_equals_evaluate_with_calibration_clips(
 ) -> None:
     machine = tmp_path / "machine.onnx"
     assert (
-        run("calibrate", "--no-sensitivity", trained.int8, trained.new, "--clips", 5, "-o", machine)
+        run(
+            "calibrate",
+            "--no-known-sensitivity",
+            trained.int8,
+            trained.new,
+            "--clips",
+            5,
+            "-o",
+            machine,
+        )
         == 0
     )
     found = evaluate(tmp_path, machine, trained.new)
@@ -118,7 +127,10 @@ def test_recall_at_one_false_alarm_a_day_is_that_of_a_calibration_for_it(
     machine = tmp_path / "machine.onnx"
     budget = ["--clips", 5, "--false-alarms", "20%"]
     assert (
-        run("calibrate", "--no-sensitivity", trained.int8, trained.new, *budget, "-o", machine) == 0
+        run(
+            "calibrate", "--no-known-sensitivity", trained.int8, trained.new, *budget, "-o", machine
+        )
+        == 0
     )
     often = evaluate(tmp_path, machine, trained.new).result["machines"]["id_03"]
     daily = evaluated.result["machines"]["id_03"]
@@ -271,7 +283,7 @@ def test_models_calibrated_to_other_machines_are_not_compared(
     trained: Trained, tmp_path: Path
 ) -> None:
     machine = tmp_path / "machine.onnx"
-    assert run("calibrate", "--no-sensitivity", trained.int8, trained.new, "-o", machine) == 0
+    assert run("calibrate", "--no-known-sensitivity", trained.int8, trained.new, "-o", machine) == 0
     arguments = ["evaluate", machine, trained.new, "-o", tmp_path / "out", "--against"]
     assert run(*arguments, trained.float_) == 2
     assert run(*arguments, trained.new / "faults.csv") == 2

@@ -133,7 +133,7 @@ def test_a_killed_calibration_in_place_leaves_an_artifact_that_loads(
         *map(str, clips),
         "--force",
         "--in-place",
-        "--no-sensitivity",
+        "--no-known-sensitivity",
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(random.Random(kill).uniform(0.3, 1.5))
@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_the_old_artifact_and_is_reported(
                 *map(str, clips),
                 "--force",
                 "--in-place",
-                "--no-sensitivity",
+                "--no-known-sensitivity",
             ]
         )
         == 2
@@ -241,7 +241,7 @@ def test_a_real_limit_of_the_file_size_leaves_the_old_artifact(
         *map(str, clips),
         "--force",
         "--in-place",
-        "--no-sensitivity",
+        "--no-known-sensitivity",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (

@@ -30,7 +30,7 @@ def machine(trained: "Trained", tmp_path_factory: pytest.TempPathFactory) -> Pat
         run_command(
             [
                 "calibrate",
-                "--no-sensitivity",
+                "--no-known-sensitivity",
                 str(trained.int8),
                 *clips,
                 "--machine",
