@@ -489,9 +489,9 @@ class Charts:
         for chart, projected in zip(self._charts, self._projected, strict=True):
             chart.fit(self.sound)
             projected[:] = chart.project(self._vectors[:, chart.view.features] - chart.mean)
-        in_memory = {minute.tobytes() for minute in self.sound.minutes}
+        in_memory = {id(minute) for minute in self.sound.minutes}
         for minute in self._recent:
-            minute.fitted = minute.vector.tobytes() in in_memory
+            minute.fitted = id(minute.vector) in in_memory
 
 
 def nearest_share(window_seconds: float) -> float:

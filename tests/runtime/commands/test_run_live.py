@@ -84,3 +84,32 @@ def test_each_channel_of_a_device_is_a_source(
 def test_a_device_that_is_missing_ends_the_run(detector: Detector) -> None:
     with pytest.raises(DeviceError, match="NoSuchCard"):
         score("--device", "hw:CARD=NoSuchCard,DEV=0", detectors=[detector])
+
+
+def test_a_message_that_the_sound_was_normal_is_recorded_and_the_state_is_kept(
+    detector: Detector,
+    sound: NDArray[np.int16],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = tmp_path / "normal"
+
+    class Buffer(io.BytesIO):
+        """A person creates the file while sound is read."""
+
+        def read1(self, size: int | None = -1, /) -> bytes:
+            message.touch()
+            return super().read1(size)
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            message.touch()
+            return super().read(size)
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Buffer(sound.tobytes())))
+    state = tmp_path / "state.json"
+    score("-", "--state", state, "--feedback", message, detectors=[detector])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [accepted] = [line for line in lines if line.get("state") == "accepted"]
+    assert accepted["minutes"] == 0
+    assert json.loads(state.read_text())["n_learned"] >= 0

@@ -101,3 +101,13 @@ def test_each_part_has_its_values() -> None:
     options = parsed_options("-D", "hw:1", "--give-up", "5", "--wait-device", "2", "--json")
     assert (options.microphone.give_up, options.microphone.wait_device) == (5.0, 2.0)
     assert options.as_json
+
+
+@pytest.mark.parametrize("option", ["--state", "--feedback"])
+def test_learned_sound_is_kept_of_live_sound_that_is_learned(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    assert parsed_options("--device", "hw:1", option, path).learning
+    with pytest.raises(ConfigError, match=f"{option} is for a microphone or a pipe"):
+        parsed_options("a.wav", option, path)
+    with pytest.raises(ConfigError, match=f"{option} and --no-learn exclude each other"):
+        parsed_options("-", option, path, "--no-learn")
