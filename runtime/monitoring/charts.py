@@ -257,7 +257,8 @@ class Charts:
         if self._n_in_pool >= self._n_pooled and self._n_in_pool % self._n_pooled:
             # The present minute is not complete, but the last 60 seconds are.
             pooled = self._pooled(self._pool_weights())
-            candidates.append(_Minute(pooled, np.zeros(len(self._views)), learnable=True))
+            deviations = np.zeros(len(self._views))
+            candidates.append(_Minute(pooled, deviations, learnable=True, in_alarm=False))
         accepted = candidates[max(0, len(candidates) - n_allowed) :]
         if not accepted:
             return 0
@@ -282,6 +283,7 @@ class Charts:
             recent=np.reshape([minute.vector for minute in recent], (-1, len(self._std))),
             deviations=np.reshape([minute.deviations for minute in recent], (-1, n_views)),
             learnable=[minute.learnable for minute in recent],
+            in_alarm=[minute.in_alarm for minute in recent],
             learned=[minute.learned for minute in recent],
             long_values=[list(long.values) for long in self._long.values()],
         )
@@ -297,7 +299,14 @@ class Charts:
         for long, values in zip(self._long.values(), state.long_values, strict=True):
             long.values.clear()
             long.values.extend(values)
-        minutes = zip(state.recent, state.deviations, state.learnable, state.learned, strict=True)
+        minutes = zip(
+            state.recent,
+            state.deviations,
+            state.learnable,
+            state.in_alarm,
+            state.learned,
+            strict=True,
+        )
         self._recent.clear()
         self._recent.extend(_Minute(*minute) for minute in minutes)
         self._long_readings = []

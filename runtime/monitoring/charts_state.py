@@ -2,7 +2,7 @@
 
     {"minutes": learned minutes, "n_learned": 61, "monitored": 4711, "accepted": [[4700, 12]],
      "recent": {"vectors": the last minutes, "deviations": by view, "learnable": "110",
-                "learned": "100"},
+                "in_alarm": "000", "learned": "100"},
      "long": [[distances], ...]}
 
 Arrays are little-endian float32 in base64: 120 kB for 60 minutes of 385 features.
@@ -35,6 +35,7 @@ class ChartsState:
     recent: Float64  # (n_recent, n_features) the last minutes
     deviations: Float64  # (n_recent, n_views)
     learnable: list[bool]  # each of the last minutes
+    in_alarm: list[bool]  # each of the last minutes
     learned: list[bool]  # each of the last minutes
     long_values: list[list[float]]  # distances of each long scale of each view
 
@@ -48,6 +49,7 @@ class ChartsState:
                 "vectors": _encoded(self.recent),
                 "deviations": _encoded(self.deviations),
                 "learnable": _bits(self.learnable),
+                "in_alarm": _bits(self.in_alarm),
                 "learned": _bits(self.learned),
             },
             "long": [[round(value, 5) for value in values] for values in self.long_values],
@@ -65,11 +67,12 @@ class ChartsState:
             recent=_decoded(recent["vectors"], n_features),
             deviations=_decoded(recent["deviations"], n_views),
             learnable=_flags(recent["learnable"]),
+            in_alarm=_flags(recent["in_alarm"]),
             learned=_flags(recent["learned"]),
             long_values=[[float(value) for value in values] for values in state["long"]],
         )
         n_recent = {len(result.recent), len(result.deviations)}
-        n_recent |= {len(result.learnable), len(result.learned)}
+        n_recent |= {len(result.learnable), len(result.in_alarm), len(result.learned)}
         is_finite = all(np.isfinite(values).all() for values in result.long_values)
         if len(n_recent) > 1 or not is_finite or result.n_learned < len(result.minutes):
             raise ValueError("the parts of the state do not fit together")
@@ -89,6 +92,7 @@ class ChartsState:
             recent=self.recent[first:],
             deviations=self.deviations[first:],
             learnable=self.learnable[first:],
+            in_alarm=self.in_alarm[first:],
             learned=self.learned[first:],
         )
 

@@ -66,6 +66,7 @@ def test_a_full_state_is_small(state: ChartsState) -> None:
         recent=np.full((60, 385), 1.234567),
         deviations=np.zeros((60, N_VIEWS)),
         learnable=[True] * 60,
+        in_alarm=[True] * 60,
         learned=[True] * 60,
         long_values=[[1.23456] * 60] * 9,
     )
