@@ -309,6 +309,10 @@ class Charts:
         )
         self._recent.clear()
         self._recent.extend(_Minute(*minute) for minute in minutes)
+        in_memory = {minute.tobytes(): minute for minute in self.sound.minutes}
+        for recent in self._recent:
+            if recent.learned:
+                recent.vector = in_memory.get(recent.vector.tobytes(), recent.vector)
         self._long_readings = []
         self._fit()
 

@@ -10,6 +10,7 @@ Arrays are little-endian float32 in base64: 120 kB for 60 minutes of 385 feature
 
 import base64
 import binascii
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,7 +86,7 @@ class ChartsState:
         """
         n_kept = 0
         if 0 <= seconds <= MAX_RECENT_SECONDS:
-            n_kept = int((MAX_RECENT_SECONDS - seconds) // 60)
+            n_kept = math.ceil((MAX_RECENT_SECONDS - seconds) / 60)
         first = max(0, len(self.recent) - n_kept)
         return replace(
             self,

@@ -53,6 +53,9 @@ def test_charts_continue_from_a_state(calibrated: Detector, charts: Charts) -> N
     assert restored.sound.n_learned == charts.sound.n_learned
     assert restored.judged_minutes == charts.judged_minutes == (1, 4)
     assert restored.state().to_json() == charts.state().to_json()
+    # A minute that the mean was fitted on is taken out of it before it is judged.
+    assert any(minute.fitted for minute in restored._recent)
+    assert [minute.fitted for minute in restored._recent] == restored.state().learned
     [*_, readings] = [
         restored.push(window, learnable=True) for window in monitored_windows(calibrated, 2)
     ]
