@@ -156,8 +156,8 @@ def summary(folder: Path, size: DemoSize, seconds: float) -> str:
             "",
             "The alarm comes after about a minute because a fault lasts and a slammed door does "
             "not.",
-            "`run` therefore judges a minute of sound together, and reports a short noise as a "
-            "burst, which is no alarm.",
+            "`run` therefore waits until nearly a minute of sound has changed; it reports a short "
+            "noise as a burst, which is no alarm.",
             "",
             f"The report with all scores: {folder / 'report' / 'report.html'}",
             f"Every line of the monitored recordings: {folder / LINES}",

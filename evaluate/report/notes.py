@@ -49,7 +49,7 @@ def _about_calibration(tests: Mapping[str, MachineTest]) -> Iterator[str]:
     if machines:
         yield (
             f"The network was trained on the calibration recordings of {', '.join(machines)}: they "
-            f"score too low, and a device calibrated on them would raise false alarms. The alarms "
+            f"score too low, and a device calibrated on them can raise false alarms. The alarms "
             f"are therefore measured after a calibration on the first minute of normal test "
             f"recordings, which the streams do not contain."
         )
