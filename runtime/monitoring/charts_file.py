@@ -56,7 +56,7 @@ class ChartsFile:
             )
         self._file = StateFile(path, detector, KIND)
         self._limits = limits
-        self._n_features = len(detector.head.mean)
+        self._detector = detector
         self._seconds_since_save = 0.0  # of sound
         self._failure = ""  # of the last time that it was saved
         self.charts = Charts(detector)
@@ -100,9 +100,12 @@ class ChartsFile:
 
     def _apply(self, state: JsonObject) -> None:
         """Continue from a state; ValueError, KeyError or TypeError if it is damaged."""
-        charts_state = ChartsState.from_json(state, self._n_features, self.charts.n_views)
+        charts = Charts(self._detector)
+        n_features = len(self._detector.head.mean)
+        charts_state = ChartsState.from_json(state, n_features, charts.n_views)
         saved = datetime.fromisoformat(state["saved"])
         paused_seconds = (datetime.now(UTC) - saved).total_seconds()
         # The time is saved in whole seconds.
         paused_seconds = 0.0 if -1 < paused_seconds < 0 else paused_seconds
-        self.charts.restore(charts_state.after_pause(paused_seconds))
+        charts.restore(charts_state.after_pause(paused_seconds))
+        self.charts = charts

@@ -20,6 +20,7 @@ import numpy as np
 from ..system.arrays import Float64
 
 MAX_COUNT = 10**10  # minutes; twenty thousand years
+MAX_DEVIATION = 1e6  # of a feature, in standard deviations; no sound reaches it
 MAX_RECENT_SECONDS = 3600.0  # age of a minute that is still pooled after a restart
 
 JsonObject = dict[str, Any]
@@ -74,8 +75,8 @@ class ChartsState:
         )
         n_recent = {len(result.recent), len(result.deviations)}
         n_recent |= {len(result.learnable), len(result.in_alarm), len(result.learned)}
-        is_finite = all(np.isfinite(values).all() for values in result.long_values)
-        if len(n_recent) > 1 or not is_finite or result.n_learned < len(result.minutes):
+        are_possible = all((np.abs(values) <= MAX_DEVIATION).all() for values in result.long_values)
+        if len(n_recent) > 1 or not are_possible or result.n_learned < len(result.minutes):
             raise ValueError("the parts of the state do not fit together")
         return result
 
@@ -99,11 +100,12 @@ class ChartsState:
 
 
 def _encoded(array: Float64) -> str:
-    return base64.b64encode(np.asarray(array, "<f4").tobytes()).decode()
+    bounded = np.clip(array, -MAX_DEVIATION, MAX_DEVIATION)
+    return base64.b64encode(np.asarray(bounded, "<f4").tobytes()).decode()
 
 
 def _decoded(text: object, n_columns: int) -> Float64:
-    """(n, n_columns) finite numbers, or ValueError."""
+    """(n, n_columns) possible numbers, or ValueError."""
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is no text")
     try:
@@ -111,8 +113,8 @@ def _decoded(text: object, n_columns: int) -> Float64:
     except binascii.Error as error:
         raise ValueError("not base64") from error
     array = np.frombuffer(content, "<f4").astype(np.float64).reshape(-1, n_columns)
-    if not np.isfinite(array).all():
-        raise ValueError("not finite")
+    if not (np.abs(array) <= MAX_DEVIATION).all():
+        raise ValueError("impossible numbers")
     return array
 
 

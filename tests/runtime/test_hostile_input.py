@@ -29,6 +29,7 @@ from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.model.protobuf import read_metadata, with_metadata
+from edgeae.runtime.monitoring.charts_file import ChartsFile
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.calibration import extended
 from edgeae.runtime.scoring.detector import Detector
@@ -175,6 +176,25 @@ def test_a_hostile_state_is_restored_refused_or_set_aside(
     else:
         assert 0 <= tracker.distance < 1.001
         assert 0 <= tracker.learned_seconds < 1e12
+
+
+@settings(fixed, max_examples=20)
+@given(data=st.data())
+def test_hostile_learned_sound_is_restored_refused_or_set_aside(
+    detector: Detector, tmp_path: Path, data: st.DataObject
+) -> None:
+    path = tmp_path / "state.json"
+    path.unlink(missing_ok=True)
+    with ChartsFile(path, detector) as memory:
+        memory.charts.learn([detector.head.mean] * 3)
+    path.write_text(json.dumps(hostile.edited(json.loads(path.read_bytes()), chooser(data))))
+    try:
+        charts = ChartsFile(path, detector).charts
+    except ConfigError as error:
+        assert str(error).isprintable()
+    else:
+        assert 0 <= charts.sound.n_learned < 1e12
+        assert all(np.isfinite(minute).all() for minute in charts.sound.minutes)
 
 
 # --- bombs ----------------------------------------------------------------------------------------

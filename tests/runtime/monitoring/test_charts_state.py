@@ -1,5 +1,6 @@
 """The state of charts as a JSON object."""
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -121,10 +122,13 @@ def test_last_minutes_that_do_not_fit_together_are_refused(
         read(content, state.minutes.shape[1])
 
 
-def test_a_number_that_is_not_finite_is_refused(state: ChartsState) -> None:
-    broken = replace(state, minutes=np.full_like(state.minutes, np.inf))
-    with pytest.raises(ValueError, match="not finite"):
-        read(broken.to_json(), state.minutes.shape[1])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38])
+def test_an_impossible_number_is_refused(state: ChartsState, value: float) -> None:
+    minutes = np.full((1, state.minutes.shape[1]), value, "<f4")
+    content = state.to_json()
+    content["minutes"] = base64.b64encode(minutes.tobytes()).decode()
+    with pytest.raises(ValueError, match="impossible"):
+        read(content, state.minutes.shape[1])
 
 
 def test_a_state_with_other_scales_is_refused(calibrated: Detector, state: ChartsState) -> None:
