@@ -31,7 +31,7 @@ def budget_options(text: str) -> Callable[[Command], Command]:
         command = click.option(
             "--sensitivity",
             type=click.Choice(list(SENSITIVITIES)),
-            help=f"The same in words: {budgets}.",
+            help=f"Budget of false alarms in words, for {budgets}.",
         )(command)
         return click.option("--false-alarms", metavar="BUDGET", help=text)(command)
 
