@@ -176,14 +176,14 @@ def _find_other_kind(detector: Detector, windows: Float64, add: bool) -> str | N
     distance = distance_of_other_kind(detector, windows, add=add)
     if distance is None:
         return None
-    known_machines = "the machines of the training"
+    trained = "the machines of the training"
     advice = "check the artifact, microphone and placement, or train on machines of this kind"
     if add:
-        known_machines = str(detector.machine)
+        trained = str(detector.machine)
         advice = "check the machine and the microphone, or calibrate again without --add"
     bands = _changed_bands(detector, windows.mean(axis=0))
     return (
-        f"this is another kind of sound than that of {known_machines}: besides gain, the mean spectrum "
+        f"this is another kind of sound than that of {trained}: besides gain, the mean spectrum "
         f"differs by {distance.spectrum_db:.1f} dB, allowed are {distance.spectrum_limit_db:.1f}, "
         f"and the network's error by {distance.residual_deviations:.1f} standard deviations, "
         f"allowed are {MAX_RESIDUAL_DEVIATIONS:.1f} ({bands}); {advice}"

@@ -121,7 +121,7 @@ def _trial(fleet: Fleet, view: View, stream: MachineStream, part: Float64) -> tu
     for minute in range(1, 1 + n_minutes):
         windows = scaled[minute * per_minute : (minute + 1) * per_minute]
         squares = chart.squares(windows[:, view.features] - chart.mean)
-        n_nearest = max(1, round(nearest_share(stream.window_seconds) * per_minute))
+        n_nearest = max(1, int(nearest_share(stream.window_seconds) * per_minute))
         nearest = np.argsort(squares)[:n_nearest]
         sound.learn(windows[nearest].mean(axis=0))
     distances = chart.minute_distances(sound)

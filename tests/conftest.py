@@ -50,6 +50,7 @@ TRAINING_SOURCES = (
     "runtime/features",
     "runtime/model",
     "runtime/scoring",
+    "runtime/monitoring",
 )
 TRAINING_PACKAGES = ("torch", "torchaudio", "lightning", "numpy", "onnxruntime", "onnx", "soxr")
 

@@ -50,7 +50,8 @@ MAX_CALM_RATIO = 0.5  # of the limit of the longer scales
 MAX_UNLEARNABLE_SHARE = 0.1  # of the windows of a minute that is learned
 CALM_MINUTES_BEFORE = 1
 CALM_MINUTES_AFTER = 2
-LONG_SPREAD_RATIO = 0.7  # spread of a longer scale to that of a minute, before it was seen
+LONG_SPREAD_RATIO = 0.8  # spread of a longer scale to that of a minute, before it was seen
+MAX_LONG_DEGREES = 20.0  # of freedom that this ratio is worth
 MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
 MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
 REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
@@ -437,7 +438,7 @@ class Charts:
             mean=minute.mean,
             mean_weight=min(minute.mean_weight, MAX_MEAN_WEIGHT),
             spread=LONG_SPREAD_RATIO * minute.spread,
-            degrees=minute.degrees,
+            degrees=min(minute.degrees, MAX_LONG_DEGREES),
         )
         return prior.updated(np.array(self._long[view, scale].values))
 
