@@ -22,6 +22,7 @@ times.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -503,6 +504,13 @@ class Charts:
         for chart, projected in zip(self._charts, self._projected, strict=True):
             chart.fit(self.sound)
             projected[:] = chart.project(self._vectors[:, chart.view.features] - chart.mean)
+        pairs = [
+            (first.vector, second.vector)
+            for first, second in pairwise(self._recent)
+            if first.learned and second.learned
+        ]
+        for chart in self._charts:
+            chart.fit_slow_share(pairs)
         in_memory = {id(minute) for minute in self.sound.minutes}
         for minute in self._recent:
             minute.fitted = id(minute.vector) in in_memory

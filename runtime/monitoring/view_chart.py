@@ -3,11 +3,13 @@
 Pooled sound is the mean x of the features of some windows. Its distance from the mean m of the
 normal sound is compared with what chance explains:
 
-    d = ln((x - m)' C^-1.2 (x - m) / p)  -  ln(1/n_x + 1/n_m + SLOW_SHARE)
+    d = ln((x - m)' C^-1.2 (x - m) / p)  -  ln(v / n_minute + 1/n_m + SLOW_SHARE)
+    v = (1 - s) / minutes + s
 
-with the covariance C of windows, n_x windows behind x and n_m behind m. Of sound that varies from
-window to window alone, d has the same distribution however long it was pooled; SLOW_SHARE is the
-part of the variance that does not average out.
+with the covariance C of windows, n_minute windows in a minute and n_m behind m. s is the share of a
+minute's variance that the next minute repeats: load and weather change slowly, and their part does
+not average out. Where it is estimated well, d has the same distribution however long the sound was
+pooled. SLOW_SHARE is what no minute shows.
 
 The chart is self-starting (Hawkins and Maboudou-Tchao, "Self-starting multivariate exponentially
 weighted moving average control charting", Technometrics 49, 2007; Sullivan and Jones, Technometrics
@@ -17,6 +19,7 @@ machines, and come from the machine's own minutes by cross-validation as soon as
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +34,7 @@ SLOW_SHARE = 0.005  # of the variance of windows, that pooling does not reduce
 MAX_MACHINE_WEIGHT = 0.2  # of the machine's own covariance
 HALF_WEIGHT_WINDOWS = 100  # of the machine, at which its own covariance would weigh one half
 N_FOLDS = 5
+PRIOR_PAIRS = 3  # of minutes without a slow share, that the estimate of it begins with
 MIN_MINUTES = 3  # for a cross-validation
 
 
@@ -89,6 +93,7 @@ class ViewChart:
         """sound: the calibration of the machine, with or without learned minutes."""
         self.view = view
         self._prior = prior
+        self.slow_share = 0.0  # of a minute's variance, that the next minute repeats
         self._windows_per_minute = windows_per_minute
         self._fleet_covariance = fleet.correlation_of(view.features)
         gain = fleet.gain_directions[:, view.features] / fleet.within_std[view.features]
@@ -134,7 +139,30 @@ class ViewChart:
     def chance(self, minutes: float, n_windows: float | None = None) -> float:
         """The second term of d, for sound of this duration."""
         behind_mean = n_windows or self.n_windows
-        return math.log(1 / (self._windows_per_minute * minutes) + 1 / behind_mean + SLOW_SHARE)
+        of_minute = (1 - self.slow_share) / minutes + self.slow_share
+        return math.log(of_minute / self._windows_per_minute + 1 / behind_mean + SLOW_SHARE)
+
+    def fit_slow_share(self, pairs: Sequence[tuple[Float64, Float64]]) -> None:
+        """Estimate which share of a minute's variance the next minute repeats.
+
+        That share does not average out over a longer scale. It is the autocorrelation of the
+        deviations at a lag of one minute, in whitened directions.
+
+        pairs: (n_features,) of normal minutes, each with the one that followed.
+        """
+        products = 0.0
+        squares = 0.0
+        for first, second in pairs:
+            projected = (
+                np.stack([first, second])[:, self.view.features] - self.mean
+            ) @ self._factor
+            products += float(projected[0] @ projected[1])
+            squares += float(np.square(projected).sum()) / 2
+        if not pairs:
+            self.slow_share = 0.0
+            return
+        credible = len(pairs) / (len(pairs) + PRIOR_PAIRS)
+        self.slow_share = max(0.0, credible * products / squares)
 
     def _mean(self, sound: NormalSound) -> tuple[Float64, float]:
         """(n,) the mean of normal sound, and the number of windows behind it."""
