@@ -56,6 +56,9 @@ MAX_LONG_DEGREES = 20.0  # of freedom that this ratio is worth
 MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
 MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
 REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
+# Charts are read anew while most of their sound is the same. That is worth so many independent looks
+# at each scale.
+LOOKS_PER_SCALE = 3.0
 MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
 # Windows that the fleet was fitted on show little of how far new sound of the machine deviates: the
 # charts rather begin with the first minutes that are monitored.
@@ -458,7 +461,8 @@ class Charts:
         """The deviation that normal sound exceeds as often as the budget allows this chart."""
         n_charts = len(self._views) * len(SCALES_MINUTES)
         looks = scale * self._windows_per_minute  # of windows, that one of this chart stands for
-        probability = min(MAX_PROBABILITY, self._probability_per_window * looks / n_charts)
+        share = self._probability_per_window * looks / (n_charts * LOOKS_PER_SCALE)
+        probability = min(MAX_PROBABILITY, share)
         return t_quantile(probability, in_control.degrees)
 
     def _learn_calm_minute(self) -> None:

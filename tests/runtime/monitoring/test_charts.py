@@ -156,10 +156,27 @@ def test_sound_that_is_not_learnable_is_not_learned() -> None:
     assert charts.active_minutes == (1,)
 
 
-def test_one_window_that_is_not_learnable_keeps_the_minutes_around_it_from_being_learned() -> None:
+def test_a_minute_with_more_than_a_few_windows_that_are_not_learnable_is_not_learned() -> None:
+    charts = Charts(charted_detector())
+    unlearnable = range(6 * MINUTE, 6 * MINUTE + MINUTE // 4)
+    for k, window in enumerate(windows_of(normal_windows(12 * MINUTE))):
+        charts.push(window, learnable=k not in unlearnable)
+    assert charts.sound.n_learned == 10 - 1
+
+
+def test_a_single_window_that_is_not_learnable_does_not_keep_its_minute_from_being_learned() -> (
+    None
+):
     charts = Charts(charted_detector())
     for k, window in enumerate(windows_of(normal_windows(12 * MINUTE))):
         charts.push(window, learnable=k != 6 * MINUTE)
+    assert charts.sound.n_learned == 10
+
+
+def test_no_minute_around_an_alarm_is_learned() -> None:
+    charts = Charts(charted_detector())
+    for k, window in enumerate(windows_of(normal_windows(12 * MINUTE))):
+        charts.push(window, in_alarm=k == 6 * MINUTE)
     # The seventh minute is one of those around the fifth to the eighth.
     assert charts.sound.n_learned == 10 - 4
 
