@@ -118,15 +118,15 @@ def simulate(detector: Detector, bank: Bank, seconds: float, budget: str, seed: 
     machine = calibrated(detector, first[::apart], machine="simulated", false_alarms=budget)
     alarm = Alarm.of(machine)
     counts = Counts()
-    started = 0.0
+    started = math.inf
     for number in range(round(seconds / step)):
         t = number * step
         window = Window(end=round(t, 3), features=next(stream), level=None)
         event = alarm.update(machine.result(window))
         counts.alarm_windows += alarm.active
-        if alarm.active and alarm.charts and t - started > FEEDBACK_SECONDS:
+        if alarm.charts and t - started > FEEDBACK_SECONDS:
             alarm.charts.accept()
-            started = t
+            started = t if alarm.active else math.inf
         if event is not None and event.phase == "start":
             started = t
             if t < DAY_SECONDS:

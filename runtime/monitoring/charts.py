@@ -56,8 +56,8 @@ MAX_LONG_DEGREES = 20.0  # of freedom that this ratio is worth
 MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
 MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
 REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
-# Charts are read anew while most of their sound is the same. That is worth so many independent looks
-# at each scale.
+# A chart is read anew while most of its sound is the same: worth so many independent looks at each
+# scale.
 LOOKS_PER_SCALE = 3.0
 MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
 # Windows that the fleet was fitted on show little of how far new sound of the machine deviates: the
