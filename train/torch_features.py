@@ -20,9 +20,10 @@ from pathlib import Path
 import torch
 
 from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.audio.file_types import AUDIO_SUFFIXES
 from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.audio.resample import resampled
-from edgeae.runtime.audio.sound_file import AUDIO_SUFFIXES, AudioFile
+from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, filter_bank

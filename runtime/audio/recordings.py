@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ConfigError
-from .sound_file import SUFFIXES
+from .file_types import SUFFIXES
 
 Label = Literal["normal", "anomaly"]
 SplitName = Literal["train", "test"]

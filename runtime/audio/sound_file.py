@@ -11,8 +11,6 @@ from ..errors import AudioError
 from ..system.arrays import Float32
 from .channel import Channel, select_channel
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
-SUFFIXES = (*AUDIO_SUFFIXES, ".npy")  # with precomputed log-mel arrays
 # The first bytes of these formats; libsndfile would read, and parse, twenty others.
 SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")
 

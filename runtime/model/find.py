@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..audio.sound_file import SUFFIXES
+from ..audio.file_types import SUFFIXES
 from ..errors import ArtifactError, ConfigError
 from ..system.similar_files import advice_for_missing
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 from ..audio.channel import Channel
+from ..audio.file_types import SUFFIXES
 from ..audio.recordings import audio_files
-from ..audio.sound_file import SUFFIXES
 from ..errors import AudioError, ConfigError
 from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
