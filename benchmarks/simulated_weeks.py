@@ -38,7 +38,7 @@ N_CANDIDATES = 4  # clips of which the one with the nearest load follows
 DAILY_LOAD = 0.15  # ln, amplitude of the load over a day
 LOAD_SPREAD = 0.15  # ln, standard deviation of the wandering load
 LOAD_HOURS = 4.0  # time constant of the wandering load
-DRIFT_STDS_PER_WEEK = 0.5  # root mean square over the features, fleet deviations
+DRIFT_PER_WEEK = 0.5  # of the difference between two minutes
 BURSTS_PER_DAY = 6.0
 BURST_SECONDS = (5.0, 30.0)
 BURST_STDS = (2.0, 20.0)  # fleet deviations
@@ -84,7 +84,8 @@ def render_bank(detector: Detector, number: int, n_clips: int, seed: int) -> Ban
 
 def features(bank: Bank, std: Float64, rng: np.random.Generator, step: float) -> Iterator[Float64]:
     """The features of window after window, without end; step: seconds between two windows."""
-    direction = rng.normal(size=len(std))
+    first, last = rng.choice(len(bank.clips), 2, replace=False)
+    direction = bank.clips[last].mean(axis=0) - bank.clips[first].mean(axis=0)
     wandering = 0.0
     t = 0.0
     next_burst = rng.exponential(DAY_SECONDS / BURSTS_PER_DAY)
@@ -102,7 +103,7 @@ def features(bank: Bank, std: Float64, rng: np.random.Generator, step: float) ->
                 burst_end = t + rng.uniform(*BURST_SECONDS)
                 burst = rng.uniform(*BURST_STDS) * rng.normal(size=len(std)) * std
                 next_burst = t + rng.exponential(DAY_SECONDS / BURSTS_PER_DAY)
-            drift = direction * DRIFT_STDS_PER_WEEK * t / (7 * DAY_SECONDS) * std
+            drift = direction * DRIFT_PER_WEEK * t / (7 * DAY_SECONDS)
             yield window + drift + (burst if t < burst_end else 0.0)
             t += step
 

@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from edgeae.evaluate.results import scoring_task
+from edgeae.evaluate.results.recording_scores import Scores
 from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.scoring.detector import Detector
@@ -257,13 +258,13 @@ def test_an_evaluation_continues_after_an_interruption(
     scored: list[object] = []
     score = scoring_task.score_recording
 
-    def interrupted(*arguments: Any) -> scoring_task.Scores:
+    def interrupted(*arguments: Any) -> Scores:
         if len(scored) == 5:
             raise KeyboardInterrupt
         scored.append(arguments[-1])
         return score(*arguments)
 
-    def counted(*arguments: Any) -> scoring_task.Scores:
+    def counted(*arguments: Any) -> Scores:
         scored.append(arguments[-1])
         return score(*arguments)
 
