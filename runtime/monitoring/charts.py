@@ -32,7 +32,6 @@ from ..scoring.views import views_of
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .charts_state import ChartsState
-from .control_limits import t_quantile
 from .normal_sound import MAX_MINUTES, NormalSound
 from .view_chart import ChartPrior, InControl, ViewChart, mean_square
 
@@ -463,7 +462,7 @@ class Charts:
         looks = scale * self._windows_per_minute  # of windows, that one of this chart stands for
         share = self._probability_per_window * looks / (n_charts * LOOKS_PER_SCALE)
         probability = min(MAX_PROBABILITY, share)
-        return t_quantile(probability, in_control.degrees)
+        return in_control.limit(probability)
 
     def _learn_calm_minute(self) -> None:
         """Learn the minute before the last ones, if those around it were calm."""

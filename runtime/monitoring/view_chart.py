@@ -21,6 +21,7 @@ machines, and come from the machine's own minutes by cross-validation as soon as
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -28,14 +29,40 @@ from ..scoring.fleet import SHRINKAGE, Fleet, oas_shrinkage
 from ..scoring.head import EXPONENT, MIN_VARIANCE
 from ..scoring.views import View
 from ..system.arrays import Float64
+from .control_limits import t_quantile
 from .normal_sound import NormalSound
 
 SLOW_SHARE = 0.005  # of the variance of windows, that pooling does not reduce
 MAX_MACHINE_WEIGHT = 0.2  # of the machine's own covariance
 HALF_WEIGHT_WINDOWS = 100  # of the machine, at which its own covariance would weigh one half
 N_FOLDS = 5
+MIN_TAIL_VALUES = 30  # of distances, from which their tail is known
+TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to
 PRIOR_PAIRS = 3  # of minutes without a slow share, that the estimate of it begins with
 MIN_MINUTES = 3  # for a cross-validation
+
+
+@dataclass(frozen=True)
+class Tail:
+    """An exponential tail: what a machine does that varies more than a normal distribution.
+
+    It is the generalised Pareto distribution with shape 0 (Pickands, Annals of Statistics 3, 1975).
+    """
+
+    start: float  # standard deviations
+    scale: float  # standard deviations, mean excess over the start
+
+    @classmethod
+    def of(cls, deviations: Float64) -> Self:
+        """The tail of the highest tenth of these deviations (n,)."""
+        n_tail = max(2, round(TAIL_SHARE * len(deviations)))
+        ascending = np.sort(deviations)
+        start = float(ascending[-n_tail - 1])
+        return cls(start, float(ascending[-n_tail:].mean()) - start)
+
+    def quantile(self, probability: float) -> float:
+        """The deviation that is exceeded with ``probability``."""
+        return self.start + self.scale * max(0.0, math.log(TAIL_SHARE / probability))
 
 
 @dataclass(frozen=True)
@@ -46,6 +73,12 @@ class InControl:
     mean_weight: float  # number of values that the mean is worth
     spread: float  # standard deviation
     degrees: float  # of freedom, of the spread
+    tail: Tail | None = None  # of the deviations, where enough of them are known
+
+    def limit(self, probability: float) -> float:
+        """The deviation that normal sound exceeds with ``probability``."""
+        limit = t_quantile(probability, self.degrees)
+        return limit if self.tail is None else max(limit, self.tail.quantile(probability))
 
     def deviation(self, distance: float) -> float:
         """``distance`` in standard deviations of the next value; it follows Student's t."""
@@ -61,7 +94,9 @@ class InControl:
         mean = (self.mean_weight * self.mean + values.sum()) / weight
         squares = self.degrees * self.spread**2 + np.square(values - values.mean()).sum()
         degrees = self.degrees + n - 1
-        return InControl(float(mean), weight, float(np.sqrt(squares / degrees)), degrees)
+        spread = float(np.sqrt(squares / degrees))
+        tail = Tail.of((values - mean) / spread) if n >= MIN_TAIL_VALUES else None
+        return InControl(float(mean), weight, spread, degrees, tail)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeae.runtime.monitoring.normal_sound import NormalSound
 from edgeae.runtime.monitoring.view_chart import (
     MIN_MINUTES,
+    MIN_TAIL_VALUES,
     SLOW_SHARE,
     ChartPrior,
     InControl,
@@ -148,3 +151,24 @@ def test_without_values_in_control_stays_as_it_is() -> None:
 def test_a_deviation_counts_the_uncertainty_of_the_mean() -> None:
     in_control = InControl(mean=1.0, mean_weight=3.0, spread=0.5, degrees=10.0)
     assert in_control.deviation(2.0) == pytest.approx(1.0 / (0.5 * np.sqrt(1 + 1 / 3)))
+
+
+def test_of_heavy_tails_the_limit_follows_the_highest_values() -> None:
+    rng = np.random.default_rng(0)
+    start = InControl(mean=0.0, mean_weight=1.0, spread=1.0, degrees=20.0)
+    normal = start.updated(rng.normal(size=200))
+    heavy = start.updated(rng.exponential(size=200) ** 1.5)
+    assert heavy.limit(1e-5) > 1.3 * normal.limit(1e-5)
+
+
+def test_few_values_have_no_tail() -> None:
+    start = InControl(mean=0.0, mean_weight=1.0, spread=1.0, degrees=20.0)
+    assert start.updated(np.arange(MIN_TAIL_VALUES - 1.0)).tail is None
+    assert start.updated(np.arange(float(MIN_TAIL_VALUES))).tail is not None
+
+
+@given(st.floats(1e-9, 1e-3), st.floats(1.1, 100))
+def test_a_rarer_alarm_has_a_higher_limit(probability: float, factor: float) -> None:
+    values = np.random.default_rng(1).normal(size=60)
+    chart = InControl(0.0, 1.0, 1.0, 20.0).updated(values)
+    assert chart.limit(probability) > chart.limit(min(0.4, factor * probability))
