@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.evaluate.results import scoring_task
 from edgeae.evaluate.results.recording_scores import Scores
-from edgeae.runtime.audio.recordings import scan
+from edgeae.runtime.audio.recordings import audio_files, scan
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.run_folder import best_checkpoint
@@ -331,7 +332,8 @@ def test_an_artifact_of_another_machine_is_reported(
     capsys: pytest.CaptureFixture[str], trained: Trained, tmp_path: Path
 ) -> None:
     machine = tmp_path / "machine.onnx"
-    options = ["--machine", "id_02", "-o", machine]
-    assert run("calibrate", trained.int8, trained.new, *options) == 0
+    clips = audio_files(trained.new / "train")
+    detector = Detector.load(trained.int8)
+    calibrate_files(detector, clips, machine="id_02", report=print).artifact.write(machine)
     assert run("evaluate", machine, trained.new, "-o", tmp_path / "out") == 0
     assert "is calibrated to id_02, but the test holds id_03:" in capsys.readouterr().err
