@@ -217,8 +217,8 @@ class Alarm:
         return self._burst(result) if self._windows.burst_is_over() else None
 
     def _must_end(self, highest: Reading | None) -> bool:
-        # Until a minute is complete, at the start or after a gap, the charts show nothing. What they
-        # raised goes on; what the windows raised, the windows end.
+        # Until a minute is complete, at the start or after a gap, the charts show nothing. What
+        # they raised goes on; what the windows raised, the windows end.
         if self.charts and highest is None and self._chart is not None:
             return False
         is_low = highest is None or highest.ratio < END_RATIO
