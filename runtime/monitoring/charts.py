@@ -21,7 +21,7 @@ times.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -97,29 +97,19 @@ class _Minute:
     fitted: bool = False  # the charts were fitted with it
 
 
-@dataclass
-class _LongScale:
-    """What was seen at one scale of one view: distances of sound that does not overlap."""
-
-    values: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LONG_VALUES))
-
-
 class Charts:
     """The charts of one source of sound."""
 
-    def __init__(
-        self, detector: Detector, sound: NormalSound | None = None, *, learns: bool = True
-    ) -> None:
+    def __init__(self, detector: Detector, *, learns: bool = True) -> None:
         """detector: calibrated, with `has_charts`.
 
-        sound: what was learned before, else that of the calibration.
-        learns: False to compare with this sound alone.
+        learns: False to compare with the sound of the calibration alone.
         """
         self._learns = learns
         head = detector.head
         self._std = head.fleet.within_std
         self._views = views_of(len(self._std))
-        self.sound = sound or calibration_sound(detector)
+        self.sound = calibration_sound(detector)
         self._fitted_minutes = self.sound.n_learned
         self._windows_per_minute = MINUTE_SECONDS / detector.window
         priors = chart_priors(detector)
@@ -145,8 +135,9 @@ class Charts:
         self._in_alarm = False  # at any time of the present minute
         self._minutes_without_alarm = 0  # since a minute was learned
         self._recent: deque[_Minute] = deque(maxlen=SCALES_MINUTES[-1])
-        self._long = {
-            (i, scale): _LongScale()
+        # Of each longer scale of each view: distances of sound that does not overlap.
+        self._long_values = {
+            (i, scale): deque[float](maxlen=MAX_LONG_VALUES)
             for i in range(len(self._views))
             for scale in SCALES_MINUTES[1:]
         }
@@ -242,12 +233,6 @@ class Charts:
         self._readings = []
         self._elevated_since = [None] * len(self._views)
 
-    def learn(self, minutes: Sequence[Float64]) -> None:
-        """Learn minutes of normal sound, features (n_features,) each."""
-        for minute in minutes:
-            self._learn(minute / self._std)
-        self._fit()
-
     def accept(self) -> int:
         """Learn the minutes of the last hour that were not learned; returns how many.
 
@@ -268,7 +253,7 @@ class Charts:
             return 0
         for minute in accepted:
             minute.learned = True
-            self._learn(minute.vector)
+            self.sound.learn(minute.vector)
         self._accepted.append((self._monitored_minutes, len(accepted)))
         self._fit()
         self._readings = []
@@ -289,20 +274,20 @@ class Charts:
             learnable=[minute.learnable for minute in recent],
             in_alarm=[minute.in_alarm for minute in recent],
             learned=[minute.learned for minute in recent],
-            long_values=[list(long.values) for long in self._long.values()],
+            long_values=[list(values) for values in self._long_values.values()],
         )
 
     def restore(self, state: ChartsState) -> None:
         """Continue from the state of charts of the same machine; ValueError if it does not fit."""
-        if len(state.long_values) != len(self._long) or len(state.minutes) > MAX_MINUTES:
+        if len(state.long_values) != len(self._long_values) or len(state.minutes) > MAX_MINUTES:
             raise ValueError("a state of charts with other scales")
         self.reset()
         self.sound.restore(list(state.minutes), state.n_learned)
         self._monitored_minutes = state.monitored_minutes
         self._accepted = list(state.accepted)
-        for long, values in zip(self._long.values(), state.long_values, strict=True):
-            long.values.clear()
-            long.values.extend(values)
+        for own, values in zip(self._long_values.values(), state.long_values, strict=True):
+            own.clear()
+            own.extend(values)
         minutes = zip(
             state.recent,
             state.deviations,
@@ -419,7 +404,7 @@ class Charts:
         deviation = in_control.deviation(distance)
         is_new = self._monitored_minutes % scale == 0  # shares no minute with the value before
         if self._learns and is_new and deviation < self._limit(scale, in_control):
-            self._long[view, scale].values.append(distance)
+            self._long_values[view, scale].append(distance)
         if not self._is_active(scale):
             return None
         since = self._elevated_since[view]
@@ -443,7 +428,7 @@ class Charts:
             spread=LONG_SPREAD_RATIO * minute.spread,
             degrees=min(minute.degrees, MAX_LONG_DEGREES),
         )
-        return prior.updated(np.array(self._long[view, scale].values))
+        return prior.updated(np.array(self._long_values[view, scale]))
 
     def _is_active(self, scale: int) -> bool:
         return scale == 1 or self._n_normal(scale) >= self._n_normal_needed(scale)
@@ -483,7 +468,7 @@ class Charts:
             return
         self._minutes_without_alarm = 0
         candidate.learned = True
-        self._learn(candidate.vector)
+        self.sound.learn(candidate.vector)
         if self.sound.n_learned >= max(
             self._fitted_minutes + 1, int(REFIT_GROWTH * self._fitted_minutes)
         ):
@@ -498,9 +483,6 @@ class Charts:
             return bool((deviations <= limit).all())
         long_are_calm = all(reading.ratio <= MAX_CALM_RATIO for reading in self._long_readings)
         return long_are_calm and bool((deviations <= limit).all())
-
-    def _learn(self, vector: Float64) -> None:
-        self.sound.learn(vector)
 
     def _fit(self) -> None:
         self._fitted_minutes = self.sound.n_learned

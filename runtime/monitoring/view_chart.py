@@ -25,16 +25,13 @@ from typing import Self
 
 import numpy as np
 
-from ..scoring.fleet import SHRINKAGE, Fleet, oas_shrinkage
-from ..scoring.head import EXPONENT, MIN_VARIANCE
+from ..scoring.fleet import MIN_VARIANCE, Fleet, own_weight, whitening
 from ..scoring.views import View
 from ..system.arrays import Float64
 from .control_limits import t_quantile
 from .normal_sound import NormalSound
 
 SLOW_SHARE = 0.005  # of the variance of windows, that pooling does not reduce
-MAX_MACHINE_WEIGHT = 0.2  # of the machine's own covariance
-HALF_WEIGHT_WINDOWS = 100  # of the machine, at which its own covariance would weigh one half
 N_FOLDS = 5
 MIN_TAIL_VALUES = 30  # of distances, from which their tail is known
 TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to
@@ -130,10 +127,7 @@ class ViewChart:
         self._prior = prior
         self.slow_share = 0.0  # of a minute's variance, that the next minute repeats
         self._windows_per_minute = windows_per_minute
-        self._fleet_covariance = fleet.correlation_of(view.features)
-        gain = fleet.gain_directions[:, view.features] / fleet.within_std[view.features]
-        self._ridge = SHRINKAGE * oas_shrinkage(self._fleet_covariance, fleet.windows)
-        self._gain_covariance = gain.T @ gain
+        self._fleet = fleet
         self._start = self._prior_in_control(sound)
         self.fit(sound)
 
@@ -185,17 +179,15 @@ class ViewChart:
 
         pairs: (n_features,) of normal minutes, each with the one that followed.
         """
-        products = 0.0
-        squares = 0.0
-        for first, second in pairs:
-            projected = (
-                np.stack([first, second])[:, self.view.features] - self.mean
-            ) @ self._factor
-            products += float(projected[0] @ projected[1])
-            squares += float(np.square(projected).sum()) / 2
         if not pairs:
             self.slow_share = 0.0
             return
+        products = 0.0
+        squares = 0.0
+        for pair in pairs:
+            projected = self.project(np.stack(pair)[:, self.view.features] - self.mean)
+            products += float(projected[0] @ projected[1])
+            squares += float(np.square(projected).sum()) / 2
         credible = len(pairs) / (len(pairs) + PRIOR_PAIRS)
         self.slow_share = max(0.0, credible * products / squares)
 
@@ -219,12 +211,8 @@ class ViewChart:
             minutes = np.sqrt(self._windows_per_minute) * (self._minutes(sound) - mean)
             own = np.concatenate([own, minutes])
         n = len(own)
-        weight = min(n / (n + HALF_WEIGHT_WINDOWS), MAX_MACHINE_WEIGHT)
-        covariance = (1 - weight) * self._fleet_covariance + weight * own.T @ own / max(n - 1, 1)
-        identity = np.eye(len(covariance))
-        covariance = (1 - self._ridge) * covariance + self._ridge * identity + self._gain_covariance
-        variances, directions = np.linalg.eigh(covariance)
-        return np.asarray(directions * np.maximum(variances, MIN_VARIANCE) ** (-EXPONENT / 2))
+        own_covariance = own.T @ own / max(n - 1, 1)
+        return whitening(self._fleet.covariance(self.view.features, own_covariance, own_weight(n)))
 
     def _prior_in_control(self, sound: NormalSound) -> InControl:
         """From the calibration windows, each against the others."""

@@ -9,6 +9,10 @@ import numpy as np
 from ..system.arrays import Float64
 from .window_features import n_mels_of, view_slices
 
+EXPONENT = 1.2  # > 1: directions of small variance carry the faults
+MAX_OWN_WEIGHT = 0.2  # of a machine's own covariance
+HALF_WEIGHT_WINDOWS = 100  # of a machine, at which its own covariance would weigh one half
+MIN_VARIANCE = 1e-9  # of a direction of the covariance
 # Standard deviation of a feature, at least. Every real sound has more, except in a band that no
 # recording reaches.
 MIN_WITHIN_STD = 0.03
@@ -34,6 +38,17 @@ def oas_shrinkage(correlation: Float64, n: int) -> float:
     numerator = (1 - 2 / p) * square + trace**2
     denominator = (n + 1 - 2 / p) * (square - trace**2 / p)
     return 1.0 if denominator <= numerator else numerator / denominator
+
+
+def own_weight(windows: int) -> float:
+    """Weight of a machine's own covariance against the fleet's, from so many of its windows."""
+    return min(windows / (windows + HALF_WEIGHT_WINDOWS), MAX_OWN_WEIGHT)
+
+
+def whitening(covariance: Float64) -> Float64:
+    """(n, n) projects deviations so that their mean square is the distance, C^-EXPONENT."""
+    variances, directions = np.linalg.eigh(covariance)
+    return np.asarray(directions * np.maximum(variances, MIN_VARIANCE) ** (-EXPONENT / 2))
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,19 @@ class Fleet:
                 inside = slice(features.start - view.start, features.stop - view.start)
                 return np.asarray(correlation[inside, inside])
         raise ValueError(f"the features {features} are not of one view")
+
+    def covariance(self, features: slice, own: Float64, own_weight: float) -> Float64:
+        """(n, n) of these features in normal sound of a machine, in deviations of the fleet.
+
+        features: of the input or of the residual.
+        own: (n, n) covariance of the machine itself.
+        own_weight: its weight against that of the fleet, 0 to 1.
+        """
+        fleet = self.correlation_of(features)
+        blend = (1 - own_weight) * fleet + own_weight * own
+        ridge = SHRINKAGE * oas_shrinkage(fleet, self.windows)
+        gain = self.gain_directions[:, features] / self.within_std[features]
+        return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
 
     def domain_shift(self, mean: Float64, windows: int) -> float:
         """How far a machine is from those that the network was trained on.

@@ -39,14 +39,11 @@ import numpy as np
 from ..errors import ArtifactError
 from ..model.sections import FleetSection, HeadSection
 from ..system.arrays import Float64
-from .fleet import SHRINKAGE, Fleet, oas_shrinkage
+from .fleet import EXPONENT, Fleet, own_weight, whitening
 from .heads import KINDS_OF_HEAD, Kind, KindOfHead
 from .window_features import view_slices
 
-EXPONENT = 1.2  # > 1: directions of small variance carry the faults
-MAX_MACHINE_WEIGHT = 0.2  # of a machine's own covariance
 MAX_NUMBER = 1e6  # in the head of an artifact; those of real sound are below 100
-MIN_VARIANCE = 1e-9  # of a direction of the covariance
 MAX_CORRELATION = 2.0  # in an artifact; rounding and gains lead above 1
 
 
@@ -79,7 +76,7 @@ class Head:
             return cls(fleet, mean, np.empty((0, len(mean))), 0.0, n, kind)
         # R of the QR decomposition holds the covariance in at most n_features rows.
         factor = np.linalg.qr((windows - mean) / fleet.within_std, mode="r") / np.sqrt(n - 1)
-        return cls(fleet, mean, factor, _machine_weight(n), n, kind)
+        return cls(fleet, mean, factor, own_weight(n), n, kind)
 
     def extended(self, windows: Float64) -> Self:
         """The head of the same machine, calibrated on more windows (n, n_features).
@@ -101,7 +98,7 @@ class Head:
             self,
             mean=self.mean + (new_mean - self.mean) * n_new / n,
             machine_factor=np.linalg.qr(rows, mode="r") / np.sqrt(n - 1),
-            machine_weight=_machine_weight(n),
+            machine_weight=own_weight(n),
             windows=n,
         )
 
@@ -148,17 +145,12 @@ class Head:
         view: 0 for the input, 1 for the residual.
         """
         features = view_slices(len(self.mean))[view]
-        fleet = self.fleet.within_correlation[view]
         factor = self.machine_factor[:, features]
-        blend = (1 - self.machine_weight) * fleet + self.machine_weight * (factor.T @ factor)
-        ridge = SHRINKAGE * oas_shrinkage(fleet, self.fleet.windows)
-        gain = self.fleet.gain_directions[:, features] / self.fleet.within_std[features]
-        return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
+        return self.fleet.covariance(features, factor.T @ factor, self.machine_weight)
 
     def _compute_factor(self, view: int) -> Float64:
-        variances, directions = np.linalg.eigh(self.covariance(view))
-        factor = directions * np.maximum(variances, MIN_VARIANCE) ** (-EXPONENT / 2)
         features = view_slices(len(self.mean))[view]
+        factor = whitening(self.covariance(view))
         return np.asarray(factor / self.fleet.within_std[features, None])
 
     @cached_property
@@ -239,11 +231,6 @@ class Head:
             windows=section.windows,
             kind=section.kind,
         )
-
-
-def _machine_weight(windows: int) -> float:
-    """Weight of a machine's own covariance, from so many of its windows."""
-    return min(windows / (windows + 100), MAX_MACHINE_WEIGHT)
 
 
 def _fleet_section(fleet: Fleet) -> FleetSection:

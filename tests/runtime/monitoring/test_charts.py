@@ -208,7 +208,8 @@ def test_minutes_that_are_taught_are_learned() -> None:
     assert len(minutes) == 5
     assert taught.sound.n_learned == 0
     np.testing.assert_allclose(np.mean(minutes), MEAN, atol=0.1)
-    taught.learn(minutes)
+    for minute in minutes:
+        taught.sound.learn(minute)
     assert taught.sound.n_learned == 5
     assert taught.active_minutes == (1, 4)
 
