@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.runtime.monitoring.charts import Charts, has_charts
+from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, Charts, has_charts
 from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float64
+from edgeae.runtime.system.spread import evenly_spread
 
 from .recording import CalibrationRecording
 
@@ -53,11 +54,9 @@ def with_minutes(
 
 
 def _windows_per_minute(detector: Detector) -> int:
-    return max(1, round(60.0 / detector.window))
+    return max(1, round(MINUTE_SECONDS / detector.window))
 
 
 def _thinned(minutes: Sequence[Float64]) -> Float64:
     """(n, n_features) at most MAX_MINUTES of these minutes, evenly spread."""
-    n = min(len(minutes), MAX_MINUTES)
-    places = np.linspace(0, len(minutes) - 1, n).round().astype(int)
-    return np.array([minutes[place] for place in places])
+    return np.array(evenly_spread(minutes, MAX_MINUTES))

@@ -124,9 +124,10 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
     """
     import onnx
 
+    from edgeae.runtime.system.spread import evenly_spread
+
     from .layer_error import MAX_RECORDINGS, analyse, check_drift, format_table
     from .quantization_error import compare
-    from .training_set import evenly_spread
 
     progress.step("comparing float and int8")
     comparison = compare(exported.float_, int8, exported.training_set)

@@ -30,6 +30,7 @@ from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.selftest import measure
 from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, no_step
+from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
 from edgeae.train.lightning_module import load_network
 from edgeae.train.run_folder import (
@@ -50,7 +51,7 @@ from .rewriting.conv_transpose import rewrite
 from .rewriting.fold_batchnorm import fold
 from .statistics_output import with_statistics
 from .torch_to_onnx import check_parity, to_onnx
-from .training_set import TrainingSet, evenly_spread, read_training_set
+from .training_set import TrainingSet, read_training_set
 from .verify import assert_integer, assert_same
 
 PACKAGES = ("edgeae", "torch", "onnx", "onnxruntime", "numpy")

@@ -10,8 +10,9 @@ import numpy as np
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32, Float64
+from edgeae.runtime.system.spread import evenly_spread
 
-from .training_set import TrainingSet, evenly_spread
+from .training_set import TrainingSet
 
 MAX_RECORDINGS = 200  # training recordings that are compared
 # Scores of 50 to 500 recordings have standard deviations of 0.14 to 0.29 ln; those of 3 to 6

@@ -1,9 +1,8 @@
 """The training recordings as the device's front end computes them: what a head is fitted on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,11 @@ from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
+from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
 
 from .chart_priors import MachineStream, fit_chart_priors
 from .fit_fleet import FittedFleet, fit_fleet
-
-T = TypeVar("T")
 
 MAX_GAIN_RECORDINGS = 24  # recordings that are made louder and softer
 GAIN_STEPS_DB = (-12, -6, 6, 12)
@@ -108,13 +106,6 @@ def _mean_features(pipeline: Pipeline, frames: Float32) -> Float64:
     """(n_features,) mean over the windows of one recording (n_frames, n_mels) dB."""
     windows = pipeline.independent(pipeline.windows_of_frames(frames))
     return np.asarray(windows.mean(axis=0))
-
-
-def evenly_spread(items: Sequence[T], max_items: int) -> list[T]:
-    """At most ``max_items`` of ``items``, at even distances, the first and the last included."""
-    count = min(max_items, len(items))
-    positions = np.linspace(0, len(items) - 1, count).round().astype(int)
-    return [items[i] for i in positions]
 
 
 def cut_patches(frames: Float32, patch_frames: int) -> Float32:

@@ -9,16 +9,12 @@ start after a calibration, too.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-import click
 
 from ..errors import ConfigError
 from ..scoring.detector import Detector
 from .charts import Charts, has_charts
-from .charts_state import ChartsState, JsonObject
-from .state_file import StateFile, StateKind
+from .charts_state import ChartsState
+from .state_file import JsonObject, KeptState, StateKind
 
 KIND = StateKind(
     "--state",
@@ -39,11 +35,13 @@ class ChartsFileLimits:
 DEFAULT_LIMITS = ChartsFileLimits()
 
 
-class ChartsFile:
+class ChartsFile(KeptState):
     """Charts that continue from their file; a context that saves at its end.
 
     Raises ConfigError if ``path`` cannot be used, or belongs to something else.
     """
+
+    charts: Charts
 
     def __init__(
         self, path: Path, detector: Detector, limits: ChartsFileLimits = DEFAULT_LIMITS
@@ -54,29 +52,14 @@ class ChartsFile:
                 f"calibrated, with a head other than mse (machine: {detector.machine}, "
                 f"head: {detector.head.kind}); run `edgeae calibrate`"
             )
-        self._file = StateFile(path, detector, KIND)
+        super().__init__(path, detector, KIND)
         self._limits = limits
         self._detector = detector
         self._seconds_since_save = 0.0  # of sound
         self._failure = ""  # of the last time that it was saved
-        self.charts = Charts(detector)
-        self._file.restore(self._apply)
+        if not self._file.restore(self._apply):
+            self.charts = Charts(detector)
         self._file.save_first(self._state())
-
-    def __enter__(self) -> Self:
-        """ConfigError if another process uses the file."""
-        self._file.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if failure := self._file.try_to_save(self._state()):
-            click.echo(f"edgeae: {failure}", err=True)
-        self._file.__exit__(kind, error, trace)
 
     def update(self, seconds: float) -> str | None:
         """Save when that is due; returns why it failed, once for each reason.

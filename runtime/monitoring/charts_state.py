@@ -13,17 +13,15 @@ import binascii
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ..system.arrays import Float64
+from .state_file import JsonObject
 
 MAX_COUNT = 10**10  # minutes; twenty thousand years
 MAX_DEVIATION = 1e6  # of a feature, in standard deviations; no sound reaches it
 MAX_RECENT_SECONDS = 3600.0  # age of a minute that is still pooled after a restart
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)

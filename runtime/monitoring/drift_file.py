@@ -8,23 +8,20 @@ file of another calibration is refused, because the drift was measured from its 
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import click
 import numpy as np
 
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .drift import DEFAULT_DAYS, DEFAULT_LIMITS, DriftLimits, DriftStatus, DriftTracker
-from .state_file import JsonObject, StateFile, StateKind
+from .state_file import JsonObject, KeptState, StateKind
 
 MAX_LEARNED_SECONDS = 1e10  # three centuries
 KIND = StateKind("--track", "a tracker's file", "the drift", "tracking starts again")
 
 
-class DriftFile:
+class DriftFile(KeptState):
     """A tracker that continues from its file; a context that saves at its end.
 
     Raises ConfigError if ``path`` cannot be used, or belongs to something else.
@@ -37,26 +34,11 @@ class DriftFile:
         days: float = DEFAULT_DAYS,
         limits: DriftLimits = DEFAULT_LIMITS,
     ) -> None:
-        self._file = StateFile(path, detector, KIND)
+        super().__init__(path, detector, KIND)
         self.tracker = DriftTracker(detector, days, limits)
         self._seconds_since_status = 0.0  # of sound
         self._file.restore(self._apply)
         self._file.save_first(self._state())
-
-    def __enter__(self) -> Self:
-        """ConfigError if another process uses the file."""
-        self._file.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if failure := self._file.try_to_save(self._state()):
-            click.echo(f"edgeae: {failure}", err=True)
-        self._file.__exit__(kind, error, trace)
 
     def update(
         self, window: Window, result: Result, seconds: float, *, alarm: bool

@@ -10,6 +10,7 @@ one is renamed and reported, because the machine has to be monitored after a pow
 import fcntl
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,23 +76,24 @@ class StateFile:
     ) -> None:
         os.close(self._lock)
 
-    def restore(self, apply: Callable[[JsonObject], None]) -> None:
-        """Call ``apply`` with the content of the file, if there is one.
+    def restore(self, apply: Callable[[JsonObject], None]) -> bool:
+        """Call ``apply`` with the content of the file, if there is one; returns whether it was.
 
         If ``apply`` raises ValueError, KeyError, TypeError or OverflowError, the file is damaged.
         """
         content = self._read()
         if content is None:
-            return
+            return False
         try:
             state = json.loads(content)
             if self._is_of_this_calibration(state):
                 apply(state)
-                return
+                return True
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._set_aside("damaged", "is damaged")
-            return
+            return False
         self._set_aside("earlier", "belongs to another calibration of the machine")
+        return False
 
     def save(self, state: Mapping[str, object]) -> None:
         """Replace the file as a whole; OSError if that fails."""
@@ -198,3 +200,29 @@ class StateFile:
         return ConfigError(
             f"{self._name}: cannot be written ({error.strerror}); choose another place"
         )
+
+
+class KeptState(ABC):
+    """What a state file keeps; a context that locks the file, and saves at its end."""
+
+    def __init__(self, path: Path, detector: Detector, kind: StateKind) -> None:
+        self._file = StateFile(path, detector, kind)
+
+    def __enter__(self) -> Self:
+        """ConfigError if another process uses the file."""
+        self._file.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if failure := self._file.try_to_save(self._state()):
+            click.echo(f"edgeae: {failure}", err=True)
+        self._file.__exit__(kind, error, trace)
+
+    @abstractmethod
+    def _state(self) -> JsonObject:
+        """What is saved."""

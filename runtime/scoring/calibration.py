@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ArtifactError, ConfigError
 from ..model.sections import MachineSoundSection, SessionSection
 from ..system.arrays import Float64
+from ..system.spread import spread_places
 from .detector import Detector
 from .head import Head
 from .heads import Kind
@@ -108,8 +109,7 @@ def extended(
 
 def _thinned(windows: Float64) -> Float64:
     """At most MAX_SOUND_WINDOWS of these windows (n, n_features), evenly spread."""
-    places = np.linspace(0, len(windows) - 1, min(len(windows), MAX_SOUND_WINDOWS))
-    return np.asarray(windows[places.round().astype(int)])
+    return windows[spread_places(len(windows), MAX_SOUND_WINDOWS)]
 
 
 def _extended_sound(

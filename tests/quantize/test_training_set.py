@@ -10,7 +10,6 @@ from edgeae.quantize.training_set import (
     GAIN_STEPS_DB,
     TrainingSet,
     cut_patches,
-    evenly_spread,
     read_training_set,
 )
 from edgeae.runtime import AudioError, Detector
@@ -22,13 +21,6 @@ from tests.conftest import Maker, Trained
 @pytest.fixture(scope="module")
 def detector(trained: Trained) -> Detector:
     return Detector.load(trained.float_)
-
-
-@pytest.mark.parametrize(
-    ("most", "expected"), [(1, [0]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])]
-)
-def test_items_are_evenly_spread(most: int, expected: list[int]) -> None:
-    assert evenly_spread(range(5), most) == expected
 
 
 @given(st.integers(8, 50), st.integers(1, 8))

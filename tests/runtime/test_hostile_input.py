@@ -186,7 +186,8 @@ def test_hostile_learned_sound_is_restored_refused_or_set_aside(
     path = tmp_path / "state.json"
     path.unlink(missing_ok=True)
     with ChartsFile(path, detector) as memory:
-        memory.charts.learn([detector.head.mean] * 3)
+        for _ in range(3):
+            memory.charts.sound.learn(detector.head.mean / detector.head.fleet.within_std)
     path.write_text(json.dumps(hostile.edited(json.loads(path.read_bytes()), chooser(data))))
     try:
         charts = ChartsFile(path, detector).charts
