@@ -10,12 +10,13 @@ from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
 from ..errors import AudioError, DeviceError
-from ..live.feedback import FeedbackFile, accept_sound
+from ..live.feedback import FeedbackFile, handle_feedback
 from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, publish_pending
 from ..live.stdin import Pipe
 from ..live.stream import stopping
+from ..outputs.feedback import FeedbackQueue
 from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.clock import now
@@ -36,7 +37,8 @@ def score_live(
         tracks = open_tracks(stack, options, detectors, limits.drift)
         memories = open_memories(stack, options, detectors, limits.charts_file)
         feedback_path = options.learning.feedback
-        feedback = FeedbackFile(feedback_path) if feedback_path else None
+        feedback_file = FeedbackFile(feedback_path) if feedback_path else None
+        feedback = FeedbackQueue()
         outputs = stack.enter_context(
             Outputs(
                 options.outputs,
@@ -44,6 +46,7 @@ def score_live(
                 live=True,
                 paced=options.paced,
                 limits=limits.outputs,
+                feedback=None if options.learning.no_learn else feedback,
             )
         )
         names = options.source_names()
@@ -66,8 +69,7 @@ def score_live(
 
         def tick() -> None:
             outputs.tick()
-            if feedback and feedback.poll():
-                accept_sound(sources)
+            handle_feedback(sources, feedback_file, feedback)
 
         if pipe:
             score_pipe(sources[0], pipe, options.pcm, tick)

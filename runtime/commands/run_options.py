@@ -266,7 +266,7 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
         raise ConfigError(
             "--resume goes on with files, behind the lines that --log holds, and without --track"
         )
-    for option in ("state", "feedback"):
+    for option in ("state", "feedback", "mqtt_commands", "page_token_file"):
         _check_learning(option, values, live=live)
     if values["channels"] and (values["channel"] or not device):
         raise ConfigError(
@@ -275,16 +275,16 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
 
 
 def _check_learning(option: str, values: OptionValues, *, live: bool) -> None:
-    if values[option] is None:
+    if not values[option]:
         return
+    name = "--" + option.replace("_", "-")
     if not live:
         raise ConfigError(
-            f"--{option} is for a microphone or a pipe; each file is learned by itself, "
-            f"so leave it out"
+            f"{name} is for a microphone or a pipe; each file is learned by itself, so leave it out"
         )
     if values["no_learn"]:
         raise ConfigError(
-            f"--{option} and --no-learn exclude each other: "
+            f"{name} and --no-learn exclude each other: "
             f"one is about learned sound, the other forbids it; leave one out"
         )
 

@@ -23,6 +23,7 @@ from ..scoring.selftest import load_all
 from ..service.request import Request
 from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
 from ..system.atomic_file import replace_file
+from ..system.paths import absolute
 from ..system.slug import slug
 from .run import run
 
@@ -71,7 +72,7 @@ def plan(
         )
     title = f"edgeae-{name or slug(str(machine))}"
     program = find_program()
-    needed = [program, *(model.absolute() for model in models), *request.inputs()]
+    needed = [program, *(absolute(model) for model in models), *request.inputs()]
     for path in needed:
         _check_readable(path, user, folders.hidden)
     return Unit(
@@ -86,6 +87,7 @@ def plan(
         writable=list(request.writable(folders.state / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
         secrets=any(request.given("url")),
+        credentials=list(request.credentials()),
         quiet=request.keeps_lines,
         user=user,
         watchdog=watchdog,
@@ -128,12 +130,10 @@ def _arguments(request: Request, models: Sequence[Path], watchdog: int) -> list[
     """The arguments, with absolute paths of artifacts, and a time to wait for the device."""
     positional = request.values["arguments"]
     named = {
-        argument: str(Path(argument).absolute())
-        for argument in positional
-        if names_artifact(argument)
+        argument: str(absolute(argument)) for argument in positional if names_artifact(argument)
     }
     arguments = [named.get(argument, argument) for argument in request.absolute_arguments()]
-    default = [] if named else [str(model.absolute()) for model in models]
+    default = [] if named else [str(absolute(model)) for model in models]
     wait = [] if request.values.get("wait_device") else ["--wait-device", str(watchdog)]
     return [*default, *arguments, *wait]
 
@@ -161,7 +161,7 @@ def find_program() -> Path:
             "python3 -m venv .venv && .venv/bin/pip install edgeae, "
             "then .venv/bin/edgeae service ..."
         )
-    return program.absolute()
+    return absolute(program)
 
 
 def _python(program: Path) -> list[Path]:

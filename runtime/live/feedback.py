@@ -1,9 +1,11 @@
-"""`edgeae run --feedback FILE`: a person creates the file to say "that was normal".
+"""A person says "that was normal": the charts learn the sound of the last hour, the alarm ends.
 
-    touch normal        the charts learn the sound of the last hour, and the alarm ends
+    --feedback FILE         touch FILE; the file is looked for once a second, and removed
+    --mqtt-commands         `normal` to the command topic of a source
+    --page-token-file       the button of the page
 
-The file is looked for once a second, and removed. With several sources the message is about those
-with an alarm, else about the one whose event was the last, else about all.
+A file names no source: with several sources it is about those with an alarm, else about the one
+whose event was the last, else about all.
 """
 
 import math
@@ -16,6 +18,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError
+from ..outputs.feedback import FeedbackQueue
 from .source import Source
 
 CHECK_SECONDS = 1.0
@@ -67,13 +70,26 @@ class FeedbackFile:
         return True
 
 
-def accept_sound(sources: Sequence[Source]) -> None:
-    """Let the sources learn that the last event was normal."""
+def handle_feedback(
+    sources: Sequence[Source], file: FeedbackFile | None, queue: FeedbackQueue
+) -> None:
+    """Let the sources learn what a person has called normal since the last call.
+
+    file: a message about the last event; queue: messages about one source each.
+    """
+    if file and file.poll():
+        for source in _sources_of_last_event(sources):
+            source.accept("file")
+    for message in queue.pop_all():
+        for source in sources:
+            if source.name == message.source:
+                source.accept(message.way)
+
+
+def _sources_of_last_event(sources: Sequence[Source]) -> Sequence[Source]:
     alarmed = [source for source in sources if source.alarm_active]
     last = max(sources, key=lambda source: source.last_event_time)
-    chosen = alarmed or ([last] if last.last_event_time > -math.inf else sources)
-    for source in chosen:
-        source.accept()
+    return alarmed or ([last] if last.last_event_time > -math.inf else sources)
 
 
 def _is_empty_file(path: Path) -> bool:

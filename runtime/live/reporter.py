@@ -10,6 +10,7 @@ from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
 from ..monitoring.learning import LearningReport
 from ..monitoring.states import LEARNABLE_STATES, UNJUDGED_STATES
+from ..outputs.feedback import FeedbackWay
 from ..outputs.lines import Detail, EventLine, RunLine, ScoreLine, StatusLine
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
@@ -61,8 +62,11 @@ class SourceReporter:
         """Forget the windows before a gap: they must not count for an alarm after it."""
         self._alarm.reset()
 
-    def accept(self) -> Iterator[RunLine]:
-        """A person calls the sound of the last hour normal: yield the lines about it."""
+    def accept(self, way: FeedbackWay) -> Iterator[RunLine]:
+        """A person calls the sound of the last hour normal: yield the lines about it.
+
+        way: how they said it.
+        """
         n_minutes, event = self._alarm.accept()
         if event:
             yield EventLine.of(self._source, event)
@@ -72,7 +76,7 @@ class SourceReporter:
                 "the sound was called normal, and none of it is learned: there is nothing new, "
                 f"or {MAX_ACCEPTED_MINUTES} minutes were learned so in a day"
             )
-        yield self._status("accepted", {"minutes": n_minutes, "sentence": sentence})
+        yield self._status("accepted", {"by": way, "minutes": n_minutes, "sentence": sentence})
         failure = self._memory.try_to_save() if self._memory else None
         if failure:
             yield self._status("learning", {"sentence": failure})

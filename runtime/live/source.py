@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import AudioError
 from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
+from ..outputs.feedback import FeedbackWay
 from ..outputs.lifecycle import Outputs
 from ..outputs.lines import (
     Detail,
@@ -172,10 +173,10 @@ class Source:
         publish_pending([self])
         self._publish(StatusLine(source=self.name, t=self.t, state=state, details=details))
 
-    def accept(self) -> None:
-        """A person calls the sound of the last hour normal."""
+    def accept(self, way: FeedbackWay) -> None:
+        """A person calls the sound of the last hour normal; way: how they said it."""
         publish_pending([self])
-        for line in self._reporter.accept():
+        for line in self._reporter.accept(way):
             self._publish(line)
 
     def finish(self) -> None:

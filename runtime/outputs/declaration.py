@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import click
 
 from ..scoring.detector import Detector
+from .feedback import FeedbackQueue
 from .lines import RunLine
 from .outbox import Outbox
 from .sink import LineType_contra, Sink, SourceTap
@@ -24,10 +25,13 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 # What the value of an option is, and so what a service has to be allowed:
 #   output-file, output-folder   written to
 #   input-file                   read
+#   secret-file                  read, and nobody else may
 #   url                          a server to connect to; its user and password are secrets
 #   address                      where a port is opened, HOST:PORT
 #   program                      a command that is run
-ValueKind = Literal["output-file", "output-folder", "input-file", "url", "address", "program"]
+ValueKind = Literal[
+    "output-file", "output-folder", "input-file", "secret-file", "url", "address", "program"
+]
 OptionValues = Mapping[str, Any]  # of all options of `edgeae run`, by parameter name
 
 
@@ -77,6 +81,7 @@ class OutputContext:
 
     live: bool  # the sound comes from a microphone or a pipe, not from files
     limits: OutputLimits = field(default_factory=OutputLimits)
+    feedback: FeedbackQueue | None = None  # for what people say; None: nothing is learned
     opened: Sequence[
         Outbox[RunLine]
     ] = ()  # the outputs opened before this one, for metrics about them

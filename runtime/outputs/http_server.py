@@ -2,8 +2,8 @@
 
 One thread accepts. Each request has a thread of its own and ten seconds in all, however slowly the
 client sends or reads, unless its handler allows more. The threads that capture and score take no
-part in it. It is the standard library's server and not an ASGI one, because a device needs no
-further package for a handful of viewers.
+part in it. A request must name this computer, see `is_own_name`. It is the standard library's
+server and not an ASGI one, because a device needs no further package for a handful of viewers.
 """
 
 import os
@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from socketserver import ThreadingTCPServer
 from threading import BoundedSemaphore, Thread
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import click
 
@@ -81,6 +82,7 @@ class HttpServer(ThreadingTCPServer):
         example_port: what the message about a wrong address proposes.
         """
         self.host, port = parse_address(address, option, example_port)
+        self.option = option
         self.limits = limits
         self._free_requests = BoundedSemaphore(limits.max_requests)
         self._deadlines: dict[socket.socket, float] = {}  # monotonic, s
@@ -142,6 +144,22 @@ class HttpServer(ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
+def is_own_name(host: str, given_host: str) -> bool:
+    """Whether a Host header names this computer in a way that no foreign name server can.
+
+    That is an address, a name of this computer or of the local network, or ``given_host``, at
+    which the user lets the server listen. ValueError for a header that cannot be read.
+    """
+    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    own_names = {"localhost", socket.gethostname().lower(), given_host.lower()}
+    if name in own_names or name.endswith((".local", ".localhost")):
+        return True
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return False
+
+
 class RequestHandler(BaseHTTPRequestHandler):
     """One request. Nothing about it is logged."""
 
@@ -153,11 +171,29 @@ class RequestHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        self.respond(path, query)
+        if self.is_for_this_computer():
+            self.respond(path, query)
 
     def respond(self, path: str, query: str) -> None:
         """Answer a GET request."""
         raise NotImplementedError
+
+    def is_for_this_computer(self) -> bool:
+        """False for a request with a foreign Host header, which is answered here.
+
+        A name of a foreign web page may point to this computer (DNS rebinding).
+        """
+        try:
+            is_own = is_own_name(self.headers.get("Host", ""), self.server.host)
+        except ValueError:
+            is_own = False
+        if not is_own:
+            self.send_error(
+                403,
+                "ask by address, by localhost or by the name of this computer; "
+                f"another name is allowed if {self.server.option} gives it",
+            )
+        return is_own
 
     def send_body(self, content_type: str, body: bytes | BinaryIO) -> None:
         """Send status 200, the headers and the body; no body in answer to HEAD.

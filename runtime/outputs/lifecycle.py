@@ -12,6 +12,7 @@ from ..scoring.detector import Detector
 from ..system.progress import draws_over
 from ..system.watchdog import ServiceManager
 from .declaration import OptionValues, OutputContext, OutputLimits
+from .feedback import FeedbackQueue
 from .lines import PROGRAM, RunLine, StatusLine
 from .outbox import Outbox
 from .publisher import LinePublisher
@@ -38,17 +39,19 @@ class Outputs:
         live: bool,
         paced: bool,
         limits: OutputLimits = DEFAULT_LIMITS,
+        feedback: FeedbackQueue | None = None,
     ) -> None:
         """Open the outputs that the options request; ConfigError for values that cannot work.
 
         live: the sound comes from a microphone or a pipe.
         paced: the sound comes from a microphone, which cannot wait for an output or for stdout.
+        feedback: receives what people say to an output; None: nothing is learned.
         """
         self.notify = ServiceManager()
         self._live = live
         self._limits = limits
         stdout_sink = _stdout_sink(as_json=as_json, live=live)
-        self._opened = list(open_outputs(values, OutputContext(live, limits)))
+        self._opened = list(open_outputs(values, OutputContext(live, limits, feedback)))
         self._outboxes = [outbox for output in self._opened for outbox in output.outboxes]
         self._stdout: Outbox[RunLine] | None = None
         self._closers = [output.close for output in self._opened if output.close]

@@ -18,7 +18,8 @@ from click.core import ParameterSource
 
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption, ValueKind
-from .unit import ANYBODY, LOCALHOST, peer
+from ..system.paths import absolute
+from .unit import ANYBODY, LOCALHOST, Credential, peer
 
 # In a URL; of a webhook the user may be a token.
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|^https?://[^/@]*@")
@@ -76,9 +77,12 @@ class Request:
         )
 
     def absolute_arguments(self) -> list[str]:
-        """The arguments, with each input file by its absolute path."""
+        """The arguments, with each input file by its absolute path, and without secret files.
+
+        A service gets the secret files as `credentials`.
+        """
         paths = {
-            (value.option, value.text): str(Path(value.text).absolute())
+            (value.option, value.text): str(absolute(value.text))
             for value in self.given("input-file")
             if not value.from_config
         }
@@ -89,7 +93,21 @@ class Request:
                     arguments[index] = f"{option}={path}"
                 elif argument == text and index and arguments[index - 1] == option:
                     arguments[index] = path
+        for value in self.given("secret-file"):
+            if not value.from_config:
+                arguments = _without(arguments, value.option)
         return arguments
+
+    def credentials(self) -> Iterator[Credential]:
+        """The secret files, which systemd reads as root; ConfigError for one that is not there."""
+        for value in self.given("secret-file"):
+            path = self._absolute(value)
+            if not path.is_file():
+                raise ConfigError(f"{value.option} {path}: there is no such file; create it first")
+            if not str(path).isprintable():
+                raise ConfigError(f"{value.option} {str(path)!a}: systemd cannot read; rename it")
+            name = value.option.removeprefix("--")
+            yield Credential(name, self._variable(value.option), path)
 
     def writable(self, state: Path, user: str | None) -> Iterator[Path]:
         """The folders outside of the state folder that are written to."""
@@ -127,14 +145,40 @@ class Request:
     def inputs(self) -> Iterator[Path]:
         """The files that are read, artifacts apart: of a program, those that its command names."""
         for value in self.given("input-file"):
-            if value.from_config and not Path(value.text).is_absolute():
-                raise ConfigError(
-                    f"{value.option[2:]} = {value.text!r} in the configuration file: "
-                    f"a service runs in another folder; give the absolute path"
-                )
-            yield Path(value.text).absolute()
+            yield self._absolute(value)
         for value in self.given("program"):
             yield from _program_files(value)
+
+    def _variable(self, name: str) -> str:
+        """The environment variable that stands for an option."""
+        [option] = [option for option in self.options if name in option.opts]
+        if not isinstance(option.envvar, str):
+            raise TypeError(f"{name} names a secret file and has no environment variable")
+        return option.envvar
+
+    @staticmethod
+    def _absolute(value: GivenValue) -> Path:
+        """The absolute path of a file that is read."""
+        if value.from_config and not Path(value.text).is_absolute():
+            raise ConfigError(
+                f"{value.option[2:]} = {value.text!r} in the configuration file: "
+                f"a service runs in another folder; give the absolute path"
+            )
+        return absolute(value.text)
+
+
+def _without(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments without an option and its value."""
+    kept = []
+    skips_value = False
+    for argument in arguments:
+        if skips_value:
+            skips_value = False
+        elif argument == option:
+            skips_value = True
+        elif not argument.startswith(f"{option}="):
+            kept.append(argument)
+    return kept
 
 
 def _program_files(value: GivenValue) -> Iterator[Path]:

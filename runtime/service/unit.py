@@ -59,6 +59,15 @@ WantedBy=multi-user.target
 
 
 @dataclass(frozen=True)
+class Credential:
+    """A secret file that systemd copies for the service, which alone can read the copy."""
+
+    name: str
+    variable: str  # of the environment, with the path of the copy
+    path: Path
+
+
+@dataclass(frozen=True)
 class Unit:
     """What a service needs; all paths absolute."""
 
@@ -68,6 +77,7 @@ class Unit:
     writable: Sequence[Path] = ()  # folders, other than that of its state
     peers: frozenset[str] = frozenset()  # addresses, LOCALHOST, ANYBODY
     secrets: bool = False  # it may need passwords
+    credentials: Sequence[Credential] = ()
     quiet: bool = False  # what it prints is kept elsewhere
     user: str | None = None
     watchdog: int = 120  # seconds
@@ -109,7 +119,17 @@ class Unit:
             "Environment=ORT_DISABLE_TELEMETRY=1",
             *(["StandardOutput=null"] if self.quiet else []),
             *([f"EnvironmentFile=-/etc/edgeae/{self.name}.env"] if self.secrets else []),
+            *self._credentials(),
         ]
+
+    def _credentials(self) -> list[str]:
+        lines = []
+        for credential in self.credentials:
+            # systemd takes the path as it stands, but for specifiers.
+            path = str(credential.path).replace("%", "%%")
+            lines.append(f"LoadCredential={credential.name}:{path}")
+            lines.append(f"Environment={credential.variable}=%d/{credential.name}")
+        return lines
 
     def _files(self) -> list[str]:
         readable = [path for path in self.readable if is_hidden(path, self.hidden)]

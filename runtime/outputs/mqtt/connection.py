@@ -1,7 +1,8 @@
 """A connection to an MQTT broker that restores itself, and then everything the broker must know.
 
 paho's thread connects, and reconnects without end. Each connection publishes the retained messages
-again, because a broker may have lost them. Events wait while there is no connection:
+again, because a broker may have lost them, and subscribes again. Events wait while there is no
+connection:
 
     connect -> CONNACK -> paho repeats unacknowledged events -> SUBACK -> retained, waiting events
 
@@ -12,9 +13,12 @@ that all events arrive in order.
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
+
+import click
 
 from .broker import PASSWORD_VARIABLE, Broker
 from .client import DEFAULT_LIMITS, MqttLimits, new_client, queue_full
@@ -77,6 +81,8 @@ class Connection:
         self._lock = RLock()  # between paho's thread and that of the outbox
         self._retained: dict[str, bytes] = {}  # topic: payload
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=limits.max_waiting_events)
+        self._handlers: dict[str, Callable[[bytes], None]] = {}  # by topic
+        self._requests: dict[int, list[str]] = {}  # topics by the number of a subscription
         self._stability = Stability(limits)
         self._trouble: str | None = f"{self._name} does not answer"
         self.lost = 0  # events that did not fit into a queue
@@ -128,6 +134,17 @@ class Connection:
                 self.lost += 1
             self._waiting.append((topic, payload))
 
+    def subscribe(self, topic: str, handle: Callable[[bytes], None]) -> None:
+        """Call ``handle`` with each payload that is published on a topic from now on.
+
+        It runs in paho's thread and raises nothing. Retained messages are older than the connection
+        and are ignored.
+        """
+        with self._lock:
+            self._handlers[topic] = handle
+            if self._trouble is None:
+                self._subscribe([topic])
+
     def close(self) -> None:
         """Publish "offline" and disconnect, within a limited time."""
         self._publish_offline()
@@ -169,16 +186,51 @@ class Connection:
         properties: "Properties | None",
     ) -> None:
         if not reason.is_failure:
-            client.subscribe(self._birth_topic)
+            with self._lock:
+                self._requests = {}
+                self._subscribe([self._birth_topic, *self._handlers])
             return
         advice = "look into its log for the cause"
         if "uthor" in str(reason):
             advice = f"check the user in the URL and ${PASSWORD_VARIABLE}"
         self._fail(f"{self._name} refuses the connection ({reason}); {advice}")
 
-    def _on_subscribe(self, *arguments: object) -> None:
+    def _subscribe(self, topics: list[str]) -> None:
+        """Send one subscription; the caller holds the lock."""
+        _, number = self._client.subscribe([(topic, 1) for topic in topics])
+        if number is not None:
+            self._requests[number] = topics
+
+    def _on_subscribe(
+        self,
+        client: "Client",
+        userdata: object,
+        number: int,
+        reasons: "list[ReasonCode]",
+        properties: "Properties | None",
+    ) -> None:
+        with self._lock:
+            topics = self._requests.pop(number, [])
+            self._report_refused(topics, reasons)
+            if self._birth_topic in topics:
+                self._start_publishing(topics)
+
+    def _report_refused(self, topics: list[str], reasons: "list[ReasonCode]") -> None:
+        for topic, reason in zip(topics, reasons, strict=False):
+            if reason.is_failure and topic in self._handlers:
+                click.echo(
+                    f"edgeae: {self._name} refuses the subscription to {topic} ({reason}); "
+                    f"allow it there, or commands on it are not received",
+                    err=True,
+                )
+
+    def _start_publishing(self, subscribed: list[str]) -> None:
+        """The broker acknowledged the subscription to these topics: send all it must know."""
         with self._lock:
             self._trouble = None
+            later = [topic for topic in self._handlers if topic not in subscribed]
+            if later:
+                self._subscribe(later)
             self._stability.connected()
             self._client.publish(self._availability_topic, "online", retain=True)
             self._publish_retained()
@@ -188,10 +240,15 @@ class Connection:
         self.attempted.set()
 
     def _on_message(self, client: "Client", userdata: object, message: "MQTTMessage") -> None:
-        """Answer a birth message; a retained one is older than this connection."""
-        if message.payload == b"online" and not message.retain:
-            with self._lock:
+        """Answer a birth message or a command; a retained one is older than this connection."""
+        if message.retain:
+            return
+        with self._lock:
+            handle = self._handlers.get(message.topic)
+            if message.topic == self._birth_topic and message.payload == b"online":
                 self._publish_retained()
+        if handle:
+            handle(bytes(message.payload))
 
     def _publish_retained(self) -> None:
         for topic, payload in self._retained.items():

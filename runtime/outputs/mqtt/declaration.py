@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ...errors import ConfigError
 from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
 
 OPTIONS = (
@@ -40,6 +41,12 @@ OPTIONS = (
         value_kind="input-file",
         help="PEM file of the authority that signed the MQTT broker's certificate.",
     ),
+    run_option(
+        "--mqtt-commands",
+        is_flag=True,
+        help="Receive commands over MQTT: `normal` on the topic PREFIX/MACHINE/command says that "
+        "the last event was normal. Home Assistant shows a button for it.",
+    ),
 )
 
 
@@ -52,11 +59,14 @@ class MqttOptions:
     mqtt_every: float  # seconds
     mqtt_client: str | None
     mqtt_ca: Path | None
+    mqtt_commands: bool
 
 
 def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None:
     """A queue to an `Mqtt` sink, if there is a broker."""
     if options.mqtt is None:
+        if options.mqtt_commands:
+            raise ConfigError("--mqtt-commands needs a broker; give --mqtt, too")
         return None
     from .sink import Mqtt
 
@@ -66,6 +76,7 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
         every=options.mqtt_every,
         client_id=options.mqtt_client,
         ca_file=options.mqtt_ca,
+        feedback=context.feedback if options.mqtt_commands else None,
     )
     return OpenOutput([context.outbox(sink)])
 

@@ -19,6 +19,7 @@ from ...monitoring.states import SOUND_STATES
 from ..latest import Latest
 
 MAX_STATE_CHARACTERS = 255  # of Home Assistant
+NORMAL = "normal"  # the command: a person calls the sound normal
 
 
 def identifier(text: str) -> str:
@@ -29,18 +30,26 @@ def identifier(text: str) -> str:
 
 
 def discovery_message(
-    latest: Latest, base: str, availability_topic: str, every: float
+    latest: Latest,
+    base: str,
+    availability_topic: str,
+    every: float,
+    *,
+    has_commands: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """(device id, payload) of the discovery message of a source.
 
     base: its topics are ``base``/state and so on.
     availability_topic: the topic of the process, with ``online`` or ``offline``.
     every: maximum seconds between two states.
+    has_commands: whether the source can be told that its sound was normal.
     """
     device_id = identifier(base.replace("/", "-"))
+    described = _components(base)
+    if has_commands:
+        described |= _buttons(base)
     components = {
-        name: {"unique_id": f"{device_id}_{name}", **values}
-        for name, values in _components(base).items()
+        name: {"unique_id": f"{device_id}_{name}", **values} for name, values in described.items()
     }
     process = {"topic": availability_topic}
     microphone = {
@@ -116,5 +125,17 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "device_class": "running",
             "entity_category": "diagnostic",
             "value_template": "{{ 'ON' if value_json.state == 'listening' else 'OFF' }}",
+        },
+    }
+
+
+def _buttons(base: str) -> dict[str, dict[str, Any]]:
+    return {
+        "normal": {
+            "platform": "button",
+            "name": "That was normal",
+            "icon": "mdi:check",
+            "command_topic": f"{base}/command",
+            "payload_press": NORMAL,
         },
     }

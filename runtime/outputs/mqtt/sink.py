@@ -4,6 +4,7 @@
                                      health or capture change
     PREFIX/<machine>/event           event lines, at least once, in order
     PREFIX/<machine>/status          status and gap lines
+    PREFIX/<machine>/command         subscribed to: `normal` calls the sound normal
     PREFIX/<client>/availability     retained; online, or offline (last will)
     PREFIX/<client>/status           status lines about the other outputs
     homeassistant/device/.../config  retained; for Home Assistant
@@ -16,19 +17,24 @@ after the next connection.
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ...errors import ConfigError
+from ..feedback import FeedbackQueue, NormalMessage
 from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import EventLine, RunLine, ScoreLine
 from ..sink import OutputError, Sink
 from .broker import Broker, checked_prefix, default_client_id, topic_level
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
-from .homeassistant import discovery_message
+from .homeassistant import NORMAL, discovery_message
 
 DEFAULT_STATE_SECONDS = 10.0  # between two states
+MAX_SHOWN_BYTES = 40  # of an unknown command
 
 
 class Mqtt(Sink[RunLine]):
@@ -44,6 +50,7 @@ class Mqtt(Sink[RunLine]):
         every: float = DEFAULT_STATE_SECONDS,
         client_id: str | None = None,
         ca_file: Path | None = None,
+        feedback: FeedbackQueue | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
         """Start to connect; ConfigError for settings that cannot work.
@@ -51,6 +58,7 @@ class Mqtt(Sink[RunLine]):
         discovery: Home Assistant's prefix; None: no discovery messages.
         every: seconds between two states of a source.
         ca_file: PEM file of the authority that signed the broker's certificate.
+        feedback: receives the commands; None: they are not subscribed to.
         """
         broker = Broker.parse(url)
         if ca_file and not broker.tls:
@@ -65,6 +73,8 @@ class Mqtt(Sink[RunLine]):
         self._availability_topic = f"{self._client_topic}/availability"
         self._sources: dict[tuple[str | None, str], _Source] = {}
         self._limits = limits
+        self._feedback = feedback
+        self._reported_command = False  # that is not known
         self._connection = Connection(
             broker,
             client_id,
@@ -126,7 +136,22 @@ class Mqtt(Sink[RunLine]):
             if base in {source.base for source in self._sources.values()}:
                 base += f"-{topic_level(line.source)}-{len(self._sources)}"
             self._sources[key] = _Source(Latest(line.source, line.machine), base)
+            if self._feedback:
+                handle = partial(self._handle_command, self._feedback, line.source)
+                self._connection.subscribe(f"{base}/command", handle)
         return self._sources[key]
+
+    def _handle_command(self, feedback: FeedbackQueue, source: str, payload: bytes) -> None:
+        """Pass on what a person says about a source. Runs in the thread of the connection."""
+        if payload.strip() == NORMAL.encode():
+            feedback.put(NormalMessage(source, "mqtt"))
+        elif not self._reported_command:
+            self._reported_command = True
+            click.echo(
+                f"edgeae: --mqtt-commands: {payload[:MAX_SHOWN_BYTES]!a} is no command about "
+                f"{source}; the one command is {NORMAL}",
+                err=True,
+            )
 
     def _describe(self, source: "_Source") -> None:
         """Publish the discovery message of a source that is new or has a new artifact."""
@@ -135,7 +160,11 @@ class Mqtt(Sink[RunLine]):
         source.described_model = source.latest.model
         source.has_description = True
         device_id, config = discovery_message(
-            source.latest, source.base, self._availability_topic, self._every
+            source.latest,
+            source.base,
+            self._availability_topic,
+            self._every,
+            has_commands=self._feedback is not None,
         )
         self._connection.retain(f"{self._discovery}/device/{device_id}/config", _payload(config))
 

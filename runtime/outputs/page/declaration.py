@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import ConfigError
 from ...scoring.detector import Detector
 from ...scoring.window_stream import Window
-from ..declaration import OpenOutput, OutputContext, OutputDeclaration, run_option
+from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
 from ..lines import Line
 from ..outbox import Outbox
 from ..sink import SourceTap
@@ -18,6 +18,14 @@ OPTIONS = (
         value_kind="address",
         help="Serve a live page for browsers at this address; a port alone is one of 127.0.0.1.",
     ),
+    run_option(
+        "--page-token-file",
+        type=FILE,
+        envvar="EDGEAE_PAGE_TOKEN_FILE",
+        value_kind="secret-file",
+        help="Show a button on the page to say that the last event was normal; whoever presses it "
+        "must know the token in this file.  [default: $EDGEAE_PAGE_TOKEN, else no button]",
+    ),
 )
 
 
@@ -26,6 +34,7 @@ class PageOptions:
     """The values of the options."""
 
     page: str | None
+    page_token_file: Path | None
 
 
 class PageTap(SourceTap):
@@ -46,16 +55,23 @@ class PageTap(SourceTap):
 def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None:
     """A history of the lines, and the server that shows it."""
     if options.page is None:
+        if options.page_token_file:
+            raise ConfigError("--page-token-file is for the page; give --page, too")
         return None
     if not context.live:
         raise ConfigError(
             "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
         )
     from .history import History
-    from .server import PageServer
+    from .server import PageFeedback, PageServer
+    from .token import TokenGuard, read_token
 
     history = History()
-    server = PageServer(options.page, history)
+    token = read_token(options.page_token_file)
+    feedback = None
+    if token and context.feedback:
+        feedback = PageFeedback(TokenGuard(token), context.feedback)
+    server = PageServer(options.page, history, feedback=feedback)
     outbox: Outbox[Line] = context.outbox(history)
 
     def make_tap(source: str, detector: Detector, model: Path) -> SourceTap:

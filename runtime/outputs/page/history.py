@@ -51,6 +51,12 @@ class History(Sink[Line]):
             sources = self.sources()
             return sources[source].clip_path(event_id) if 0 <= source < len(sources) else None
 
+    def source_name(self, source: int) -> str | None:
+        """The name of a source in the lines; None if there is none with this index."""
+        with self.lock:
+            sources = self.sources()
+            return sources[source].latest.source if 0 <= source < len(sources) else None
+
     def sources(self) -> list[SourceHistory]:
         """The sources in the order of their first line; the caller holds `lock`."""
         return list(self._sources.values())
@@ -59,8 +65,12 @@ class History(Sink[Line]):
 class Viewer:
     """One open page: it receives all of one source, and the state of the others."""
 
-    def __init__(self, history: History, source: int) -> None:
-        """source: index of the source that is selected."""
+    def __init__(self, history: History, source: int, *, can_say: bool = False) -> None:
+        """source: index of the source that is selected.
+
+        can_say: whether the page has a button to call a sound normal.
+        """
+        self._can_say = can_say
         self._history = history
         self._source = source
         self._n_messages = 0
@@ -98,5 +108,5 @@ class Viewer:
         n_windows = self._n_windows
         self._n_windows = source.n_windows
         if n_changes is None:
-            return {**source.past(), "selected": self._source}
+            return {**source.past(), "selected": self._source, "can_say": self._can_say}
         return source.since(n_windows, n_changes)

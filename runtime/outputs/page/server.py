@@ -3,32 +3,38 @@
     GET /                       the page, one file
     GET /events?source=0        server-sent events: the history, then what is new, once a second
     GET /clip?source=0&event=1  the sound of an event, if --clips stores it
+    POST /normal?source=0       "that was normal": the sound of the last hour of a source is learned
 
-The server only sends: nothing that a client sends reaches the scoring. Pages of another origin
-cannot read it; a page whose own name points to this computer (DNS rebinding) is refused by the name
-in its request. There is no password, so by default the server listens on this computer alone.
+Pages of another origin cannot read it; a page whose own name points to this computer (DNS
+rebinding) is refused by the name in its request. Reading needs no password, so by default the
+server listens on this computer alone. Nothing that a client sends reaches the scoring, but for the
+POST, which needs the token of --page-token-file and comes from the page itself (Origin). Without a
+token it is refused, and the page has no button for it.
 """
 
 import base64
 import hashlib
 import json
+import math
 import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from ipaddress import ip_address
 from pathlib import Path
 from threading import BoundedSemaphore, Event
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import click
 
+from ..feedback import FeedbackQueue, NormalMessage
 from ..http_server import HttpLimits, HttpServer, RequestHandler
 from .history import History, Viewer
+from .token import TokenGuard
 
 EXAMPLE_PORT = 8321
 MAX_QUERY_CHARACTERS = 100
+MAX_BODY_BYTES = 1000  # of a POST, which needs none
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,14 @@ class PageLimits:
 DEFAULT_LIMITS = PageLimits()
 
 
+@dataclass(frozen=True)
+class PageFeedback:
+    """Where what a viewer says goes, and who may say it."""
+
+    guard: TokenGuard
+    queue: FeedbackQueue
+
+
 class PageServer(HttpServer):
     """Serves the page from its construction on; ConfigError for an address that cannot be used."""
 
@@ -53,8 +67,13 @@ class PageServer(HttpServer):
         history: History,
         message_seconds: float = 1.0,
         limits: PageLimits = DEFAULT_LIMITS,
+        feedback: PageFeedback | None = None,
     ) -> None:
-        """message_seconds: between two messages to a viewer."""
+        """message_seconds: between two messages to a viewer.
+
+        feedback: None: viewers can only read.
+        """
+        self.feedback = feedback
         self.history = history
         self.message_seconds = message_seconds
         self.page_limits = limits
@@ -89,22 +108,6 @@ def security_policy(page: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in sources.items())
 
 
-def is_own_name(host: str, page_host: str) -> bool:
-    """Whether a Host header names this computer in a way that no foreign name server can.
-
-    That is an address, a name of this computer or of the local network, or ``page_host``, which
-    the user gave as --page. ValueError for a header that cannot be read.
-    """
-    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    own_names = {"localhost", socket.gethostname().lower(), page_host.lower()}
-    if name in own_names or name.endswith((".local", ".localhost")):
-        return True
-    try:
-        return bool(ip_address(name))
-    except ValueError:
-        return False
-
-
 class _Handler(RequestHandler):
     server: PageServer
 
@@ -114,12 +117,24 @@ class _Handler(RequestHandler):
             "/events": self._send_events,
             "/clip": self._send_clip,
         }
-        if not self._asks_for_this_computer():
-            self.send_error(403, "ask by address, by localhost or by the name of this computer")
-        elif path not in answers:
+        if path not in answers:
             self.send_error(404)
         else:
             answers[path](**_numbers(query))
+
+    def do_POST(self) -> None:  # noqa: N802, the name that http.server looks for
+        path, _, query = self.path.partition("?")
+        feedback = self.server.feedback
+        if not self.is_for_this_computer():
+            return
+        if feedback is None:
+            self.send_error(403, "without --page-token-file the page can only be read")
+        elif not self._comes_from_this_page():
+            self.send_error(403, "this can only be said on the page itself")
+        elif path != "/normal":
+            self.send_error(404)
+        elif self._has_read_body() and self._knows_token(feedback.guard):
+            self._accept(feedback.queue, **_numbers(query))
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", self.server.policy)
@@ -129,11 +144,49 @@ class _Handler(RequestHandler):
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
-    def _asks_for_this_computer(self) -> bool:
-        try:
-            return is_own_name(self.headers.get("Host", ""), self.server.host)
-        except ValueError:
+    def _comes_from_this_page(self) -> bool:
+        """False for a request from a page of another origin; a program sends no origin."""
+        origin = self.headers.get("Origin")
+        host = self.headers.get("Host", "")
+        return origin is None or origin.lower() in {f"http://{host}", f"https://{host}".lower()}
+
+    def _has_read_body(self) -> bool:
+        """Read and ignore what a client sends after the headers; False if that is too much."""
+        length = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding") or not re.fullmatch(r"\d{1,9}", length):
+            self.send_error(411)
             return False
+        if int(length) > MAX_BODY_BYTES:
+            self.send_error(413)
+            return False
+        self.rfile.read(int(length))
+        return True
+
+    def _knows_token(self, guard: TokenGuard) -> bool:
+        """Whether the request has the token; if not, it is answered here."""
+        address = str(self.client_address[0])
+        wait_seconds = guard.wait_seconds(address)
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if wait_seconds > 0:
+            self.send_response(429)
+            self.send_header("Retry-After", str(math.ceil(wait_seconds)))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return False
+        if not guard.accepts(address, token.strip() if scheme.lower() == "bearer" else ""):
+            self.send_error(403, "wrong token")
+            return False
+        return True
+
+    def _accept(self, queue: FeedbackQueue, source: int = -1, **_: int) -> None:
+        name = self.server.history.source_name(source)
+        if name is None:
+            self.send_error(404, "there is no such source")
+            return
+        queue.put(NormalMessage(name, "page"))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send_page(self, **_: int) -> None:
         self.send_body("text/html; charset=utf-8", self.server.page)
@@ -148,7 +201,8 @@ class _Handler(RequestHandler):
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
-            self._stream(Viewer(self.server.history, source))
+            can_say = self.server.feedback is not None
+            self._stream(Viewer(self.server.history, source, can_say=can_say))
         finally:
             self.server.free_viewers.release()
 

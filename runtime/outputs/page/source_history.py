@@ -73,6 +73,7 @@ class SourceHistory:
     reason: str | None = None  # the sentence of the state of its sound or capture
     drift: float | None = None  # share of the allowed drift, 0 to 1
     age_seconds: float = 0.0  # of the sound of the last score, when it was published
+    accepted: tuple[int, str] | None = None  # when the sound was called normal, and the effect
     _levels: bytes = b""
     _residual: bytes = b""
 
@@ -145,6 +146,7 @@ class SourceHistory:
                 {**event, "clip": event["clip"] is not None} for event in self.events
             ]
             message["gap_list"] = list(self.gaps)
+            message["accepted"] = self.accepted
         return message
 
     def _add_run_line(self, line: RunLine) -> None:
@@ -188,6 +190,8 @@ class SourceHistory:
         self.lost_seconds += line.seconds
 
     def _add_status(self, line: StatusLine) -> None:
+        if line.state == "accepted":
+            self.accepted = (monotonic_milliseconds(), line.sentence or "")
         if line.drift is not None:
             self.drift = line.drift
         if line.state in CAPTURE_STATES or line.state in SOUND_STATES:

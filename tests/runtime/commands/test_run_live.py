@@ -1,5 +1,6 @@
 """`edgeae run -` and `edgeae run --device`: how live sound is scored to its end."""
 
+import http.client
 import io
 import json
 import sys
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ports import reserved_port
 
 from edgeae.runtime.commands.run_live import score_live
 from edgeae.runtime.errors import AudioError, DeviceError
@@ -111,5 +113,41 @@ def test_a_message_that_the_sound_was_normal_is_recorded_and_the_state_is_kept(
     score("-", "--state", state, "--feedback", message, detectors=[detector])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [accepted] = [line for line in lines if line.get("state") == "accepted"]
-    assert accepted["minutes"] == 0
+    assert (accepted["by"], accepted["minutes"]) == ("file", 0)
     assert json.loads(state.read_text())["n_learned"] >= 0
+
+
+def test_what_is_said_on_the_page_is_learned_as_that_of_the_file(
+    detector: Detector,
+    sound: NDArray[np.int16],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-that-is-long-enough")
+    answers: list[int] = []
+
+    with reserved_port() as port:
+
+        class Buffer(io.BytesIO):
+            """A person presses the button while sound is read, until the page knows the source."""
+
+            def read(self, size: int | None = -1, /) -> bytes:
+                if self.tell() and 202 not in answers:
+                    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                    headers = {"Authorization": f"Bearer {token.read_text()}"}
+                    connection.request("POST", "/normal?source=0", headers=headers)
+                    answers.append(connection.getresponse().status)
+                    connection.close()
+                return super().read(size)
+
+            read1 = read
+
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Buffer(sound.tobytes())))
+        arguments = ("-", "--page", f"127.0.0.1:{port}", "--page-token-file", token)
+        score(*arguments, detectors=[detector])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [accepted] = [line for line in lines if line.get("state") == "accepted"]
+    assert accepted["by"] == "page"
+    assert answers.count(202) == 1

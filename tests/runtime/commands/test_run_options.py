@@ -103,7 +103,7 @@ def test_each_part_has_its_values() -> None:
     assert options.as_json
 
 
-@pytest.mark.parametrize("option", ["--state", "--feedback"])
+@pytest.mark.parametrize("option", ["--state", "--feedback", "--page-token-file"])
 def test_learned_sound_is_kept_of_live_sound_that_is_learned(option: str, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     assert parsed_options("--device", "hw:1", option, path).learning
@@ -111,3 +111,12 @@ def test_learned_sound_is_kept_of_live_sound_that_is_learned(option: str, tmp_pa
         parsed_options("a.wav", option, path)
     with pytest.raises(ConfigError, match=f"{option} and --no-learn exclude each other"):
         parsed_options("-", option, path, "--no-learn")
+
+
+def test_commands_over_mqtt_are_about_live_sound_that_is_learned() -> None:
+    arguments = ("--mqtt", "mqtt://broker", "--mqtt-commands")
+    assert parsed_options("--device", "hw:1", *arguments).outputs["mqtt_commands"]
+    with pytest.raises(ConfigError, match="--mqtt-commands is for a microphone or a pipe"):
+        parsed_options("a.wav", *arguments)
+    with pytest.raises(ConfigError, match="--mqtt-commands and --no-learn exclude each other"):
+        parsed_options("-", *arguments, "--no-learn")

@@ -23,7 +23,7 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.outputs.declaration import RunOption, run_option
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.service.request import Request
-from edgeae.runtime.service.unit import ANYBODY, HIDDEN_FOLDERS, LOCALHOST, Unit
+from edgeae.runtime.service.unit import ANYBODY, HIDDEN_FOLDERS, LOCALHOST, Credential, Unit
 
 # Everything that a test makes lies in a place that is hidden from services.
 FOLDERS = ServiceFolders(hidden=(*HIDDEN_FOLDERS, Path(tempfile.gettempdir())))
@@ -206,6 +206,35 @@ def test_an_input_file_of_the_configuration_needs_an_absolute_path(
     config.write_text('device = ["hw:1"]\nmqtt = "mqtts://broker"\nmqtt-ca = "ca.pem"\n')
     with pytest.raises(ConfigError, match="give the absolute path"):
         plan(Request.parse([str(artifact), "--config", str(config)], run), **PLAN)
+
+
+@pytest.mark.parametrize("form", ["two words", "one word", "configuration"])
+def test_a_token_is_given_to_the_service_as_a_credential(
+    artifact: Path, tmp_path: Path, form: str
+) -> None:
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    arguments = {
+        "two words": ["--page-token-file", str(token)],
+        "one word": [f"--page-token-file={token}"],
+        "configuration": ["--config", str(tmp_path / "pump.toml")],
+    }
+    (tmp_path / "pump.toml").write_text(f'page-token-file = "{token}"\n')
+    request = Request.parse(
+        [str(artifact), "-D", "hw:1", "--page", "8321", *arguments[form], "--json"], run
+    )
+    unit = plan(request, **{**PLAN, "user": "root"})
+    secret = Credential("page-token-file", "EDGEAE_PAGE_TOKEN_FILE", token)
+    assert unit.credentials == [secret]
+    assert not any(argument.startswith("--page-token") for argument in unit.command)
+    assert "--json" in unit.command and "8321" in unit.command
+    assert token not in unit.readable
+
+
+def test_a_token_that_is_not_there_is_refused(artifact: Path, tmp_path: Path) -> None:
+    arguments = ["--page", "8321", "--page-token-file", str(tmp_path / "token")]
+    with pytest.raises(ConfigError, match="there is no such file; create it first"):
+        plan(Request.parse([str(artifact), "-D", "hw:1", *arguments], run), **PLAN)
 
 
 def test_files_with_a_folder_are_written_where_the_user_may(artifact: Path, tmp_path: Path) -> None:

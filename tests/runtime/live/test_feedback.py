@@ -1,4 +1,4 @@
-"""`--feedback`: a file that says that the last event was normal."""
+"""A person says that the last event was normal: with a file, or through an output."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.live.feedback import FeedbackFile, accept_sound
+from edgeae.runtime.live.feedback import FeedbackFile, handle_feedback
+from edgeae.runtime.outputs.feedback import FeedbackQueue, FeedbackWay, NormalMessage
 
 
 @pytest.fixture
@@ -70,13 +71,16 @@ def test_what_cannot_be_removed_is_no_message_and_reported_once(
 class _Source:
     """A source with an alarm or an event."""
 
-    def __init__(self, *, alarm: bool = False, event_time: float = float("-inf")) -> None:
+    def __init__(
+        self, *, name: str = "hw:1", alarm: bool = False, event_time: float = float("-inf")
+    ) -> None:
+        self.name = name
         self.alarm_active = alarm
         self.last_event_time = event_time
-        self.accepted = False
+        self.accepted: list[FeedbackWay] = []
 
-    def accept(self) -> None:
-        self.accepted = True
+    def accept(self, way: FeedbackWay) -> None:
+        self.accepted.append(way)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +91,20 @@ class _Source:
         ([_Source(), _Source()], [True, True]),
     ],
 )
-def test_the_message_is_about_alarms_else_the_last_event_else_all(
-    sources: list[Any], accepted: list[bool]
+def test_a_file_is_about_alarms_else_the_last_event_else_all(
+    sources: list[Any], accepted: list[bool], path: Path
 ) -> None:
-    accept_sound(sources)
-    assert [source.accepted for source in sources] == accepted
+    file = FeedbackFile(path, check_seconds=0.0)
+    path.touch()
+    handle_feedback(sources, file, FeedbackQueue())
+    assert [source.accepted == ["file"] for source in sources] == accepted
+
+
+def test_a_message_of_an_output_is_about_its_source_alone() -> None:
+    sources: list[Any] = [_Source(name="hw:1", alarm=True), _Source(name="hw:2")]
+    queue = FeedbackQueue()
+    queue.put(NormalMessage("hw:2", "mqtt"))
+    queue.put(NormalMessage("gone", "page"))
+    handle_feedback(sources, None, queue)
+    handle_feedback(sources, None, queue)
+    assert [source.accepted for source in sources] == [[], ["mqtt"]]

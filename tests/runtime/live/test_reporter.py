@@ -111,7 +111,7 @@ def test_sound_that_is_called_normal_ends_the_alarm_and_is_learned(
         reporter = SourceReporter(alarmed, "hw:1", memory=memory)
         list(reporter.lines(monitored_windows(alarmed, 5)))
         assert reporter.alarm_active
-        end, status = reporter.accept()
+        end, status = reporter.accept("file")
         assert isinstance(end, EventLine)
         assert end.phase == "end"
         assert isinstance(status, StatusLine)
@@ -128,7 +128,7 @@ def test_at_most_an_hour_a_day_is_learned_on_a_word(alarmed: Detector, tmp_path:
         memory.charts.restore(replace(state, accepted=[(state.monitored_minutes, 57)]))
         reporter = SourceReporter(alarmed, "hw:1", memory=memory)
         list(reporter.lines(monitored_windows(alarmed, 5)))
-        first = statuses(list(reporter.accept()))[0]
-        second = statuses(list(reporter.accept()))[0]
+        first = statuses(list(reporter.accept("page")))[0]
+        second = statuses(list(reporter.accept("page")))[0]
     assert (first.details["minutes"], second.details["minutes"]) == (3, 0)
     assert "60 minutes were learned so in a day" in second.describe()

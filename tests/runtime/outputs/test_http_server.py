@@ -16,6 +16,7 @@ from edgeae.runtime.outputs.http_server import (
     HttpLimits,
     HttpServer,
     RequestHandler,
+    is_own_name,
     parse_address,
 )
 
@@ -54,11 +55,15 @@ def serve() -> Iterator[Serve]:
 
 
 def ask(
-    port: int, path: str = "/hello", method: str = "GET", host: str = "127.0.0.1"
+    port: int,
+    path: str = "/hello",
+    method: str = "GET",
+    host: str = "127.0.0.1",
+    name: str | None = None,
 ) -> tuple[int, bytes]:
-    """(status, body)."""
+    """(status, body); name: in the Host header."""
     connection = http.client.HTTPConnection(host, port, timeout=30)
-    connection.request(method, path)
+    connection.request(method, path, headers={"Host": name} if name else {})
     response = connection.getresponse()
     answer = response.status, response.read()
     connection.close()
@@ -71,6 +76,15 @@ def test_a_handler_gets_path_and_query(serve: Serve) -> None:
 
 def test_head_returns_no_body(serve: Serve) -> None:
     assert ask(serve().port, method="HEAD") == (200, b"")
+
+
+@pytest.mark.parametrize("name", ["evil.example", "[::1", "127.0.0.1.evil.example:9464"])
+def test_a_foreign_name_in_the_request_is_refused(serve: Serve, name: str) -> None:
+    assert ask(serve().port, name=name)[0] == 403
+
+
+def test_the_name_that_the_address_gives_is_answered(serve: Serve) -> None:
+    assert ask(serve("localhost:0").port, name="localhost:9464")[0] == 200
 
 
 def test_other_methods_are_refused(serve: Serve) -> None:
@@ -157,6 +171,28 @@ def test_more_requests_than_the_limit_are_refused(serve: Serve) -> None:
         assert client.recv(1) == b""
         client.close()
     assert ask(server.port)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [
+        ("127.0.0.1:8321", True),
+        ("localhost", True),
+        ("LOCALHOST:99", True),
+        ("[::1]:8321", True),
+        ("192.168.1.7:8321", True),
+        ("pi.local:8321", True),
+        ("monitor.example:8321", True),
+        (socket.gethostname(), True),
+        ("evil.example:8321", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("notlocal", False),
+        ("", False),
+    ],
+)
+def test_names_that_a_foreign_name_server_can_give_are_refused(host: str, is_own: bool) -> None:
+    assert is_own_name(host, "monitor.example") is is_own
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Unit, peer, quoted
+from edgeae.runtime.service.unit import ANYBODY, LOCALHOST, Credential, Unit, peer, quoted
 
 ANALYZE = shutil.which("systemd-analyze")
 LISTENS = Unit("edgeae-pump-3", ["/usr/bin/true", "run", "/opt/pump-3.onnx", "--device", "hw:1"])
@@ -99,6 +99,13 @@ def test_the_process() -> None:
     assert {key: found[key] for key in expected} == {
         key: [value] for key, value in expected.items()
     }
+
+
+def test_a_secret_file_is_copied_for_the_service_alone() -> None:
+    secret = Credential("page-token-file", "EDGEAE_PAGE_TOKEN_FILE", Path("/etc/100% my/token"))
+    found = settings_of(replace(LISTENS, credentials=[secret]))
+    assert found["LoadCredential"] == ["page-token-file:/etc/100%% my/token"]
+    assert "EDGEAE_PAGE_TOKEN_FILE=%d/page-token-file" in found["Environment"]
 
 
 def test_the_sandbox() -> None:

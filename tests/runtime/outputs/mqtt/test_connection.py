@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from mosquitto import Message, Mosquitto, Subscriber
 from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 from waiting import wait_for
 
 from edgeae.runtime.outputs.mqtt.broker import Broker
@@ -134,6 +136,62 @@ def test_a_birth_message_that_the_broker_kept_is_not_answered(
 
     assert states_after_birth(retained=True, event=b"first") == 1
     assert states_after_birth(retained=False, event=b"second") == 2
+
+
+def test_messages_on_a_topic_are_passed_on_also_after_a_restart_of_the_broker(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    connection = connect()
+    payloads: list[bytes] = []
+    connection.subscribe("early", payloads.append)
+    wait_for(lambda: connection.trouble is None)
+    connection.subscribe("late", payloads.append)
+
+    def say_both() -> None:
+        n_before = len(payloads)
+        wait_for(lambda: not connection._requests)
+        person = subscribe()
+        person.client.publish("late", "1")
+        person.client.publish("early", "2")
+        wait_for(lambda: len(payloads) == n_before + 2)
+
+    say_both()
+    mosquitto.kill()
+    wait_for(lambda: connection.trouble is not None)
+    mosquitto.start()
+    wait_for(lambda: connection.trouble is None)
+    say_both()
+    assert sorted(payloads) == [b"1", b"1", b"2", b"2"]
+
+
+def test_a_message_that_the_broker_kept_is_not_passed_on(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    person = subscribe()
+    person.client.publish("command", "old", retain=True)
+    wait_for(lambda: person.payloads("command"))
+    connection = connect()
+    payloads: list[bytes] = []
+    connection.subscribe("command", payloads.append)
+    wait_for(lambda: connection.trouble is None)
+    person.client.publish("command", "new")
+    wait_for(lambda: payloads)
+    assert payloads == [b"new"]
+
+
+def test_a_refused_subscription_is_reported(
+    mosquitto: Mosquitto, connect: Connect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mosquitto.start()
+    connection = connect()
+    wait_for(lambda: connection.trouble is None)
+    connection.subscribe("command", lambda payload: None)
+    connection._requests[999] = ["command"]
+    refused = [ReasonCode(PacketTypes.SUBACK, identifier=0x80)]
+    connection._on_subscribe(connection._client, None, 999, refused, None)
+    assert "refuses the subscription to command (" in capsys.readouterr().err
 
 
 def test_events_alone_are_sent_until_they_are_acknowledged(

@@ -30,6 +30,11 @@ def test_a_discovery_prefix_that_is_no_topic_is_refused(prefix: str) -> None:
         pass
 
 
+def test_commands_without_a_broker_are_refused() -> None:
+    with pytest.raises(ConfigError, match="give --mqtt"), opened_output(OUTPUT, "--mqtt-commands"):
+        pass
+
+
 def test_a_certificate_of_a_connection_without_tls_is_refused(tmp_path: Path) -> None:
     arguments = ("--mqtt", "mqtt://127.0.0.1:9", "--mqtt-ca", str(tmp_path / "ca.pem"))
     with pytest.raises(ConfigError, match="--mqtt-ca"), opened_output(OUTPUT, *arguments):

@@ -18,6 +18,7 @@ from waiting import WAIT_SECONDS, wait_for
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.states import SOUND_STATES
+from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
 from edgeae.runtime.outputs.latest import MAX_SOURCES
 from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
@@ -297,6 +298,58 @@ def test_home_assistant_receives_one_device_for_each_source(
         AVAILABILITY,
         STATE,
     }
+
+
+COMMAND = "edgeae/pump-3/command"
+
+
+def test_a_person_calls_the_sound_normal_by_the_button_of_home_assistant(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    queue = FeedbackQueue()
+    sink = make_sink(feedback=queue)
+    sink.deliver(listening())
+    sink.deliver(listening("hw:2", "fan-2"))
+    subscriber = subscribe()
+    button = wait_for(lambda: subscriber.last(CONFIG))["components"]["normal"]
+    assert (button["platform"], button["name"]) == ("button", "That was normal")
+    assert button["command_topic"] == COMMAND
+    connected(sink)
+    subscriber.client.publish(COMMAND, button["payload_press"])
+    assert wait_for(queue.pop_all) == [NormalMessage("hw:1", "mqtt")]
+
+
+def test_other_commands_are_ignored_and_reported_once(
+    mosquitto: Mosquitto,
+    make_sink: MakeSink,
+    subscribe: Subscribe,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mosquitto.start()
+    queue = FeedbackQueue()
+    sink = make_sink(feedback=queue)
+    subscriber = subscribe()
+    subscriber.client.publish(COMMAND, "normal", retain=True)
+    wait_for(lambda: subscriber.payloads(COMMAND))
+    connected(sink)
+    for payload in ("NORMAL!\x1b[31m", "x" * 1000, "", "normal\n"):
+        subscriber.client.publish(COMMAND, payload)
+    assert wait_for(queue.pop_all) == [NormalMessage("hw:1", "mqtt")]
+    message = capsys.readouterr().err
+    assert message.count("is no command about hw:1; the one command is normal") == 1
+    assert message.isascii() and "\x1b" not in message
+
+
+def test_without_the_option_there_is_no_command(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    sink, subscriber = make_sink(), subscribe()
+    connected(sink)
+    config = wait_for(lambda: subscriber.last(CONFIG))
+    assert "normal" not in config["components"]
+    assert sink._connection._handlers == {}
 
 
 def test_templates_for_home_assistant_read_keys_that_the_state_has(

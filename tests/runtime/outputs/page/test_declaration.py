@@ -23,6 +23,20 @@ def test_recordings_have_no_page() -> None:
         pass
 
 
+def test_a_token_without_a_page_is_refused(tmp_path: Path) -> None:
+    arguments = ("--page-token-file", str(tmp_path / "token"))
+    with pytest.raises(ConfigError, match="give --page"), opened_output(OUTPUT, *arguments):
+        pass
+
+
+def test_a_token_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("short")
+    arguments = ("--page", "127.0.0.1:0", "--page-token-file", str(token))
+    with pytest.raises(ConfigError, match="16 letters"), opened_output(OUTPUT, *arguments):
+        pass
+
+
 def test_the_page_taps_the_windows_of_each_source(machine: Path) -> None:
     with opened_output(OUTPUT, "--page", "127.0.0.1:0") as opened:
         assert opened and opened.make_tap

@@ -16,8 +16,10 @@ from example_lines import about, bands, event, gap, score, status
 from numpy.typing import NDArray
 from ports import reserved_port
 
+from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
 from edgeae.runtime.outputs.page.history import History
-from edgeae.runtime.outputs.page.server import PageServer
+from edgeae.runtime.outputs.page.server import PageFeedback, PageServer
+from edgeae.runtime.outputs.page.token import TokenGuard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
@@ -206,6 +208,43 @@ def test_names_and_sentences_are_shown_as_text_and_not_as_html(show: Show) -> No
     assert page.locator("img").count() == 0
     assert page.title() == f"ALARM {HOSTILE}"
     server.close()
+
+
+TOKEN = "a-token-that-is-long-enough"
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_who_knows_the_token_says_on_the_page_that_the_sound_was_normal(
+    history: History, show: Show, width: int
+) -> None:
+    queue = FeedbackQueue()
+    guard = TokenGuard(TOKEN)
+    server = PageServer(
+        "127.0.0.1:0", history, message_seconds=0.05, feedback=PageFeedback(guard, queue)
+    )
+    page = show(server.port, width=width)
+    page.get_by_role("button", name="That was normal").click()
+    wait(page, "#effect", "learns the sound of the last hour of pump-3 (hw:1) as normal")
+    token = page.get_by_label("Token of this page")
+    token.fill("not the token of it")
+    page.keyboard.press("Enter")
+    wait(page, "#answer", "the token is wrong")
+    assert queue.pop_all() == []
+    token.fill(TOKEN)
+    page.get_by_role("button", name="Learn it").click()
+    wait(page, "#answer", "sent")
+    assert queue.pop_all() == [NormalMessage("hw:1", "page")]
+    assert not token.is_visible()
+    history.deliver(status("accepted", sentence="the sound was called normal: 9 minutes"))
+    wait(page, "#answer", ": the sound was called normal: 9 minutes")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    server.close()
+
+
+def test_without_a_token_there_is_no_button(server: PageServer, show: Show) -> None:
+    page = show(server.port)
+    wait(page, "#verdict", "Normal")
+    assert not page.get_by_role("button", name="That was normal").is_visible()
 
 
 def test_a_lost_connection_is_shown_and_restored(history: History, show: Show, port: int) -> None:

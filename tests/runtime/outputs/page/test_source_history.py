@@ -45,9 +45,16 @@ def test_only_what_is_new_is_sent(source: SourceHistory) -> None:
     source.add(score(0.5))
     source.add(gap(1.5, "stall"))
     assert source.since(1, 1) == {}
-    assert set(source.since(1, 0)) == {"events", "gap_list"}
+    assert set(source.since(1, 0)) == {"events", "gap_list", "accepted"}
     source.add(score(0.7))
     assert [window[1] for window in source.since(1, 1)["windows"]] == [0.7]
+
+
+def test_the_last_time_that_the_sound_was_called_normal_is_kept(source: SourceHistory) -> None:
+    source.add(status("accepted", sentence="3 of its last 60 minutes are learned"))
+    at, sentence = source.past()["accepted"]
+    assert at > 0
+    assert sentence == "3 of its last 60 minutes are learned"
 
 
 def test_windows_and_gaps_are_bounded(source: SourceHistory) -> None:

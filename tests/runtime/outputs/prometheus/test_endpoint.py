@@ -53,6 +53,14 @@ def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
     assert ask(serve().port, path)[0] == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_scrape_of_a_foreign_name_is_refused(serve: Serve, method: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", serve().port, timeout=30)
+    connection.request(method, "/metrics", headers={"Host": "evil.example"})
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
 def test_a_query_changes_nothing(serve: Serve) -> None:
     assert ask(serve().port, "/metrics?name=x")[0] == 200
 
