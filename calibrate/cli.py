@@ -6,7 +6,12 @@ import click
 
 from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
-from edgeae.runtime.commands.shared_options import budget_of, budget_options, wait_device_option
+from edgeae.runtime.commands.shared_options import (
+    budget_of,
+    budget_options,
+    recursive_option,
+    wait_device_option,
+)
 from edgeae.runtime.errors import ConfigError, DeviceError
 from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.scoring.calibration import history
@@ -74,6 +79,7 @@ from .uncertainty import uncertainty_of
     help="Find, print and store the smallest changes that would raise an alarm.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out recordings that cannot be read.")
+@recursive_option
 @click.option(
     "--output",
     "-o",
@@ -97,6 +103,7 @@ def calibrate(
     force: bool,
     known_sensitivity: bool,
     skip_bad: bool,
+    recursive: bool,
     output: Path | None,
     in_place: bool,
     overwrite: bool,
@@ -139,7 +146,7 @@ def calibrate(
         if from_clips:
             chosen = choose_clips(from_clips, detector.machine, clips)
         else:
-            chosen = choose_recordings(inputs, machine, clips)
+            chosen = choose_recordings(inputs, machine, clips, recursive=recursive, report=_report)
         result = _from_files(detector, chosen, file_channel, options, skip_bad)
     result.artifact.write(target)
     _report_result(result, target, device)

@@ -1,19 +1,18 @@
 """Which recordings the arguments of `edgeae calibrate` name, and of which machine they are."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeae.runtime.audio.recordings import (
-    DEFAULT_MACHINE,
-    audio_files,
-    label_of,
-    machine_of,
-    scan,
-)
+from edgeae.runtime.audio.folder import audio_files, folder_content
+from edgeae.runtime.audio.layout import layout_of
+from edgeae.runtime.audio.recording_name import DEFAULT_MACHINE, Reading, read_name
+from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.errors import ConfigError
 
 MAX_DESCRIPTION_BYTES = 1 << 20  # of the JSON file of a clip
+COMMAND = "edgeae calibrate MODEL"
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,12 @@ class ChosenRecordings:
 
 
 def choose_recordings(
-    inputs: list[str], machine: str | None, max_clips: int | None
+    inputs: list[str],
+    machine: str | None,
+    max_clips: int | None,
+    *,
+    recursive: bool = False,
+    report: Callable[[str], None],
 ) -> ChosenRecordings:
     """The recordings that the arguments name, by name.
 
@@ -33,17 +37,23 @@ def choose_recordings(
         recordings.
     machine: chooses its recordings of a data set.
     max_clips: the first so many.
+    recursive: also those in the sub-folders of a folder that is no data set.
+    report: receives a sentence about files of a folder that are not read.
 
     Raises ConfigError for an anomaly and for several machines if none is named.
     """
-    paths = [path for argument in inputs for path in _recordings(Path(argument))]
-    for path in paths:
-        if label_of(path) == "anomaly":
-            raise ConfigError(f"{path}: the name says anomaly; calibrate on normal sound only")
-    machines = sorted({machine_of(path) for path in paths})
+    readings = {
+        path: reading
+        for argument in inputs
+        for path, reading in _recordings(Path(argument), recursive, report).items()
+    }
+    for path, reading in readings.items():
+        _check_normal(path, reading)
+    machines = sorted({reading.machine for reading in readings.values()})
+    paths = list(readings)
     if len(inputs) == 1 and Path(inputs[0]).is_dir() and machines != [DEFAULT_MACHINE]:
         machine = _machine_of_folder(inputs[0], machines, machine)
-        paths = [path for path in paths if machine_of(path) == machine]
+        paths = [path for path in paths if readings[path].machine == machine]
     elif not machine:
         named = [name for name in machines if name != DEFAULT_MACHINE]
         if len(named) > 1:
@@ -57,8 +67,17 @@ def choose_recordings(
             f"--clips {max_clips}: there are only {len(paths)} recordings of {machine}; "
             f"give --clips {len(paths)}, or more recordings"
         )
-    by_file_name = sorted(paths, key=lambda path: path.name)
+    by_file_name = sorted(paths, key=lambda path: (path.name, path))
     return ChosenRecordings(by_file_name[:max_clips], machine)
+
+
+def _check_normal(path: Path, reading: Reading) -> None:
+    """ConfigError if the path says anomaly, or contradicts itself."""
+    if reading.conflict:
+        raise ConfigError(f"{path}: {reading.conflict}; calibrate on normal sound only")
+    if reading.label == "anomaly":
+        place = reading.evidence[0].partition(" ")[0]
+        raise ConfigError(f"{path}: the {place} says anomaly; calibrate on normal sound only")
 
 
 def choose_clips(folder: Path, machine: str | None, max_clips: int | None) -> ChosenRecordings:
@@ -104,13 +123,21 @@ def _machine_of_folder(folder: str, machines: list[str], machine: str | None) ->
     )
 
 
-def _recordings(path: Path) -> list[Path]:
-    """A file, or the normal recordings of a folder."""
+def _recordings(path: Path, recursive: bool, report: Callable[[str], None]) -> dict[Path, Reading]:
+    """A file, or the normal recordings of a folder, with what their paths say."""
     if not path.is_dir():
-        return [path]
-    if (path / "train").is_dir() or any(path.glob("id_*/normal")):
-        return [recording.path for recording in scan(path, "train")]
-    paths = audio_files(path)
-    if not paths:
-        raise ConfigError(f"{path}: holds no recording; give a folder of normal recordings")
-    return paths
+        return {path: read_name(path)}
+    layout = layout_of(path)
+    if layout.train or layout.labels:
+        recordings = scan(path, "train", report=report, command=COMMAND)
+        return {item.path: read_name(item.path, path) for item in recordings}
+    content = folder_content(path, recursive=recursive)
+    if not content.recordings:
+        raise content.no_recording("holds no recording; give a folder of normal recordings")
+    for message in content.not_read():
+        report(message)
+    absolute = path.absolute()
+    return {
+        item: read_name(absolute / item.relative_to(path), absolute.parent)
+        for item in content.recordings
+    }

@@ -142,6 +142,11 @@ def read_training_set(
             raise AudioError(f"{recording.path}: {len(frames)} frames; {patch_frames} are needed")
         return frames
 
-    pairs = read_each(scan(data, "train"), read, report, skip_bad=skip_bad)
+    pairs = read_each(
+        scan(data, "train", report=report, command="edgeae export --data"),
+        read,
+        report,
+        skip_bad=skip_bad,
+    )
     recordings = [recording for recording, _ in pairs]
     return TrainingSet(recordings, [frames for _, frames in pairs], held_out)

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from edgeae.runtime.audio.batch import read_each
-from edgeae.runtime.audio.file_types import AUDIO_SUFFIXES
+from edgeae.runtime.audio.file_types import AUDIO_SUFFIXES, has_suffix
 from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
@@ -199,7 +199,7 @@ def _bytes_of(recordings: Sequence[Recording], spec: MelSpec) -> float:
 
 
 def _seconds(path: Path, spec: MelSpec) -> float:
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if has_suffix(path.name, AUDIO_SUFFIXES):
         with AudioFile(path, "mix") as audio:
             return audio.frames / audio.samplerate
     return len(read_log_mel(path, spec)) / spec.frames_per_second
@@ -231,7 +231,7 @@ def _features(
 
 
 def _compute(path: Path, config: Config, transform: TorchLogMel) -> Iterator[Float32]:
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
+    if not has_suffix(path.name, AUDIO_SUFFIXES):
         yield read_log_mel(path, config.mel)
         return
     device = transform.mel.spectrogram.window.device

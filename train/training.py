@@ -78,7 +78,9 @@ def _torch_threads(count: int) -> Iterator[None]:
 def _read(data: Path, config: Config, run: Path) -> list[Features]:
     """The features of all recordings that hold at least one patch."""
     cache = Path(config.data.cache) if config.data.cache else run / "cache"
-    recordings = features(scan(data, "train"), config, cache, _device(config), _print_line)
+    recordings = features(
+        scan(data, "train", report=_print_line), config, cache, _device(config), _print_line
+    )
     return long_enough(
         recordings, config.model.patch_frames, _print_line, skip_bad=config.data.skip_bad
     )

@@ -96,7 +96,13 @@ def survey(data: Path, channel: Channel = 0) -> Survey:
 def _scan(result: Survey, split: SplitName, missing_splits: list[ConfigError]) -> list[Recording]:
     """The recordings of a split; one that is missing is noted."""
     try:
-        return scan(result.folder, split, result.refused.append)
+        return scan(
+            result.folder,
+            split,
+            result.refused.append,
+            report=result.refused.append,
+            command="edgeae inspect",
+        )
     except ConfigError as error:
         missing_splits.append(error)
         return []

@@ -33,6 +33,7 @@ from .result_cache import ResultCache, key_of
 from .scoring_task import Report, ScoringTask
 
 ONE_PER_DAY = "1/day"
+COMMAND = "edgeae evaluate MODEL"
 MIN_CALIBRATION_SECONDS = 60.0  # of sound, that the alarms of a machine should rest on
 MAX_CALIBRATION_SHARE = 0.5  # of the normal test recordings, that a calibration may take
 
@@ -83,9 +84,9 @@ def evaluate_machines(
             f"--false-alarms {options.false_alarms}: the head {options.kind} has no threshold in "
             f"this artifact; leave out --head"
         )
-    recordings = scan(data, "test")
+    recordings = scan(data, "test", report=report, command=COMMAND)
     tested = by_machine(recordings)
-    train = _training_recordings(data, list(tested), options.calibration_clips)
+    train = _training_recordings(data, list(tested), options.calibration_clips, report)
     each = {
         machine: _machine_detectors(base, train[machine], test, options, report)
         for machine, test in tested.items()
@@ -142,12 +143,12 @@ def _has_threshold(detector: Detector, options: EvaluationOptions) -> bool:
 
 
 def _training_recordings(
-    data: Path, machines: Sequence[str], clips: int | None
+    data: Path, machines: Sequence[str], clips: int | None, report: Report
 ) -> dict[str, list[Recording]]:
     """Those of each machine, at least ``clips``; without ``clips`` none are needed."""
     if not clips:
         return {machine: [] for machine in machines}
-    train = by_machine(scan(data, "train"))
+    train = by_machine(scan(data, "train", report=report, command=COMMAND))
     for machine in machines:
         n_recordings = len(train.get(machine, []))
         if n_recordings < clips:

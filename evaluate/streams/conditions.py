@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgeae.runtime.audio.recording_name import is_label_word
 from edgeae.runtime.audio.recordings import Recording
 
 ALL_FAULTS = "all faults"
@@ -19,8 +20,7 @@ MIN_MEAN_RECORDINGS = 2  # of a condition; with fewer, the names number the reco
 MACHINE_WORDS = {"id", "section"}  # a number follows
 SPLIT_WORDS = {"train", "test"}
 
-_SEPARATORS = re.compile(r"[_\s()]+")
-_LABEL = re.compile(r"(normal|anomaly|anomalous|abnormal|fault|faulty)\d*", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[_\s()]+|-(?=\d)|(?<=\d)-")  # but not "m-n", a noise of DCASE
 
 
 def conditions(anomalies: Sequence[Recording]) -> dict[str, list[Path]]:
@@ -38,7 +38,7 @@ def conditions(anomalies: Sequence[Recording]) -> dict[str, list[Path]]:
 def condition_of(path: Path) -> str:
     """The words of a name that are neither label, machine, split nor number; maybe none."""
     words = list(_without_machine(_SEPARATORS.split(path.stem)))
-    words = [word for word in words if not _LABEL.fullmatch(word)]
+    words = [word for word in words if not is_label_word(word.lower().rstrip("0123456789"))]
     number = next((word for word in words if word.isdigit()), None)
     if number is not None:
         words.remove(number)

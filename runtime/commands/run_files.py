@@ -2,6 +2,8 @@
 
 from contextlib import ExitStack
 
+import click
+
 from ..errors import AudioError
 from ..live.limits import RunLimits
 from ..offline.files import expand, score_files
@@ -30,7 +32,7 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
                 limits=limits.outputs,
             )
         )
-        paths = expand(options.inputs)
+        paths = expand(options.inputs, recursive=files.recursive, report=_report)
         resume_log = None
         if files.resume and files.log:
             resume_log = ResumeLog(log_files(files.log), detector)
@@ -52,3 +54,7 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
             "repair them or pass --skip-bad"
         )
     return scored.any_anomaly
+
+
+def _report(message: str) -> None:
+    click.echo(f"edgeae: {message}", err=True)

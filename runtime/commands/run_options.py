@@ -15,7 +15,7 @@ from ..model.find import split_models
 from ..monitoring.drift import DEFAULT_DAYS
 from ..outputs.declaration import POSITIVE, OptionValues, run_option
 from .config_file import config_option
-from .shared_options import wait_device_option
+from .shared_options import recursive_option, wait_device_option
 
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
@@ -45,6 +45,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold."
     ),
     click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read."),
+    recursive_option,
     run_option(
         "--track",
         type=click.Path(path_type=Path),
@@ -154,6 +155,7 @@ class FileOptions(_Values):
     """Of recordings."""
 
     skip_bad: bool
+    recursive: bool
     jobs: int | None
     resume: bool
     log: Path | None  # of the outputs, for --resume

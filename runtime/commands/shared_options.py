@@ -19,6 +19,12 @@ wait_device_option = click.option(
     help="Seconds to wait at the start for a device that is missing or busy.",
 )
 
+recursive_option = click.option(
+    "--recursive",
+    is_flag=True,
+    help="Read also the recordings in the sub-folders of a folder.",
+)
+
 
 def budget_options(text: str) -> Callable[[Command], Command]:
     """A decorator that adds ``--false-alarms`` and ``--sensitivity``, see `budget_of`.

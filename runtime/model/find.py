@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..audio.file_types import SUFFIXES
+from ..audio.file_types import SUFFIXES, has_suffix
 from ..errors import ArtifactError, ConfigError
 from ..system.similar_files import advice_for_missing
 
@@ -122,7 +122,7 @@ def _check_is_no_artifact(argument: str) -> None:
     Without this, `edgeae run pump-3.onx a.wav` would score with the default artifact.
     """
     path = Path(argument)
-    if argument == "-" or path.suffix.lower() in SUFFIXES or path.exists():
+    if argument == "-" or has_suffix(path.name, SUFFIXES) or path.exists():
         return
     raise ConfigError(
         f"{path}: there is no such file or folder, and the name of an artifact ends in .onnx; "

@@ -15,8 +15,8 @@ import click
 
 from ..audio.channel import Channel
 from ..audio.file_types import SUFFIXES
-from ..audio.recordings import audio_files
-from ..errors import AudioError, ConfigError
+from ..audio.folder import folder_content
+from ..errors import AudioError
 from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
 from ..monitoring.drift_file import DriftFile
@@ -44,17 +44,27 @@ class ScoredFiles:
     n_unreadable: int
 
 
-def expand(arguments: Iterable[str]) -> list[Path]:
+def expand(
+    arguments: Iterable[str], *, recursive: bool = False, report: Callable[[str], None]
+) -> list[Path]:
     """Return the files that are named, and the recordings in folders that are named.
+
+    recursive: also those in the sub-folders of these folders.
+    report: receives a sentence about files of a folder that are not read.
 
     Raises ConfigError for a folder without recordings.
     """
     paths: list[Path] = []
     for path in map(Path, arguments):
-        recordings = audio_files(path) if path.is_dir() else [path]
-        if not recordings:
-            raise ConfigError(f"{path}: holds no {', '.join(SUFFIXES)} file")
-        paths += recordings
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        content = folder_content(path, recursive=recursive)
+        if not content.recordings:
+            raise content.no_recording(f"holds no {', '.join(SUFFIXES)} file")
+        for message in content.not_read():
+            report(message)
+        paths += content.recordings
     return paths
 
 

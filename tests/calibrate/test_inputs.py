@@ -19,7 +19,7 @@ def make(folder: Path, *names: str) -> Path:
 
 def test_a_folder_is_its_recordings_by_name(tmp_path: Path) -> None:
     make(tmp_path, "b.wav", "a.flac", "notes.txt")
-    chosen = choose_recordings([str(tmp_path)], None, None)
+    chosen = choose_recordings([str(tmp_path)], None, None, report=print)
     assert [path.name for path in chosen.paths] == ["a.flac", "b.wav"]
     assert chosen.machine == "default"
 
@@ -27,14 +27,14 @@ def test_a_folder_is_its_recordings_by_name(tmp_path: Path) -> None:
 def test_a_data_set_is_the_training_recordings_of_one_machine(tmp_path: Path) -> None:
     make(tmp_path / "train", "normal_id_00_0.wav", "normal_id_01_0.wav", "normal_id_01_1.wav")
     make(tmp_path / "test", "normal_id_01_2.wav")
-    chosen = choose_recordings([str(tmp_path)], "id_01", 1)
+    chosen = choose_recordings([str(tmp_path)], "id_01", 1, report=print)
     assert [path.name for path in chosen.paths] == ["normal_id_01_0.wav"]
     assert chosen.machine == "id_01"
 
 
 def test_the_only_machine_of_a_folder_needs_no_name(tmp_path: Path) -> None:
     make(tmp_path, "normal_id_03_0.wav")
-    assert choose_recordings([str(tmp_path)], None, None).machine == "id_03"
+    assert choose_recordings([str(tmp_path)], None, None, report=print).machine == "id_03"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_cannot_be_chosen_is_one_sentence(
 ) -> None:
     make(tmp_path, *names)
     with pytest.raises(ConfigError, match=message) as caught:
-        choose_recordings([str(tmp_path)], machine, max_clips)
+        choose_recordings([str(tmp_path)], machine, max_clips, report=print)
     assert "\n" not in str(caught.value)
 
 
@@ -65,8 +65,8 @@ def test_files_of_several_machines_need_a_name(tmp_path: Path) -> None:
     make(tmp_path, "normal_id_00_0.wav", "normal_id_01_0.wav")
     files = sorted(str(path) for path in tmp_path.iterdir())
     with pytest.raises(ConfigError, match="of the machines id_00, id_01; name one of them"):
-        choose_recordings(files, None, None)
-    assert choose_recordings(files, "pump-3", None).machine == "pump-3"
+        choose_recordings(files, None, None, report=print)
+    assert choose_recordings(files, "pump-3", None, report=print).machine == "pump-3"
 
 
 def clip(folder: Path, name: str, machine: str | None) -> None:
@@ -97,3 +97,35 @@ def test_a_damaged_description_does_not_matter(tmp_path: Path) -> None:
     make(tmp_path, "a.wav")
     (tmp_path / "a.json").write_text("[1")
     assert len(choose_clips(tmp_path, "pump-3", None).paths) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["anomaly-01.wav", "Anomaly 2.wav", "ABNORMAL3.wav", "faulty.wav", "anomaly/1.wav"]
+)
+def test_an_anomaly_is_refused_however_it_is_named(name: str, tmp_path: Path) -> None:
+    make(tmp_path, name)
+    with pytest.raises(ConfigError, match="says anomaly; calibrate on normal sound only"):
+        choose_recordings([str(tmp_path / name)], None, None, report=print)
+
+
+def test_a_folder_of_anomalies_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "test/faulty/1.wav")
+    for folder in ("test/faulty", "test"):
+        with pytest.raises(ConfigError, match="the folder says anomaly"):
+            choose_recordings([str(tmp_path / folder)], None, None, recursive=True, report=print)
+
+
+def test_a_name_that_contradicts_its_folder_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "abnormal/speed_normal_0.wav")
+    with pytest.raises(ConfigError, match="folder abnormal says anomaly, name speed_normal_0 says"):
+        choose_recordings([str(tmp_path / "abnormal")], None, None, report=print)
+
+
+def test_sub_folders_are_reported_or_read(tmp_path: Path) -> None:
+    make(tmp_path, "a.wav", "day/b.wav")
+    reports: list[str] = []
+    chosen = choose_recordings([str(tmp_path)], None, None, report=reports.append)
+    assert [path.name for path in chosen.paths] == ["a.wav"]
+    assert reports == [f"{tmp_path}: not read: 1 recording in 1 sub-folder (day); add --recursive"]
+    chosen = choose_recordings([str(tmp_path)], None, None, recursive=True, report=reports.append)
+    assert len(chosen.paths) == 2

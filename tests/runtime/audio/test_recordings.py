@@ -8,10 +8,7 @@ import pytest
 from edgeae.runtime.audio.recordings import (
     Recording,
     SplitName,
-    audio_files,
     by_machine,
-    label_of,
-    machine_of,
     scan,
 )
 from edgeae.runtime.errors import ConfigError
@@ -29,50 +26,10 @@ def names(recordings: list[Recording]) -> list[str]:
     return [recording.path.name for recording in recordings]
 
 
-@pytest.mark.parametrize(
-    ("name", "label", "machine"),
-    [
-        ("normal_00.wav", "normal", "default"),
-        ("anomaly_00.wav", "anomaly", "default"),
-        ("normal_id_03_00000012.wav", "normal", "id_03"),
-        ("anomaly_id_03_00000012.wav", "anomaly", "id_03"),
-        ("section_00_source_train_normal_0000_strength_1_ambient.wav", "normal", "section_00"),
-        ("section_01_target_test_anomaly_0001_vel_6V.wav", "anomaly", "section_01"),
-        ("section_02_source_test_normal_0049.flac", "normal", "section_02"),
-        ("Normal_ID_07_1.WAV", "normal", "id_07"),
-        ("abnormal_1.ogg", "anomaly", "default"),
-        ("anomalous_1.npy", "anomaly", "default"),
-        ("id_00/normal/00000000.wav", "normal", "id_00"),
-        ("id_00/abnormal/00000000.wav", "anomaly", "id_00"),
-        ("id_00/normal/id_02_00000000.wav", "normal", "id_02"),
-        ("normal/anomaly_1.wav", "anomaly", "default"),
-        ("abnormally_1.wav", None, "default"),
-        ("00000000.wav", None, "default"),
-        ("grid_05_normal.wav", "normal", "default"),
-    ],
-)
-def test_label_and_machine_are_read_from_the_name(
-    name: str, label: str | None, machine: str
-) -> None:
-    assert (label_of(Path(name)), machine_of(Path(name))) == (label, machine)
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".npy", ".WAV"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff", ".npy", ".WAV"])
 def test_every_kind_of_file_is_found(suffix: str, tmp_path: Path) -> None:
     make(tmp_path, f"train/normal_00{suffix}")
     assert names(scan(tmp_path, "train")) == [f"normal_00{suffix}"]
-
-
-def test_other_files_and_folders_are_not_recordings(tmp_path: Path) -> None:
-    make(
-        tmp_path,
-        "normal_00.wav",
-        "notes.txt",
-        "normal_00.wav.part",
-        "normal_01",
-        "normal_02.wav/normal_03.wav",
-    )
-    assert [path.name for path in audio_files(tmp_path)] == ["normal_00.wav"]
 
 
 def test_splits_are_folders(tmp_path: Path) -> None:
@@ -175,7 +132,7 @@ def test_refused_names_are_left_out_where_the_caller_takes_the_sentences(tmp_pat
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "train/readme.txt")
-    assert "no .wav, .flac, .ogg, .npy file for train" in refusal(tmp_path)
+    assert "no .wav, .flac, .ogg, " in refusal(tmp_path)
 
 
 def test_a_folder_without_the_split_is_refused(tmp_path: Path) -> None:
@@ -187,3 +144,104 @@ def test_a_folder_without_the_split_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
     make(tmp_path, "train/normal_00.wav")
     assert "no such folder" in refusal(tmp_path / name)
+
+
+def test_folders_of_labels_are_read_within_a_split(tmp_path: Path) -> None:
+    make(tmp_path, "train/normal/0.wav", "test/normal/0.wav", "test/Anomaly/0.wav")
+    assert [item.label for item in scan(tmp_path, "train")] == ["normal"]
+    assert sorted(item.label for item in scan(tmp_path, "test")) == ["anomaly", "normal"]
+
+
+def test_recordings_of_several_days_are_read_within_a_split(tmp_path: Path) -> None:
+    make(tmp_path, "train/normal_0.wav", "train/2026-01-01/normal_1.wav", "train/a/b/normal_2.wav")
+    assert len(scan(tmp_path, "train")) == 3
+
+
+@pytest.mark.parametrize("word", ["abnormal", "anomaly", "Anomalous", "FAULT", "faulty", "broken"])
+def test_mimii_has_any_word_for_anomaly(word: str, tmp_path: Path) -> None:
+    make(tmp_path, "id_00/normal/0.wav", "id_00/normal/1.wav", f"id_00/{word}/0.wav")
+    assert [item.label for item in scan(tmp_path, "train")] == ["normal"]
+    assert sorted(item.label for item in scan(tmp_path, "test")) == ["anomaly", "normal"]
+
+
+def test_folders_of_labels_need_no_machine(tmp_path: Path) -> None:
+    make(tmp_path, "ok/0.wav", "ok/1.wav", "NG/0.wav")
+    assert [item.machine for item in scan(tmp_path, "train")] == ["default"]
+    assert len(scan(tmp_path, "test")) == 2
+
+
+def test_dcase_2021_has_two_tests_with_domains(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "train/section_00_target_train_normal_0000_A1.wav",
+        "source_test/section_00_source_test_normal_0000.wav",
+        "target_test/section_00_target_test_anomaly_0000.wav",
+    )
+    assert [item.domain for item in scan(tmp_path, "train")] == ["target"]
+    assert [(item.label, item.domain, item.machine) for item in scan(tmp_path, "test")] == [
+        ("normal", "source", "section_00"),
+        ("anomaly", "target", "section_00"),
+    ]
+
+
+def test_a_folder_and_a_name_that_contradict_are_refused_with_their_count(tmp_path: Path) -> None:
+    make(tmp_path, "id_00/normal/0.wav", *(f"id_00/abnormal/speed_normal_{i}.wav" for i in "01"))
+    message = refusal(tmp_path)
+    assert "speed_normal_0.wav and 1 more: folder abnormal says anomaly, " in message
+    assert "name speed_normal_0 says normal" in message
+
+
+def test_a_test_recording_in_the_training_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "train/section_00_source_test_normal_0000.wav")
+    assert "folder train says train, name section_00_source_test" in refusal(tmp_path)
+
+
+def test_unlabelled_recordings_are_one_message_with_their_count(tmp_path: Path) -> None:
+    make(tmp_path, *(f"test/section_00_{i:04d}.wav" for i in range(5)))
+    message = refusal(tmp_path, "test")
+    assert "section_00_0000.wav and 4 more: no label in the name" in message
+    assert f"edgeae run MODEL {tmp_path / 'test'}" in message
+
+
+def test_a_folder_of_data_sets_names_them_and_the_command(tmp_path: Path) -> None:
+    make(tmp_path, "raw/ToyCar/train/normal_0.wav", "raw/ToyTrain/train/normal_0.wav")
+    with pytest.raises(ConfigError) as caught:
+        scan(tmp_path, "train", command="edgeae inspect")
+    assert "but raw/ToyCar/, raw/ToyTrain/ do; " in str(caught.value)
+    assert str(caught.value).endswith(f"type: edgeae inspect {tmp_path / 'raw/ToyCar'}")
+
+
+def test_a_part_of_a_data_set_names_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "data/train/normal_0.wav")
+    assert refusal(tmp_path / "data/train").endswith(f"type: edgeae train {tmp_path / 'data'}")
+    monkeypatch.chdir(tmp_path)
+    assert refusal(Path("data/train")).endswith("type: edgeae train data")
+
+
+def test_a_flat_folder_of_recordings_says_what_can_be_done(tmp_path: Path) -> None:
+    make(tmp_path, "a.wav", "b.wav")
+    message = refusal(tmp_path, "test")
+    assert "but 2 recordings; put normal ones into" in message
+    assert message.endswith(f"edgeae run MODEL {tmp_path}")
+
+
+def test_what_is_not_read_is_reported(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "train/normal_0.wav",
+        "train/normal_1.m4a",
+        "train/._normal_0.wav",
+        "train/.DS_Store",
+        "test/normal_0.wav",
+        "more.wav",
+        "validation/normal_0.wav",
+    )
+    messages: list[str] = []
+    assert names(scan(tmp_path, "train", report=messages.append)) == ["normal_0.wav"]
+    assert [message.partition(": not read: ")[2] for message in messages] == [
+        "1 file in another format (normal_1.m4a); convert to WAV, FLAC, OGG, MP3 or AIFF",
+        "1 recordings beside train/ and test/",
+        "1 recordings in validation/, which is neither a split nor a label",
+    ]

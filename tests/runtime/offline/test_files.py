@@ -168,3 +168,25 @@ def test_a_file_that_cannot_be_read_is_counted_and_gives_no_line(
     assert scored.n_unreadable == 1
     assert {line.source for line in lines} == {str(files[0])}
     assert "bad.wav" in capsys.readouterr().err
+
+
+def test_the_recordings_of_sub_folders_are_reported_or_read(tmp_path: Path) -> None:
+    for name in ("a.wav", "2026-01-01/b.wav", "2026-01-02/c.wav", "d.m4a", "._a.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    reports: list[str] = []
+    assert expand([str(tmp_path)], report=reports.append) == [tmp_path / "a.wav"]
+    assert reports == [
+        f"{tmp_path}: not read: 1 file in another format (d.m4a); "
+        "convert to WAV, FLAC, OGG, MP3 or AIFF",
+        f"{tmp_path}: not read: 2 recordings in 2 sub-folders (2026-01-01 and 1 more); "
+        "add --recursive",
+    ]
+    assert len(expand([str(tmp_path)], recursive=True, report=print)) == 3
+
+
+def test_a_folder_of_folders_names_the_option(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day/a.wav").touch()
+    with pytest.raises(ConfigError, match="in 1 sub-folder"):
+        expand([str(tmp_path)], report=print)
