@@ -106,8 +106,11 @@ class ClipRecorder:
     def clip_path(self, line: EventLine) -> str | None:
         """The path of the clip of an alarm; its start begins a new clip.
 
-        None if the recorder had no sound when the alarm started.
+        None for a burst, which has no clip, and if the recorder had no sound when the alarm
+        started.
         """
+        if line.phase == "burst":
+            return None
         if line.phase == "start":
             self._end("alarm")
             self._path = None

@@ -156,6 +156,14 @@ def test_later_lines_of_an_alarm_have_the_path_of_its_clip() -> None:
     assert recorder.clip_path(event("update")) == recorder.clip_path(event("end")) == path
 
 
+def test_a_burst_has_no_clip_not_even_that_of_the_alarm_before_it() -> None:
+    recorder = make_recorder()
+    recorder.push(counting(0, 400), 100)
+    assert recorder.clip_path(event()) is not None
+    assert recorder.clip_path(event("end")) is not None
+    assert recorder.clip_path(event("burst")) is None
+
+
 def test_without_sound_there_is_no_clip() -> None:
     recorder = make_recorder()
     assert recorder.clip_path(event()) is None
