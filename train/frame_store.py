@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.system.files import create_file
 
 ITEM = np.dtype("<f4")
 
@@ -80,9 +81,10 @@ class StoredFrames:
 def store(path: Path, chunks: Iterable[Float32], n_mels: int) -> None:
     """Write chunks (n, n_mels) in their order to a temporary file, then rename it to ``path``."""
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    unfinished.unlink(missing_ok=True)
     n_frames = 0
     try:
-        with unfinished.open("wb") as file:
+        with os.fdopen(create_file(unfinished), "wb") as file:
             _write_header(file, n_frames, n_mels)
             for chunk in chunks:
                 file.write(np.ascontiguousarray(chunk, ITEM).data)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.system.atomic_file import replace_file
+from edgeae.runtime.system.files import replace_file
 from edgeae.runtime.system.schema import build
 
 RUNS = Path("runs")

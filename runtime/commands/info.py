@@ -16,7 +16,7 @@ from ..scoring.calibration import history
 from ..scoring.detector import Detector
 from ..scoring.selftest import check
 from ..scoring.sensitivity_table import sensitivity_rows
-from ..system.atomic_file import replace_file
+from ..system.files import replace_file
 
 VALUE_COLUMN = 24
 # Module and function of an upper stage, imported by name when a card is requested.

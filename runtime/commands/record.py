@@ -20,6 +20,7 @@ from ..capture.capture import Capture, open_capture
 from ..errors import ConfigError
 from ..live.stream import stopping
 from ..system.arrays import Float32
+from ..system.files import create_file
 from .shared_options import wait_device_option
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ class WavRecorder:
     def keep(self, part: Path, output: Path) -> None:
         """Rename ``part`` to ``output``, unless it is empty, and report what it holds."""
         if not self.frames:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             click.echo("nothing was recorded", err=True)
             return
         part.replace(output)
@@ -198,7 +200,14 @@ def _sound_file(path: Path, suffix: str, samplerate: int) -> Iterator["SoundFile
     from soundfile import SoundFile, SoundFileError
 
     try:
-        with SoundFile(path, "w", samplerate, 1, "PCM_16", format=suffix[1:].upper()) as file:
+        # Of a recording that was killed; nobody else's file is written to, nor through a link.
+        path.unlink(missing_ok=True)
+        descriptor = create_file(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    form = suffix[1:].upper()
+    try:
+        with SoundFile(descriptor, "w", samplerate, 1, "PCM_16", format=form) as file:
             yield file
     except SoundFileError as error:
         raise ConfigError(f"{path} cannot be written: {error}") from error

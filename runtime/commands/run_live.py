@@ -38,6 +38,8 @@ def score_live(
         memories = open_memories(stack, options, detectors, limits.charts_file)
         feedback_path = options.learning.feedback
         feedback_file = FeedbackFile(feedback_path) if feedback_path else None
+        if feedback_file:
+            stack.callback(feedback_file.close)
         feedback = FeedbackQueue()
         outputs = stack.enter_context(
             Outputs(

@@ -1,12 +1,9 @@
 """`edgeae service`: print or install a systemd service, whose arguments are checked first."""
 
-import os
 import pwd
 import re
-import shlex
 import site
 import stat
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +17,10 @@ from ..model.find import names_artifact, split_models
 from ..monitoring.charts import has_charts
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
+from ..service.install import install
 from ..service.request import Request
 from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
-from ..system.atomic_file import replace_file
-from ..system.paths import absolute
+from ..system.files import absolute
 from ..system.slug import slug
 from .run import run
 
@@ -86,7 +83,9 @@ def plan(
         readable=[*needed, *_python(program)],
         writable=list(request.writable(folders.state / title, user)),
         peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
+        machines=sorted({detector.machine for detector in detectors if detector.machine}),
         secrets=any(request.given("url")),
+        public=any(request.given("public-file")),
         credentials=list(request.credentials()),
         quiet=request.keeps_lines,
         user=user,
@@ -168,8 +167,8 @@ def _python(program: Path) -> list[Path]:
     """The files and folders that the program consists of."""
     return [
         program.resolve(),
-        Path(sys.prefix),
-        Path(sys.base_prefix),
+        absolute(sys.prefix),
+        absolute(sys.base_prefix),
         Path(__file__).resolve().parents[2],
     ]
 
@@ -186,36 +185,6 @@ def _check_readable(path: Path, user: str | None, hidden: Sequence[Path]) -> Non
                 f"{part}: a service of its own user may not read it; "
                 f"run chmod o+{'x' if part.is_dir() else 'r'} on it, or give --user"
             )
-
-
-def install(unit: Unit, folder: Path) -> None:
-    """Write the unit to ``folder`` and let systemd start it, now and at every boot."""
-    file = folder / f"{unit.name}.service"
-    if os.geteuid() != 0:
-        raise ConfigError(
-            f"{file} is written by root alone; run sudo {shlex.quote(unit.command[0])} service ..."
-        )
-    try:
-        replace_file(file, unit.text().encode())
-    except OSError as error:
-        raise ConfigError(
-            f"{file}: cannot be written ({error.strerror}); is this computer run by systemd?"
-        ) from error
-    # restart also starts a service that does not run.
-    for command in (["daemon-reload"], ["enable", file.name], ["restart", file.name]):
-        _systemctl(command)
-
-
-def _systemctl(command: list[str]) -> None:
-    try:
-        subprocess.run(["systemctl", *command], check=True, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise ConfigError("there is no systemctl; this computer is not run by systemd") from error
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        raise ConfigError(
-            f"systemctl {shlex.join(command)} failed ({reason}); fix that and run this again"
-        ) from error
 
 
 def _warn_of_numbers(request: Request) -> None:

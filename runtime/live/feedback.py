@@ -19,6 +19,7 @@ import click
 
 from ..errors import ConfigError
 from ..outputs.feedback import FeedbackQueue
+from ..system.files import FileLock
 from .source import Source
 
 CHECK_SECONDS = 1.0
@@ -28,7 +29,10 @@ class FeedbackFile:
     """Looks for the file of a person's message."""
 
     def __init__(self, path: Path, check_seconds: float = CHECK_SECONDS) -> None:
-        """ConfigError for a path that is used otherwise, or cannot be used."""
+        """ConfigError for a path that is used otherwise, or cannot be used.
+
+        Close it at the end: until then no other process may use the path.
+        """
         self._path = path
         self._check_seconds = check_seconds
         self._check_at = 0.0  # monotonic, s
@@ -44,8 +48,21 @@ class FeedbackFile:
                 f"--feedback {path}: exists and is not empty, and would be removed; "
                 f"name a file that does not exist yet"
             )
+        self._lock = self._locked()
         # A message from before the start is about sound that is not known any more.
         path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let other processes use the file."""
+        self._lock.release()
+
+    def _locked(self) -> FileLock:
+        try:
+            return FileLock(self._path)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"--feedback {self._path}: another process looks for it; name another file"
+            ) from error
 
     def poll(self) -> bool:
         """Whether there is a message; removes it. Looks once a second at most."""

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 
 from ..errors import ArtifactError, ConfigError
 from ..features.mel import MelSpec
-from ..system.atomic_file import replace_file
 from ..system.digest import sha256
+from ..system.files import replace_file
 from ..system.similar_files import advice_for_missing
 from .onnx_checks import check_model
 from .protobuf import read_metadata, with_metadata

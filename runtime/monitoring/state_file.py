@@ -7,9 +7,7 @@ The file is replaced as a whole. A file of another machine, or something else, i
 one is renamed and reported, because the machine has to be monitored after a power cut, too.
 """
 
-import fcntl
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,8 +20,8 @@ import click
 
 from ..errors import ConfigError
 from ..scoring.detector import Detector
-from ..system.atomic_file import replace_file
 from ..system.digest import sha256
+from ..system.files import FileLock, replace_file
 
 FORMAT = 1
 MAX_FILE_BYTES = 1 << 20
@@ -61,7 +59,7 @@ class StateFile:
             "artifact": sha256(detector.artifact.to_bytes()).hexdigest(),
             "machine": detector.machine,
         }
-        self._lock = -1
+        self._lock: FileLock | None = None
 
     def __enter__(self) -> Self:
         """ConfigError if another process uses the file."""
@@ -74,7 +72,8 @@ class StateFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._lock)
+        if self._lock:
+            self._lock.release()
 
     def restore(self, apply: Callable[[JsonObject], None]) -> bool:
         """Call ``apply`` with the content of the file, if there is one; returns whether it was.
@@ -172,29 +171,15 @@ class StateFile:
             err=True,
         )
 
-    def _locked(self) -> int:
-        """A descriptor whose lock marks the file as used.
-
-        The lock is on a second file, because the first is replaced at each save.
-        """
+    def _locked(self) -> FileLock:
         try:
-            lock = os.open(
-                self.path.with_name(f".{self.path.name}.lock"),
-                os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-                0o644,
-            )
+            return FileLock(self.path)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"{self._name}: another process uses it; name another file"
+            ) from error
         except OSError as error:
             raise self._unwritable(error) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if isinstance(error, BlockingIOError):
-                raise ConfigError(
-                    f"{self._name}: another process uses it; name another file"
-                ) from error
-            raise self._unwritable(error) from error
-        return lock
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(

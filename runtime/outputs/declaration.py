@@ -24,13 +24,21 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 # What the value of an option is, and so what a service has to be allowed:
 #   output-file, output-folder   written to
+#   public-file                  written to, and read by other users
 #   input-file                   read
 #   secret-file                  read, and nobody else may
 #   url                          a server to connect to; its user and password are secrets
 #   address                      where a port is opened, HOST:PORT
 #   program                      a command that is run
 ValueKind = Literal[
-    "output-file", "output-folder", "input-file", "secret-file", "url", "address", "program"
+    "output-file",
+    "public-file",
+    "output-folder",
+    "input-file",
+    "secret-file",
+    "url",
+    "address",
+    "program",
 ]
 OptionValues = Mapping[str, Any]  # of all options of `edgeae run`, by parameter name
 

@@ -3,7 +3,6 @@
 Each option says itself what its value is, see `edgeae.runtime.outputs.declaration.RunOption`.
 """
 
-import os
 import re
 import shlex
 import shutil
@@ -18,7 +17,7 @@ from click.core import ParameterSource
 
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption, ValueKind
-from ..system.paths import absolute
+from ..system.files import absolute
 from .unit import ANYBODY, LOCALHOST, Credential, peer
 
 # In a URL; of a webhook the user may be a token.
@@ -111,10 +110,10 @@ class Request:
 
     def writable(self, state: Path, user: str | None) -> Iterator[Path]:
         """The folders outside of the state folder that are written to."""
-        files = [(value, True) for value in self.given("output-file")]
+        files = [(value, True) for value in self.given("output-file", "public-file")]
         folders = [(value, False) for value in self.given("output-folder")]
         for value, is_file in files + folders:
-            path = Path(os.path.normpath(state / value.text))
+            path = absolute(state / value.text)
             folder = path.parent if is_file else path
             if folder.is_relative_to(state):
                 continue
@@ -192,7 +191,7 @@ def _program_files(value: GivenValue) -> Iterator[Path]:
         )
     for word in (program, *others):
         if word.startswith("/") and Path(word).exists():
-            yield Path(word)
+            yield absolute(word)
 
 
 def _words(command: str) -> list[str]:

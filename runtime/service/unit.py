@@ -7,6 +7,7 @@ may reach     nobody, or those that the command names
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ HIDDEN_FOLDERS = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/t
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@=:,./+-]+")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_@=,./+-]+")  # a bare colon separates two of them
+
+# A line of the unit, for `machines_of`.
+MACHINES = "# Machines: "
 
 HARDENING = """\
 # Sound devices and no others; PrivateDevices= would hide these, too.
@@ -51,7 +55,6 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
-UMask=0077
 
 [Install]
 WantedBy=multi-user.target
@@ -73,11 +76,13 @@ class Unit:
 
     name: str
     command: Sequence[str]  # the program and its arguments
+    machines: Sequence[str] = ()  # that it listens to
     readable: Sequence[Path] = ()
     writable: Sequence[Path] = ()  # folders, other than that of its state
     peers: frozenset[str] = frozenset()  # addresses, LOCALHOST, ANYBODY
     secrets: bool = False  # it may need passwords
     credentials: Sequence[Credential] = ()
+    public: bool = False  # other users read a file that it writes
     quiet: bool = False  # what it prints is kept elsewhere
     user: str | None = None
     watchdog: int = 120  # seconds
@@ -95,6 +100,7 @@ class Unit:
         network = " network.target" if self.peers - {LOCALHOST} else ""
         return [
             f"# Made by `edgeae service`. For changes of your own: systemctl edit {self.name}",
+            f"{MACHINES}{json.dumps(list(self.machines))}",
             "[Unit]",
             f"Description=edgeae listens ({self.name})",
             f"After=sound.target time-set.target{network}",
@@ -138,6 +144,8 @@ class Unit:
             "# Names of files that do not begin with / are in /var/lib.",
             f"User={self.user}" if self.user else "DynamicUser=yes",
             f"StateDirectory={self.name}",
+            "StateDirectoryMode=0700",
+            f"UMask={'0022' if self.public else '0077'}",
             f"WorkingDirectory=%S/{self.name}",
             f"ProtectHome={'tmpfs' if readable or writable else 'yes'}",
             *_settings("BindReadOnlyPaths", readable),
@@ -162,6 +170,17 @@ def quoted(argument: str, plain: re.Pattern[str] = _PLAIN) -> str:
         return argument
     escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return '"' + re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+
+
+def machines_of(text: str) -> list[str]:
+    """The machines to which the service of a unit listens; none for a unit of somebody else."""
+    for line in text.splitlines():
+        if line.startswith(MACHINES):
+            try:
+                return [str(machine) for machine in json.loads(line.removeprefix(MACHINES))]
+            except (ValueError, TypeError):
+                break
+    return []
 
 
 def peer(location: str) -> str:

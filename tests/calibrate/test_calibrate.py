@@ -209,7 +209,7 @@ def test_a_write_that_is_interrupted_leaves_the_old_file(
     target = tmp_path / "machine.onnx"
     target.write_bytes(b"the old file")
     place: Any = {
-        "fsync": "edgeae.runtime.system.atomic_file.os.fsync",
+        "fsync": "edgeae.runtime.system.files.os.fsync",
         "replace": "pathlib.Path.replace",
     }[interrupt]
     monkeypatch.setattr(place, fail)

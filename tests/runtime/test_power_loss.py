@@ -25,7 +25,7 @@ from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.monitoring.drift_file import DriftFile
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.system.atomic_file import UNFINISHED
+from edgeae.runtime.system.files import UNFINISHED
 from tests.conftest import Trained
 
 KILLS = int(os.environ.get("EDGEAE_KILLS", "20"))

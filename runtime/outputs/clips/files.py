@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...audio.pcm import Pcm
 from ...errors import ConfigError
-from ...system.atomic_file import UNFINISHED, replace_file
+from ...system.files import UNFINISHED, replace_file
 from ..lines import Line
 from ..sink import OutputError, Sink
 from .line import ClipLine

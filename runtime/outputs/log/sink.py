@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ...errors import ConfigError
-from ...system.atomic_file import sync_folder
+from ...system.files import sync_folder
 from ..lines import RunLine, ScoreLine
 from ..sink import OutputError, Sink
 from .repair import repaired_tail

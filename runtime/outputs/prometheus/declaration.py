@@ -17,7 +17,7 @@ OPTIONS = (
     run_option(
         "--metrics-file",
         type=FILE,
-        value_kind="output-file",
+        value_kind="public-file",
         help="Write Prometheus metrics to this FILE.prom, for node_exporter.",
     ),
 )

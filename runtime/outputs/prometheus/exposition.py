@@ -30,19 +30,22 @@ class Family:
         if value is not None:
             self.samples.append((labels, float(value)))
 
-    def lines(self) -> Iterator[str]:
-        """The lines of the family; none for a family without samples."""
+    def lines(self, common_labels: Mapping[str, str]) -> Iterator[str]:
+        """The lines of the family; none for a family without samples.
+
+        common_labels: of every sample.
+        """
         if not self.samples:
             return
         yield f"# HELP {self.name} {self.help}"
         yield f"# TYPE {self.name} {self.kind}"
         for labels, value in self.samples:
-            yield f"{self.name}{_label_set(labels)} {_number(value)}"
+            yield f"{self.name}{_label_set({**labels, **common_labels})} {_number(value)}"
 
 
-def render(families: Iterable[Family]) -> str:
-    """The whole document; each line ends in a newline."""
-    return "".join(f"{line}\n" for family in families for line in family.lines())
+def render(families: Iterable[Family], labels: Mapping[str, str] | None = None) -> str:
+    """The whole document; each line ends in a newline. labels: of every sample."""
+    return "".join(f"{line}\n" for family in families for line in family.lines(labels or {}))
 
 
 def _label_set(labels: Mapping[str, str]) -> str:

@@ -102,8 +102,12 @@ class Metrics(Sink[RunLine]):
             self._sources[key] = Counts(Latest(line.source, line.machine), time.monotonic())
         self._sources[key].update(line)
 
-    def text(self) -> str:
-        """All metrics now, in Prometheus' text format 0.0.4."""
+    def text(self, labels: Mapping[str, str] | None = None, *, with_process: bool = True) -> str:
+        """All metrics now, in Prometheus' text format 0.0.4.
+
+        labels: of every series, where several processes write to one place.
+        with_process: whether `process_*` are among them.
+        """
         with self._lock:
             sources = list(self._sources.values())
             families = [
@@ -114,7 +118,10 @@ class Metrics(Sink[RunLine]):
             ]
         build = Family("edgeae_build_info", "gauge", "Version of edgeae; always 1.")
         build.add({"version": version("edgeae")}, 1)
-        return render([*families, *_outputs(self.outboxes), build, *process_families()])
+        families += [*_outputs(self.outboxes), build]
+        if with_process:
+            families += process_families()
+        return render(families, labels)
 
     def _clock(self) -> Family:
         family = Family(

@@ -4,12 +4,16 @@
 
 A thread of its own writes the file, so that the age in it grows even when no line comes. After a
 kill the file stays as it was: alert on `time() - edgeae_last_window_timestamp_seconds > 60`.
+
+node_exporter joins the files of a folder with its own metrics. So each series has the name of its
+file as the label `process`, and `process_*`, which node_exporter has itself, are left out.
 """
 
 from pathlib import Path
 from threading import Event, Thread
 
 from ...errors import ConfigError
+from ...system.files import FileLock, replace_file
 from ..lines import RunLine
 from ..sink import Sink
 from .metrics import Metrics
@@ -27,7 +31,8 @@ class MetricsFile(Sink[RunLine]):
 
         every: seconds between two files.
 
-        Raises ConfigError for a name that node_exporter does not read, or without the folder.
+        Raises ConfigError for a name that node_exporter does not read, without the folder, or if
+        another process writes the file.
         """
         if path.suffix != ".prom":
             raise ConfigError(
@@ -38,6 +43,7 @@ class MetricsFile(Sink[RunLine]):
                 f"--metrics-file {path}: there is no folder {path.parent}; make it first"
             )
         self._path = path
+        self._lock = self._locked()
         self._metrics = metrics
         self._every = every
         self._failure: OSError | None = None
@@ -57,6 +63,20 @@ class MetricsFile(Sink[RunLine]):
         """Write the last file, which says that no source is captured any more."""
         self._closing.set()
         self._thread.join(CLOSE_SECONDS)
+        self._lock.release()
+
+    def _locked(self) -> FileLock:
+        try:
+            return FileLock(self._path)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"--metrics-file {self._path}: another process writes it; name another file"
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"--metrics-file {self._path}: cannot be written ({error.strerror}); "
+                f"choose another place"
+            ) from error
 
     def _work(self) -> None:
         closing = False
@@ -72,13 +92,7 @@ class MetricsFile(Sink[RunLine]):
     def _write(self) -> None:
         """Replace the file: a reader sees the old one or the new one.
 
-        There is no fsync: the values are worthless after a power loss, and each fsync wears the SD
-        card.
+        The values are worthless after a power loss, and each fsync wears the SD card.
         """
-        new = self._path.with_name(f".{self._path.name}.new")  # which node_exporter does not read
-        try:
-            new.write_text(self._metrics.text(), encoding="utf-8", errors="replace")
-            new.replace(self._path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        text = self._metrics.text({"process": self._path.stem}, with_process=False)
+        replace_file(self._path, text.encode(errors="replace"), durable=False)

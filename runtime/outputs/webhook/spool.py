@@ -21,7 +21,7 @@ from threading import Lock
 import click
 
 from ...errors import ConfigError
-from ...system.atomic_file import replace_file
+from ...system.files import replace_file
 from .line_database import DamagedError, DatabaseError, DiskError, LineDatabase, set_aside
 
 FILE_NAME = "events.sqlite3"

@@ -123,9 +123,21 @@ def test_impossible_option_is_refused(
     assert isinstance(record(tmp_path / "a.wav", *arguments).exception, kind)
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_link_that_somebody_prepared_is_not_followed(
+    alsa_device: AlsaDevice, tmp_path: Path, suffix: str
+) -> None:
+    alsa_device(NOISE)
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / f"a{suffix}.part").symlink_to("victim")
+    record(tmp_path / f"a{suffix}")
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert soundfile.info(tmp_path / f"a{suffix}").frames > 0
+
+
 def test_file_that_cannot_be_written_is_an_error(alsa_device: AlsaDevice, tmp_path: Path) -> None:
     alsa_device(NOISE)
-    (tmp_path / "a.wav.part").symlink_to(tmp_path / "missing" / "a.wav")
+    (tmp_path / "a.wav.part").mkdir()
     result = record(tmp_path / "a.wav")
     assert isinstance(result.exception, ConfigError)
     assert "a.wav.part cannot be written" in str(result.exception)

@@ -410,6 +410,37 @@ def test_what_systemctl_refuses_is_told(
         "systemctl enable edgeae-pump-3-east.service failed (Unit is masked);"
         in capsys.readouterr().err
     )
+    assert list(units.units.iterdir()) == []
+
+
+def test_paths_with_parent_folders_are_written_out(
+    artifact: Path, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    shutil.copy(artifact, tmp_path / "pump.onnx")
+    (tmp_path / "pump.toml").touch()
+    (tmp_path / "ring.py").touch()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(sys, "argv", ["../.venv/bin/edgeae"])
+    hook = f"python3 {tmp_path}/work/../ring.py"
+    arguments = ["../pump.onnx", "-D", "hw:1", "--config", "../pump.toml", "--on-event", hook]
+    unit = plan(Request.parse(arguments, run), **PLAN | {"user": "root"})
+    assert unit.command[0] == str(installed)
+    assert str(tmp_path / "pump.onnx") in unit.command
+    assert {tmp_path / "pump.onnx", tmp_path / "pump.toml", tmp_path / "ring.py"} <= set(
+        unit.readable
+    )
+    assert not any(".." in path.parts for path in [*unit.readable, *unit.writable])
+    [line] = [line for line in unit.text().splitlines() if line.startswith("ExecStart=")]
+    assert ".." not in line.replace("/work/../ring.py", "")
+
+
+def test_a_file_that_node_exporter_reads_is_readable_for_it(artifact: Path) -> None:
+    assert "\nUMask=0077\n" in planned(artifact).text()
+    arguments = [str(artifact), "-D", "hw:1", "--metrics-file", "pump.prom"]
+    unit = plan(Request.parse(arguments, run), **PLAN)
+    assert "\nUMask=0022\n" in unit.text()
+    assert "\nStateDirectoryMode=0700\n" in unit.text()
 
 
 def test_only_root_installs(

@@ -32,7 +32,7 @@ def test_the_file_is_written_without_any_line_and_read_whole(tmp_path: Path) -> 
     wait_for(path.exists)
     for _ in range(200):
         assert path.read_text().endswith("\n")
-        assert "process_start_time_seconds" in path.read_text()
+        assert "edgeae_build_info" in path.read_text()
     sink.close()
     assert [file.name for file in tmp_path.iterdir()] == ["edgeae.prom"]
 
@@ -44,13 +44,25 @@ def test_the_last_file_has_the_last_line(tmp_path: Path) -> None:
     metrics.deliver(replace(LINE, state="stopped"))
     sink.close()
     assert (
-        'edgeae_listening{source="hw:1",machine=""} 0\n' in (tmp_path / "edgeae.prom").read_text()
+        'edgeae_listening{source="hw:1",machine="",process="edgeae"} 0\n'
+        in (tmp_path / "edgeae.prom").read_text()
     )
 
 
-def test_a_full_disk_is_reported_until_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "edgeae.prom"
-    (tmp_path / ".edgeae.prom.new").symlink_to("/dev/full")
+    rename = Path.replace
+    attempts: list[Path] = []
+
+    def full_at_first(source: Path, target: Path) -> Path:
+        attempts.append(target)
+        if len(attempts) <= 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", full_at_first)
     sink = MetricsFile(path, Metrics(), every=0.5)
 
     def trouble() -> OSError | None:
@@ -64,6 +76,35 @@ def test_a_full_disk_is_reported_until_there_is_room(tmp_path: Path) -> None:
     wait_for(path.exists)
     wait_for(lambda: trouble() is None)
     sink.close()
+
+
+def test_the_numbers_of_the_process_are_left_to_node_exporter(tmp_path: Path) -> None:
+    MetricsFile(tmp_path / "pump-3.prom", Metrics(), every=15).close()
+    samples = [
+        line
+        for line in (tmp_path / "pump-3.prom").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    assert samples
+    assert all(line.startswith("edgeae_") for line in samples)
+    assert all('process="pump-3"' in line for line in samples)
+
+
+def test_a_file_that_another_process_writes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "edgeae.prom"
+    first = MetricsFile(path, Metrics(), every=15)
+    with pytest.raises(ConfigError, match="another process writes it; name another file"):
+        MetricsFile(path, Metrics(), every=15)
+    first.close()
+    MetricsFile(path, Metrics(), every=15).close()
+
+
+def test_a_link_in_a_folder_of_many_users_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    for name in (".edgeae.prom.new", "edgeae.prom"):
+        (tmp_path / name).symlink_to("victim")
+    MetricsFile(tmp_path / "edgeae.prom", Metrics(), every=15).close()
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_another_name_or_folder_is_refused(tmp_path: Path) -> None:
