@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeae.runtime.audio.folder import audio_files, folder_content
+from edgeae.runtime.audio.folder import audio_files, folder_content, ignore_report
 from edgeae.runtime.audio.layout import layout_of
 from edgeae.runtime.audio.recording_name import DEFAULT_MACHINE, Reading, read_name
 from edgeae.runtime.audio.recordings import scan
@@ -29,7 +29,7 @@ def choose_recordings(
     max_clips: int | None,
     *,
     recursive: bool = False,
-    report: Callable[[str], None],
+    report: Callable[[str], None] = ignore_report,
 ) -> ChosenRecordings:
     """The recordings that the arguments name, by name.
 

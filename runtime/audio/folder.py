@@ -18,6 +18,10 @@ SKIPPED_FOLDERS = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Informat
 _CACHE_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
 
 
+def ignore_report(message: str) -> None:
+    """For callers who do not report what of a folder is not read."""
+
+
 @dataclass(frozen=True)
 class FolderContent:
     """The recordings in a folder, and the files in it that look like some but are not read."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, printable
 from .file_types import SUFFIXES
-from .folder import FolderContent, audio_files, first_of, folder_content
+from .folder import FolderContent, audio_files, first_of, folder_content, ignore_report
 from .layout import Layout, data_set_above, data_sets_below, layout_of, n_recordings_in
 from .recording_name import DEFAULT_MACHINE, Domain, Label, SplitName, read_name
 
@@ -49,7 +49,7 @@ def scan(
     split: SplitName,
     refuse: Callable[[str], None] = _raise,
     *,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = ignore_report,
     command: str = "edgeae train",
 ) -> list[Recording]:
     """The recordings of one split of a data set, sorted by machine and name.
@@ -74,9 +74,8 @@ def scan(
     if not folders:
         raise ConfigError(_no_data_set(folder, split, layout, command))
     contents = [folder_content(each, recursive=True) for each in folders]
-    if report:
-        for message in _not_read(folder, contents, layout):
-            report(printable(message))
+    for message in _not_read(folder, contents, layout):
+        report(printable(message))
     paths = [path for content in contents for path in content.recordings]
     recordings = _labelled(folder, paths, refuse)
     if not layout.of(split):

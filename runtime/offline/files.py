@@ -15,7 +15,7 @@ import click
 
 from ..audio.channel import Channel
 from ..audio.file_types import SUFFIXES
-from ..audio.folder import folder_content
+from ..audio.folder import folder_content, ignore_report
 from ..errors import AudioError
 from ..live.reporter import SourceReporter
 from ..model.artifact import Artifact
@@ -45,7 +45,10 @@ class ScoredFiles:
 
 
 def expand(
-    arguments: Iterable[str], *, recursive: bool = False, report: Callable[[str], None]
+    arguments: Iterable[str],
+    *,
+    recursive: bool = False,
+    report: Callable[[str], None] = ignore_report,
 ) -> list[Path]:
     """Return the files that are named, and the recordings in folders that are named.
 
