@@ -12,7 +12,7 @@ from edgeae.runtime.commands.shared_options import (
     recursive_option,
     wait_device_option,
 )
-from edgeae.runtime.errors import ConfigError, DeviceError
+from edgeae.runtime.errors import ConfigError, DeviceError, printable
 from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
@@ -216,7 +216,7 @@ def _from_files(
 
 
 def _report(message: str) -> None:
-    click.echo(f"edgeae: {message}", err=True)
+    click.echo(printable(f"edgeae: {message}"), err=True)
 
 
 def _report_result(detector: Detector, target: Path, device: str | None) -> None:

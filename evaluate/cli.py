@@ -9,11 +9,12 @@ import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.commands.shared_options import budget_of, budget_options
-from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.errors import ConfigError, printable
 from edgeae.runtime.model.find import named_or_default, names_artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.threshold import probability_of
+from edgeae.runtime.system.path_text import path_text
 from edgeae.runtime.system.similar_files import advice_for_missing
 from edgeae.train.run_folder import DEFAULT_DATA
 
@@ -120,7 +121,7 @@ def evaluate(
         if against and other_detector:
             scores_only = replace(options, simulate_streams=False)
             other = against, evaluate_machines(other_detector, data, scores_only, _report, cache)
-        result = summarise(str(model), kind or detector.head.kind, tests, false_alarms)
+        result = summarise(path_text(model), kind or detector.head.kind, tests, false_alarms)
         write_tables(folder, tests, result)
         evaluation = Evaluation(
             model, data, detector, tests, result, calibration_clips, options.channel, other
@@ -129,13 +130,15 @@ def evaluate(
     click.echo(terminal_text(result), err=True)
     for note in notes(tests, calibration_clips, detector.machine):
         _report(note)
-    click.echo(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html", err=True)
+    click.echo(
+        printable(f"written: {folder}/anomaly_scores.csv, test_results.csv, report.html"), err=True
+    )
     if json_:
         click.echo(json.dumps(result.to_json()))
 
 
 def _report(sentence: str) -> None:
-    click.echo(f"edgeae: {sentence}", err=True)
+    click.echo(printable(f"edgeae: {sentence}"), err=True)
 
 
 def _model_and_data(arguments: tuple[str, ...]) -> tuple[Path, Path]:

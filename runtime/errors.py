@@ -8,8 +8,16 @@ EXIT_INTERRUPTED = 130
 
 
 def printable(text: str) -> str:
-    """On one line, without what a hostile file or name could send to the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    r"""On one line, without what a hostile file or name could send to the terminal.
+
+    A byte of a name that is not UTF-8 is written as ``\xe9``.
+    """
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter) - 0xDC00  # a byte that is not UTF-8, as Python holds it
+    return f"\\x{code:02x}" if 0x80 <= code <= 0xFF else "?"
 
 
 class EdgeaeError(Exception):

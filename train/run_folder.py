@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.files import replace_file
+from edgeae.runtime.system.path_text import is_utf8, path_of, path_text
 from edgeae.runtime.system.schema import build
 
 RUNS = Path("runs")
@@ -97,6 +98,11 @@ def claim_folder(run: Path, *, resume: bool) -> None:
         taken = any(path.name != "cache" for path in run.iterdir())
     else:
         taken = run.is_symlink() or run.exists()
+    if not is_utf8(run.absolute()):
+        raise ConfigError(
+            f"{run.absolute()}: the name is not UTF-8, which checkpoints and curves need; "
+            f"give another -o RUN"
+        )
     if resume and not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: no run to resume; give its folder with -o RUN")
     if taken and not resume:
@@ -117,7 +123,7 @@ def record_data(run: Path, data: Path, recordings: Sequence[RecordedFile]) -> No
             raise ConfigError(
                 f"{data}: not the recordings that {run} began with; start a new run for them"
             )
-    record = DataRecord(str(data.resolve()), fingerprint, tuple(recordings))
+    record = DataRecord(path_text(data.resolve()), fingerprint, tuple(recordings))
     _write_json(target, asdict(record))
 
 
@@ -129,7 +135,7 @@ def data_folder_of(run: Path) -> Path:
     record = data_record(run)
     if record is None:
         raise ConfigError(f"{run}: does not say what it was trained on; give --data DATA")
-    folder = Path(record.folder)
+    folder = path_of(record.folder)
     if not folder.is_dir():
         raise ConfigError(
             f"{run}: was trained on {folder}, which does not exist any more; give --data DATA"
@@ -148,7 +154,7 @@ def validation_files(run: Path, data: Path) -> frozenset[Path]:
     """The recordings of ``data`` that ``run`` validated with; empty if data.json does not say."""
     record = data_record(run)
     recordings = record.recordings if record else ()
-    return frozenset(data / item.file for item in recordings if item.part == "validation")
+    return frozenset(data / path_of(item.file) for item in recordings if item.part == "validation")
 
 
 def data_record(run: Path) -> DataRecord | None:

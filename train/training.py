@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
+from edgeae.runtime.system.path_text import path_text
 
 from .architectures import cost
 from .config import Config, save_config
@@ -102,7 +103,7 @@ def _module(parts: Split, config: Config) -> AutoencoderModule:
 def _recorded_files(data: Path, recordings: Sequence[Features], parts: Split) -> list[RecordedFile]:
     return [
         RecordedFile(
-            file=item.recording.path.relative_to(data).as_posix(),
+            file=path_text(item.recording.path.relative_to(data).as_posix()),
             machine=item.recording.machine,
             sha256=item.sha256,
             part="validation" if i in parts.validating else "fit",

@@ -124,4 +124,4 @@ def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
         write_page(output / PAGE_NAME, result, points, table_rows(result))
     click.echo(json.dumps(as_json(result, points)) if json_ else terminal_text(result, points))
     if output:
-        click.echo(f"written: {output / PAGE_NAME}", err=True)
+        click.echo(printable(f"written: {output / PAGE_NAME}"), err=True)

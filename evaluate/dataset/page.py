@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeae.runtime.system.path_text import path_text
+
 from ..pages.page import render_page
 from .band_levels import INSPECTION_SPEC
 from .charts import band_chart, level_chart, spectrograms
@@ -61,7 +63,7 @@ def write_page(
             for kind, description in KINDS.items()
         ],
     )
-    path.write_text(page, encoding="utf-8", errors="replace")  # names may be any bytes
+    path.write_text(page, encoding="utf-8")
 
 
 def _view(survey: Survey, finding: Finding) -> FindingView:
@@ -79,7 +81,7 @@ def _view(survey: Survey, finding: Finding) -> FindingView:
 
 def _relative(survey: Survey, text: str) -> str:
     """Return the text without the folder at its start, which file names and messages begin with."""
-    return text.removeprefix(f"{survey.folder}/")
+    return text.removeprefix(f"{path_text(survey.folder)}/")
 
 
 def _count_files(findings: Sequence[Finding], kind: str) -> str:

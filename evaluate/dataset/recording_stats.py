@@ -18,6 +18,7 @@ from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelStream
 from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.system.path_text import path_text
 
 from .band_levels import INSPECTION_SPEC, BandLevels, bandwidth_hz
 from .fingerprint import fingerprint
@@ -154,7 +155,7 @@ def measure_recording(
     frames = frame_meter.first_frames
     print_ = fingerprint(frames)
     stats = RecordingStats(
-        file=str(recording.path),
+        file=path_text(recording.path),
         split=split,
         machine=recording.machine,
         label=recording.label,

@@ -28,8 +28,10 @@ def environment(package: str = PACKAGE) -> Environment:
 
 
 def render_page(package: str, template: str, **values: object) -> str:
-    """Return the page that a template of a package gives with these values."""
-    return environment(package).get_template(template).render(**values)
+    """Return the page that a template of a package gives with these values, in valid Unicode."""
+    page = environment(package).get_template(template).render(**values)
+    # Names of files may be any bytes.
+    return page.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def with_code(text: str) -> Markup:

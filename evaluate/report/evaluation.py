@@ -126,7 +126,7 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         ),
         training_config=training_config(evaluation.detector),
     )
-    path.write_text(page, encoding="utf-8", errors="replace")  # names may be any bytes
+    path.write_text(page, encoding="utf-8")
 
 
 def _setup(evaluation: Evaluation) -> str:

@@ -11,6 +11,7 @@ from edgeae.runtime.audio.recordings import Label, Recording
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
+from edgeae.runtime.system.path_text import path_text
 
 from ..streams.simulation import StreamCounts
 from .metrics import Bools
@@ -55,7 +56,7 @@ class RecordingScore:
         """The score of a recording, compared with the thresholds of its machine, if it has any."""
         highest = -np.inf if scores.highest is None else scores.highest
         return cls(
-            file=recording.path.name,
+            file=path_text(recording.path.name),
             machine=recording.machine,
             label=recording.label,
             score=scores.mean,

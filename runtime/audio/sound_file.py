@@ -1,5 +1,6 @@
 """Recordings: WAV, FLAC and OGG files as blocks of mono samples."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class AudioFile:
         self.channel = channel
         _check_signature(self.path)
         try:
-            self._file = soundfile.SoundFile(self.path)
+            self._file = soundfile.SoundFile(os.fsencode(self.path))
         except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
             zero_rate = _wav_samplerate(self.path) == 0
             reason = "its sample rate is 0 Hz" if zero_rate else reason_of(error)

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -209,6 +210,9 @@ def main(limits: "RunLimits | None" = None) -> None:
     """Entry point of the ``edgeae`` command. limits: of `edgeae run`, for tests."""
     # NumPy's matrix products are small here: several threads would cost more than they save.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # The name of a file is printed as it is, whatever its bytes.
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         code = run_command(sys.argv[1:], limits)
     except Exception:

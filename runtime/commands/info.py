@@ -17,6 +17,7 @@ from ..scoring.detector import Detector
 from ..scoring.selftest import check
 from ..scoring.sensitivity_table import sensitivity_rows
 from ..system.files import replace_file
+from ..system.path_text import path_text
 
 VALUE_COLUMN = 24
 # Module and function of an upper stage, imported by name when a card is requested.
@@ -30,7 +31,7 @@ def summary(detector: Detector, path: Path) -> dict[str, Any]:
     artifact = detector.artifact
     threshold = detector.threshold
     return {
-        "file": str(path),
+        "file": path_text(path),
         "bytes": path.stat().st_size,
         "network_bytes": len(detector.artifact.network_bytes()),
         "quantization": to_values(artifact.quantization),

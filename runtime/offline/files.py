@@ -23,6 +23,7 @@ from ..monitoring.drift_file import DriftFile
 from ..outputs.lines import RunLine
 from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
+from ..system.path_text import path_text
 from ..system.process_pool import in_order
 from ..system.progress import bar, draws_over
 from .resume import ResumeLog
@@ -87,7 +88,7 @@ def score_file(
     path: of the recording.
     learns: whether its charts learn.
     """
-    reporter = SourceReporter(detector, str(path), track, learns=learns)
+    reporter = SourceReporter(detector, path_text(path), track, learns=learns)
     windows = detector.read(path, channel)
     if track:
         # A tracker must not learn from a file whose end turns out to be unreadable.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..outputs.lines import PROGRAM
 from ..scoring.detector import Detector
+from ..system.path_text import path_text
 
 
 @dataclass
@@ -70,7 +71,7 @@ class ResumeLog:
 
     def results(self, path: Path) -> LoggedResults:
         """Return the results of a recording; none if it was modified after they were logged."""
-        results = self._results.get(str(path), LoggedResults())
+        results = self._results.get(path_text(path), LoggedResults())
         # A file that cannot be opened is reported when it is scored.
         with suppress(OSError):
             if path.stat().st_mtime <= results.last_time:
@@ -79,7 +80,7 @@ class ResumeLog:
 
     def is_complete(self, path: Path) -> bool:
         """True if all lines of the recording are in the log."""
-        return str(path) not in self._incomplete and self.results(path).n_lines > 0
+        return path_text(path) not in self._incomplete and self.results(path).n_lines > 0
 
     def _is_of_this_artifact(self, line: LoggedLine) -> bool:
         """Compare machine and threshold of a score; lines in between go with the score before."""

@@ -8,7 +8,7 @@ import numpy as np
 from ..audio.channel import Channel
 from ..audio.resample import Resampler
 from ..audio.sound_file import AudioFile
-from ..errors import AudioError
+from ..errors import AudioError, printable
 from ..features.log_mel_file import read_log_mel
 from ..features.mel import MelSpec
 from ..system.arrays import Float32, Float64
@@ -62,7 +62,7 @@ class Pipeline:
             with AudioFile(path, channel) as audio:
                 yield from self.windows(audio.blocks(), audio.samplerate)
         except AudioError as error:
-            if str(error).startswith(str(path)):
+            if str(error).startswith(printable(str(path))):
                 raise
             raise AudioError(f"{path}: {error}") from error
 

@@ -28,3 +28,7 @@ def test_a_message_is_one_line_and_sends_nothing_to_the_terminal() -> None:
 
 def test_letters_of_all_languages_are_printable() -> None:
     assert printable("Lüfter 3, 泵") == "Lüfter 3, 泵"
+
+
+def test_a_byte_of_a_name_that_is_not_utf8_is_recoverable() -> None:
+    assert str(AudioError("d\udce9faut\n: damaged")) == r"d\xe9faut?: damaged"

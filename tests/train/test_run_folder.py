@@ -1,9 +1,11 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.system.path_text import path_text
 from edgeae.train.run_folder import (
     Metrics,
     RecordedFile,
@@ -134,3 +136,18 @@ def test_latest_does_not_point_outside_of_runs(
     Path("runs").mkdir()
     point_latest(tmp_path / "elsewhere")
     assert not Path("runs/latest").is_symlink()
+
+
+def test_names_that_are_not_utf8_come_back_from_the_record(tmp_path: Path) -> None:
+    data = tmp_path / os.fsdecode(b"d\xe9faut")
+    data.mkdir()
+    name = os.fsdecode(b"train/\xff.wav")
+    run = tmp_path / "run"
+    run.mkdir()
+    record_data(run, data, [RecordedFile(path_text(name), "id_00", "0", "validation")])
+    (run / "data.json").read_bytes().decode("utf-8")
+    assert "udc" not in (run / "data.json").read_text()
+    assert data_folder_of(run) == data
+    assert validation_files(run, data) == {data / name}
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        claim_folder(data / "run", resume=False)

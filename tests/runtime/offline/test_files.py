@@ -18,6 +18,7 @@ from edgeae.runtime.offline.resume import log_files
 from edgeae.runtime.outputs.lines import RunLine, ScoreLine
 from edgeae.runtime.outputs.publisher import LinePublisher
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.path_text import path_of
 from tests.conftest import Trained
 
 Line = dict[str, Any]
@@ -190,3 +191,19 @@ def test_a_folder_of_folders_names_the_option(tmp_path: Path) -> None:
     (tmp_path / "day/a.wav").touch()
     with pytest.raises(ConfigError, match="in 1 sub-folder"):
         expand([str(tmp_path)], report=print)
+
+
+def test_a_name_that_is_not_utf8_is_scored_and_stays_recoverable(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"d\xe9faut")
+    folder.mkdir()
+    path = folder / os.fsdecode(b"\xff.wav")
+    path.write_bytes(files[0].read_bytes())
+    log = tmp_path / "log.jsonl"
+    code, _ = run(path, "--log", log)
+    assert code == 0
+    sources = {line["source"] for line in parsed(log.read_bytes().decode("utf-8"))}
+    assert sources == {rf"{tmp_path}/d\xe9faut/\xff.wav"}
+    assert {path_of(source) for source in sources} == {path}
+    assert run(path, "--log", log, "--resume") == (0, "")
