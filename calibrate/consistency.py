@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
-from edgeae.runtime.scoring.threshold import LEFT_OUT_FOLDS, fit_threshold, reference_for
+from edgeae.runtime.scoring.threshold import (
+    LEFT_OUT_FOLDS,
+    Reference,
+    fit_threshold,
+    interpolated,
+)
 from edgeae.runtime.system.arrays import Float64
 
 from .recording import CalibrationRecording, name_recordings, name_windows
@@ -78,18 +83,22 @@ def _score_limit(detector: Detector, head: Head, windows: Float64) -> float:
     By the references for as many windows as remain when a fold is left out.
     """
     n = len(windows)
-    reference = reference_for(detector.references(head.kind), n - len(_folds(n)[0]))
     # A median resists outliers, a mean is less uncertain.
     median_scores = [
         float(np.median(_leave_one_out_scores(head, windows, centre)))
         for centre in (np.mean, np.median)
     ]
-    shift = min(median_scores) - float(np.median(reference.parts @ head.weights))
-    fleet_references = [replace(reference, windows=0)]
 
-    def score_exceeded_by(share: float) -> float:
-        budget = f"{share / n:.9%}"
-        return fit_threshold(fleet_references, head, budget, detector.window, windows=0).value
+    def limit_by(reference: Reference) -> float:
+        references = [replace(reference, windows=0)]
 
-    own_limit = score_exceeded_by(REFUSED_SHARE) + shift
-    return min(own_limit, score_exceeded_by(REFUSED_BY_FLEET_SHARE))
+        def score_exceeded_by(share: float) -> float:
+            budget = f"{share / n:.9%}"
+            return fit_threshold(references, head, budget, detector.window, windows=0).value
+
+        shift = min(median_scores) - float(np.median(reference.parts @ head.weights))
+        own_limit = score_exceeded_by(REFUSED_SHARE) + shift
+        return min(own_limit, score_exceeded_by(REFUSED_BY_FLEET_SHARE))
+
+    n_others = n - len(_folds(n)[0])
+    return interpolated(detector.references(head.kind), n_others, limit_by)

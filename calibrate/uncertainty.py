@@ -8,7 +8,7 @@ import numpy as np
 from edgeae.runtime.model.sections import StabilitySection
 from edgeae.runtime.scoring.calibration import threshold_for
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.threshold import MIN_REFERENCE_WINDOWS, reference_for
+from edgeae.runtime.scoring.threshold import MIN_REFERENCE_WINDOWS, neighbours
 
 MINUTE_SECONDS = 60.0
 MIN_THRESHOLD_CHANGE = 0.05  # a smaller one is not reported
@@ -67,7 +67,8 @@ def _threshold_change(detector: Detector, n: int, n_next: int, min_references: i
     references = detector.references(detector.head.kind)
     if max(reference.windows for reference in references) <= n:
         return None
-    n_scores = min(len(reference_for(references, count).parts) for count in (n, n_next))
+    used = [*neighbours(references, n), *neighbours(references, n_next)]
+    n_scores = min(len(reference.parts) for reference in used)
     if n_scores < min_references:
         return None
     budget = detector.threshold.false_alarms

@@ -21,6 +21,7 @@ from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
 from edgeae.runtime.scoring.threshold import (
     LEFT_OUT_FOLDS,
     MIN_CALIBRATION_WINDOWS,
+    MIN_LEAVE_ONE_OUT_WINDOWS,
     Reference,
     Threshold,
     fit_threshold,
@@ -34,7 +35,6 @@ MIN_WINDOWS = 3  # of the longest machine: the fewest that a calibration can be 
 MIN_BLOCK_WINDOWS = 6  # in a row, unless a machine has fewer than three blocks of them
 MAX_BLOCKS = 20  # of a machine
 MAX_LEAVE_ONE_OUT_BLOCKS = 8  # of a machine, whose leave-one-out score is computed
-MIN_LEAVE_ONE_OUT_WINDOWS = 3  # of a calibration: with two, each is judged by one other alone
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..features.bandwidth import BELOW_BANDS, EDGE_BANDS, MIN_DROP_DB, find_step_down
 from ..scoring.detector import Detector
-from ..scoring.threshold import reference_for
+from ..scoring.threshold import Reference, interpolated
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .alarm import AlarmEvent, Cause
@@ -237,9 +237,14 @@ class Health:
         The input view disregards gain; the residual view may not.
         """
         head = self._detector.head
-        reference = reference_for(self._detector.references(head.kind), head.windows)
-        limit = float(np.quantile(reference.parts[:, 0], NORMAL_QUANTILE))
+        references = self._detector.references(head.kind)
+        limit = interpolated(references, head.windows, _normal_distance)
         return float(head.distances(window.features)[0]) <= limit
+
+
+def _normal_distance(reference: Reference) -> float:
+    """The distance of the input view that normal sound of the fleet hardly exceeds."""
+    return float(np.quantile(reference.parts[:, 0], NORMAL_QUANTILE))
 
 
 def silent_share(window: Window, floor_db: float) -> float:

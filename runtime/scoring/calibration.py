@@ -19,13 +19,20 @@ from .detector import Detector
 from .head import Head
 from .heads import Kind
 from .selftest import update_selftest
-from .threshold import Threshold, fit_threshold, leave_one_out_scores, reference_for
+from .threshold import (
+    MIN_LEAVE_ONE_OUT_WINDOWS,
+    Reference,
+    Threshold,
+    fit_threshold,
+    interpolated,
+    leave_one_out_scores,
+    reference_for,
+)
 
 MAX_FLEET_MARKS = 4000  # in a larger fleet one of its own windows hardly changes a threshold
 # The features of the same sound differ by less than this, on whichever computer they are computed.
 MAX_SAME_DIFFERENCE = 2e-3
 MAX_SOUND_WINDOWS = 60  # of the calibration, that an artifact keeps for its charts
-MIN_LEAVE_ONE_OUT_WINDOWS = 3  # two windows are each judged by one other alone
 
 
 def calibrated(
@@ -62,7 +69,7 @@ def calibrated(
         )
         reference = reference_for(references, len(windows))
         if leave_one_out is not None and reference.windows >= MIN_LEAVE_ONE_OUT_WINDOWS:
-            excess = leave_one_out - reference.left_out
+            excess = leave_one_out - _expected_leave_one_out(references, len(windows))
     session = _new_session(detector, len(windows), seconds, excess)
     sound = MachineSoundSection(
         _thinned(windows), len(windows), is_of_fleet=_is_of_fleet(detector, windows)
@@ -93,9 +100,10 @@ def extended(
     old = detector.head
     head = old.extended(windows)
     excess: Float64 | None = None
-    reference = reference_for(detector.references(head.kind), old.windows)
-    if reference.windows and not _is_of_fleet(detector, windows):
-        excess = old.parts(windows).mean(axis=0) - reference.parts.mean(axis=0)
+    references = detector.references(head.kind)
+    if reference_for(references, old.windows).windows and not _is_of_fleet(detector, windows):
+        expected = interpolated(references, old.windows, _mean_parts)
+        excess = old.parts(windows).mean(axis=0) - expected
     session = _new_session(detector, len(windows), seconds, excess)
     sessions = [*history(detector), session]
     marks = np.concatenate([_machine_marks(detector), _signatures(windows)])
@@ -134,6 +142,16 @@ def _mean_leave_one_out(detector: Detector, head: Head, windows: Float64) -> Flo
     return np.asarray(leave_one_out_scores(head.fleet, windows, head.kind).mean(axis=0))
 
 
+def _expected_leave_one_out(references: Sequence[Reference], windows: int) -> Float64:
+    """(n_parts,) mean leave-one-out score of a machine of the fleet with so many windows."""
+    return interpolated(references, windows, lambda reference: reference.left_out)
+
+
+def _mean_parts(reference: Reference) -> Float64:
+    """(n_parts,) of the scores of a reference."""
+    return np.asarray(reference.parts.mean(axis=0))
+
+
 def _is_of_fleet(detector: Detector, windows: Float64) -> bool:
     return was_used_for_fitting(windows, detector.artifact.head.fleet_marks)
 
@@ -160,7 +178,9 @@ def threshold_for(detector: Detector, false_alarms: str, windows: int | None = N
     references = detector.references(head.kind)
     n = windows or (head.windows if detector.machine is not None else 0)
     excess = _mean_excess(history(detector), len(head.weights))
-    leave_one_out = None if excess is None else reference_for(references, n).left_out + excess
+    leave_one_out = None
+    if excess is not None:
+        leave_one_out = _expected_leave_one_out(references, n) + excess
     return fit_threshold(
         references, head, false_alarms, detector.window, windows=n, leave_one_out=leave_one_out
     )

@@ -18,6 +18,8 @@ trained on and the others. The threshold of a new machine is
 with at least three calibration windows; two windows cannot show a variation. The second term is
 limited below: no machine counts as more uniform than the tenth of the reference with the lowest
 scores. Windows that the fleet was fitted on score too low, so they are recognised and left out.
+Only some numbers of calibration windows are simulated; between two of them the threshold is
+interpolated linearly in the logarithm of the number, so it has no step where a reference begins.
 
 A rate such as 1/day counts windows that do not overlap. That is what an alarm costs: where windows
 of ten patches move on by one, 3 of 5 above the threshold occur about once for each that is expected
@@ -27,9 +29,10 @@ with shape 0: Pickands, Annals of Statistics 3, 1975). The threshold states whet
 than the reference can show.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 import numpy as np
 
@@ -50,7 +53,10 @@ UNIFORM_QUANTILE = 0.1  # of the reference: the lowest that a machine's windows 
 # With fewer windows a threshold is little more than a guess.
 MIN_CALIBRATION_WINDOWS = 5
 MIN_REFERENCE_WINDOWS = 30
+MIN_LEAVE_ONE_OUT_WINDOWS = 3  # of a calibration: of two, each is judged by one other alone
 PERIOD_SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0}
+
+Statistic = TypeVar("Statistic", float, Float64)
 
 
 @dataclass(frozen=True)
@@ -187,18 +193,26 @@ def fit_threshold(
     leave_one_out: (n_parts,) mean leave-one-out score of these windows; None where unknown.
     """
     probability = probability_of(false_alarms, window)
-    reference = reference_for(references, windows)
-    scores = np.sort(reference.parts @ head.weights)
-    shift = 0.0
-    if leave_one_out is not None and reference.windows > 2:
+    shift: float | None = None
+    if leave_one_out is not None:
+        excess = leave_one_out - interpolated(references, windows, lambda each: each.left_out)
+        shift = float(excess @ head.weights)
+
+    def value_of(reference: Reference) -> float:
+        scores = np.sort(reference.parts @ head.weights)
+        value = quantile_with_tail(scores, probability)
+        if shift is None or reference.windows < MIN_LEAVE_ONE_OUT_WINDOWS:
+            return value
         min_shift = float(np.quantile(scores, UNIFORM_QUANTILE) - np.median(scores))
-        shift = max(float((leave_one_out - reference.left_out) @ head.weights), min_shift)
+        return value + max(shift, min_shift)
+
+    n_scores = min(len(each.parts) for each in neighbours(references, windows))
     return Threshold(
-        value=round(quantile_with_tail(scores, probability) + shift, 6),
+        value=round(interpolated(references, windows, value_of), 6),
         false_alarms=false_alarms,
         probability=probability,
-        reference_windows=len(scores),
-        extrapolated=probability * len(scores) < 1,
+        reference_windows=n_scores,
+        extrapolated=probability * n_scores < 1,
         window=window,
     )
 
@@ -207,3 +221,34 @@ def reference_for(references: Sequence[Reference], windows: int) -> Reference:
     """The reference with the largest number of calibration windows that is at most ``windows``."""
     usable = [reference for reference in references if reference.windows <= windows]
     return max(usable, key=lambda reference: reference.windows)
+
+
+def neighbours(references: Sequence[Reference], windows: int) -> list[Reference]:
+    """The references next to ``windows`` calibration windows: below and above, or one of them.
+
+    There is only one where ``windows`` has a reference of its own, above the largest, and below
+    three windows, of which no leave-one-out score is known.
+    """
+    below = reference_for(references, windows)
+    larger = [reference for reference in references if reference.windows > windows]
+    if below.windows in (0, windows) or not larger:
+        return [below]
+    if below.windows < MIN_LEAVE_ONE_OUT_WINDOWS:
+        return [below]
+    return [below, min(larger, key=lambda reference: reference.windows)]
+
+
+def interpolated(
+    references: Sequence[Reference], windows: int, statistic: Callable[[Reference], Statistic]
+) -> Statistic:
+    """A statistic of the reference for ``windows`` calibration windows.
+
+    Between two references it is linear in the logarithm of the number of windows, so that no step
+    is where a reference begins.
+    """
+    below, *above = neighbours(references, windows)
+    lower = statistic(below)
+    if not above:
+        return lower
+    share = math.log(windows / below.windows) / math.log(above[0].windows / below.windows)
+    return lower + share * (statistic(above[0]) - lower)

@@ -4,6 +4,8 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from simulated_machines import NO_GAIN, WINDOW, correlated_machines, fitted_threshold
 
 from edgeae.quantize.fit_fleet import fit_references
@@ -15,7 +17,9 @@ from edgeae.runtime.scoring.threshold import (
     Reference,
     Threshold,
     fit_threshold,
+    interpolated,
     leave_one_out_scores,
+    neighbours,
     probability_of,
     quantile_with_tail,
 )
@@ -222,3 +226,71 @@ def test_a_budget_is_extrapolated_from_less_than_one_window_of_the_reference_on(
     head = Head.calibrated(fleet, correlated_machines(1, 5, seed=5)[0])
     threshold = fit_threshold([evenly_spread_reference(100)], head, budget, WINDOW, windows=5)
     assert threshold.extrapolated is extrapolated
+
+
+SIZES = (0, 1, 2, 3, 4, 5, 10, 20, 50)
+
+
+def shifted_reference(windows: int, shift: float) -> Reference:
+    """Scores from ``shift`` to ``shift`` + 10, evenly spread."""
+    scores = np.linspace(0, 10, 101) + shift
+    left_out = np.full(2, shift if windows >= 3 else 0.0)
+    return Reference(windows, np.stack([scores, scores], axis=1), left_out)
+
+
+@given(
+    shifts=st.lists(st.floats(-3, 3), min_size=len(SIZES), max_size=len(SIZES)),
+    leave_one_out=st.none() | st.floats(-5, 20),
+    budget=st.sampled_from(["50%", "5%", "1/hour", "1/day"]),
+    windows=st.integers(5, 60),
+)
+def test_one_more_window_moves_the_threshold_by_no_more_than_the_references_around_it_differ(
+    fleet: Fleet, shifts: list[float], leave_one_out: float | None, budget: str, windows: int
+) -> None:
+    head = Head.calibrated(fleet, correlated_machines(1, 5, seed=5)[0])
+    references = [shifted_reference(*each) for each in zip(SIZES, shifts, strict=True)]
+    mean_score = None if leave_one_out is None else np.full(2, leave_one_out)
+
+    def value(n: int) -> float:
+        threshold = fit_threshold(
+            references, head, budget, WINDOW, windows=n, leave_one_out=mean_score
+        )
+        return threshold.value
+
+    below = max(size for size in SIZES if size <= windows)
+    above = min((size for size in SIZES if size > windows), default=below)
+    trend = 0.0
+    if above > below:
+        share = np.log((windows + 1) / windows) / np.log(above / below)
+        # The score, the leave-one-out score and its limit differ by as much as the shifts do.
+        trend = share * 3 * abs(value_of(shifts, above) - value_of(shifts, below))
+    assert abs(value(windows + 1) - value(windows)) <= trend + 1e-5
+
+
+def value_of(shifts: list[float], size: int) -> float:
+    return shifts[SIZES.index(size)]
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [(0, [0]), (1, [1]), (5, [5]), (7, [5, 10]), (10, [10]), (50, [50]), (999, [50])],
+)
+def test_the_references_next_to_a_number_of_windows(windows: int, expected: list[int]) -> None:
+    references = [shifted_reference(size, 0.0) for size in SIZES]
+    assert [each.windows for each in neighbours(references, windows)] == expected
+
+
+def test_below_three_windows_nothing_is_interpolated() -> None:
+    references = [shifted_reference(size, 0.0) for size in (0, 2, 10)]
+    assert [each.windows for each in neighbours(references, 2)] == [2]
+    assert [each.windows for each in neighbours([references[0], references[2]], 5)] == [0]
+
+
+def test_a_statistic_is_linear_in_the_logarithm_of_the_number_of_windows() -> None:
+    references = [shifted_reference(5, 1.0), shifted_reference(20, 3.0)]
+
+    def median(reference: Reference) -> float:
+        return float(np.median(reference.parts))
+
+    found = [interpolated(references, n, median) for n in (5, 10, 20)]
+    assert found == pytest.approx([6.0, 7.0, 8.0])
