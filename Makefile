@@ -36,7 +36,7 @@ durations: $(VENV)/.installed  ## the tests that take longest
 
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
-	$(BIN)/pytest -m emulated tests/emulated
+	$(PYTEST) -m emulated tests/emulated
 
 arm-counts: $(VENV)/.installed  ## instructions per second of sound on the processors of a Raspberry Pi; needs qemu-user
 	scripts/install-emulator

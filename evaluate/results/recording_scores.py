@@ -39,7 +39,7 @@ class RecordingScore:
     score: float  # the mean over its windows
     no_network: float  # the score without the network
     threshold: float | None  # None for a head without a threshold
-    anomaly: bool | None  # `edgeae run` reports an anomaly: a window is above the threshold
+    anomaly: bool | None  # `edgeae run` reports one: a window above the threshold, or an alarm
     anomaly_1_per_day: bool | None  # a window is above the threshold for 1 false alarm a day
     highest: float | None = None  # score of the windows that are judged
     windows_not_judged: int = 0  # silence, for example

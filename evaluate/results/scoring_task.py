@@ -151,9 +151,9 @@ def score_recording(
         mean=float(np.mean(detector.head.score(features))),
         no_network=float(np.mean(baselines[recording.machine].score(features))),
         highest=max(judged, default=None),
-        any_anomaly=reporter.any_anomaly,
-        n_windows=len(lines),
-        n_not_judged=len(lines) - len(judged),
+        any_anomaly=reporter.verdict.any_anomaly,
+        n_windows=reporter.verdict.n_windows,
+        n_not_judged=reporter.verdict.n_unjudged,
     )
 
 

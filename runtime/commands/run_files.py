@@ -6,6 +6,7 @@ import click
 
 from ..errors import AudioError
 from ..live.limits import RunLimits
+from ..live.verdict import unjudged_recordings
 from ..offline.files import expand, score_files
 from ..offline.resume import ResumeLog, log_files
 from ..outputs.lifecycle import Outputs
@@ -53,7 +54,10 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
             f"{n_unreadable} of the files could not be scored (named above); "
             "repair them or pass --skip-bad"
         )
-    return scored.any_anomaly
+    message = unjudged_recordings(scored.verdicts)
+    if message:
+        _report(message)
+    return any(verdict.any_anomaly for verdict in scored.verdicts)
 
 
 def _report(message: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from threading import Condition
 
+import click
+
 from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
@@ -16,6 +18,7 @@ from ..live.listen import DeviceRoute, listen
 from ..live.source import Source, publish_pending
 from ..live.stdin import Pipe
 from ..live.stream import stopping
+from ..live.verdict import unjudged_source
 from ..outputs.feedback import FeedbackQueue
 from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
@@ -79,7 +82,11 @@ def score_live(
             score_microphones(options, sources, outputs, signals, limits, tick)
         if not signals and not any(source.n_windows for source in sources):
             raise AudioError(str(sources[0].too_short))
-    any_anomaly = any(source.any_anomaly for source in sources)
+    for source in sources:
+        message = unjudged_source(source.name, source.verdict)
+        if message:
+            click.echo(f"edgeae: {message}", err=True)
+    any_anomaly = any(source.verdict.any_anomaly for source in sources)
     return any_anomaly, signal.SIGINT in signals
 
 

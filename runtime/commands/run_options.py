@@ -42,7 +42,9 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
     click.option(
-        "--fail-on-anomaly", is_flag=True, help="Exit with 1 if any window is above the threshold."
+        "--fail-on-anomaly",
+        is_flag=True,
+        help="Exit with 1 if a window is above the threshold, or an alarm started.",
     ),
     click.option("--skip-bad", is_flag=True, help="Do not fail for files that cannot be read."),
     recursive_option,

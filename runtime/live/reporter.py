@@ -14,6 +14,7 @@ from ..outputs.feedback import FeedbackWay
 from ..outputs.lines import Detail, EventLine, RunLine, ScoreLine, StatusLine
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
+from .verdict import Verdict
 
 
 class SourceReporter:
@@ -34,8 +35,7 @@ class SourceReporter:
         memory: keeps what the charts learn.
         learns: whether the charts learn, without ``memory``.
         """
-        self.n_windows = 0
-        self.any_anomaly = False
+        self.verdict = Verdict()
         self._detector = detector
         self._source = source
         self._track = track
@@ -96,13 +96,13 @@ class SourceReporter:
         if not judged:
             result = replace(result, anomaly=False)
             self._alarm.reset()
-        self.n_windows += 1
-        self.any_anomaly = self.any_anomaly or result.anomaly
+        self.verdict.add_window(result.health, anomaly=result.anomaly)
         yield ScoreLine.of(self._source, result)
         event = None
         if judged:
             event = self._alarm.update(result, learnable=condition.state in LEARNABLE_STATES)
         if event:
+            self.verdict.add_event(event.phase)
             yield EventLine.of(self._source, self._health.with_cause(event, compensated))
         # A window after a gap counts as one window: nobody observed the lost sound.
         seconds = min(result.t - self._last_t, self._detector.window)

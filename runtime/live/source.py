@@ -23,6 +23,7 @@ from ..system.arrays import Float32
 from ..system.clock import now
 from .reporter import SourceReporter
 from .stream import Stream
+from .verdict import Verdict
 
 # The duration is over if less than this is missing: seconds are sums of rounded numbers.
 _DURATION_TOLERANCE_SECONDS = 1e-6
@@ -92,14 +93,14 @@ class Source:
         return self._detector.spec.sample_rate
 
     @property
-    def any_anomaly(self) -> bool:
-        """True if any window was above the threshold."""
-        return self._reporter.any_anomaly
+    def verdict(self) -> Verdict:
+        """What its windows came to so far."""
+        return self._reporter.verdict
 
     @property
     def n_windows(self) -> int:
         """How many windows were scored."""
-        return self._reporter.n_windows
+        return self.verdict.n_windows
 
     @property
     def alarm_active(self) -> bool:

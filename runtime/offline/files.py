@@ -18,6 +18,7 @@ from ..audio.file_types import SUFFIXES
 from ..audio.folder import folder_content, ignore_report
 from ..errors import AudioError
 from ..live.reporter import SourceReporter
+from ..live.verdict import Verdict
 from ..model.artifact import Artifact
 from ..monitoring.drift_file import DriftFile
 from ..outputs.lines import RunLine
@@ -31,17 +32,17 @@ from .resume import ResumeLog
 
 @dataclass(frozen=True)
 class ScoredFile:
-    """The lines of a recording, and whether any of its windows was anomalous."""
+    """The lines of a recording, and what they come to."""
 
     lines: list[RunLine]
-    any_anomaly: bool
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class ScoredFiles:
     """What scoring several recordings came to."""
 
-    any_anomaly: bool
+    verdicts: list[Verdict]  # of each that could be read
     n_unreadable: int
 
 
@@ -94,7 +95,7 @@ def score_file(
         # A tracker must not learn from a file whose end turns out to be unreadable.
         windows = iter(list(windows))
     lines = list(reporter.lines(windows))
-    return ScoredFile(lines, reporter.any_anomaly)
+    return ScoredFile(lines, reporter.verdict)
 
 
 def _make_scorer(artifact: bytes, channel: Channel, learns: bool) -> Callable[[Path], ScoredFile]:
@@ -125,10 +126,12 @@ def score_files(
     resume_log: results of earlier runs, which are not published again.
     learns: whether the charts of each recording learn.
     """
-    any_anomaly = False
+    verdicts: list[Verdict] = []
     remaining = list(paths)
     if resume_log:
-        any_anomaly = any(resume_log.results(path).any_anomaly for path in paths)
+        verdicts = [
+            resume_log.results(path).verdict for path in paths if resume_log.is_complete(path)
+        ]
         remaining = [path for path in paths if not resume_log.is_complete(path)]
     if jobs > 1 and not track:
         make = partial(_make_scorer, detector.artifact.to_bytes(), channel, learns)
@@ -149,5 +152,5 @@ def score_files(
         n_published = resume_log.results(path).n_lines if resume_log else 0
         for line in result.lines[n_published:]:
             publisher.publish(line, detector.machine)
-        any_anomaly = any_anomaly or result.any_anomaly
-    return ScoredFiles(any_anomaly, n_unreadable)
+        verdicts.append(result.verdict)
+    return ScoredFiles(verdicts, n_unreadable)

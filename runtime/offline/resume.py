@@ -4,10 +4,11 @@ import glob
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ..live.verdict import Verdict
 from ..outputs.lines import PROGRAM
 from ..scoring.detector import Detector
 from ..system.path_text import path_text
@@ -19,20 +20,27 @@ class LoggedResults:
 
     n_lines: int = 0
     last_time: float = 0.0  # of the last line, seconds since 1970
-    any_anomaly: bool = False
+    verdict: Verdict = field(default_factory=Verdict)
 
 
 @dataclass(frozen=True)
 class LoggedLine:
     """What --resume needs of a line in a log."""
 
-    is_score: bool
+    kind: str
     time: float  # seconds since 1970
     source: str
     sequence: int
     machine: object
     threshold: object  # of a score; None for other lines
     anomaly: bool
+    health: str  # of a score
+    phase: str  # of an event
+
+    @property
+    def is_score(self) -> bool:
+        """True for the score of a window."""
+        return self.kind == "score"
 
 
 class ResumeLog:
@@ -96,7 +104,10 @@ class ResumeLog:
         results = self._results.setdefault(line.source, LoggedResults())
         results.n_lines += 1
         results.last_time = line.time
-        results.any_anomaly = results.any_anomaly or line.anomaly
+        if line.is_score:
+            results.verdict.add_window(line.health, anomaly=line.anomaly)
+        elif line.kind == "event":
+            results.verdict.add_event(line.phase)
 
 
 def log_files(log: Path) -> list[Path]:
@@ -138,11 +149,13 @@ def _parse(line: object) -> LoggedLine | None:
     if not isinstance(sequence, int) or not is_whole:
         return None
     return LoggedLine(
-        is_score=is_score,
+        kind=kind,
         time=datetime.fromisoformat(time).timestamp(),
         source=source,
         sequence=sequence,
         machine=line["machine"],
         threshold=line.get("threshold"),
         anomaly=bool(line.get("anomaly")),
+        health=str(line.get("health")),
+        phase=str(line.get("event")),
     )

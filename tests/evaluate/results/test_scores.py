@@ -236,7 +236,7 @@ def test_the_verdict_is_that_of_run_on_every_recording(
     for score in evaluate_machines(strict, tmp_path, SCORES_ONLY, print)["id_03"].scores:
         scored = score_file(strict, 0, None, tmp_path / "test" / score.file)
         lines = [line for line in scored.lines if isinstance(line, ScoreLine)]
-        assert score.anomaly == scored.any_anomaly == any(line.anomaly for line in lines)
+        assert score.anomaly == scored.verdict.any_anomaly == any(line.anomaly for line in lines)
         unjudged = [line for line in lines if line.health in UNJUDGED_STATES]
         assert score.windows_not_judged == len(unjudged)
         assert score.not_judged == (len(unjudged) == len(lines))

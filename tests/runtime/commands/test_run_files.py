@@ -50,6 +50,36 @@ def test_one_anomaly_is_enough(
     assert {line["source"] for line in lines} == {str(normal), str(broken)}
 
 
+def test_recordings_that_are_not_judged_are_counted_on_stderr(
+    detector: Detector, normal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(5 * RATE), RATE)
+    score(detector, normal)
+    assert capsys.readouterr().err == ""
+    score(detector, normal, silent)
+    assert capsys.readouterr().err == (
+        "edgeae: of 2 recordings: 1 not judged (silence); a fault in what is not judged is missed\n"
+    )
+    assert not score(detector, silent)
+    assert capsys.readouterr().err == (
+        "edgeae: not one of 1 recording was judged (silence): nothing is known about the machine\n"
+    )
+
+
+def test_a_resumed_run_counts_what_was_not_judged_before(
+    detector: Detector, normal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = tmp_path / "a_silent.wav"
+    soundfile.write(silent, np.zeros(5 * RATE), RATE)
+    log = tmp_path / "lines.jsonl"
+    score(detector, silent, normal, "--log", log)
+    first = capsys.readouterr().err
+    score(detector, silent, normal, "--log", log, "--resume")
+    assert "1 not judged (silence)" in first
+    assert capsys.readouterr().err == first
+
+
 def test_a_file_that_cannot_be_read_fails_the_run_at_its_end(
     detector: Detector, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,6 +63,16 @@ def test_a_loud_tone_is_an_anomaly(
     assert any_anomaly
 
 
+def test_a_source_of_which_nothing_was_judged_is_reported(
+    detector: Detector, pipe: Pipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe(bytes(2 * 8 * RATE))
+    any_anomaly, _ = score("-", detectors=[detector])
+    assert not any_anomaly
+    message = "-: none of its 5 windows was judged (silence): nothing is known about the machine"
+    assert capsys.readouterr().err == f"edgeae: {message}\n"
+
+
 def test_too_little_sound_for_a_score_is_an_error(detector: Detector, pipe: Pipe) -> None:
     pipe(bytes(1000))
     with pytest.raises(AudioError, match=r"at least 1\.02 s is needed"):

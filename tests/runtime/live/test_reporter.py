@@ -30,8 +30,8 @@ def test_each_window_has_one_score_line(detector: Detector, windows: Sequence[Wi
     assert [line.t for line in lines] == [window.end for window in windows]
     assert [line.score for line in lines] == [detector.result(window).score for window in windows]
     assert {line.source for line in lines} == {"hw:1"}
-    assert reporter.n_windows == len(windows)
-    assert reporter.any_anomaly == any(line.anomaly for line in lines)
+    assert reporter.verdict.n_windows == len(windows)
+    assert reporter.verdict.any_anomaly == any(line.anomaly for line in lines)
 
 
 def test_an_alarm_stands_behind_the_score_that_starts_it(
@@ -91,6 +91,31 @@ def test_a_further_time_scale_is_reported(detector: Detector) -> None:
 def test_charts_that_do_not_learn_report_nothing_new(detector: Detector) -> None:
     reporter = SourceReporter(detector, "hw:1", learns=False)
     assert statuses(list(reporter.lines(monitored_windows(detector, 10)))) == []
+
+
+def test_an_alarm_of_a_chart_is_an_anomaly_without_a_window_above_the_threshold(
+    detector: Detector,
+) -> None:
+    unreachable = replace(detector.threshold, value=1e3)
+    reporter = SourceReporter(detector.with_sections(threshold=unreachable), "long.wav")
+    normal = monitored_windows(detector, 10)
+    changed = monitored_windows(detector, 10, start=normal[-1].end, shift=3.0)
+    lines = list(reporter.lines([*normal, *changed]))
+    assert not any(line.anomaly for line in lines if isinstance(line, ScoreLine))
+    starts = [line for line in lines if isinstance(line, EventLine) and line.phase == "start"]
+    assert starts[0].chart is not None
+    assert reporter.verdict.any_anomaly
+
+
+def test_without_an_alarm_and_a_window_above_the_threshold_there_is_no_anomaly(
+    detector: Detector,
+) -> None:
+    unreachable = replace(detector.threshold, value=1e3)
+    reporter = SourceReporter(detector.with_sections(threshold=unreachable), "short.wav")
+    lines = list(reporter.lines(monitored_windows(detector, 0.9)))
+    assert not any(isinstance(line, EventLine) for line in lines)
+    assert not reporter.verdict.any_anomaly
+    assert (reporter.verdict.n_windows, reporter.verdict.n_unjudged) == (53, 0)
 
 
 def test_what_is_learned_is_kept(detector: Detector, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeae.runtime.live.verdict import Verdict
 from edgeae.runtime.offline.resume import LoggedResults, ResumeLog, log_files
 from edgeae.runtime.scoring.detector import Detector
 
@@ -60,10 +61,23 @@ def test_only_the_last_recording_of_a_process_can_be_incomplete(log: Log) -> Non
     log.write(first, 1, anomaly=True)
     log.write(second, 2)
     resume_log = log.read()
-    assert resume_log.results(first) == LoggedResults(2, SECONDS, True)
+    assert resume_log.results(first) == LoggedResults(
+        2, SECONDS, Verdict(any_anomaly=True, n_windows=2)
+    )
     assert resume_log.is_complete(first)
-    assert resume_log.results(second) == LoggedResults(1, SECONDS, False)
+    assert resume_log.results(second) == LoggedResults(1, SECONDS, Verdict(n_windows=1))
     assert not resume_log.is_complete(second)
+
+
+def test_an_alarm_and_what_was_not_judged_are_part_of_the_verdict(log: Log) -> None:
+    first = log.recording("1.wav")
+    log.write(first, 0, health="silence")
+    log.write(first, 1, health="ok")
+    log.write(first, 2, type="event", event="start")
+    log.write(log.recording("2.wav"), 3)
+    assert log.read().results(first).verdict == Verdict(
+        any_anomaly=True, n_windows=2, n_unjudged=1, unjudged_states={"silence"}
+    )
 
 
 def test_a_recording_that_a_later_process_goes_on_with_is_complete_behind_it(log: Log) -> None:
