@@ -23,6 +23,7 @@ from ..outputs.feedback import FeedbackQueue
 from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.clock import now
+from ..system.identity import SourceIdentity
 from .run_options import PcmOptions, RunOptions
 from .tracks import open_memories, open_tracks
 
@@ -44,6 +45,7 @@ def score_live(
         if feedback_file:
             stack.callback(feedback_file.close)
         feedback = FeedbackQueue()
+        names = options.source_names()
         outputs = stack.enter_context(
             Outputs(
                 options.outputs,
@@ -52,9 +54,12 @@ def score_live(
                 paced=options.paced,
                 limits=limits.outputs,
                 feedback=None if options.learning.no_learn else feedback,
+                sources=[
+                    SourceIdentity(name, detector.machine)
+                    for name, detector in zip(names, detectors, strict=True)
+                ],
             )
         )
-        names = options.source_names()
         models = options.models * (len(names) // len(options.models))
         sources = [
             Source(

@@ -21,7 +21,7 @@ from ..service.install import install
 from ..service.request import Request
 from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
 from ..system.files import absolute
-from ..system.slug import slug
+from ..system.identity import slug
 from .run import run
 
 MIN_WATCHDOG_SECONDS = 30  # in addition to two windows

@@ -9,7 +9,7 @@ from ..monitoring.charts_file import ChartsFile, ChartsFileLimits
 from ..monitoring.drift import DriftLimits
 from ..monitoring.drift_file import DriftFile
 from ..scoring.detector import Detector
-from ..system.slug import slug
+from ..system.identity import distinct, slug
 from .run_options import RunOptions
 
 
@@ -63,4 +63,4 @@ def _paths(option: str, path: Path, names: Sequence[str], suffix: str) -> list[P
         return [path]
     if not path.is_dir():
         raise ConfigError(f"{option} {path}: of several sources it is a folder; create it first")
-    return [path / f"{slug(name)}{suffix}" for name in names]
+    return [path / f"{name}{suffix}" for name in distinct(names, slug)]

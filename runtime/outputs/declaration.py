@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import click
 
 from ..scoring.detector import Detector
+from ..system.identity import SourceIdentity
 from .feedback import FeedbackQueue
 from .lines import RunLine
 from .outbox import Outbox
@@ -90,6 +91,7 @@ class OutputContext:
     live: bool  # the sound comes from a microphone or a pipe, not from files
     limits: OutputLimits = field(default_factory=OutputLimits)
     feedback: FeedbackQueue | None = None  # for what people say; None: nothing is learned
+    sources: Sequence[SourceIdentity] = ()  # of live sound; none: they are not known
     opened: Sequence[
         Outbox[RunLine]
     ] = ()  # the outputs opened before this one, for metrics about them

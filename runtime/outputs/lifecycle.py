@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 import click
 
 from ..scoring.detector import Detector
+from ..system.identity import SourceIdentity
 from ..system.progress import draws_over
 from ..system.watchdog import ServiceManager
 from .declaration import OptionValues, OutputContext, OutputLimits
@@ -40,18 +42,20 @@ class Outputs:
         paced: bool,
         limits: OutputLimits = DEFAULT_LIMITS,
         feedback: FeedbackQueue | None = None,
+        sources: Sequence[SourceIdentity] = (),
     ) -> None:
         """Open the outputs that the options request; ConfigError for values that cannot work.
 
         live: the sound comes from a microphone or a pipe.
         paced: the sound comes from a microphone, which cannot wait for an output or for stdout.
         feedback: receives what people say to an output; None: nothing is learned.
+        sources: all sources of live sound; none: they are not known.
         """
         self.notify = ServiceManager()
         self._live = live
         self._limits = limits
         stdout_sink = _stdout_sink(as_json=as_json, live=live)
-        self._opened = list(open_outputs(values, OutputContext(live, limits, feedback)))
+        self._opened = list(open_outputs(values, OutputContext(live, limits, feedback, sources)))
         self._outboxes = [outbox for output in self._opened for outbox in output.outboxes]
         self._stdout: Outbox[RunLine] | None = None
         self._closers = [output.close for output in self._opened if output.close]

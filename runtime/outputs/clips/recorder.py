@@ -19,7 +19,7 @@ import numpy as np
 from ...audio.pcm import Pcm, to_int16
 from ...errors import ConfigError
 from ...system.arrays import Float32
-from ...system.slug import slug
+from ...system.identity import slug
 from ..lines import ClipReference, EventLine
 from .line import ClipLine
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ConfigError
+from ...system.identity import topic_level
 
 PASSWORD_VARIABLE = "EDGEAE_MQTT_PASSWORD"
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -63,11 +64,6 @@ def checked_prefix(prefix: str) -> str:
             f"use letters, digits, '-' and single '/' between"
         )
     return prefix
-
-
-def topic_level(name: str) -> str:
-    """``name`` as one level of a topic."""
-    return re.sub(r"[^\w-]+", "-", name).strip("-") or "source"
 
 
 def default_client_id(prefix: str) -> str:

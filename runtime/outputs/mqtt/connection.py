@@ -13,7 +13,7 @@ that all events arrive in order.
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
+
+
+# Of a message on a topic: its payload, and whether it is older than the subscription (retained).
+# It runs in paho's thread and raises nothing.
+Handler = Callable[[bytes, bool], None]
 
 
 class Stability:
@@ -65,6 +70,7 @@ class Connection:
         availability_topic: str,
         birth_topic: str,
         ca_file: Path | None = None,
+        handlers: Mapping[str, Handler] | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
         """Start to connect; ConfigError for settings that cannot work.
@@ -72,6 +78,7 @@ class Connection:
         availability_topic: retained "online", and "offline" as the last will.
         birth_topic: "online" on it announces a subscriber that needs the retained messages.
         ca_file: PEM file of the authority that signed the broker's certificate.
+        handlers: of topics that are subscribed to before anything is published.
         """
         self._name = f"the MQTT broker {broker.host}:{broker.port}"
         self._client_id = client_id
@@ -80,8 +87,9 @@ class Connection:
         self._limits = limits
         self._lock = RLock()  # between paho's thread and that of the outbox
         self._retained: dict[str, bytes] = {}  # topic: payload
+        self._cleared: set[str] = set()  # topics
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=limits.max_waiting_events)
-        self._handlers: dict[str, Callable[[bytes], None]] = {}  # by topic
+        self._handlers: dict[str, Handler] = dict(handlers or {})  # by topic
         self._requests: dict[int, list[str]] = {}  # topics by the number of a subscription
         self._stability = Stability(limits)
         self._trouble: str | None = f"{self._name} does not answer"
@@ -134,12 +142,16 @@ class Connection:
                 self.lost += 1
             self._waiting.append((topic, payload))
 
-    def subscribe(self, topic: str, handle: Callable[[bytes], None]) -> None:
-        """Call ``handle`` with each payload that is published on a topic from now on.
+    def clear(self, topic: str) -> None:
+        """Delete the retained message of a topic that is used no more."""
+        with self._lock:
+            self._retained.pop(topic, None)
+            self._cleared.add(topic)
+            if self._trouble is None:
+                self._client.publish(topic, b"", retain=True)
 
-        It runs in paho's thread and raises nothing. Retained messages are older than the connection
-        and are ignored.
-        """
+    def subscribe(self, topic: str, handle: Handler) -> None:
+        """Pass the messages on a topic to ``handle``, from now on and after each connection."""
         with self._lock:
             self._handlers[topic] = handle
             if self._trouble is None:
@@ -233,6 +245,8 @@ class Connection:
                 self._subscribe(later)
             self._stability.connected()
             self._client.publish(self._availability_topic, "online", retain=True)
+            for topic in self._cleared - self._retained.keys():
+                self._client.publish(topic, b"", retain=True)
             self._publish_retained()
             while self._waiting:
                 topic, payload = self._waiting.popleft()
@@ -240,15 +254,14 @@ class Connection:
         self.attempted.set()
 
     def _on_message(self, client: "Client", userdata: object, message: "MQTTMessage") -> None:
-        """Answer a birth message or a command; a retained one is older than this connection."""
-        if message.retain:
-            return
+        """Answer a birth message; a retained one is older than this connection."""
+        is_birth = message.topic == self._birth_topic and message.payload == b"online"
         with self._lock:
             handle = self._handlers.get(message.topic)
-            if message.topic == self._birth_topic and message.payload == b"online":
+            if is_birth and not message.retain:
                 self._publish_retained()
         if handle:
-            handle(bytes(message.payload))
+            handle(bytes(message.payload), message.retain)
 
     def _publish_retained(self) -> None:
         for topic, payload in self._retained.items():

@@ -76,6 +76,7 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
         every=options.mqtt_every,
         client_id=options.mqtt_client,
         ca_file=options.mqtt_ca,
+        sources=context.sources,
         feedback=context.feedback if options.mqtt_commands else None,
     )
     return OpenOutput([context.outbox(sink)])

@@ -4,9 +4,9 @@
     payload    {"device": ..., "origin": ..., "components": {"alarm": ..., ...}}
 
 It needs Home Assistant 2024.11 or newer. Each component reads its value from the one retained state
-of the source. Alarm, score, level and health become unavailable when the process is gone (last
-will), when its microphone is gone, or when no state came for a while: Home Assistant shows no value
-that is not measured any more.
+of the source. All become unavailable when the process is gone (last will) or no state came for a
+while, and alarm, score, level and health also when its microphone is gone: Home Assistant shows no
+value that is not measured any more.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import Any
 
 from ...monitoring.states import SOUND_STATES
 from ..latest import Latest
+from .broker import DEFAULT_PREFIX
 
 MAX_STATE_CHARACTERS = 255  # of Home Assistant
 NORMAL = "normal"  # the command: a person calls the sound normal
@@ -29,12 +30,27 @@ def identifier(text: str) -> str:
     return f"edgeae-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def device_id_of(base: str) -> str:
+    """The id of the device whose topics begin with ``base``; different ones stay different."""
+    device_id = identifier(base.replace("/", "-"))
+    if base.rpartition("/")[0] != DEFAULT_PREFIX:
+        # plant/a/b, plant/a-b and plant-a/b are three devices.
+        device_id += f"-{hashlib.sha256(base.encode()).hexdigest()[:6]}"
+    return device_id
+
+
+def expire_seconds(every: float) -> int:
+    """Seconds after which a state is too old. every: maximum seconds between two."""
+    return round(3 * every) + 60
+
+
 def discovery_message(
     latest: Latest,
     base: str,
     availability_topic: str,
     every: float,
     *,
+    name: str | None = None,
     has_commands: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """(device id, payload) of the discovery message of a source.
@@ -42,29 +58,31 @@ def discovery_message(
     base: its topics are ``base``/state and so on.
     availability_topic: the topic of the process, with ``online`` or ``offline``.
     every: maximum seconds between two states.
+    name: of the device, for people; None: that of the machine, or of the source.
     has_commands: whether the source can be told that its sound was normal.
     """
-    device_id = identifier(base.replace("/", "-"))
+    device_id = device_id_of(base)
     described = _components(base)
     if has_commands:
         described |= _buttons(base)
     components = {
-        name: {"unique_id": f"{device_id}_{name}", **values} for name, values in described.items()
+        component: {"unique_id": f"{device_id}_{component}", **values}
+        for component, values in described.items()
     }
     process = {"topic": availability_topic}
     microphone = {
         "topic": f"{base}/state",
         "value_template": "{{ 'online' if value_json.state == 'listening' else 'offline' }}",
     }
-    for name in ("alarm", "score", "level", "health"):
-        components[name] |= {
-            "availability": [process, microphone],
-            "expire_after": round(3 * every) + 60,
-        }
+    for component in ("alarm", "score", "level", "health"):
+        components[component]["availability"] = [process, microphone]
+    for values in components.values():
+        if values["platform"] != "button":
+            values["expire_after"] = expire_seconds(every)
     return device_id, {
         "device": {
             "identifiers": [device_id],
-            "name": latest.machine or latest.source,
+            "name": name or latest.machine or latest.source,
             "manufacturer": "edgeae",
             "model": Path(latest.model).name if latest.model else "listener",
             "sw_version": version("edgeae"),

@@ -7,33 +7,43 @@
     PREFIX/<machine>/command         subscribed to: `normal` calls the sound normal
     PREFIX/<client>/availability     retained; online, or offline (last will)
     PREFIX/<client>/status           status lines about the other outputs
+    PREFIX/<client>/retained         retained; the retained topics of this client's sources
     homeassistant/device/.../config  retained; for Home Assistant
 
-A source without a machine has a topic of its own name. Without a connection events wait
+A source without a machine has a topic of its own name, and one of several sources of a machine a
+topic of both names (`edgeae.runtime.system.identity`). Retained topics of sources that this client
+has no more are deleted. Without a connection events wait
 (`edgeae.runtime.outputs.mqtt.connection`). States do not wait, because the newest one is published
-after the next connection.
+after the next connection. While a source is not listening no lines come, and its state is
+published again nevertheless, so that it does not expire.
 """
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event, RLock, Thread
 from typing import Any
 
 import click
 
 from ...errors import ConfigError
+from ...system.identity import SourceIdentity, SourceNames, topic_level
 from ..feedback import FeedbackQueue, NormalMessage
 from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import EventLine, RunLine, ScoreLine
 from ..sink import OutputError, Sink
-from .broker import Broker, checked_prefix, default_client_id, topic_level
+from .broker import Broker, checked_prefix, default_client_id
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
-from .homeassistant import NORMAL, discovery_message
+from .homeassistant import NORMAL, device_id_of, discovery_message, expire_seconds
+from .retained_topics import RetainedTopics
+from .rivals import Rivals
 
 DEFAULT_STATE_SECONDS = 10.0  # between two states
+MIN_REPEAT_SECONDS = 1.0  # between two equal states
 MAX_SHOWN_BYTES = 40  # of an unknown command
 
 
@@ -51,6 +61,7 @@ class Mqtt(Sink[RunLine]):
         client_id: str | None = None,
         ca_file: Path | None = None,
         feedback: FeedbackQueue | None = None,
+        sources: Sequence[SourceIdentity] = (),
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
         """Start to connect; ConfigError for settings that cannot work.
@@ -59,6 +70,7 @@ class Mqtt(Sink[RunLine]):
         every: seconds between two states of a source.
         ca_file: PEM file of the authority that signed the broker's certificate.
         feedback: receives the commands; None: they are not subscribed to.
+        sources: all that there will be; none: they are not known.
         """
         broker = Broker.parse(url)
         if ca_file and not broker.tls:
@@ -71,7 +83,17 @@ class Mqtt(Sink[RunLine]):
         self._prefix = broker.prefix
         self._client_topic = f"{broker.prefix}/{topic_level(client_id)}"
         self._availability_topic = f"{self._client_topic}/availability"
-        self._sources: dict[tuple[str | None, str], _Source] = {}
+        self._names = SourceNames(sources)
+        self._sources: dict[SourceIdentity, _Source] = {}
+        self._lock = RLock()  # of the sources, between the outbox and the thread of `_repeat`
+        self._closing = Event()
+        self._rivals = Rivals(client_id, expire_seconds(every))
+        self._client_id = client_id
+        self._retained_topics = RetainedTopics(
+            f"{self._client_topic}/retained",
+            [topic for one in self._names.identities for topic in self._topics(one)],
+            prefixes=[broker.prefix, *([self._discovery] if self._discovery else [])],
+        )
         self._limits = limits
         self._feedback = feedback
         self._reported_command = False  # that is not known
@@ -81,8 +103,18 @@ class Mqtt(Sink[RunLine]):
             availability_topic=self._availability_topic,
             birth_topic=f"{self._discovery or self._client_topic}/status",
             ca_file=ca_file,
+            handlers=self._retained_topics.handlers(self._clear) if sources else {},
             limits=limits,
         )
+        if sources:
+            payload = self._retained_topics.payload()
+            self._connection.retain(self._retained_topics.topic, payload)
+        Thread(target=self._repeat, name="mqtt repeats", daemon=True).start()
+
+    @property
+    def trouble(self) -> str | None:
+        """That another client publishes as one of the sources."""
+        return self._rivals.trouble
 
     @property
     def lost(self) -> int:
@@ -100,7 +132,8 @@ class Mqtt(Sink[RunLine]):
         self._connection.attempted.wait(self._limits.first_connection_seconds)
         self._connection.attempted.set()
         if is_about_source(line):
-            self._publish(line)
+            with self._lock:
+                self._publish(line)
         else:
             self._connection.publish(f"{self._client_topic}/status", line.to_json().encode())
         if trouble := self._connection.trouble:
@@ -108,41 +141,73 @@ class Mqtt(Sink[RunLine]):
 
     def close(self) -> None:
         """Publish the end and disconnect, in a limited time."""
+        self._closing.set()
         self._connection.close()
+
+    def _topics(self, identity: SourceIdentity) -> list[str]:
+        """The retained topics of a source."""
+        base = f"{self._prefix}/{self._names.topic(identity)}"
+        topics = [f"{base}/state"]
+        if self._discovery:
+            topics.append(f"{self._discovery}/device/{device_id_of(base)}/config")
+        return topics
+
+    def _clear(self, topic: str) -> None:
+        """Delete what an earlier process of this client retained. In the connection's thread."""
+        self._connection.clear(topic)
+
+    def _repeat(self) -> None:
+        """Publish the states of sources that are not listening again and again, in a thread."""
+        pause_seconds = max(self._every, MIN_REPEAT_SECONDS)
+        while not self._closing.wait(pause_seconds):
+            with self._lock:
+                for source in self._sources.values():
+                    if source.latest.state not in {None, "listening"}:
+                        self._retain_state(source, now=True)
 
     def _publish(self, line: RunLine) -> None:
         """Publish a line of a source, and the state that it changes."""
         source = self._source(line)
         source.latest.update(line)
         self._describe(source)
-        self._connection.retain(
-            f"{source.base}/state", _payload(vars(source.latest)), now=source.is_due(self._every)
-        )
+        self._retain_state(source, now=source.is_due(self._every))
         if isinstance(line, EventLine):
             self._connection.publish_event(f"{source.base}/event", line.to_json().encode())
         elif not isinstance(line, ScoreLine):
             self._connection.publish(f"{source.base}/status", line.to_json().encode())
 
+    def _retain_state(self, source: "_Source", *, now: bool) -> None:
+        payload = _payload({**vars(source.latest), "client": self._client_id})
+        self._connection.retain(f"{source.base}/state", payload, now=now)
+
     def _source(self, line: RunLine) -> "_Source":
         """The line's source, whose topics stay the same while the process lives."""
-        key = (line.machine, line.source)
-        if key not in self._sources:
+        identity = SourceIdentity(line.source, line.machine)
+        if identity not in self._sources:
             if len(self._sources) == MAX_SOURCES:
                 raise OutputError(
                     f"--mqtt publishes the first {MAX_SOURCES} sources only, "
                     f"and {line.source} is another; listen to fewer sources in one process"
                 )
-            base = f"{self._prefix}/{topic_level(line.machine or line.source)}"
-            if base in {source.base for source in self._sources.values()}:
-                base += f"-{topic_level(line.source)}-{len(self._sources)}"
-            self._sources[key] = _Source(Latest(line.source, line.machine), base)
-            if self._feedback:
-                handle = partial(self._handle_command, self._feedback, line.source)
-                self._connection.subscribe(f"{base}/command", handle)
-        return self._sources[key]
+            self._add_source(identity)
+        return self._sources[identity]
 
-    def _handle_command(self, feedback: FeedbackQueue, source: str, payload: bytes) -> None:
+    def _add_source(self, identity: SourceIdentity) -> None:
+        self._names.add(identity)
+        base = f"{self._prefix}/{self._names.topic(identity)}"
+        latest = Latest(identity.source, identity.machine)
+        self._sources[identity] = _Source(latest, self._names.title(identity), base)
+        if self._feedback:
+            handle = partial(self._handle_command, self._feedback, identity.source)
+            self._connection.subscribe(f"{base}/command", handle)
+        self._connection.subscribe(f"{base}/state", partial(self._rivals.handle, base))
+
+    def _handle_command(
+        self, feedback: FeedbackQueue, source: str, payload: bytes, retained: bool
+    ) -> None:
         """Pass on what a person says about a source. Runs in the thread of the connection."""
+        if retained:
+            return
         if payload.strip() == NORMAL.encode():
             feedback.put(NormalMessage(source, "mqtt"))
         elif not self._reported_command:
@@ -164,6 +229,7 @@ class Mqtt(Sink[RunLine]):
             source.base,
             self._availability_topic,
             self._every,
+            name=source.name,
             has_commands=self._feedback is not None,
         )
         self._connection.retain(f"{self._discovery}/device/{device_id}/config", _payload(config))
@@ -174,6 +240,7 @@ class _Source:
     """A source and what was published about it."""
 
     latest: Latest
+    name: str  # for people
     base: str  # of its topics
     has_description: bool = False
     described_model: str | None = None

@@ -15,7 +15,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.clips.recorder import CLIP_NAME, ClipRecorder
 from edgeae.runtime.outputs.lines import ClipReference, EventLine
 from edgeae.runtime.system.arrays import Float32
-from edgeae.runtime.system.slug import slug
+from edgeae.runtime.system.identity import slug
 
 TIME = "2026-11-23T02:34:50.123+00:00"
 fixed = settings(derandomize=True, deadline=None, max_examples=150)

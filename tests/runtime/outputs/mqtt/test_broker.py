@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.mqtt.broker import Broker, default_client_id, topic_level
+from edgeae.runtime.outputs.mqtt.broker import Broker, default_client_id
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,6 @@ def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
 def test_another_url_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(ConfigError, match=r"mqtt://|topics cannot start with"):
         Broker.parse(url)
-
-
-def test_a_name_becomes_one_level_of_a_topic() -> None:
-    assert topic_level("hw:CARD=Mic,DEV=0") == "hw-CARD-Mic-DEV-0"
-    assert topic_level("a/b+#c") == "a-b-c"
-    assert topic_level("//") == "source"
 
 
 def test_the_client_id_is_stable_and_differs_by_prefix() -> None:

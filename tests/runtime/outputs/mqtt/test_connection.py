@@ -144,9 +144,13 @@ def test_messages_on_a_topic_are_passed_on_also_after_a_restart_of_the_broker(
     mosquitto.start()
     connection = connect()
     payloads: list[bytes] = []
-    connection.subscribe("early", payloads.append)
+
+    def keep(payload: bytes, retained: bool) -> None:
+        payloads.append(payload)
+
+    connection.subscribe("early", keep)
     wait_for(lambda: connection.trouble is None)
-    connection.subscribe("late", payloads.append)
+    connection.subscribe("late", keep)
 
     def say_both() -> None:
         n_before = len(payloads)
@@ -165,7 +169,7 @@ def test_messages_on_a_topic_are_passed_on_also_after_a_restart_of_the_broker(
     assert sorted(payloads) == [b"1", b"1", b"2", b"2"]
 
 
-def test_a_message_that_the_broker_kept_is_not_passed_on(
+def test_a_message_that_the_broker_kept_is_passed_on_as_such(
     mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe
 ) -> None:
     mosquitto.start()
@@ -173,12 +177,30 @@ def test_a_message_that_the_broker_kept_is_not_passed_on(
     person.client.publish("command", "old", retain=True)
     wait_for(lambda: person.payloads("command"))
     connection = connect()
-    payloads: list[bytes] = []
-    connection.subscribe("command", payloads.append)
-    wait_for(lambda: connection.trouble is None)
+    messages: list[tuple[bytes, bool]] = []
+    connection.subscribe("command", lambda payload, retained: messages.append((payload, retained)))
+    wait_for(lambda: messages)
     person.client.publish("command", "new")
-    wait_for(lambda: payloads)
-    assert payloads == [b"new"]
+    wait_for(lambda: len(messages) == 2)
+    assert messages == [(b"old", True), (b"new", False)]
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_retained_message_that_is_cleared_is_gone(
+    mosquitto: Mosquitto, connect: Connect, subscribe: Subscribe, connected: bool
+) -> None:
+    mosquitto.start()
+    early = subscribe()
+    early.client.publish("old/state", "1", retain=True)
+    wait_for(lambda: early.payloads("old/state"))
+    connection = connect()
+    if connected:
+        wait_for(lambda: connection.trouble is None)
+    connection.clear("old/state")
+    wait_for(lambda: early.payloads("old/state")[-1] == b"")
+    late = subscribe()
+    wait_for(lambda: late.payloads(AVAILABILITY))
+    assert late.payloads("old/state") == []
 
 
 def test_a_refused_subscription_is_reported(
@@ -187,7 +209,7 @@ def test_a_refused_subscription_is_reported(
     mosquitto.start()
     connection = connect()
     wait_for(lambda: connection.trouble is None)
-    connection.subscribe("command", lambda payload: None)
+    connection.subscribe("command", lambda payload, retained: None)
     connection._requests[999] = ["command"]
     refused = [ReasonCode(PacketTypes.SUBACK, identifier=0x80)]
     connection._on_subscribe(connection._client, None, 999, refused, None)

@@ -3,7 +3,7 @@
 import re
 
 from edgeae.runtime.outputs.latest import Latest
-from edgeae.runtime.outputs.mqtt.homeassistant import discovery_message, identifier
+from edgeae.runtime.outputs.mqtt.homeassistant import device_id_of, discovery_message, identifier
 
 
 def test_an_id_is_the_topic_or_a_digest_of_another_text() -> None:
@@ -13,7 +13,7 @@ def test_an_id_is_the_topic_or_a_digest_of_another_text() -> None:
     assert digest != identifier("edgeae-Ölpumpe")
 
 
-def test_only_measured_components_expire_without_a_state() -> None:
+def test_every_component_with_a_state_expires_without_one() -> None:
     latest = Latest("hw:1", "pump-3")
     device_id, message = discovery_message(latest, "edgeae/pump-3", "edgeae/here/availability", 10)
     assert device_id == "edgeae-pump-3"
@@ -22,7 +22,16 @@ def test_only_measured_components_expire_without_a_state() -> None:
         for name, component in message["components"].items()
         if "expire_after" in component
     }
-    assert expiring == {"alarm": 90, "score": 90, "level": 90, "health": 90}
+    assert expiring == dict.fromkeys(message["components"], 90)
+    latest = Latest("hw:1", "pump-3")
+    _, message = discovery_message(latest, "edgeae/pump-3", "a", 10, has_commands=True)
+    assert "expire_after" not in message["components"]["normal"], "a button has no state"
+    assert expiring.keys() == message["components"].keys() - {"normal"}
+
+
+def test_topics_that_differ_have_devices_that_differ() -> None:
+    bases = ["plant/a/b", "plant/a-b", "plant-a/b", "edgeae/pump-3"]
+    assert len({device_id_of(base) for base in bases}) == len(bases)
 
 
 def test_the_device_has_the_name_of_the_machine_or_of_the_source() -> None:

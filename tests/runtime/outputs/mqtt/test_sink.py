@@ -25,6 +25,7 @@ from edgeae.runtime.outputs.mqtt.client import MqttLimits
 from edgeae.runtime.outputs.mqtt.sink import Mqtt
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.sink import OutputError
+from edgeae.runtime.system.identity import SourceIdentity
 
 STATE = "edgeae/pump-3/state"
 EVENT = "edgeae/pump-3/event"
@@ -349,7 +350,7 @@ def test_without_the_option_there_is_no_command(
     connected(sink)
     config = wait_for(lambda: subscriber.last(CONFIG))
     assert "normal" not in config["components"]
-    assert sink._connection._handlers == {}
+    assert [topic for topic in sink._connection._handlers if "command" in topic] == []
 
 
 def test_templates_for_home_assistant_read_keys_that_the_state_has(
@@ -417,10 +418,90 @@ def test_sources_of_one_machine_have_topics_of_their_own_and_their_number_is_bou
         sink.deliver(score(machine="one more"))
     subscriber = subscribe()
     topics = {
-        f"edgeae/{name}/state"
-        for name in ("pump-3", "pump-3-hw-1-channel-1-1", "hw-CARD-Mic-DEV-0")
+        f"edgeae/{name}/state" for name in ("pump-3", "pump-3-hw-1-channel-1", "hw-CARD-Mic-DEV-0")
     }
     wait_for(lambda: topics <= {message.topic for message in subscriber.messages})
+
+
+MICROPHONES = [SourceIdentity(f"hw:{number}", "id_00") for number in range(8)]
+
+
+def test_microphones_of_one_artifact_are_devices_of_their_own_in_any_order(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    subscriber = subscribe()
+
+    def names(sources: list[SourceIdentity]) -> dict[str, str]:
+        """Of the devices, by topic of their state."""
+        sink = make_sink(sources=sources)
+        for one in sources:
+            sink.deliver(listening(one.source, one.machine))
+        sink.deliver(event())
+        wait_for(lambda: subscriber.payloads(EVENT))
+        sink.close()
+        configs = [json.loads(m.payload) for m in subscriber.messages if "/config" in m.topic]
+        subscriber.messages.clear()
+        assert len({config["device"]["identifiers"][0] for config in configs}) == len(sources) + 1
+        return {config["state_topic"]: config["device"]["name"] for config in configs}
+
+    forward = names(MICROPHONES)
+    assert forward["edgeae/id_00-hw-2/state"] == "id_00 (hw:2)"
+    assert names(MICROPHONES[::-1]) == forward
+
+
+def test_what_an_earlier_process_retained_of_sources_that_are_gone_is_deleted(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    early = subscribe()
+    for topic in ("edgeae/pump-9/state", "elsewhere/pump-9/state"):
+        early.client.publish(topic, '{"client": "another"}', retain=True)
+    first = make_sink(sources=MICROPHONES)
+    for one in MICROPHONES:
+        first.deliver(listening(one.source, one.machine))
+    gone = {"edgeae/id_00-hw-7/state", "homeassistant/device/edgeae-id_00-hw-7/config"}
+    wait_for(lambda: gone <= {message.topic for message in early.messages})
+    first.close()
+    second = make_sink(sources=MICROPHONES[:7])
+    for one in MICROPHONES[:7]:
+        second.deliver(listening(one.source, one.machine))
+    wait_for(lambda: all(early.payloads(topic)[-1] == b"" for topic in gone))
+    late = subscribe()
+    wait_for(lambda: late.payloads("edgeae/id_00-hw-6/state"))
+    topics = {message.topic for message in late.messages}
+    assert not topics & gone
+    assert {"edgeae/id_00-hw-0/state", "edgeae/pump-9/state", "elsewhere/pump-9/state"} <= topics
+
+
+def test_another_computer_with_the_same_machine_is_reported_while_it_publishes(
+    mosquitto: Mosquitto, make_sink: MakeSink
+) -> None:
+    mosquitto.start()
+    mine, other = make_sink(), make_sink(client_id="there")
+    connected(mine)
+    assert mine.trouble is None
+    wait_for(lambda: not mine._connection._requests)
+    connected(other)
+    trouble = wait_for(lambda: mine.trouble)
+    assert trouble
+    assert trouble.startswith(
+        "another edgeae, the client there, publishes on edgeae/pump-3, too; give one of the two"
+    )
+    mine._rivals._seconds = 0.0
+    assert mine.trouble is None
+
+
+def test_the_state_of_a_lost_microphone_does_not_expire(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    sink, subscriber = make_sink(every=0.1), subscribe()
+    connected(sink)
+    sink.deliver(status("lost"))
+    wait_for(lambda: subscriber.last(STATE).get("state") == "lost")
+    n_states = len(subscriber.payloads(STATE))
+    wait_for(lambda: len(subscriber.payloads(STATE)) > n_states)
 
 
 def test_a_wrong_password_is_reported_and_the_right_one_works(
