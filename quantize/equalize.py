@@ -44,13 +44,14 @@ def equalize(model: ModelProto, ranges: Ranges, headroom: float) -> ModelProto:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    outputs = {output.name for output in copy.graph.output}
     for layer in [node for node in copy.graph.node if node.op_type in LAYERS]:
         tensor = layer.output[0]
         consumers = _consumers(copy.graph, tensor)
         if [node.op_type for node in consumers] == ["Relu"]:
             tensor = consumers[0].output[0]
             consumers = _consumers(copy.graph, tensor)
-        if len(consumers) == 1 and consumers[0].op_type in LAYERS:
+        if tensor not in outputs and len(consumers) == 1 and consumers[0].op_type in LAYERS:
             width = _width(ranges[tensor])
             relative = np.maximum(width / max(width.max(), 1e-12), MIN_RELATIVE_WIDTH)
             factor = relative**EXPONENT

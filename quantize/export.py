@@ -50,7 +50,7 @@ from .ranges import DEFAULT_HEADROOM, measure_ranges
 from .rewriting.conv_transpose import rewrite
 from .rewriting.fold_batchnorm import fold
 from .statistics_output import with_statistics
-from .torch_to_onnx import check_parity, to_onnx
+from .torch_to_onnx import check_parity, identity_matrix, to_onnx
 from .training_set import TrainingSet, read_training_set
 from .verify import assert_integer, assert_same
 
@@ -128,6 +128,7 @@ def export(
     step("writing the network as ONNX")
     exported = to_onnx(network, config)
     model = rewrite(exported)
+    identity = identity_matrix(network)
     assert_same(exported, model)
     patches = training_set.patches(config.model.patch_frames)
     check_parity(network, model, config, patches[0])
@@ -141,11 +142,11 @@ def export(
         false_alarms=false_alarms,
     )
     step("fitting the head on the float network")
-    float_artifact = fit(with_statistics(model))
+    float_artifact = fit(with_statistics(model, identity=identity))
     if not int8:
         return Export(float_artifact, None, training_set, model, [])
     step("measuring ranges, quantizing")
-    equalized, quantized = _quantize(exported, patches, reduce_range)
+    equalized, quantized = _quantize(exported, patches, reduce_range, identity)
     assert_same(model, equalized, inside=False)
     quantization = _quantization_section(quantized, len(patches), reduce_range)
     step("fitting the head on the int8 network")
@@ -172,13 +173,22 @@ def _decision_window(
 
 
 def _quantize(
-    exported: onnx.ModelProto, patches: Sequence[Float32], reduce_range: bool
+    exported: onnx.ModelProto,
+    patches: Sequence[Float32],
+    reduce_range: bool,
+    identity: Float32 | None,
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """The float network with equalized channels, and the int8 network that it becomes."""
     folded = fold(exported)
     ranges = measure_ranges(folded, patches)
     equalized = rewrite(equalize(folded, ranges, DEFAULT_HEADROOM))
-    quantized = quantize(equalized, patches, headroom=DEFAULT_HEADROOM, reduce_range=reduce_range)
+    quantized = quantize(
+        equalized,
+        patches,
+        headroom=DEFAULT_HEADROOM,
+        reduce_range=reduce_range,
+        identity=identity,
+    )
     assert_integer(quantized.SerializeToString())
     return equalized, quantized
 

@@ -54,6 +54,7 @@ def quantize(
     *,
     headroom: float = DEFAULT_HEADROOM,
     reduce_range: bool = False,
+    identity: Float32 | None = None,
 ) -> ModelProto:
     """The int8 form of a float network.
 
@@ -63,6 +64,8 @@ def quantize(
     headroom: the factor that widens each measured range about zero.
     reduce_range: limit weights to 7 bits, for x86 processors with AVX2 but without VNNI, whose
         8-bit products saturate.
+    identity: the matrix of the identity embedding, see
+        `edgeae.quantize.identity_output.with_identity`.
 
     Raises ConfigError for patches or a headroom that cannot be used, ArtifactError for a network
     that has a layer without an integer form.
@@ -79,7 +82,7 @@ def quantize(
     _keep_float_input(quantized.graph)
     _move_integers(quantized.graph)
     unit = use_whole_units(quantized.graph)
-    return with_statistics(_shortened(quantized, model), unit)
+    return with_statistics(_shortened(quantized, model), unit, identity)
 
 
 def _widen_output(graph: GraphProto, ranges: TensorRanges) -> None:

@@ -25,6 +25,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from edgeae.runtime.model.network import RESIDUAL, STATISTICS
+from edgeae.runtime.system.arrays import Float32
+
+from .identity_output import with_identity
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -33,13 +36,17 @@ if TYPE_CHECKING:
 GROUP_FRAMES = 8  # whose squares are summed exactly
 
 
-def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
+def with_statistics(
+    model: ModelProto, unit: float | None = None, identity: Float32 | None = None
+) -> ModelProto:
     """A copy of a network that also gives the statistics of z and the residual.
 
     model: its output is the reconstruction minus z.
     unit: the standard deviations that 1 stands for in z and in the difference, of an int8 network;
         both outputs are in standard deviations. None for a float network, which is in standard
         deviations already.
+    identity: the matrix of the identity embedding, which then is an output, too; see
+        `edgeae.quantize.identity_output.with_identity`.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -66,8 +73,8 @@ def with_statistics(model: ModelProto, unit: float | None = None) -> ModelProto:
         units = builder.constant("units", [[unit], [unit**2], [unit**2]])
         builder.node("Mul", [counts, units], STATISTICS)
     shape = ["n_patches", 3, 2 * n_mels]
-    graph.output.append(helper.make_tensor_value_info(STATISTICS, TensorProto.FLOAT, shape))
-    return copy
+    graph.output.insert(1, helper.make_tensor_value_info(STATISTICS, TensorProto.FLOAT, shape))
+    return copy if identity is None else with_identity(copy, identity)
 
 
 def _summed_over_time(builder: _Builder, values: str, n_frames: int) -> str:

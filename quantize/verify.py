@@ -41,6 +41,8 @@ WEIGHTED = {
     "Relu",
 }
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
+# Operations that take integers and give floats, without rounding.
+EXITS = ("DequantizeLinear", "Cast")
 
 
 def optimized_nodes(model_bytes: bytes) -> list[NodeProto]:
@@ -126,7 +128,7 @@ def _in_float(nodes: Sequence[NodeProto]) -> list[NodeProto]:
     wrong: list[NodeProto] = []
     integers: set[str] = set()
     for node in nodes:
-        inside = not integers.isdisjoint(node.input) and node.op_type != "DequantizeLinear"
+        inside = not integers.isdisjoint(node.input) and node.op_type not in EXITS
         if inside or node.op_type == "QuantizeLinear":
             integers.update(node.output)
         is_wrong = node.op_type not in INTEGER if inside else node.op_type in WEIGHTED

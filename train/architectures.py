@@ -5,6 +5,8 @@
     x (N, T, n_mels) --+--> (x - mean) / std --> encoder --> decoder --> linear + --> residual
     dB                                                    (N, T, n_mels) standard deviations
 
+The encoder of edge also describes which machine a patch is from, in a few numbers (`Identity`).
+
 Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
 ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
 """
@@ -22,15 +24,57 @@ from edgeae.runtime.features.mel import MelSpec
 from .config import ModelConfig
 
 
+class Identity(nn.Module):
+    """The identity embedding: numbers in which machines, and changes of their sound, differ.
+
+    It is linear in the mean and the maximum over time of what the encoder gives, so the embedding
+    of a window is the mean over its patches.
+    """
+
+    def __init__(self, n_channels: int, size: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2 * n_channels)
+        self.linear = nn.Linear(2 * n_channels, size, bias=False)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Pooled output of the encoder (N, 2 * n_channels) -> embedding (N, size)."""
+        embedding: torch.Tensor = self.linear(self.norm(pooled))
+        return embedding
+
+    @torch.no_grad()
+    def matrix(self) -> torch.Tensor:
+        """(2 * n_channels, size) that maps the pooled output to the embedding, up to a constant.
+
+        The constant has no effect on distances.
+        """
+        assert self.norm.running_var is not None
+        scale = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
+        return (self.linear.weight * scale).T.contiguous()
+
+
+def pooled_over_time(encoded: torch.Tensor) -> torch.Tensor:
+    """(N, C, T) -> (N, 2 * C), mean and maximum over time."""
+    return torch.cat([encoded.mean(dim=2), encoded.amax(dim=2)], dim=1)
+
+
 class Autoencoder(nn.Module):
     """Residual of a patch; ``body`` maps z (N, C, ...) to its reconstruction of the same shape."""
 
     mean: torch.Tensor  # (n_mels,), dB
     std: torch.Tensor  # (n_mels,), dB
 
-    def __init__(self, body: nn.Module, n_mels: int) -> None:
+    def __init__(
+        self,
+        body: nn.Sequential,
+        n_mels: int,
+        n_encoder_layers: int = 0,
+        identity: Identity | None = None,
+    ) -> None:
+        """identity: reads what the first ``n_encoder_layers`` of ``body`` give."""
         super().__init__()
         self.body = body
+        self.n_encoder_layers = n_encoder_layers
+        self.identity = identity
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
 
@@ -50,14 +94,31 @@ class Autoencoder(nn.Module):
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) -> (N, T, n_mels): bands are the channels of a convolution over time."""
-        reconstruction: torch.Tensor = self.body(z.transpose(1, 2)).transpose(1, 2)
+        return self.decode(self.encode(z))
+
+    def encode(self, z: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) -> (N, C, T / 8), what the identity embedding reads."""
+        encoded: torch.Tensor = self.body[: self.n_encoder_layers](z.transpose(1, 2))
+        return encoded
+
+    def decode(self, encoded: torch.Tensor) -> torch.Tensor:
+        """(N, C, T / 8) -> reconstruction (N, T, n_mels)."""
+        reconstruction: torch.Tensor = self.body[self.n_encoder_layers :](encoded).transpose(1, 2)
         return reconstruction
+
+    @torch.no_grad()
+    def embedding(self, patches: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) dB -> identity embedding (N, size); size 0 for a network without one."""
+        if self.identity is None:
+            return patches.new_zeros(len(patches), 0)
+        pooled = pooled_over_time(self.encode(self.standardised(patches)))
+        return pooled @ self.identity.matrix()
 
 
 class Autoencoder2d(Autoencoder):
     """The same with a patch of ``frames`` as an image of one channel."""
 
-    def __init__(self, body: nn.Module, n_mels: int, frames: int) -> None:
+    def __init__(self, body: nn.Sequential, n_mels: int, frames: int) -> None:
         super().__init__(body, n_mels)
         self.shape = (frames, n_mels)
 
@@ -76,22 +137,26 @@ def edge(config: ModelConfig, n_mels: int) -> Autoencoder:
     """Temporal autoencoder, bands as channels, 8x down in time.
 
         frames   32        16        8         4         8         16        32
-        channels n_mels -> 96 -----> 64 -----> 48 -----> 64 -----> 96 -----> 96 -> n_mels
-                                               48 -> 8 -> 48   the bottleneck, linear
+        channels n_mels -> 96 -----> 96 -----> 96 -----> 48 -----> 64 -----> 96 -> n_mels
+                                               96 -> 8 -> 48   the bottleneck, linear
+                                               96 -> identity embedding
     """  # fmt: skip
     drop = _dropouts(config, 3)
-    body = nn.Sequential(
+    encoder = [
         nn.Conv1d(n_mels, 96, 5, stride=2, padding=2, bias=False), *_active(96, drop[0]),
-        nn.Conv1d(96, 64, 3, stride=2, padding=1, bias=False), *_active(64, drop[1]),
-        nn.Conv1d(64, 48, 3, stride=2, padding=1, bias=False), *_active(48, drop[2]),
-        nn.Conv1d(48, config.bottleneck, 1),
+        nn.Conv1d(96, 96, 3, stride=2, padding=1, bias=False), *_active(96, drop[1]),
+        nn.Conv1d(96, 96, 3, stride=2, padding=1, bias=False), *_active(96, drop[2]),
+    ]  # fmt: skip
+    decoder = [
+        nn.Conv1d(96, config.bottleneck, 1),
         nn.Conv1d(config.bottleneck, 48, 1, bias=False), *_active(48),
+        nn.ConvTranspose1d(48, 48, 4, stride=2, padding=1, bias=False), *_active(48),
         nn.ConvTranspose1d(48, 64, 4, stride=2, padding=1, bias=False), *_active(64),
         nn.ConvTranspose1d(64, 96, 4, stride=2, padding=1, bias=False), *_active(96),
-        nn.ConvTranspose1d(96, 96, 4, stride=2, padding=1, bias=False), *_active(96),
         nn.Conv1d(96, n_mels, 1),
-    )  # fmt: skip
-    return Autoencoder(body, n_mels)
+    ]  # fmt: skip
+    identity = Identity(96, config.embedding) if config.embedding else None
+    return Autoencoder(nn.Sequential(*encoder, *decoder), n_mels, len(encoder), identity)
 
 
 def cnn2d(config: ModelConfig, n_mels: int) -> Autoencoder:

@@ -44,8 +44,12 @@ class ModelConfig:
     # Share of the activations that are dropped after encoder layers 1, 2, 3, ...
     dropout: tuple[Share, ...] = ()
     patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
+    # Numbers of the identity embedding, which tells machines apart; 0: none. Only edge has one.
+    embedding: Annotated[int, Between(0, 64)] = 0
 
     def __post_init__(self) -> None:
+        if self.embedding and self.name != "edge":
+            raise ConfigError(f"model.embedding is {self.embedding}; allowed for {self.name} is 0")
         if self.patch_frames % 16:
             raise ConfigError(
                 f"model.patch_frames is {self.patch_frames}; allowed are multiples of 16"
@@ -84,6 +88,23 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class IdentityConfig:
+    """How the identity embedding is trained: by a classification of crops.
+
+    A class is a training machine together with a change of its sound. The loss is the additive
+    margin softmax of Wang, Cheng, Liu and Liu, "Additive margin softmax for face verification",
+    IEEE Signal Processing Letters 25, 2018.
+    """
+
+    weight: Annotated[float, Between(0.0, 1000.0)] = 1.0  # of its loss; the autoencoder's has 1
+    margin: Annotated[float, Between(0.0, 0.9)] = 0.3  # between classes, of the cosine
+    scale: Annotated[float, Between(1.0, 1000.0)] = 30.0  # of the cosines
+    crop_patches: Annotated[int, Between(1, 64)] = 4  # patches in a row that are classified as one
+    # Mel bands by which the sound is moved up or down; each is a change of its own.
+    band_shifts: tuple[Annotated[int, Between(-64, 64)], ...] = (5, -5)
+
+
+@dataclass(frozen=True)
 class ScoringConfig:
     """What the exported detector does with the residual."""
 
@@ -99,6 +120,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
 
     def __post_init__(self) -> None:
@@ -111,6 +133,7 @@ class Config:
         """Nested dictionaries of plain types, as `from_dict` and YAML read them."""
         plain = asdict(self)
         plain["model"]["dropout"] = list(self.model.dropout)
+        plain["identity"]["band_shifts"] = list(self.identity.band_shifts)
         return plain
 
     @classmethod

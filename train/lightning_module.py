@@ -12,8 +12,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from edgeae.runtime.errors import ConfigError
 
-from .architectures import Autoencoder, build
+from .architectures import Autoencoder, build, pooled_over_time
 from .config import Config
+from .identity_loss import IdentityLoss, shifted
+from .patches import Crops
 
 # What edgeae adds to a Lightning checkpoint: {"edgeae": {"format": 1, "config": {...}}}.
 CHECKPOINT_KEY = "edgeae"
@@ -25,14 +27,20 @@ STEPS_PER_SEED = 1_000_003  # so many steps have random numbers of their own bef
 class AutoencoderModule(LightningModule):
     """Minimises the mean squared residual, in squared standard deviations of each band.
 
+    A network with an identity embedding also learns to classify crops (`IdentityLoss`). A third of
+    the crops (with two band shifts) are as recorded; the autoencoder learns from these alone.
+
     Everything random in a step follows from seed and step, so that a run resumed after a kill
     is bitwise the run it would have been (on the CPU).
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, n_machines: int = 1) -> None:
         super().__init__()
         self.config = config
         self.network: Autoencoder = build(config.model, config.mel.n_mels)
+        self.identity_loss: IdentityLoss | None = None
+        if config.model.embedding:
+            self.identity_loss = IdentityLoss(config, n_machines)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) dB -> (N, T, n_mels) residual."""
@@ -43,14 +51,55 @@ class AutoencoderModule(LightningModule):
         residual: torch.Tensor = self(patches)
         return residual.float().square().mean()
 
-    def on_train_batch_start(self, batch: torch.Tensor, batch_index: int) -> None:
+    def _crops_loss(self, crops: Crops) -> torch.Tensor:
+        """The weighted loss of autoencoder and classification; logs the latter's."""
+        network = self.network
+        if network.identity is None or self.identity_loss is None:
+            raise ConfigError("model.embedding is 0; crops need an identity embedding")
+        settings = self.config.identity
+        shifts = (0, *settings.band_shifts)
+        changes = torch.arange(len(crops.frames), device=self.device) % len(shifts)
+        recorded = network.standardised(crops.frames)
+        changed = torch.stack(
+            [shifted(crop, shifts[i % len(shifts)]) for i, crop in enumerate(recorded)]
+        )
+        shape = (len(changed), -1, self.config.model.patch_frames, self.config.mel.n_mels)
+        patches = changed.reshape(shape)  # (N, n_patches, patch_frames, n_mels)
+        encoded = network.encode(patches.flatten(0, 1))
+        encoded = encoded.reshape(*patches.shape[:2], *encoded.shape[1:])
+
+        is_recorded = changes == 0
+        z = patches[is_recorded].flatten(0, 1)
+        residual = network.decode(encoded[is_recorded].flatten(0, 1)) - z
+        reconstruction_loss = residual.float().square().mean()
+
+        pooled = pooled_over_time(encoded.flatten(0, 1)).reshape(*patches.shape[:2], -1)
+        embedding = network.identity(pooled.mean(dim=1))
+        identity_loss = self.identity_loss(embedding, crops.machines, changes)
+        self.log(
+            "identity_loss",
+            identity_loss,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(patches),
+            sync_dist=True,
+        )
+        loss: torch.Tensor = reconstruction_loss + settings.weight * identity_loss
+        return loss
+
+    def on_train_batch_start(self, batch: torch.Tensor | Crops, batch_index: int) -> None:
         # At each step, because a resumed run draws other numbers between the start of an epoch
         # and its first step.
         torch.manual_seed(self.config.training.seed * STEPS_PER_SEED + self.global_step)
 
-    def training_step(self, batch: torch.Tensor, batch_index: int) -> torch.Tensor:
-        loss = self._loss(batch)
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
+    def training_step(self, batch: torch.Tensor | Crops, batch_index: int) -> torch.Tensor:
+        if isinstance(batch, Crops):
+            loss = self._crops_loss(batch)
+            size = len(batch.frames)
+        else:
+            loss = self._loss(batch)
+            size = len(batch)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: torch.Tensor, batch_index: int) -> None:
@@ -112,7 +161,9 @@ def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:
     network = build(config.model, config.mel.n_mels)
     prefix = "network."
     weights = {
-        key.removeprefix(prefix): value for key, value in state.get("state_dict", {}).items()
+        key.removeprefix(prefix): value
+        for key, value in state.get("state_dict", {}).items()
+        if key.startswith(prefix)
     }
     try:
         network.load_state_dict(weights)

@@ -5,12 +5,15 @@ frames of all recordings, one after the other:
  [== patch ==]                   [== patch ==]
      [== patch ==]                   [== patch ==]          starts are patch_step apart and
          [== patch ==]                   [== patch ==]      no patch crosses into the next one
+
+For a network with an identity embedding, several patches in a row are cut as one crop.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import cycle, islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -41,6 +44,12 @@ class Split:
     fit: list[Frames]
     validation: list[Frames]
     validating: frozenset[int]  # positions of the recordings that validate as a whole
+    machines: list[str]  # of each stretch in ``fit``
+
+    @property
+    def machine_names(self) -> list[str]:
+        """The machines that fit, each once."""
+        return sorted(set(self.machines))
 
 
 def long_enough(
@@ -81,10 +90,12 @@ def split(recordings: Sequence[Features], config: Config) -> Split:
         if len(positions) > 1:
             count = max(1, round(config.data.validation * len(positions)))
             validating.update(int(i) for i in generator.permutation(positions)[:count])
-    parts = Split([], [], frozenset(validating))
+    parts = Split([], [], frozenset(validating), [])
     counts = Counter(machines)
     for i, item in enumerate(recordings):
         _assign(parts, i, item.frames, config, alone=counts[machines[i]] == 1)
+        if i not in validating:
+            parts.machines.append(machines[i])
     if not parts.validation:
         raise ConfigError(
             f"{recordings[0].recording.path.parent}: nothing to validate with; give each machine "
@@ -179,8 +190,61 @@ class PatchDataset(Dataset[torch.Tensor]):
         return np.asarray(self.stretches[stretch][start : start + self.patch_frames])
 
 
+class Crops(NamedTuple):
+    """A batch of crops."""
+
+    frames: torch.Tensor  # (N, n_frames, n_mels) dB, several patches in a row
+    machines: torch.Tensor  # (N,) position of each crop's machine in `Split.machine_names`
+
+
+class CropDataset(Dataset[Crops]):
+    """Crops of ``n_patches`` patches, ``step`` frames apart, and the machine of each."""
+
+    def __init__(self, parts: Split, patch_frames: int, n_patches: int, step: int) -> None:
+        self._frames = PatchDataset(parts.fit, n_patches * patch_frames, step)
+        numbers = {name: number for number, name in enumerate(parts.machine_names)}
+        self._machines = np.array([numbers[name] for name in parts.machines])
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Crops:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]) -> Crops:
+        stretches = np.searchsorted(self._frames.ends, indices, "right")
+        machines = torch.from_numpy(self._machines[stretches])
+        return Crops(self._frames.__getitems__(indices), machines)
+
+
+def crop_patches(parts: Split, config: Config) -> int:
+    """Number of patches in a crop: as configured, and no more than the shortest stretch holds."""
+    shortest = min(len(frames) for frames in parts.fit)
+    return max(1, min(config.identity.crop_patches, shortest // config.model.patch_frames))
+
+
+class ShareSampler(DistributedSampler[Crops]):
+    """Draws a new share of the data set in each epoch, a pure function of seed and epoch."""
+
+    def __init__(
+        self, crops: CropDataset, world_size: int, rank: int, *, seed: int, share: float
+    ) -> None:
+        super().__init__(crops, world_size, rank, shuffle=True, seed=seed)
+        # Batch normalisation needs two.
+        self._n_drawn = max(2, round(self.num_samples * share))
+
+    def __len__(self) -> int:
+        return self._n_drawn
+
+    def __iter__(self) -> Iterator[Crops]:
+        return islice(cycle(list(super().__iter__())), self._n_drawn)
+
+
 class PatchData(LightningDataModule):
     """Batches (N, patch_frames, n_mels) in dB to fit and to validate with.
+
+    A network with an identity embedding is fitted with `Crops` instead, which hold as many patches
+    in a batch and in an epoch.
 
     The order of an epoch is a pure function of seed and epoch (`DistributedSampler`, whose epoch
     Lightning sets), on one device as on several: a resumed run gets the same batches.
@@ -189,18 +253,36 @@ class PatchData(LightningDataModule):
     def __init__(self, parts: Split, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.fit = PatchDataset(parts.fit, config.model.patch_frames, patch_step(parts.fit, config))
-        self.validation = PatchDataset(
-            parts.validation, config.model.patch_frames, config.model.patch_frames
-        )
+        patch_frames = config.model.patch_frames
+        step = patch_step(parts.fit, config)
+        self.fit = PatchDataset(parts.fit, patch_frames, step)
+        self.validation = PatchDataset(parts.validation, patch_frames, patch_frames)
+        self.crop_patches = crop_patches(parts, config)
+        self.crops = CropDataset(parts, patch_frames, self.crop_patches, step)
 
-    def train_dataloader(self) -> DataLoader[torch.Tensor]:
+    def train_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
+        if self.config.model.embedding:
+            return self._crop_dataloader()
         size = self.config.training.batch_size
         sampler = self._sampler(self.fit, shuffle=True)
         # An incomplete batch would bias the running statistics of BatchNorm; its patches are used
         # in other epochs.
         return DataLoader(
             self.fit, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size
+        )
+
+    def _crop_dataloader(self) -> DataLoader[Crops]:
+        size = max(2, self.config.training.batch_size // self.crop_patches)
+        world_size, rank = self._world()
+        sampler = ShareSampler(
+            self.crops,
+            world_size,
+            rank,
+            seed=self.config.training.seed,
+            share=1 / self.crop_patches,
+        )
+        return DataLoader(
+            self.crops, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size
         )
 
     def val_dataloader(self) -> DataLoader[torch.Tensor]:
@@ -212,10 +294,15 @@ class PatchData(LightningDataModule):
     def _sampler(
         self, patches: PatchDataset, *, shuffle: bool
     ) -> "DistributedSampler[torch.Tensor]":
-        world_size = self.trainer.world_size if self.trainer else 1
-        rank = self.trainer.global_rank if self.trainer else 0
+        world_size, rank = self._world()
         seed = self.config.training.seed
         return DistributedSampler(patches, world_size, rank, shuffle=shuffle, seed=seed)
+
+    def _world(self) -> tuple[int, int]:
+        """Number of processes, and the number of this one."""
+        if self.trainer is None:
+            return 1, 0
+        return self.trainer.world_size, self.trainer.global_rank
 
 
 def _as_is(batch: T) -> T:

@@ -95,7 +95,7 @@ def _device(config: Config) -> str:
 
 def _module(parts: Split, config: Config) -> AutoencoderModule:
     torch.manual_seed(config.training.seed)
-    module = AutoencoderModule(config)
+    module = AutoencoderModule(config, len(parts.machine_names))
     module.network.set_statistics(*band_statistics(parts.fit, config.mel))
     return module
 

@@ -8,7 +8,7 @@ import torch
 
 from edgeae.quantize.training_set import read_training_set
 from edgeae.runtime.model.artifact import Artifact
-from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.model.network import PatchStatistics, statistics_of
 from edgeae.runtime.model.sections import ExplainSection
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
@@ -28,17 +28,28 @@ class TorchNetwork:
         self._network = network
         self.patch_frames = patch_frames
 
-    def __call__(self, patches: Float32) -> Float32:
-        """(n_patches, patch_frames, n_mels) dB -> (n_patches, 3, 2 * n_mels)."""
+    @property
+    def n_identity(self) -> int:
+        """Numbers of the identity embedding."""
+        identity = self._network.identity
+        return identity.linear.out_features if identity else 0
+
+    def __call__(self, patches: Float32) -> PatchStatistics:
+        """The statistics of patches (n_patches, patch_frames, n_mels), dB."""
         with torch.inference_mode():
             z = self._network.standardised(torch.from_numpy(patches)).numpy()
-        return statistics_of(z, self.residual(patches))
+        identity = self._in_batches(self._network.embedding, patches)
+        return statistics_of(z, self.residual(patches), identity)
 
     @torch.inference_mode()
     def residual(self, patches: Float32) -> Float32:
         """(n_patches, patch_frames, n_mels) dB -> reconstruction minus z, of the same shape."""
+        return self._in_batches(self._network, patches)
+
+    @staticmethod
+    def _in_batches(function: Callable[[torch.Tensor], torch.Tensor], patches: Float32) -> Float32:
         parts = [
-            self._network(torch.from_numpy(patches[k : k + BATCH_PATCHES])).numpy()
+            function(torch.from_numpy(patches[k : k + BATCH_PATCHES])).numpy()
             for k in range(0, len(patches), BATCH_PATCHES)
         ]
         return np.concatenate(parts)

@@ -7,7 +7,7 @@ time of its first patch.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Thread
@@ -29,6 +29,8 @@ T = TypeVar("T")
 # The outputs of an artifact's network
 RESIDUAL = "residual"
 STATISTICS = "statistics"
+IDENTITY = "identity"
+MAX_IDENTITY = 128  # numbers of an identity embedding
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,44 @@ class Session(Protocol):
     def run(self, names: list[str], inputs: dict[str, Float32], /) -> list[Float32]: ...
 
 
-class Network:
-    """Computes from log-mel patches what the scoring head needs: sums over the time of each patch.
+@dataclass(frozen=True)
+class PatchStatistics:
+    """What the scoring head needs of log-mel patches.
 
-    The rows of the sums are the sum, the sum of squares and the sum of squared changes from frame
-    to frame. The columns are the bands of the standardised input z, then those of the residual,
-    both in standard deviations of the training sound. An int8 artifact gives the same bits on
-    every processor.
+    sums: (n_patches, 3, 2 * n_mels) over the time of each patch: the sum, the sum of squares and
+        the sum of squared changes from frame to frame. The columns are the bands of the
+        standardised input z, then those of the residual, both in standard deviations of the
+        training sound.
+    identity: (n_patches, n_identity) the identity embedding, in which machines differ; n_identity
+        is 0 for a network without one.
+    """
+
+    sums: Float32
+    identity: Float32
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    def __iter__(self) -> "Iterator[PatchStatistics]":
+        """The statistics of each patch, n_patches being 1."""
+        return (
+            PatchStatistics(self.sums[k : k + 1], self.identity[k : k + 1])
+            for k in range(len(self))
+        )
+
+    @classmethod
+    def joined(cls, parts: "Collection[PatchStatistics]") -> "PatchStatistics":
+        """The statistics of the patches of all parts, in their order."""
+        return cls(
+            np.concatenate([part.sums for part in parts]),
+            np.concatenate([part.identity for part in parts]),
+        )
+
+
+class Network:
+    """Computes from log-mel patches what the scoring head needs, see `PatchStatistics`.
+
+    An int8 artifact gives the same bits on every processor.
 
     Any callable with the same signature and the other public members can replace it, as the
     trained torch network does in `edgeae evaluate`.
@@ -77,7 +110,7 @@ class Network:
             _prepare_onnxruntime()
             self._session = run_within(max_seconds, lambda: _make_session(artifact.model))
             inputs = self._session.get_inputs()
-            outputs = {node.name for node in self._session.get_outputs()}
+            outputs = {node.name: node.shape for node in self._session.get_outputs()}
         except ArtifactError:
             raise
         # The exceptions of onnxruntime have no common base class below Exception.
@@ -87,25 +120,33 @@ class Network:
             ) from error
         self._n_mels = artifact.mel.n_mels
         self.patch_frames = _patch_frames_of(inputs, self._n_mels)
-        if not outputs >= {RESIDUAL, STATISTICS}:
+        if not outputs.keys() >= {RESIDUAL, STATISTICS}:
             raise ArtifactError(
                 f"the network gives {sorted(outputs)}; needed are {RESIDUAL} and {STATISTICS}"
             )
+        self.n_identity = _n_identity_of(outputs.get(IDENTITY))
         self._input = inputs[0].name
         self._range = _input_range_of(artifact)
         patch = np.full((1, self.patch_frames, self._n_mels), SILENT_PATCH_DB, np.float32)
         run_within(max_seconds, lambda: self(patch))
 
-    def __call__(self, patches: Float32) -> Float32:
-        """The sums (n_patches, 3, 2 * n_mels) of patches (n_patches, patch_frames, n_mels), dB."""
-        sums = self._run(patches, STATISTICS, (3, 2 * self._n_mels))
+    def __call__(self, patches: Float32) -> PatchStatistics:
+        """The statistics of patches (n_patches, patch_frames, n_mels), dB."""
+        shapes: dict[str, tuple[int, ...]] = {STATISTICS: (3, 2 * self._n_mels)}
+        if self.n_identity:
+            shapes[IDENTITY] = (self.n_identity,)
+        values = self._run(patches, shapes)
+        sums = values[STATISTICS]
         if sums[:, 1:].min(initial=0) < 0:
             raise ArtifactError("the network gives sums of squares below 0; export it again")
-        return sums
+        identity = values.get(IDENTITY)
+        if identity is None:
+            identity = np.empty((len(patches), 0), np.float32)
+        return PatchStatistics(sums, identity)
 
     def residual(self, patches: Float32) -> Float32:
         """The reconstruction minus z of patches (n_patches, patch_frames, n_mels), same shape."""
-        return self._run(patches, RESIDUAL, patches.shape[1:])
+        return self._run(patches, {RESIDUAL: patches.shape[1:]})[RESIDUAL]
 
     def out_of_range(self, patches: Float32) -> Float32:
         """(n_patches,) share of the values of each patch beyond the 8-bit range of the input."""
@@ -115,40 +156,47 @@ class Network:
         beyond = (patches < low) | (patches > high)
         return np.array([np.count_nonzero(patch) / patch.size for patch in beyond], np.float32)
 
-    def _run(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
+    def _run(self, patches: Float32, shapes: dict[str, tuple[int, ...]]) -> dict[str, Float32]:
+        """The outputs of these names; shapes: of each of them for one patch."""
         n = self._limits.max_batch_patches
         if len(patches) <= n:
-            return self._run_batch(patches, output, shape)
+            return self._run_batch(patches, shapes)
         batches = [
-            self._run_batch(patches[first : first + n], output, shape)
+            self._run_batch(patches[first : first + n], shapes)
             for first in range(0, len(patches), n)
         ]
-        return np.concatenate(batches)
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in shapes}
 
-    def _run_batch(self, patches: Float32, output: str, shape: tuple[int, ...]) -> Float32:
+    def _run_batch(
+        self, patches: Float32, shapes: dict[str, tuple[int, ...]]
+    ) -> dict[str, Float32]:
         try:
-            values = self._session.run([output], {self._input: patches})[0]
+            outputs = self._session.run(list(shapes), {self._input: patches})
         # The exceptions of onnxruntime have no common base class below Exception.
         except Exception as error:
             raise ArtifactError(
                 f"the network cannot be run ({_reason(error)}); export it again"
             ) from error
-        if values.shape != (len(patches), *shape) or values.dtype != np.float32:
-            raise ArtifactError(
-                f"the network gives {values.dtype} {values.shape} as {output}; export it again"
-            )
-        if not np.isfinite(values).all():
-            raise ArtifactError(
-                f"the network gives values that are not numbers as {output}; export it again"
-            )
-        return values
+        for (name, shape), values in zip(shapes.items(), outputs, strict=True):
+            if values.shape != (len(patches), *shape) or values.dtype != np.float32:
+                raise ArtifactError(
+                    f"the network gives {values.dtype} {values.shape} as {name}; export it again"
+                )
+            if not np.isfinite(values).all():
+                raise ArtifactError(
+                    f"the network gives values that are not numbers as {name}; export it again"
+                )
+        return dict(zip(shapes, outputs, strict=True))
 
 
-def statistics_of(z: Float32, residual: Float32) -> Float32:
-    """The sums (n_patches, 3, 2 * n_mels) of `Network`, computed by NumPy.
+def statistics_of(
+    z: Float32, residual: Float32, identity: Float32 | None = None
+) -> PatchStatistics:
+    """What `Network` gives, computed by NumPy.
 
     :param z: standardised input (n_patches, frames, n_mels), standard deviations
     :param residual: of the same shape and unit
+    :param identity: (n_patches, n_identity), by default of size 0
     """
     both = np.concatenate([z, residual], axis=2)
     rows = [
@@ -156,7 +204,9 @@ def statistics_of(z: Float32, residual: Float32) -> Float32:
         np.square(both).sum(axis=1),
         np.square(np.diff(both, axis=1)).sum(axis=1),
     ]
-    return np.stack(rows, axis=1)
+    if identity is None:
+        identity = np.empty((len(z), 0), np.float32)
+    return PatchStatistics(np.stack(rows, axis=1), identity)
 
 
 def run_within(max_seconds: float, work: Callable[[], T]) -> T:
@@ -236,6 +286,18 @@ def _patch_frames_of(inputs: Sequence[Node], n_mels: int) -> int:
         if isinstance(n_frames, int) and MIN_PATCH_FRAMES <= n_frames <= MAX_PATCH_FRAMES:
             return n_frames
     raise ArtifactError(f"the network takes {shape}; allowed is (n_patches, frames, {n_mels})")
+
+
+def _n_identity_of(shape: list[object] | None) -> int:
+    """The numbers of the identity embedding, 0 without one."""
+    if shape is None:
+        return 0
+    size = shape[1] if len(shape) == 2 else None
+    if not isinstance(size, int) or not 0 < size <= MAX_IDENTITY:
+        raise ArtifactError(
+            f"the network gives {shape} as {IDENTITY}; allowed is (n_patches, 1 to {MAX_IDENTITY})"
+        )
+    return size
 
 
 def _input_range_of(artifact: Artifact) -> tuple[Float32, Float32] | None:

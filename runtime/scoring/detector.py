@@ -77,10 +77,11 @@ class Detector(Pipeline):
         super().__init__(artifact.mel, network or Network(artifact), artifact.head.window)
         self.artifact = artifact
         self.head = Head.from_section(artifact.head)
-        if len(self.head.mean) != n_features_of(self.spec.n_mels):
+        n_identity = self.network.n_identity
+        if len(self.head.mean) != n_features_of(self.spec.n_mels, n_identity):
             raise ArtifactError(
-                f"the scoring head is not one of {self.spec.n_mels} mel bands; "
-                f"export the artifact again"
+                f"the scoring head is not one of {self.spec.n_mels} mel bands and an identity "
+                f"embedding of {n_identity} numbers; export the artifact again"
             )
         _check_lengths(self.spec, self.network, self.window)
         self.threshold = Threshold.of(artifact)

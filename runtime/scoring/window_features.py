@@ -1,11 +1,10 @@
 """The feature vector of a window: statistics of its patches, and the two views that they form."""
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..model.network import PatchStatistics
 from ..system.arrays import Float64
 
 # Standard deviations that are added to every spread and change: about one step of the sums of an
@@ -24,9 +23,9 @@ def smooth_basis(n_mels: int) -> Float64:
     return np.asarray(basis)
 
 
-def n_features_of(n_mels: int) -> int:
-    """Number of features of a window."""
-    return 1 + 2 * (n_mels + 2 * (n_mels // 4))
+def n_features_of(n_mels: int, n_identity: int = 0) -> int:
+    """Number of features of a window; n_identity: numbers of the identity embedding."""
+    return 1 + 2 * (n_mels + 2 * (n_mels // 4)) + n_identity
 
 
 def n_mels_of(n_features: int) -> int:
@@ -40,15 +39,16 @@ def view_slices(n_features: int) -> tuple[slice, slice]:
     return slice(1, middle), slice(middle, n_features)
 
 
-def window_features(statistics: NDArray[np.floating[Any]], n_frames: int) -> Float64:
-    """(n_features,) of one window: energy, the input's view, the residual's view.
+def window_features(statistics: PatchStatistics, n_frames: int) -> Float64:
+    """(n_features,) of one window: energy, of the input, of the residual, identity embedding.
 
-    statistics: (n_patches, 3, 2 * n_mels) of its patches, see `edgeae.runtime.model.network`.
+    statistics: of its patches.
     n_frames: frames of one patch.
     """
-    n_patches = len(statistics)
-    n_mels = statistics.shape[2] // 2
-    sums = statistics.sum(axis=0, dtype=np.float64)
+    n_patches, _, n_columns = statistics.sums.shape
+    n_mels = n_columns // 2
+    n_identity = statistics.identity.shape[1]
+    sums = statistics.sums.sum(axis=0, dtype=np.float64)
     total, squares, changes = sums.reshape(3, 2, n_mels)  # each: (view, band)
     mean = total / (n_patches * n_frames)
     square = squares / (n_patches * n_frames)
@@ -58,9 +58,11 @@ def window_features(statistics: NDArray[np.floating[Any]], n_frames: int) -> Flo
     # (view, spread or change, n_mels // 4)
     smooth = np.log(np.sqrt(variances) + EPSILON) @ smooth_basis(n_mels)
 
-    features = np.empty(n_features_of(n_mels))
+    features = np.empty(n_features_of(n_mels, n_identity))
+    end = len(features) - n_identity
+    features[end:] = statistics.identity.sum(axis=0, dtype=np.float64) / n_patches
     features[0] = np.log(np.add.reduce(square[1]) / n_mels + 1e-12)
-    views = features[1:].reshape(2, -1)
+    views = features[1:end].reshape(2, -1)
     views[:, :n_mels] = mean
     views[:, n_mels:] = smooth.reshape(2, -1)
     return features

@@ -13,6 +13,7 @@ from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
 from ..audio.sound_file import MAX_AMPLITUDE
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
+from ..model.network import PatchStatistics
 from ..system.arrays import Float32, Float64
 from .window_features import window_features
 
@@ -21,8 +22,9 @@ class PatchNetwork(Protocol):
     """Infers patches: the artifact's `Network`, or a trained torch network in its place."""
 
     patch_frames: int
+    n_identity: int
 
-    def __call__(self, patches: Float32) -> Float32: ...
+    def __call__(self, patches: Float32) -> PatchStatistics: ...
 
     def residual(self, patches: Float32) -> Float32: ...
 
@@ -50,8 +52,8 @@ class Window:
         return self.sound or SignalQuality()
 
 
-# Of one patch: statistics (3, 2 * n_mels), mean (n_mels,) dB, share out of range.
-PatchOutput = tuple[Float32, Float32, float]
+# Of one patch: statistics, mean (n_mels,) dB, share out of range.
+PatchOutput = tuple[PatchStatistics, Float32, float]
 
 MIN_FULL_SHARE = 0.9  # of the decision window
 
@@ -74,7 +76,7 @@ class WindowStream:
         self._mel = MelStream(spec, self.patch_frames)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last_patch = self._pending
-        self._statistics: deque[Float32] = deque(maxlen=patches)
+        self._statistics: deque[PatchStatistics] = deque(maxlen=patches)
         self._bands: deque[Float32] = deque(maxlen=patches)
         self._measured: deque[SignalQuality] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
@@ -195,7 +197,7 @@ class WindowStream:
         min_full_frames = MIN_FULL_SHARE * self.windows_apart * self.patch_frames
         return Window(
             end=round(self._seconds(self._n_frames), 3),
-            features=window_features(np.array(self._statistics), self.patch_frames),
+            features=window_features(PatchStatistics.joined(self._statistics), self.patch_frames),
             level=level,
             is_full=self._n_frames_since_gap >= min_full_frames,
             out_of_range=round(self._out_of_range, 4),
