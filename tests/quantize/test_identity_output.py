@@ -108,9 +108,7 @@ def test_the_units_keep_the_largest_sum_exact() -> None:
     assert np.abs(weights / units).max() <= 32767
 
 
-def test_the_network_given_is_left_as_it_was(
-    float_model: onnx.ModelProto, matrix: Float32
-) -> None:
+def test_the_network_given_is_left_as_it_was(float_model: onnx.ModelProto, matrix: Float32) -> None:
     before = float_model.SerializeToString()
     with_identity(float_model, matrix)
     assert float_model.SerializeToString() == before

@@ -89,7 +89,7 @@ def test_a_wrong_override_says_what_is_allowed(override: str, words: str) -> Non
         ("training:\n  epoch: 3\n", "unknown key training.epoch"),
         (
             "optimiser: adam\n",
-            "unknown key optimiser; allowed are mel, model, data, training, scoring",
+            "unknown key optimiser; allowed are mel, model, data, training, identity, scoring",
         ),
         ("training: 3\n", "training is 3; allowed is a mapping"),
         ("- 3\n", "the file is [3]; allowed is a mapping"),

@@ -7,6 +7,7 @@ import torch
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.config import Config, load_config
 from edgeae.train.lightning_module import AutoencoderModule, load_network
+from edgeae.train.patches import Crops
 from edgeae.train.run_folder import best_checkpoint
 from tests.conftest import Trained
 
@@ -27,6 +28,33 @@ def test_the_loss_is_the_mean_squared_residual() -> None:
     patches = torch.randn(3, 32, 128)
     expected = module.network(patches).square().mean()
     torch.testing.assert_close(module._loss(patches), expected)
+
+
+def _crops(n: int) -> Crops:
+    return Crops(torch.randn(n, 96, 128) * 8 - 60, torch.arange(n) % 2)
+
+
+def test_crops_train_the_identity_embedding_with_the_autoencoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    module = AutoencoderModule(load_config("tiny", ["model.embedding=4"]), n_machines=2)
+    monkeypatch.setattr(module, "log", lambda *arguments, **options: None)
+    module.training_step(_crops(6), 0).backward()
+    gradients = {name: p.grad for name, p in module.named_parameters()}
+    assert [name for name, grad in gradients.items() if grad is None] == []
+
+
+def test_the_autoencoder_learns_from_the_crops_as_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    config = load_config("tiny", ["model.embedding=4", "identity.weight=0"])
+    module = AutoencoderModule(config, n_machines=2).eval()
+    monkeypatch.setattr(module, "log", lambda *arguments, **options: None)
+    crops = _crops(7)
+    recorded = crops.frames[::3].reshape(-1, 32, 128)
+    torch.testing.assert_close(module.training_step(crops, 0), module._loss(recorded))
 
 
 @pytest.mark.parametrize(

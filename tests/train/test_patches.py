@@ -179,3 +179,49 @@ def test_a_device_of_a_higher_rate_gives_the_network_the_same_statistics(rate: i
     away = np.abs(theirs - ours)
     assert (away / std.numpy()).max() < 0.01
     assert away[:, -1].max() > 1  # dB: what the network must not hear
+
+
+def _crops_of(lengths: dict[str, list[int]], *overrides: str) -> PatchData:
+    config = load_config("tiny", ["model.embedding=4", "data.patch_step=8", *overrides])
+    return PatchData(split(_features(lengths), config), config)
+
+
+def test_a_crop_is_several_patches_of_one_recording_and_names_its_machine() -> None:
+    data = _crops_of({"id_00": [200, 200, 64 * 4], "id_07": [200, 200]})
+    assert data.crop_patches == 4
+    (batch,) = [data.crops.__getitems__(list(range(len(data.crops))))]
+    assert batch.frames.shape[1:] == (128, 128)
+    recording = batch.frames[:, :, 0]
+    assert (recording == recording[:, :1]).all()
+    assert (batch.frames[:, :, 1].diff(dim=1) == 1).all()
+    assert torch.equal(batch.machines, (recording[:, 0] >= 3).long())
+
+
+def test_a_crop_is_no_longer_than_the_shortest_recording() -> None:
+    assert _crops_of({"id_00": [200, 200], "id_01": [70, 70]}).crop_patches == 2
+    assert _crops_of({"id_00": [200, 200]}, "identity.crop_patches=1").crop_patches == 1
+
+
+def test_an_epoch_of_crops_is_a_new_share_of_them_and_follows_from_seed_and_epoch() -> None:
+    lengths = {"id_00": [300] * 6, "id_01": [300] * 6}
+    data = _crops_of(lengths, "training.batch_size=16")
+    again = _crops_of(lengths, "training.batch_size=16")
+
+    def epoch_of(data: PatchData, epoch: int) -> list[float]:
+        loader = data.train_dataloader()
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        return [key for crops in loader for key in _keys(crops.frames)]
+
+    first, second = epoch_of(data, 0), epoch_of(data, 1)
+    assert epoch_of(again, 1) == second != first
+    assert len(first) == pytest.approx(len(data.crops) / data.crop_patches, abs=4)
+    assert len(set(first)) == len(first)
+
+
+def _keys(frames: torch.Tensor) -> list[float]:
+    return (frames[:, 0, 0] * 1000 + frames[:, 0, 1]).tolist()
+
+
+def test_a_single_crop_still_makes_a_batch_of_two() -> None:
+    (batch,) = _crops_of({"id_00": [64]}, "training.batch_size=1").train_dataloader()
+    assert len(batch.frames) == 2

@@ -14,6 +14,7 @@ from edgeae.runtime.model.network import (
     MAX_PATCH_FRAMES,
     Network,
     NetworkLimits,
+    PatchStatistics,
     run_within,
     statistics_of,
 )
@@ -28,10 +29,12 @@ def model(
     sign: float = 1.0,
     shape: tuple[str | int, ...] = ("n", N_FRAMES, N_MELS),
     statistics: str = "statistics",
+    n_identity: int = 0,
 ) -> bytes:
     """A network whose residual is its input times 2, without a model of the sound.
 
-    Its statistics are the sums of the input and, times ``sign``, the sums of its squares.
+    Its statistics are the sums of the input and, times ``sign``, the sums of its squares. Its
+    identity embedding is the first frame's first ``n_identity`` bands, times 2.
     """
     constants: dict[str, NDArray[np.generic]] = {
         "two": np.array(2.0, np.float32),
@@ -54,6 +57,14 @@ def model(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
         for name in ("residual", statistics)
     ]
+    if n_identity:
+        constants["first"] = np.array([0, 0], np.int64)
+        constants["last"] = np.array([1, n_identity], np.int64)
+        constants["axes"] = np.array([1, 2], np.int64)
+        slice_inputs = ["residual", "first", "last", "axes"]
+        nodes.append(helper.make_node("Slice", slice_inputs, ["frame"]))
+        nodes.append(helper.make_node("Squeeze", ["frame", "time"], ["identity"]))
+        outputs.append(helper.make_tensor_value_info("identity", TensorProto.FLOAT, None))
     graph = helper.make_graph(
         nodes,
         "g",
@@ -85,17 +96,30 @@ def test_the_frames_of_a_patch_are_those_of_the_input() -> None:
 def test_any_number_of_patches_is_computed(n: int) -> None:
     network = Network(artifact(model()))
     x = patches(n)
-    sums = network(x)
+    sums = network(x).sums
+    assert network(x).identity.shape == (n, 0)
     assert sums.shape == (n, 3, 2 * N_MELS)
     np.testing.assert_allclose(sums[:, 0, :N_MELS], x.sum(axis=1), rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(network.residual(x), 2 * x)
+
+
+def test_an_identity_embedding_is_given_with_the_sums() -> None:
+    network = Network(artifact(model(n_identity=3)), NetworkLimits(max_batch_patches=2))
+    x = patches(5)
+    statistics = network(x)
+    assert network.n_identity == 3
+    np.testing.assert_array_equal(statistics.identity, 2 * x[:, 0, :3])
+    one = list(statistics)[4]
+    np.testing.assert_array_equal(one.identity, statistics.identity[4:])
+    joined = PatchStatistics.joined(list(statistics))
+    np.testing.assert_array_equal(joined.sums, statistics.sums)
 
 
 def test_statistics_are_sums_over_the_time_of_both() -> None:
     z = np.array([[[1.0], [2.0], [4.0]]], np.float32)
     residual = np.array([[[0.0], [3.0], [3.0]]], np.float32)
     expected = [[[7.0, 6.0], [21.0, 18.0], [5.0, 9.0]]]
-    np.testing.assert_array_equal(statistics_of(z, residual), expected)
+    np.testing.assert_array_equal(statistics_of(z, residual).sums, expected)
 
 
 def test_the_share_beyond_the_range_of_the_input_is_counted() -> None:

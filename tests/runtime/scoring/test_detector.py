@@ -16,7 +16,12 @@ from edgeae.runtime.audio.level import level_dbfs
 from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.model.artifact import Artifact
-from edgeae.runtime.model.network import Network, NetworkLimits, statistics_of
+from edgeae.runtime.model.network import (
+    Network,
+    NetworkLimits,
+    PatchStatistics,
+    statistics_of,
+)
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector, Result
 from edgeae.runtime.scoring.window_features import window_features
@@ -114,8 +119,8 @@ def test_the_network_sums_its_input_and_its_residual(detectors: Detectors, preci
     detector = detectors[precision]
     patches = log_mel(SOUND[16000])[: 5 * PATCH].reshape(5, PATCH, 128)
     std, quantization = detector.band_std, detector.artifact.sections["quantization"]
-    found = detector.network(patches)
-    residual = statistics_of(np.zeros_like(patches), detector.network.residual(patches))
+    found = detector.network(patches).sums
+    residual = statistics_of(np.zeros_like(patches), detector.network.residual(patches)).sums
     np.testing.assert_allclose(found[..., 128:], residual[..., 128:], rtol=1e-5, atol=1e-5)
     expected = np.stack([np.square(np.diff(part / std, axis=0)).sum(axis=0) for part in patches])
     rounding = 0 if quantization is None else 1 / 64  # z is a whole number of at most 1/32
@@ -381,8 +386,9 @@ def test_a_network_sees_the_patches_of_its_listeners_in_one_call(detectors: Dete
 
     class Counted:
         patch_frames = PATCH
+        n_identity = 0
 
-        def __call__(self, patches: Float32) -> Float32:
+        def __call__(self, patches: Float32) -> PatchStatistics:
             sizes.append(len(patches))
             return detectors["int8"].network(patches)
 

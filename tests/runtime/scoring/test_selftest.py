@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.model.network import PatchStatistics
 from edgeae.runtime.scoring import selftest
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float32
@@ -82,10 +83,12 @@ class WrongNetwork:
         self._network = network
         self._factor = np.float32(factor)
         self.patch_frames = network.patch_frames
+        self.n_identity = network.n_identity
         self.out_of_range = network.out_of_range
 
-    def __call__(self, patches: Float32) -> Float32:
-        return np.asarray(self._network(patches) * self._factor)
+    def __call__(self, patches: Float32) -> PatchStatistics:
+        right = self._network(patches)
+        return PatchStatistics(right.sums * self._factor, right.identity * self._factor)
 
     def residual(self, patches: Float32) -> Float32:
         return np.asarray(self._network.residual(patches) * self._factor)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.mel import MelSpec
-from edgeae.runtime.model.network import statistics_of
+from edgeae.runtime.model.network import PatchStatistics, statistics_of
 from edgeae.runtime.scoring.window_stream import WindowStream, checked, infer_batched, patches_of
 from edgeae.runtime.system.arrays import Float32
 
@@ -21,8 +21,9 @@ class IdentityNetwork:
     """Its residual is its input."""
 
     patch_frames = PATCH_FRAMES
+    n_identity = 0
 
-    def __call__(self, patches: Float32) -> Float32:
+    def __call__(self, patches: Float32) -> PatchStatistics:
         return statistics_of(patches, self.residual(patches))
 
     def residual(self, patches: Float32) -> Float32:
