@@ -27,12 +27,8 @@ class TorchNetwork:
     def __init__(self, network: Autoencoder, patch_frames: int) -> None:
         self._network = network
         self.patch_frames = patch_frames
-
-    @property
-    def n_identity(self) -> int:
-        """Numbers of the identity embedding."""
-        identity = self._network.identity
-        return identity.linear.out_features if identity else 0
+        identity = network.identity
+        self.n_identity = identity.linear.out_features if identity else 0
 
     def __call__(self, patches: Float32) -> PatchStatistics:
         """The statistics of patches (n_patches, patch_frames, n_mels), dB."""
