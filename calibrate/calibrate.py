@@ -21,6 +21,7 @@ from edgeae.runtime.system.progress import Step, counted, no_step
 from .checks import find_low_samplerate, find_problems
 from .excerpt import MAX_EXCERPT_SECONDS, ExcerptBudget
 from .minutes import with_minutes
+from .quietest import with_quietest
 from .recording import CalibrationRecording
 from .sensitivity import with_sensitivity
 from .uncertainty import uncertainty_of
@@ -182,7 +183,9 @@ def calibrate_recordings(
             machine=options.machine or detector.machine or DEFAULT_MACHINE,
             seconds=seconds,
         )
-    result = with_minutes(detector if options.add else None, result, recordings)
+    before = detector if options.add else None
+    result = with_minutes(before, result, recordings)
+    result = with_quietest(before, result, recordings)
     stability = uncertainty_of(result).to_section()
     result = result.with_sections(head=replace(result.artifact.head, stability=stability))
     if not options.sensitivity:

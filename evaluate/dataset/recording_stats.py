@@ -2,7 +2,6 @@
 length."""
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeae.runtime.audio.channel import Channel
-from edgeae.runtime.audio.level import dbfs
+from edgeae.runtime.audio.level import dbfs, deviation
 from edgeae.runtime.audio.recordings import Label, Recording, SplitName
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality
@@ -72,6 +71,7 @@ class _SampleMeter:
         self._n_samples = 0
         self._n_full_scale = 0
         self._energy = 0.0
+        self._sum = 0.0
         self._sha256 = hashlib.sha256()
         self._quality_meter = QualityMeter(samplerate, QUALITY_SECONDS)
         self._qualities: list[SignalQuality] = []
@@ -86,7 +86,9 @@ class _SampleMeter:
     def _add(self, block: Float32) -> None:
         self._n_samples += len(block)
         self._n_full_scale += int(np.count_nonzero(np.abs(block) >= MIN_CLIPPED_AMPLITUDE))
-        self._energy += float(np.dot(block, block))
+        samples = block.astype(np.float64)
+        self._energy += float(np.dot(samples, samples))
+        self._sum += float(samples.sum())
         self._sha256.update(block.data)
         self._quality_meter.push(block)
         while complete := self._quality_meter.pop():
@@ -102,7 +104,7 @@ class _SampleMeter:
             sha256=self._sha256.hexdigest(),
             samplerate=self._samplerate,
             channels=self._channels,
-            level_dbfs=round(dbfs(math.sqrt(self._energy / self._n_samples)), 2),
+            level_dbfs=round(dbfs(deviation(self._energy, self._sum, self._n_samples)), 2),
             clipped_share=round(max(full_scale_share, flat_top_share), 6),
             silent_share=round(max(quality.silent for quality in qualities), 4),
             stuck_share=round(max(quality.stuck for quality in qualities), 4),

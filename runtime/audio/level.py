@@ -18,8 +18,27 @@ def dbfs(amplitude: float) -> float:
 
 
 def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
-    """RMS level in dBFS of ``samples`` (n,), to 0.01 dB; -120 for digital silence."""
-    return round(dbfs(rms(samples)), 2)
+    """RMS level in dBFS of ``samples`` (n,), to 0.01 dB; -120 for digital silence.
+
+    A constant (DC) offset is no sound, and does not count.
+    """
+    return round(dbfs(rms(without_offset(samples))), 2)
+
+
+def without_offset(samples: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """``samples`` (n,) without their mean: converters add a constant (DC) offset to the sound."""
+    if not len(samples):
+        return samples
+    offset = samples.mean(dtype=np.float64)
+    return np.asarray(samples - samples.dtype.type(offset))
+
+
+def deviation(squares: float, total: float, count: int) -> float:
+    """RMS amplitude without the constant offset.
+
+    squares, total: sums of the squares and of the samples. count: of the samples, at least 1.
+    """
+    return math.sqrt(max(squares / count - (total / count) ** 2, 0.0))
 
 
 def rms(samples: NDArray[np.floating[Any]]) -> float:

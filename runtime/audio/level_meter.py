@@ -10,7 +10,7 @@ import numpy as np
 
 from ..system.arrays import Float32
 from ..system.progress import Progress, terminal_width
-from .level import SILENCE_DBFS, dbfs, peak
+from .level import SILENCE_DBFS, dbfs, deviation, peak
 
 CLIPPING_AMPLITUDE = 0.999  # full scale 1; a peak from here on is clipped, or soon will be
 TERMINAL_SECONDS = 0.25  # of sound, between two lines on a terminal
@@ -41,6 +41,7 @@ class LevelMeter:
         self._peak_mark = -math.inf  # dBFS
         self._peak = 0.0
         self._squares = 0.0
+        self._sum = 0.0
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -64,6 +65,7 @@ class LevelMeter:
             return
         self._peak = max(self._peak, peak(block))
         self._squares += float(np.square(block, dtype=np.float64).sum())
+        self._sum += float(block.sum(dtype=np.float64))
         self._count += len(block)
         if seconds < self._next_line or not self._count:
             return
@@ -75,10 +77,11 @@ class LevelMeter:
         """Begin the measurement of the next line."""
         self._peak = 0.0
         self._squares = 0.0
+        self._sum = 0.0
         self._count = 0
 
     def _show(self, seconds: float) -> None:
-        level_db = dbfs(math.sqrt(self._squares / self._count))
+        level_db = dbfs(deviation(self._squares, self._sum, self._count))
         self._peak_mark = max(dbfs(self._peak), self._peak_mark - PEAK_FALL_DB)
         bar = f"[{self._bar(level_db)}]  " if self._terminal else ""
         line = (

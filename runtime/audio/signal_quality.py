@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..system.arrays import Float32
-from .level import SILENCE_DBFS
+from .level import SILENCE_DBFS, without_offset
 
 PIECE_SECONDS = 0.02  # no sound has one and the same value for so long
 SILENCE_POWER = 10 ** (SILENCE_DBFS / 10)  # mean square, full scale 1
@@ -74,19 +74,26 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
     peak = max(float(high.max()), -float(low.min()))
-    silent = 1.0 if _is_silent(samples, peak) else float(n_zero / len(pieces))
+    swing = float(high.max()) - float(low.min())
+    silent = float(n_zero / len(pieces))
+    if _is_silent(samples, swing) and (stuck < 1 or peak**2 < SILENCE_POWER):
+        silent = 1.0
     if period or peak < MIN_CLIPPED_PEAK:  # in a repeated period the peak is repeated, too
         return SignalQuality(silent, stuck)
     loudest = pieces[(np.maximum(high, -low) >= NEAR_RATIO * peak) & ~constant]
     return SignalQuality(silent, stuck, _clipped(loudest, peak) / len(samples))
 
 
-def _is_silent(samples: Float32, peak: float) -> bool:
-    """True if the level is below -90 dBFS."""
+def _is_silent(samples: Float32, swing: float) -> bool:
+    """True if the level is below -90 dBFS, whatever their constant offset.
+
+    swing: from the lowest to the highest sample.
+    """
     max_squares = SILENCE_POWER * len(samples)
-    if peak**2 >= max_squares:  # quick, and almost always true
+    if swing**2 / 2 >= max_squares:  # quick, and almost always true
         return False
-    return float(np.dot(samples, samples)) < max_squares
+    sound = without_offset(samples)
+    return float(np.dot(sound, sound)) < max_squares
 
 
 def _period(samples: Float32, samplerate: int) -> int:

@@ -6,7 +6,7 @@ from threading import Timer
 
 import numpy as np
 
-from ..audio.level import dbfs, peak, rms
+from ..audio.level import dbfs, peak, rms, without_offset
 from ..audio.pcm import FORMATS
 from ..errors import DeviceError
 from ..system.arrays import Float32
@@ -152,7 +152,7 @@ def measure_level(alsa: Alsa, name: str, limits: TrialLimits) -> Level | None:
     if not blocks:
         return None
     samples = np.concatenate(blocks)[-n_level:]
-    return Level(round(dbfs(peak(samples)), 1), round(dbfs(rms(samples)), 1))
+    return Level(round(dbfs(peak(samples)), 1), round(dbfs(rms(without_offset(samples))), 1))
 
 
 def _first_blocks(capture: Capture, n_samples: int) -> list[Float32]:

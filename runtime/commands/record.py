@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ..audio.channel import parse_channel
-from ..audio.level import dbfs
+from ..audio.level import dbfs, deviation
 from ..audio.level_meter import LevelMeter
 from ..audio.pcm import to_int16
 from ..audio.resample import Resampler
@@ -117,6 +117,7 @@ class WavRecorder:
     gaps: int = 0
     peak: float = 0.0
     squares: float = 0.0
+    total: float = 0.0  # sum of the samples
     clipped: int = 0
 
     def run(self, capture: Capture, file: "SoundFile", duration: float) -> None:
@@ -151,6 +152,7 @@ class WavRecorder:
         self.frames += len(pcm)
         self.peak = max(self.peak, float(amplitudes.max(initial=0)))
         self.squares += float(np.square(amplitudes).sum())
+        self.total += float(pcm.sum()) / FULL_SCALE
         self.clipped += int((amplitudes >= 1 - 1 / FULL_SCALE).sum())
 
     def keep(self, part: Path, output: Path) -> None:
@@ -161,7 +163,7 @@ class WavRecorder:
             click.echo("nothing was recorded", err=True)
             return
         part.replace(output)
-        rms = (self.squares / self.frames) ** 0.5
+        rms = deviation(self.squares, self.total, self.frames)
         click.echo(
             f"{output}: {self.frames / self.samplerate:.1f} s at {self.samplerate} Hz, "
             f"peak {dbfs(self.peak):.1f} dBFS, RMS {dbfs(rms):.1f} dBFS, "

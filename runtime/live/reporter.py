@@ -16,6 +16,8 @@ from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 from .verdict import Verdict
 
+REPEAT_SECONDS = 600.0  # between two reports of sound that is not judged, as long as it lasts
+
 
 class SourceReporter:
     """Turns the windows of one source into lines, and counts them."""
@@ -47,6 +49,7 @@ class SourceReporter:
             self._learning = LearningReport(self._alarm.charts, budget)
         self._health = Health(detector)
         self._last_t = 0.0  # seconds, of the last window
+        self._condition_t = 0.0  # seconds, of the last status of the sound
 
     @property
     def alarm_active(self) -> bool:
@@ -88,11 +91,13 @@ class SourceReporter:
     def _lines_of(self, window: Window) -> Iterator[RunLine]:
         previous_state = self._health.condition.state
         condition = self._health.update(window)
-        if condition.state != previous_state:
+        judged = condition.state not in UNJUDGED_STATES
+        is_due = not judged and window.end - self._condition_t >= REPEAT_SECONDS
+        if condition.state != previous_state or is_due:
+            self._condition_t = window.end
             yield StatusLine.of_sound(self._source, window.end, condition)
         compensated = self._track.tracker.compensate(window) if self._track else window
         result = replace(self._detector.result(compensated), health=condition.state)
-        judged = condition.state not in UNJUDGED_STATES
         if not judged:
             result = replace(result, anomaly=False)
             self._alarm.reset()

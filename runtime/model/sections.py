@@ -123,6 +123,7 @@ class HeadSection:
     history: tuple[SessionSection, ...] = ()
     stability: StabilitySection | None = None
     machine_sound: MachineSoundSection | None = None
+    quietest_db: Float64 | None = None  # (n_mels,) of the quietest window of the calibration
     chart_priors: tuple[ChartPriorSection, ...] = ()
     sensitivity: tuple[SensitivitySection, ...] = ()
 

@@ -4,15 +4,20 @@ The states of the sound, the most severe first; one at a time is reported:
 
     silence     digital zeros, or a second below -90 dBFS                         not judged
     stuck       the samples are constant, or one buffer is repeated              not judged
+    off         far less sound than this machine makes, or plain noise           not judged
     clipping    flat tops                                                        judged
     bandwidth   no sound above some frequency, where this machine has sound      judged
     noise       most bands are louder, by different numbers of dB, none quieter   judged
     level       all bands changed by nearly the same number of dB                judged
 
-The first three are measured on the raw samples (`edgeae.runtime.audio.signal_quality`), the others
-on the mean log-mel of the window against this machine's baseline; those work for precomputed
-features, too. A state begins at once, stays while its measure is above four fifths of its limit,
-and ends after three windows without it.
+Silence, stuck and clipping are measured on the raw samples (`edgeae.runtime.audio.signal_quality`),
+the others on the mean log-mel of the window against this machine's baseline; those work for
+precomputed features, too. `off` (`edgeae.runtime.monitoring.normal_level`), `noise` and `level`
+need a calibration, because machines differ in level.
+
+A state begins at once, stays while its measure is above four fifths of its limit, and ends after
+three windows without it; `off` ends after a whole decision window without it, so that no window is
+judged that holds sound from before the machine was on.
 """
 
 from collections.abc import Callable
@@ -23,10 +28,11 @@ import numpy as np
 from ..features.bandwidth import BELOW_BANDS, EDGE_BANDS, MIN_DROP_DB, find_step_down
 from ..scoring.detector import Detector
 from ..scoring.threshold import Reference, interpolated
-from ..scoring.window_stream import Window
+from ..scoring.window_stream import Window, patches_of
 from ..system.arrays import Float64
 from .alarm import AlarmEvent, Cause
 from .baseline import BandBaseline
+from .normal_level import NormalLevel
 from .states import SOUND_STATES, SoundState
 
 END_WINDOWS = 3  # without a state, which end it
@@ -74,6 +80,7 @@ class Health:
         self._normal = baseline or BandBaseline.of(
             detector.spec, detector.head, detector.artifact.explain
         )
+        self._normal_level = normal_level_of(detector)
         self.condition = OK
         self._windows_without = 0  # the condition, in a row
         self._alarm_cause: Cause = "machine"  # of the alarm that is on
@@ -86,16 +93,26 @@ class Health:
         else:
             self._windows_without += 1
         severity = SOUND_STATES.index(measured.state) - SOUND_STATES.index(self.condition.state)
-        if severity >= 0 or self._windows_without >= END_WINDOWS:
+        if severity >= 0 or self._windows_without >= self._end_windows:
             self.condition = measured
             self._windows_without = 0
         return self.condition
+
+    @property
+    def _end_windows(self) -> int:
+        """How many windows without the condition end it."""
+        if self.condition.state != "off":
+            return END_WINDOWS
+        detector = self._detector
+        n_patches = patches_of(detector.window, detector.spec, detector.network)
+        return max(END_WINDOWS, n_patches)
 
     def _measure(self, window: Window) -> SoundCondition:
         """The most severe condition of this window alone."""
         checks: tuple[Callable[[Window], SoundCondition | None], ...] = (
             self._silence,
             self._stuck,
+            self._off,
             self._clipping,
             self._bandwidth,
             self._noise,
@@ -130,6 +147,22 @@ class Health:
             f"for {share:.0%} of a second the samples are constant or repeat themselves; "
             "not judged: reconnect the microphone",
             _share(share),
+        )
+
+    def _off(self, window: Window) -> SoundCondition | None:
+        if window.bands is None or self._normal_level is None:
+            return None
+        if not self._normal_level.is_off(window.bands, self._limit("off", 1.0)):
+            return None
+        # The first windows hold sound from before, the last patch does not.
+        latest = window.bands if window.latest is None else window.latest
+        below_db = self._normal_level.below_db(latest.astype(np.float64))
+        return SoundCondition(
+            "off",
+            "the machine is off or the microphone is dead: "
+            f"{below_db:.0f} dB below its calibration; not judged: if the machine is on, check the "
+            "microphone, its cable and its gain",
+            {"below_db": round(below_db, 1)},
         )
 
     def _clipping(self, window: Window) -> SoundCondition | None:
@@ -170,6 +203,8 @@ class Health:
             return None
         change = window.bands - self._normal.bands
         median, scatter = _median_and_scatter(change)
+        if median < 0 and self._turns_off(window):
+            return None
         if abs(median) < self._limit("level", self._min_level_change(MIN_LEVEL_CHANGE_DB)):
             return None
         if not self._is_even(median, scatter):
@@ -182,6 +217,12 @@ class Health:
             f"check the gain and the distance of the microphone{noise}, then calibrate again",
             {"change_db": round(median, 1)},
         )
+
+    def _turns_off(self, window: Window) -> bool:
+        """True if the end of the window is that of a machine that is off: soon all of it is."""
+        if window.latest is None or self._normal_level is None:
+            return False
+        return self._normal_level.is_off(window.latest.astype(np.float64))
 
     def _noise(self, window: Window) -> SoundCondition | None:
         if window.bands is None or self._detector.machine is None:  # machines differ in level
@@ -245,6 +286,16 @@ class Health:
 def _normal_distance(reference: Reference) -> float:
     """The distance of the input view that normal sound of the fleet hardly exceeds."""
     return float(np.quantile(reference.parts[:, 0], NORMAL_QUANTILE))
+
+
+def normal_level_of(detector: Detector) -> NormalLevel | None:
+    """The level of the machine's normal sound; None without a calibration: machines differ."""
+    if detector.machine is None:
+        return None
+    section = detector.artifact.head
+    explain = detector.artifact.explain
+    level_std = BandBaseline.of(detector.spec, detector.head, explain).level_std
+    return NormalLevel.of(detector.spec, section, explain, level_std)
 
 
 def silent_share(window: Window, floor_db: float) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-SoundState = Literal["ok", "level", "noise", "bandwidth", "clipping", "stuck", "silence"]
+SoundState = Literal["ok", "level", "noise", "bandwidth", "clipping", "off", "stuck", "silence"]
 
 # The most severe is the last.
 SOUND_STATES: tuple[SoundState, ...] = (
@@ -11,9 +11,10 @@ SOUND_STATES: tuple[SoundState, ...] = (
     "noise",
     "bandwidth",
     "clipping",
+    "off",
     "stuck",
     "silence",
 )
-UNJUDGED_STATES: tuple[SoundState, ...] = ("silence", "stuck")
+UNJUDGED_STATES: tuple[SoundState, ...] = ("silence", "stuck", "off")
 # A level that differs for a while, as that of clips and loads does, hides nothing from the charts.
 LEARNABLE_STATES: tuple[SoundState, ...] = ("ok", "level")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.audio.level_meter import LevelMeter
+from edgeae.runtime.system.arrays import Float32
 
 
 class Terminal(io.StringIO):
@@ -48,6 +49,11 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyP
     assert lines == [f"listening: {s} of 60 s  -23.0 dBFS, peak -20.0" for s in (10, 20, 30)]
 
 
+def square_wave(amplitude: float, n_samples: int) -> Float32:
+    """A wave whose peak and RMS are ``amplitude``, without an offset."""
+    return np.resize(np.float32([amplitude, -amplitude]), n_samples)
+
+
 def test_without_a_log_only_a_terminal_sees_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, io.StringIO(), 1.0, log=False) == ""
     text = shown(monkeypatch, Terminal(), 1.0, log=False)
@@ -59,7 +65,7 @@ def test_the_bar_reaches_from_60_db_below_full_scale_to_full_scale(
     monkeypatch: pytest.MonkeyPatch, amplitude: float, bar: str
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
-    LevelMeter(60.0).push(np.full(512, amplitude, np.float32), 1.0)
+    LevelMeter(60.0).push(square_wave(amplitude, 512), 1.0)
     assert f"[{bar}]" in stream.getvalue()
 
 
@@ -91,8 +97,8 @@ def test_the_peak_mark_falls_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     meter = LevelMeter(60.0)
-    meter.push(np.full(16000, 0.5, np.float32), 10.0)
-    meter.push(np.full(16000, 0.05, np.float32), 20.0)
+    meter.push(square_wave(0.5, 16000), 10.0)
+    meter.push(square_wave(0.05, 16000), 20.0)
     assert [line.split("peak ")[1] for line in stream.getvalue().splitlines()] == ["-6.0", "-7.5"]
 
 

@@ -83,7 +83,7 @@ def test_summary_tells_level_and_clipping(alsa_device: AlsaDevice, tmp_path: Pat
     square = np.tile(np.array([-(2**15), 0], np.int16), 16000)
     alsa_device(square)
     summary = record(tmp_path / "a.wav").stderr
-    assert "1.0 s at 16000 Hz, peak 0.0 dBFS, RMS -3.0 dBFS, 50.000% clipped, gaps: 0" in summary
+    assert "1.0 s at 16000 Hz, peak 0.0 dBFS, RMS -6.0 dBFS, 50.000% clipped, gaps: 0" in summary
 
 
 def test_silence_is_pointed_out(alsa_device: AlsaDevice, tmp_path: Path) -> None:

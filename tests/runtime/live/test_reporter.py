@@ -64,6 +64,14 @@ def test_silence_is_reported_once_and_not_judged(alarmed: Detector) -> None:
     assert not any(isinstance(line, EventLine) for line in lines)
 
 
+def test_sound_that_is_not_judged_is_reported_for_as_long_as_it_lasts(alarmed: Detector) -> None:
+    [silence] = Stream(alarmed, RATE).push(np.zeros(16 * RATE, np.float32))[-1:]
+    silent = [replace(silence, end=float(second)) for second in range(20, 20 + 1801, 60)]
+    lines = SourceReporter(alarmed, "hw:1").lines(silent)
+    reports = [line for line in lines if isinstance(line, StatusLine) and line.state == "silence"]
+    assert [line.t for line in reports] == [20, 620, 1220, 1820]
+
+
 def test_windows_before_silence_do_not_count_for_an_alarm_after_it(
     alarmed: Detector, windows: Sequence[Window]
 ) -> None:
