@@ -1,8 +1,9 @@
 """When an alarm starts and ends, and what is only a burst.
 
 A change that lasts is an **alarm**. It starts when a control chart
-(`edgeae.runtime.monitoring.charts`) is above its limit, or when nearly all windows of 45 seconds
-are above the threshold (k of n of `edgeae.runtime.scoring.threshold.Threshold`):
+(`edgeae.runtime.monitoring.charts`) is above its limit, when nearly all windows of 45 seconds
+are above the threshold (k of n of `edgeae.runtime.scoring.threshold.Threshold`), or when bursts
+keep coming back (`edgeae.runtime.monitoring.recurrence`):
 
     ratio    |              x  x  x  x  x                | deviation of a chart to its limit
              |-------------------------------------------| 1
@@ -14,8 +15,8 @@ are above the threshold (k of n of `edgeae.runtime.scoring.threshold.Threshold`)
 
 start   a chart is above its limit, unless the last alarm ended less than the cool-down ago
 update  each minute of an alarm
-end     every chart is below END_RATIO of its limit, and none of the last windows is above the
-        threshold less the hysteresis
+end     every chart is below END_RATIO of its limit, none of the last windows is above the
+        threshold less the hysteresis, and bursts that came back have stopped
 
 A few windows above the threshold that are followed by normal ones are a **burst**: a door, a voice,
 a single knock. It is reported once, when it is over, and is no alarm.
@@ -36,6 +37,7 @@ from ..scoring.detector import Detector, Result
 from ..scoring.explain import Explainer, Explanation, Moved
 from ..scoring.threshold import Threshold
 from .charts import MINUTE_SECONDS, Charts, Reading, has_charts
+from .recurrence import Recurrence
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm
 END_RATIO = 0.75  # of the limit of a chart, below which it no longer keeps an alarm on
@@ -66,7 +68,7 @@ class AlarmEvent:
     bands: list[Moved]  # the ranges of frequencies that changed, the largest first
     sentence: str  # the same for a mechanic
     since: float  # seconds from the start of the source, estimated onset of the change
-    chart: ChartName | None = None  # None: single windows raised it
+    chart: ChartName | None = None  # None: single windows or bursts raised it
     cause: Cause = "machine"  # see `edgeae.runtime.monitoring.health`
 
     @property
@@ -80,16 +82,24 @@ class _Windows:
 
     def __init__(self, rule: Threshold) -> None:
         self._rule = rule
-        self._above: deque[bool] = deque(maxlen=rule.of_windows)
+        # A burst is seen from the windows before and after its end, whatever the rule.
+        self._above: deque[bool] = deque(maxlen=max(rule.of_windows, 2 * BURST_WINDOWS))
         self.first_above = 0.0  # seconds, of the first window of the present row
+        self._last_above = 0.0  # seconds, of the last one
+        self._step = 0.0  # seconds between the last two windows
+        self._last_t = 0.0  # seconds, of the last window
         self.peak: Result | None = None  # the window of the present row with the highest score
 
     def push(self, result: Result, *, in_alarm: bool) -> None:
         limit = self._rule.value - (self._rule.hysteresis if in_alarm else 0.0)
         above = result.score > limit
-        if above and not self.any_recent:
+        if above and not any(list(self._above)[-BURST_WINDOWS:]):
             self.first_above = result.t
             self.peak = None
+        if above:
+            self._last_above = result.t
+        self._step = result.t - self._last_t
+        self._last_t = result.t
         if above and (self.peak is None or result.score > self.peak.score):
             self.peak = result
         self._above.append(above)
@@ -97,7 +107,7 @@ class _Windows:
     @property
     def are_persistent(self) -> bool:
         """Whether k of the last n windows are above."""
-        return sum(self._above) >= self._rule.alarm_windows
+        return sum(list(self._above)[-self._rule.of_windows :]) >= self._rule.alarm_windows
 
     @property
     def are_below(self) -> bool:
@@ -110,16 +120,34 @@ class _Windows:
         n = min(BURST_WINDOWS, self._rule.of_windows)
         return any(list(self._above)[-n:])
 
+    @property
+    def seconds_above(self) -> float:
+        """How long the sound of the present row lasted: each window is above that holds some."""
+        seconds = self._last_above - self.first_above + self._step - self._rule.window
+        return round(max(seconds, self._step), 3)
+
     def burst_is_over(self) -> bool:
         """Whether the present row of windows above has just ended, and was more than an outlier."""
-        n = min(BURST_WINDOWS, self._rule.of_windows)
         above = list(self._above)
-        if len(above) <= n or any(above[-n:]) or not above[-n - 1]:
+        before = above[:-BURST_WINDOWS]
+        if not before or not before[-1] or any(above[-BURST_WINDOWS:]):
             return False
-        return sum(above[-n - BURST_WINDOWS : -n]) >= min(MIN_BURST_WINDOWS, self._rule.of_windows)
+        return sum(before[-BURST_WINDOWS:]) >= MIN_BURST_WINDOWS
 
     def clear(self) -> None:
         self._above.clear()
+
+
+@dataclass(frozen=True)
+class _Burst:
+    """A burst that is over."""
+
+    explanation: Explanation
+    seconds: float
+    peak: float  # score
+
+    def sentence(self) -> str:
+        return self.explanation.that_lasted(self.seconds)
 
 
 class Alarm:
@@ -140,6 +168,9 @@ class Alarm:
         self._explainer = explainer
         self.charts = charts
         self._windows = _Windows(rule)
+        self._recurrence = Recurrence(rule)
+        self._is_recurrence = False  # bursts raised the present alarm
+        self._last_burst: _Burst | None = None
         self._started: float | None = None  # seconds; None while no alarm is on
         self._ended = -np.inf  # seconds, of the last alarm
         self._reported = 0.0  # seconds, of the last event
@@ -173,15 +204,20 @@ class Alarm:
 
         learnable: False while the microphone does not work as it should.
         """
-        self._windows.push(result, in_alarm=self.active)
+        # A burst is the same before and after bursts raised an alarm.
+        self._windows.push(result, in_alarm=self.active and not self._is_recurrence)
         self._last_result = result
+        is_burst = self._windows.burst_is_over() and not self._accepts_windows
         self._accepts_windows = self._accepts_windows and self._windows.any_recent
+        self._recurrence.advance(result.t, self._rule.window or 1.0, learns=not self.active)
+        if is_burst and (self._is_recurrence or not self.active):
+            self._add_burst(result)
         readings: Sequence[Reading] = ()
         if self.charts:
             readings = self.charts.push(result.window, learnable=learnable, in_alarm=self.active)
         highest = max(readings, key=lambda reading: reading.ratio, default=None)
         if self._started is None:
-            return self._start_or_burst(result, highest)
+            return self._start_or_burst(result, highest, is_burst=is_burst)
         self._peak = max(self._peak, result.score)
         if self._must_end(highest):
             return self._end(result, self._started)
@@ -198,6 +234,7 @@ class Alarm:
         """
         n_minutes = self.charts.accept() if self.charts else 0
         self._accepts_windows = self._windows.any_recent
+        self._recurrence.accept()
         if self._started is None or self._last_result is None:
             return n_minutes, None
         return n_minutes, self._end(self._last_result, self._started)
@@ -208,13 +245,19 @@ class Alarm:
         if self.charts:
             self.charts.reset()
 
-    def _start_or_burst(self, result: Result, highest: Reading | None) -> AlarmEvent | None:
+    def _start_or_burst(
+        self, result: Result, highest: Reading | None, *, is_burst: bool
+    ) -> AlarmEvent | None:
         has_cooled_down = result.t - self._ended >= self._rule.cooldown
         by_chart = highest is not None and highest.ratio > 1
         by_windows = self._windows.are_persistent and not self._accepts_windows
-        if has_cooled_down and (by_chart or by_windows):
+        by_recurrence = is_burst and self._recurrence.is_recurrent
+        if has_cooled_down and (by_chart or by_windows or by_recurrence):
+            self._is_recurrence = not by_chart and not by_windows
             return self._start(result, highest if by_chart else None)
-        return self._burst(result) if self._windows.burst_is_over() else None
+        if is_burst and self._last_burst:
+            return self._burst_event(result, self._last_burst)
+        return None
 
     def _must_end(self, highest: Reading | None) -> bool:
         # Until a minute is complete, at the start or after a gap, the charts show nothing. What
@@ -222,14 +265,19 @@ class Alarm:
         if self.charts and highest is None and self._chart is not None:
             return False
         is_low = highest is None or highest.ratio < END_RATIO
-        return is_low and self._windows.are_below
+        goes_on = self._is_recurrence and not self._recurrence.has_stopped
+        return is_low and self._windows.are_below and not goes_on
 
     def _start(self, result: Result, reading: Reading | None) -> AlarmEvent:
         self._started = result.t
         self._peak = result.score
+        if self._is_recurrence and self._last_burst:
+            self._peak = self._last_burst.peak
         if reading is None:
             self._chart = None
             self._since = self._windows.first_above
+            if self._is_recurrence:
+                self._since = self._recurrence.since
         else:
             self._chart = ChartName(reading.view, reading.minutes * MINUTE_SECONDS)
             self._since = reading.since
@@ -238,19 +286,28 @@ class Alarm:
     def _end(self, result: Result, started: float) -> AlarmEvent:
         self._started = None
         self._ended = result.t
-        return self._event("end", result, started, None)
+        event = self._event("end", result, started, None)
+        if self._is_recurrence:
+            self._recurrence.clear()
+        self._is_recurrence = False
+        return event
 
-    def _burst(self, result: Result) -> AlarmEvent:
+    def _add_burst(self, result: Result) -> None:
+        """Count a burst that has just ended."""
         peak = self._windows.peak or result
-        seconds = round(result.t - self._windows.first_above, 3)
-        explanation = self._explainer.explain(peak.window.features)
+        self._last_burst = _Burst(
+            self._explainer.explain(peak.window.features), self._windows.seconds_above, peak.score
+        )
+        self._recurrence.add(self._windows.first_above)
+
+    def _burst_event(self, result: Result, burst: _Burst) -> AlarmEvent:
         return AlarmEvent(
             phase="burst",
             t=result.t,
-            duration=seconds,
-            peak=peak.score,
-            bands=list(explanation.moved),
-            sentence=f"a burst, {explanation.when_over(seconds)}",
+            duration=burst.seconds,
+            peak=burst.peak,
+            bands=list(burst.explanation.moved),
+            sentence=f"a burst, {burst.explanation.when_over(burst.seconds)}",
             since=self._windows.first_above,
         )
 
@@ -259,7 +316,10 @@ class Alarm:
     ) -> AlarmEvent:
         self._reported = result.t
         lasted = result.t - self._since
-        if phase == "end":  # the sound is normal, so the last explanation is repeated
+        if self._is_recurrence and self._last_burst:
+            self._explanation = self._last_burst.explanation
+            sentence = self._recurrence_sentence(phase, self._last_burst)
+        elif phase == "end":  # the sound is normal, so the last explanation is repeated
             sentence = self._explanation.when_over(lasted)
         else:
             features = result.window.features if reading is None else reading.features
@@ -275,6 +335,12 @@ class Alarm:
             since=round(self._since, 3),
             chart=self._chart,
         )
+
+    def _recurrence_sentence(self, phase: Phase, last: _Burst) -> str:
+        if phase == "end":
+            return f"normal again; short sounds kept coming back, the last: {last.sentence()}"
+        n = self._recurrence.n_recent
+        return f"short sounds keep coming back: {n} in the last hour; the last: {last.sentence()}"
 
     def _n_windows(self, reading: Reading | None) -> float:
         """How many windows that do not overlap are behind a reading, or one for a window."""

@@ -100,9 +100,13 @@ class Explanation:
         """
         return self.sentence(f"began {_duration(seconds)} before this event")
 
+    def that_lasted(self, seconds: float) -> str:
+        """The sentence of a change that lasted ``seconds``."""
+        return self.sentence(f"for {_duration(seconds)}")
+
     def when_over(self, seconds: float) -> str:
         """The sentence of the end of a change that lasted ``seconds``."""
-        return f"normal again; it was: {self.sentence(f'for {_duration(seconds)}')}"
+        return f"normal again; it was: {self.that_lasted(seconds)}"
 
 
 class Explainer:

@@ -232,8 +232,31 @@ def test_a_few_windows_above_are_one_burst_when_it_is_over(explainer: Explainer)
     [burst] = play(alarm, BURST)
     assert (burst.phase, burst.kind, burst.chart) == ("burst", "burst", None)
     assert (burst.since, burst.t, burst.peak) == (10, 22, HIGH)
-    assert burst.duration == burst.t - burst.since
+    assert burst.duration == 8  # until the last window above, not until it is known to be over
+    assert ", for 8 s" in burst.sentence
     assert not alarm.active
+
+
+def test_the_length_of_a_burst_is_that_of_its_sound(explainer: Explainer) -> None:
+    """Of windows of 10 s, a second apart, 12 hold some of a sound of 2 s."""
+    alarm = Alarm(Threshold(LIMIT, "1%", 0.01, 100, False, window=10.0), explainer)
+    [burst] = play(alarm, [LOW] * 10 + [HIGH] * 12 + [LOW] * 10)
+    assert burst.duration == 2
+    assert ", for 2 s" in burst.sentence
+
+
+@pytest.mark.parametrize(("k", "n"), [(5, 5), (4, 5), (4, 4), (8, 8)])
+def test_also_an_alarm_rule_of_few_windows_leaves_bursts(
+    explainer: Explainer, k: int, n: int
+) -> None:
+    rule = Threshold(LIMIT, "1%", 0.01, 100, False, alarm_windows=k, of_windows=n)
+    events = play(Alarm(rule, explainer), [LOW] * 10 + [HIGH] * 3 + [LOW] * 10)
+    assert [(event.phase, event.since, event.t) for event in events] == [("burst", 10, 17)]
+
+
+def test_a_short_alarm_is_not_reported_as_a_burst_too(alarm: Alarm) -> None:
+    events = play(alarm, [LOW] * 10 + [HIGH] * 8 + [LOW] * 30)
+    assert [event.phase for event in events] == ["start", "end"]
 
 
 @pytest.mark.parametrize("n_high", [1, 2])
@@ -271,10 +294,63 @@ def test_an_alarm_that_a_person_calls_normal_ends_and_stays_off_while_its_sound_
     assert not alarm.active
     assert play(alarm, [HIGH] * 200, start=10.0) == []
     events = play(alarm, [LOW] * 10 + [HIGH] * 10, start=210.0)
-    assert [event.phase for event in events if event.kind == "persistent"] == ["start"]
+    assert [event.phase for event in events] == ["start"]
 
 
 def test_without_an_alarm_nothing_ends(alarm: Alarm) -> None:
     assert alarm.accept() == (0, None)
     play(alarm, [LOW] * 5)
     assert alarm.accept() == (0, None)
+
+
+# --- bursts that come back ------------------------------------------------------------------------
+
+DAY_RULE = Threshold(LIMIT, "1/day", 10 / 86400, 100, True, window=10.0)
+KNOCK = [HIGH] * 10  # windows that a short sound is in
+
+
+def knocks(n: int, every: int) -> list[float]:
+    """Scores of ``n`` short sounds, ``every`` so many windows."""
+    return n * (KNOCK + [LOW] * (every - len(KNOCK)))
+
+
+def test_a_knock_every_two_minutes_raises_one_alarm(explainer: Explainer) -> None:
+    alarm = Alarm(DAY_RULE, explainer)
+    events = play(alarm, [LOW] * 7200 + knocks(60, every=120) + [LOW] * 3600)
+    started = next(k for k, event in enumerate(events) if event.phase == "start")
+    bursts, start, rest = events[:started], events[started], events[started + 1 :]
+    assert {event.phase for event in bursts} == {"burst"}
+    assert len(bursts) == 9
+    assert (start.kind, start.chart, start.since, start.peak) == ("persistent", None, 7200, HIGH)
+    assert start.t < 7200 + 1800
+    assert start.sentence.startswith("short sounds keep coming back: 10 in the last hour; the last")
+    *updates, end = rest
+    assert {event.phase for event in updates} == {"update"}
+    assert "short sounds keep coming back: 30 in the last hour" in updates[60].sentence
+    assert end.phase == "end"
+    assert 7200 + 7200 < end.t < 7200 + 7200 + 900
+    assert end.sentence.startswith("normal again; short sounds kept coming back, the last: ")
+    assert not alarm.active
+
+
+def test_a_few_bursts_an_hour_raise_no_alarm(explainer: Explainer) -> None:
+    events = play(Alarm(DAY_RULE, explainer), knocks(20, every=900))
+    assert {event.phase for event in events} == {"burst"}
+    assert len(events) == 20
+
+
+def test_bursts_that_a_person_calls_normal_raise_no_alarm_again(explainer: Explainer) -> None:
+    alarm = Alarm(DAY_RULE, explainer)
+    play(alarm, knocks(30, every=120))
+    assert alarm.active
+    _, event = alarm.accept()
+    assert event is not None
+    assert event.phase == "end"
+    events = play(alarm, knocks(90, every=120), start=3600)
+    assert {event.phase for event in events} == {"burst"}
+
+
+def test_the_cool_down_holds_for_bursts_that_come_back(explainer: Explainer) -> None:
+    alarm = Alarm(replace(DAY_RULE, cooldown=1e6), explainer)
+    events = play(alarm, knocks(20, every=120) + [LOW] * 3600 + knocks(20, every=120))
+    assert [event.phase for event in events].count("start") == 1
