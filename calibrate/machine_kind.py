@@ -25,7 +25,6 @@ import numpy as np
 
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.window_features import view_slices
 from edgeae.runtime.system.arrays import Float64
 
 MAX_SPECTRUM_DB = 3.4  # of a fleet of many windows
@@ -102,8 +101,7 @@ def _distance(detector: Detector, mean: Float64, reference: Float64) -> KindDist
     used = detector.band_std < MASKED_BAND_STD_DB
     difference = mean - reference
     spectrum = (difference[1 : 1 + n_mels] * detector.band_std)[used]
-    start = view_slices(len(mean))[1].start
-    bands = slice(start, start + n_mels)  # the means of the residual
+    bands = fleet.residual_means
     residual = (difference[bands] / fleet.within_std[bands])[used]
     return KindDistance(
         spectrum_db=float(np.std(spectrum)),

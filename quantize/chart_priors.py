@@ -20,7 +20,7 @@ from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, nearest_share
 from edgeae.runtime.monitoring.normal_sound import NormalSound
 from edgeae.runtime.monitoring.view_chart import MIN_MINUTES, ChartPrior, ViewChart
 from edgeae.runtime.scoring.fleet import Fleet
-from edgeae.runtime.scoring.views import View, views_of
+from edgeae.runtime.scoring.views import View
 from edgeae.runtime.system.arrays import Float64
 
 N_PARTS = 2  # of a machine's stream
@@ -88,10 +88,9 @@ class _Trials:
 
 
 def fit_chart_priors(
-    streams: Sequence[MachineStream], gain: Float64
+    streams: Sequence[MachineStream], gain: Float64, views: tuple[View, ...]
 ) -> tuple[ChartPriorSection, ...]:
-    """The prior of each view of the charts; gain: (n, n_features), see `Fleet.fit`."""
-    views = views_of(streams[0].windows.shape[1])
+    """The prior of each of these views; gain: (n, n_features), see `Fleet.fit`."""
     trials = {view.name: _Trials() for view in views}
     for number, stream in enumerate(streams):
         others = [other.windows[:: other.windows_apart] for other in streams]
@@ -99,7 +98,7 @@ def fit_chart_priors(
         for k, part in enumerate(parts):
             remaining = np.concatenate(parts[:k] + parts[k + 1 :])
             others[number] = remaining[:: stream.windows_apart]
-            fleet = Fleet.fit(others, gain)
+            fleet = Fleet.fit(others, gain, views)
             for view in views:
                 trials[view.name].add(*_trial(fleet, view, stream, part))
     return tuple(trials[view.name].section(view) for view in views)

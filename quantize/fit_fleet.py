@@ -17,7 +17,7 @@ from edgeae.runtime.model.sections import HeadSection, ReferenceSection
 from edgeae.runtime.scoring.calibration import marks_of
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head
-from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, Kind
+from edgeae.runtime.scoring.heads import CALIBRATABLE_KINDS, KINDS_OF_HEAD, Kind
 from edgeae.runtime.scoring.threshold import (
     LEFT_OUT_FOLDS,
     MIN_CALIBRATION_WINDOWS,
@@ -28,6 +28,7 @@ from edgeae.runtime.scoring.threshold import (
     leave_one_out_scores,
     reference_for,
 )
+from edgeae.runtime.scoring.views import INPUT, View
 from edgeae.runtime.system.arrays import Float64
 
 CALIBRATION_WINDOWS = (1, 2, 3, 4, 5, 10, 20, 50)  # calibration sizes that have a reference
@@ -35,6 +36,11 @@ MIN_WINDOWS = 3  # of the longest machine: the fewest that a calibration can be 
 MIN_BLOCK_WINDOWS = 6  # in a row, unless a machine has fewer than three blocks of them
 MAX_BLOCKS = 20  # of a machine
 MAX_LEAVE_ONE_OUT_BLOCKS = 8  # of a machine, whose leave-one-out score is computed
+WEIGHTED_WINDOWS = 10  # of a calibration, by whose simulations the views are weighted
+NETWORK_WEIGHT = 0.5  # of a view of the network, relative to one of the input
+MIN_DISTANCE_SCALE = 0.05  # ln, between median and 90th percentile of a view's distance
+
+Views = tuple[View, ...] | None  # of a window, see `Fleet.fit`
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def fit_fleet(
     window: float,
     false_alarms: str,
     *,
+    views: Views = None,
     held_out: Sequence[NDArray[np.bool]] | None = None,
 ) -> FittedFleet:
     """The sections ``head`` and ``threshold`` of an artifact that is not calibrated yet.
@@ -70,15 +77,20 @@ def fit_fleet(
     gain: (n, n_features) by which a gain changes the features, see `Fleet.fit`.
     window: the decision window, seconds.
     false_alarms: the budget, such as ``1/day``.
+    views: see `Fleet.fit`.
     held_out: (n_windows,) of each machine: windows that the network was not trained on.
 
     Raises ConfigError if there is too little sound to fit anything.
     """
-    fleet = Fleet.fit(machines, gain)
-    references = {
-        calibratable: fit_references(machines, fleet.gain_directions, calibratable, held_out)
-        for calibratable in CALIBRATABLE_KINDS
-    }
+    fleet = Fleet.fit(machines, gain, views)
+    directions = fleet.gain_directions
+    references: dict[Kind, list[Reference]] = {}
+    for calibratable in CALIBRATABLE_KINDS:
+        simulated = simulated_references(machines, directions, calibratable, views)
+        gap = generalisation_gap(machines, held_out, simulated, directions, calibratable, views)
+        references[calibratable] = raised(simulated, gap)
+        if KINDS_OF_HEAD[calibratable].is_distance:
+            fleet = replace(fleet, views=weighted_views(fleet.views, simulated, gap))
     head = Head.of_fleet(fleet, machines, kind)
     stored: dict[str, tuple[ReferenceSection, ...]] = {
         name: tuple(ReferenceSection(r.windows, r.parts, r.left_out) for r in group)
@@ -95,12 +107,20 @@ def fit_references(
     kind: Kind,
     held_out: Sequence[NDArray[np.bool]] | None = None,
 ) -> list[Reference]:
-    """References for no calibration, and for every calibration size that the machines allow.
+    """The simulated references, raised by the generalisation gap of the network.
 
     machines: features (n_windows, n_features) of each training machine.
     gain: (n, n_features), see `Fleet.fit`.
-    held_out: (n_windows,) of each machine: windows that the network was not trained on. They raise
-        all references by the generalisation gap of the network.
+    held_out: (n_windows,) of each machine: windows that the network was not trained on.
+    """
+    references = simulated_references(machines, gain, kind)
+    return raised(references, generalisation_gap(machines, held_out, references, gain, kind))
+
+
+def simulated_references(
+    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views = None
+) -> list[Reference]:
+    """References for no calibration, and for every calibration size that the machines allow.
 
     Raises ConfigError if no machine has three windows, the fewest that a calibration can be
     simulated with.
@@ -111,18 +131,46 @@ def fit_references(
             f"the training set holds at most {longest} windows of one machine; a threshold needs "
             f"{MIN_WINDOWS}, better 100 (record longer, or choose a shorter --window)"
         )
-    references = [_fleet_reference(machines, gain, kind)]
+    references = [_fleet_reference(machines, gain, kind, views)]
     for n in CALIBRATION_WINDOWS:
-        reference = _calibrated_reference(machines, gain, n, kind)
+        reference = _calibrated_reference(machines, gain, n, kind, views)
         if reference:
             references.append(reference)
-    if not held_out:
-        return references
-    gap = _generalisation_gap(machines, held_out, references, gain, kind)
+    return references
+
+
+def raised(references: Sequence[Reference], gap: Float64) -> list[Reference]:
+    """The references with scores that are higher by ``gap`` (n_parts,)."""
     return [replace(reference, parts=reference.parts + gap) for reference in references]
 
 
-def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> Reference:
+def weighted_views(
+    views: Sequence[View], references: Sequence[Reference], gap: Float64
+) -> tuple[View, ...]:
+    """The views with the weights that standardise their distances.
+
+    A weight is the inverse of the distance between median and 90th percentile of the view in
+    simulated calibrations. A view of the network mostly repeats what the input shows, so it counts
+    NETWORK_WEIGHT; a generalisation gap lowers that as a domain shift does.
+
+    references: of a kind of head whose parts are the distances of the views.
+    gap: (n_views,) generalisation gap.
+    """
+    parts = reference_for(references, WEIGHTED_WINDOWS).parts
+    medians, high = np.quantile(parts, (0.5, 0.9), axis=0)
+    inverses = 1 / np.maximum(high - medians, MIN_DISTANCE_SCALE)
+    is_input = np.array([view.source == INPUT for view in views])
+    shares = np.where(is_input, 1.0, NETWORK_WEIGHT * np.exp(-gap))
+    weights = shares * inverses / inverses[is_input].max()
+    return tuple(
+        replace(view, weight=round(float(weight), 6))
+        for view, weight in zip(views, weights, strict=True)
+    )
+
+
+def _fleet_reference(
+    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views
+) -> Reference:
     """The scores of every machine's windows by a head that is not calibrated (cross-validation)."""
     parts = list[Float64]()
     for fold in range(LEFT_OUT_FOLDS):
@@ -130,19 +178,19 @@ def _fleet_reference(machines: Sequence[Float64], gain: Float64, kind: Kind) -> 
         fitted = [np.delete(windows, np.s_[fold::LEFT_OUT_FOLDS], 0) for windows in machines]
         fitted = [windows for windows in fitted if len(windows)]
         if _can_be_a_fleet(fitted):
-            head = Head.of_fleet(Fleet.fit(fitted, gain), fitted, kind)
+            head = Head.of_fleet(Fleet.fit(fitted, gain, views), fitted, kind)
             parts.append(head.parts(np.concatenate(scored)))
     scores = np.concatenate(parts)
     return Reference(0, scores, np.zeros(scores.shape[1]))
 
 
 def _calibrated_reference(
-    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind
+    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind, views: Views
 ) -> Reference | None:
     """The scores of held-out windows after calibrations on ``n``; None without such trials."""
     parts = list[Float64]()
     left_out = list[Float64]()
-    for trial in _calibration_trials(machines, gain, n):
+    for trial in _calibration_trials(machines, gain, n, views):
         head = Head.calibrated(trial.fleet, trial.calibration, kind)
         parts.append(head.parts(trial.held_out))
         if n >= MIN_LEAVE_ONE_OUT_WINDOWS and trial.block < MAX_LEAVE_ONE_OUT_BLOCKS:
@@ -156,7 +204,7 @@ def _calibrated_reference(
 
 
 def _calibration_trials(
-    machines: Sequence[Float64], gain: Float64, n: int
+    machines: Sequence[Float64], gain: Float64, n: int, views: Views = None
 ) -> Iterator[CalibrationTrial]:
     """Yield one simulated calibration on ``n`` windows per block of each machine.
 
@@ -175,9 +223,8 @@ def _calibration_trials(
             remaining = np.delete(windows, np.r_[calibration, held_out], 0)
             others = _replaced(machines, machine, remaining)
             if others:
-                yield CalibrationTrial(
-                    block, Fleet.fit(others, gain), windows[calibration][:n], windows[held_out]
-                )
+                fleet = Fleet.fit(others, gain, views)
+                yield CalibrationTrial(block, fleet, windows[calibration][:n], windows[held_out])
 
 
 def _block(number: int, size: int) -> slice:
@@ -199,18 +246,25 @@ def _can_be_a_fleet(machines: Sequence[Float64]) -> bool:
     return any(len(windows) > 1 for windows in machines)
 
 
-def _generalisation_gap(
+def generalisation_gap(
     machines: Sequence[Float64],
-    held_out: Sequence[NDArray[np.bool]],
+    held_out: Sequence[NDArray[np.bool]] | None,
     references: Sequence[Reference],
     gain: Float64,
     kind: Kind,
+    views: Views = None,
 ) -> Float64:
     """(n_parts,) mean score of recordings held out from network training minus that of the others.
 
-    Never below 0: held-out recordings that happen to score low must not lower a threshold.
+    Never below 0: held-out recordings that happen to score low must not lower a threshold. 0 for a
+    view of the input, which the network has no part in.
+
+    held_out: (n_windows,) of each machine: windows that the network was not trained on.
     """
     reference = reference_for(references, MIN_CALIBRATION_WINDOWS)
+    no_gap = np.zeros(reference.parts.shape[1])
+    if not held_out:
+        return no_gap
     scores = list[Float64]()
     for machine, (windows, is_held_out) in enumerate(zip(machines, held_out, strict=True)):
         trained = windows[~is_held_out]
@@ -219,9 +273,11 @@ def _generalisation_gap(
         chosen = np.linspace(0, len(trained) - 1, reference.windows).astype(int)
         others = _replaced(machines, machine, np.delete(trained, chosen, 0))
         if others:
-            head = Head.calibrated(Fleet.fit(others, gain), trained[chosen], kind)
+            head = Head.calibrated(Fleet.fit(others, gain, views), trained[chosen], kind)
             scores.append(head.parts(windows[is_held_out]))
     if not scores:
-        return np.zeros(reference.parts.shape[1])
+        return no_gap
     gap = np.concatenate(scores).mean(axis=0) - reference.parts.mean(axis=0)
+    if KINDS_OF_HEAD[kind].is_distance:
+        gap[: head.n_input_views] = 0
     return np.asarray(np.maximum(gap, 0))

@@ -14,6 +14,7 @@ from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
+from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
@@ -49,8 +50,11 @@ class TrainingSet:
         """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
         machines, held_out = self.machines(pipeline)
         gain = self.gain(pipeline)
-        fitted = fit_fleet(machines, gain, kind, pipeline.window, false_alarms, held_out=held_out)
-        priors = fit_chart_priors(self.streams(pipeline), gain)
+        views = views_of(pipeline.spec.n_mels, pipeline.network.n_identity)
+        fitted = fit_fleet(
+            machines, gain, kind, pipeline.window, false_alarms, views=views, held_out=held_out
+        )
+        priors = fit_chart_priors(self.streams(pipeline), gain, views)
         return replace(fitted, head=replace(fitted.head, chart_priors=priors))
 
     def streams(self, pipeline: Pipeline) -> list[MachineStream]:

@@ -34,14 +34,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class ViewSection:
+    """A group of features that is scored apart, see `edgeae.runtime.scoring.views`."""
+
+    name: Annotated[str, MaxLength(40)]
+    source: Annotated[str, MaxLength(40)]
+    n_features: PositiveCount
+    weight: Annotated[float, Between(0, 1e6)]
+
+
+@dataclass(frozen=True)
 class FleetSection:
     """The statistics of the training machines, see `edgeae.runtime.scoring.fleet`."""
 
     mean: Float64  # (n_features,)
     within_std: Float64  # (n_features,)
     gain_directions: Float64  # (n_directions, n_features)
-    within_correlation_upper: Float64  # (2, n (n + 1) / 2), upper triangles by rows
+    # Upper triangles by rows, n (n + 1) / 2 numbers of each source, one source after the other.
+    within_correlation_upper: Float64
     windows: PositiveCount
+    views: tuple[ViewSection, ...]  # in the order of their features
 
 
 @dataclass(frozen=True)

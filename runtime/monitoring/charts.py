@@ -28,7 +28,6 @@ import numpy as np
 
 from ..errors import ArtifactError
 from ..scoring.detector import Detector
-from ..scoring.views import views_of
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .charts_state import ChartsState
@@ -108,7 +107,7 @@ class Charts:
         self._learns = learns
         head = detector.head
         self._std = head.fleet.within_std
-        self._views = views_of(len(self._std))
+        self._views = head.fleet.views
         self.sound = calibration_sound(detector)
         self._fitted_minutes = self.sound.n_learned
         self._windows_per_minute = MINUTE_SECONDS / detector.window
@@ -544,7 +543,7 @@ def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
     head = detector.artifact.head
     sections = {section.view: section for section in head.chart_priors}
     priors: list[ChartPrior] = []
-    for view in views_of(len(detector.head.mean)):
+    for view in detector.head.fleet.views:
         section = sections.get(view.name)
         prior = ChartPrior(section.offset, section.spread) if section else ChartPrior()
         if head.machine_sound is not None and head.machine_sound.is_of_fleet:

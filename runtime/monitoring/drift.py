@@ -16,8 +16,8 @@ A fault that grows slowly looks like drift. The distance tells them apart, so th
 seen from the calibrated mean, it stays within a share of the radius of the threshold. Distances are
 norms, so whatever was learned, a window is still an anomaly if it lies beyond 1 + share radii, that
 is, if the calibrated score exceeds the threshold by 2 ln(1 + share); between the two, a slow fault
-is detected later than without a tracker or not at all. (Exact where one view counts; where both do,
-and their logarithms are averaged, a rule of thumb.)
+is detected later than without a tracker or not at all. (Exact where one view counts; where several
+do, and their logarithms are averaged, a rule of thumb.)
 """
 
 from collections import deque

@@ -273,19 +273,20 @@ class Health:
         return self.condition.state != "noise"
 
     def _normal_but_for_gain(self, window: Window) -> bool:
-        """True if the distance of the input view is that of normal sound.
+        """True if the distances of the input's views are those of normal sound.
 
-        The input view disregards gain; the residual view may not.
+        The views of the input disregard gain; those of the network may not.
         """
         head = self._detector.head
+        n_views = head.n_input_views
+
+        def normal_distances(reference: Reference) -> Float64:
+            of_input = reference.parts[:, :n_views]
+            return np.asarray(np.quantile(of_input, NORMAL_QUANTILE, axis=0))
+
         references = self._detector.references(head.kind)
-        limit = interpolated(references, head.windows, _normal_distance)
-        return float(head.distances(window.features)[0]) <= limit
-
-
-def _normal_distance(reference: Reference) -> float:
-    """The distance of the input view that normal sound of the fleet hardly exceeds."""
-    return float(np.quantile(reference.parts[:, 0], NORMAL_QUANTILE))
+        limits = interpolated(references, head.windows, normal_distances)
+        return bool((head.distances(window.features)[:n_views] <= limits).all())
 
 
 def normal_level_of(detector: Detector) -> NormalLevel | None:

@@ -29,6 +29,7 @@ from ..features.mel import MelSpec, band_edges
 from ..model.sections import MASKED_BAND_STD_DB
 from ..system.arrays import Float64
 from .head import Head
+from .views import INPUT
 from .window_features import smooth_basis
 
 # Widths of the ranges that are tried; the smoothing of the features blurs narrower ones.
@@ -119,7 +120,7 @@ class Explainer:
         above_low = centres >= self._low[:, None]
         below_high = centres <= self._high[:, None]
         inside = above_low & below_high  # (n_ranges, n_mels)
-        self._whiten = _whitening(head, spec.n_mels + 2 * (spec.n_mels // 4))
+        self._whiten = _whitening(head)
         self._mean = head.mean
         self._n_mean_windows = head.windows
         # Of a masked band, whose level is not known, no change is measured.
@@ -238,12 +239,14 @@ def _columns(inside: Float64, band_std: Float64) -> Float64:
     return np.stack([np.concatenate(part, axis=1) for part in parts], axis=1)
 
 
-def _whitening(head: Head, n: int) -> Float64:
+def _whitening(head: Head) -> Float64:
     """(n, n): maps deviations of the input's features so that normal windows have covariance 1."""
     # The machine's mean is itself an estimate, from head.windows windows.
     mean_uncertainty = 1 + 1 / max(1, head.windows)
-    factor = np.linalg.cholesky(mean_uncertainty * head.covariance(0))
-    return np.asarray(np.linalg.inv(factor).T / head.fleet.within_std[1 : 1 + n, None])
+    factor = np.linalg.cholesky(mean_uncertainty * head.covariance(INPUT))
+    return np.asarray(
+        np.linalg.inv(factor).T / head.fleet.within_std[head.fleet.sources[INPUT], None]
+    )
 
 
 def _louder(change_db: float) -> str:

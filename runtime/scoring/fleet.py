@@ -1,13 +1,15 @@
 """The statistics of the training machines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from ..system.arrays import Float64
-from .window_features import n_mels_of, view_slices
+from .views import RESIDUAL, View, sources_of, views_of
+from .window_features import n_mels_of
 
 EXPONENT = 1.2  # > 1: directions of small variance carry the faults
 MAX_OWN_WEIGHT = 0.2  # of a machine's own covariance
@@ -59,22 +61,28 @@ class Fleet:
     within_std: (n_features,) standard deviation of each feature within a machine.
     gain_directions: (n_directions, n_features) G, where changes of the microphone's gain add G'G to
         the covariance.
-    within_correlation: (2, n, n) of the features of each view within a machine.
+    within_correlation: (n, n) of the features of each source (`edgeae.runtime.scoring.views`)
+        within a machine.
     windows: number of windows behind the correlations, minus one for the mean of each machine.
+    views: the groups of features that are scored apart.
     """
 
     mean: Float64
     within_std: Float64
     gain_directions: Float64
-    within_correlation: Float64
+    within_correlation: tuple[Float64, ...]
     windows: int
+    views: tuple[View, ...]
 
     @classmethod
-    def fit(cls, machines: Sequence[Float64], gain: Float64) -> Self:
+    def fit(
+        cls, machines: Sequence[Float64], gain: Float64, views: tuple[View, ...] | None = None
+    ) -> Self:
         """The statistics of these machines; every machine has the same weight.
 
         machines: features (n_windows, n_features) of each training machine.
         gain: (n, n_features) changes of the features by a change of gain, n examples.
+        views: by default those of a network without an identity embedding.
 
         Raises ValueError if no machine has two windows.
         """
@@ -83,28 +91,33 @@ class Fleet:
             raise ValueError("no machine has two windows")
         variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
         within_std = np.maximum(np.sqrt(variance), MIN_WITHIN_STD)
+        views = views or views_of(n_mels_of(len(within_std)))
         return cls(
             mean=np.mean([windows.mean(axis=0) for windows in machines], axis=0),
             within_std=within_std,
             gain_directions=_gain_directions(gain, within_std),
-            within_correlation=_within_correlation(centred, within_std),
+            within_correlation=_within_correlation(centred, within_std, sources_of(views)),
             windows=sum(len(windows) - 1 for windows in centred),
+            views=views,
         )
 
+    @cached_property
+    def sources(self) -> dict[str, slice]:
+        """Where the features of each source are in the feature vector of a window."""
+        return sources_of(self.views)
+
     def correlation_of(self, features: slice) -> Float64:
-        """(n, n) of these features, which are of the input or of the residual, in a machine."""
-        for view, correlation in zip(
-            view_slices(len(self.mean)), self.within_correlation, strict=True
-        ):
-            if view.start <= features.start and features.stop <= view.stop:
-                inside = slice(features.start - view.start, features.stop - view.start)
+        """(n, n) of these features, which are of one source, in a machine."""
+        for source, correlation in zip(self.sources.values(), self.within_correlation, strict=True):
+            if source.start <= features.start and features.stop <= source.stop:
+                inside = slice(features.start - source.start, features.stop - source.start)
                 return np.asarray(correlation[inside, inside])
-        raise ValueError(f"the features {features} are not of one view")
+        raise ValueError(f"the features {features} are not of one source")
 
     def covariance(self, features: slice, own: Float64, own_weight: float) -> Float64:
         """(n, n) of these features in normal sound of a machine, in deviations of the fleet.
 
-        features: of the input or of the residual.
+        features: of one source.
         own: (n, n) covariance of the machine itself.
         own_weight: its weight against that of the fleet, 0 to 1.
         """
@@ -113,6 +126,37 @@ class Fleet:
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.windows)
         gain = self.gain_directions[:, features] / self.within_std[features]
         return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
+
+    def projection(self, view: View, own: Float64, own_weight: float) -> Float64:
+        """(n_source, n_features of the view): deviations of its source -> whitened directions.
+
+        The mean square of the directions is the distance of the view, without what the other views
+        of the source explain.
+
+        own: (n_source, n_source) covariance of the machine itself, of the features of the source.
+        own_weight: its weight against that of the fleet, 0 to 1.
+        """
+        source = self.sources[view.source]
+        covariance = self.covariance(source, own, own_weight)
+        inside = np.zeros(len(covariance), bool)
+        inside[view.features.start - source.start : view.features.stop - source.start] = True
+        if inside.all():
+            return whitening(covariance)
+        of_view = covariance[np.ix_(inside, inside)]
+        of_both = covariance[np.ix_(~inside, inside)]
+        explained = np.linalg.solve(covariance[np.ix_(~inside, ~inside)], of_both)
+        remaining = of_view - of_both.T @ explained
+        factor = whitening((remaining + remaining.T) / 2)
+        projection = np.empty((len(covariance), len(factor)))
+        projection[inside] = factor
+        projection[~inside] = -explained @ factor
+        return projection
+
+    @property
+    def residual_means(self) -> slice:
+        """Where the means of the residual are in the feature vector of a window."""
+        start = self.sources[RESIDUAL].start
+        return slice(start, start + self.views[0].n_features)
 
     def domain_shift(self, mean: Float64, windows: int) -> float:
         """How far a machine is from those that the network was trained on.
@@ -124,8 +168,7 @@ class Fleet:
         mean: (n_features,) of the machine.
         windows: number of windows behind the mean.
         """
-        start = view_slices(len(mean))[1].start
-        bands = slice(start, start + n_mels_of(len(mean)))  # the means of the residual
+        bands = self.residual_means
         shift = (mean - self.mean)[bands] / self.within_std[bands]
         gain = self.gain_directions[:, bands] / self.within_std[bands]
         _, strengths, directions = np.linalg.svd(gain, full_matrices=False)
@@ -141,8 +184,13 @@ def _gain_directions(gain: Float64, within_std: Float64) -> Float64:
     return np.asarray(strengths[strongest, None] * directions[strongest] * within_std)
 
 
-def _within_correlation(centred: Sequence[Float64], within_std: Float64) -> Float64:
-    """(2, n, n) mean correlation of the features of each view over the machines."""
+def _within_correlation(
+    centred: Sequence[Float64], within_std: Float64, sources: Mapping[str, slice]
+) -> tuple[Float64, ...]:
+    """(n, n) mean correlation of the features of each source over the machines."""
     scaled = [windows / within_std / np.sqrt(len(windows) - 1) for windows in centred]
-    views = [[windows[:, view] for windows in scaled] for view in view_slices(len(within_std))]
-    return np.array([np.mean([each.T @ each for each in view], axis=0) for view in views])
+    correlations: list[Float64] = []
+    for source in sources.values():
+        of_machines = [windows[:, source].T @ windows[:, source] for windows in scaled]
+        correlations.append(np.mean(of_machines, axis=0))
+    return tuple(correlations)

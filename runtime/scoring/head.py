@@ -1,11 +1,11 @@
 """From the log-mel input and the residual of a window to one anomaly score.
 
-A window is described by features, pooled over all of its patches, of two views: the log-mel input
-of the network and its residual, both in standard deviations of the training sound:
+A window is described by features, pooled over all of its patches, of the log-mel input of the
+network and of its residual, both in standard deviations of the training sound:
 
     energy   ln of the mean squared residual                         1
     mean     mean over time                                          n_mels        }
-    spread   ln of the standard deviation over time                  n_mels / 4    } of each view
+    spread   ln of the standard deviation over time                  n_mels / 4    } of each
     change   ln of the root mean square of x[t+1] - x[t]             n_mels / 4    }
 
 Spread and change are smoothed over the bands: the first quarter of their cosine coefficients is
@@ -13,8 +13,19 @@ kept. Mean, spread and change detect different faults: a new tone, a rattle, an 
 them follow from three sums over the frames of each patch, which the network itself computes
 (`edgeae.runtime.model.network`); no frame has to be stored.
 
-The distance of a view is (f - mean)' C^-1.2 (f - mean) / n, with C^-1.2 by eigenvalues. The kinds
-of head (`edgeae.runtime.scoring.heads`) make a score of the distances or of the energy.
+The features form views (`edgeae.runtime.scoring.views`). No view suits every kind of machine, and
+which of them will show a fault cannot be learned from normal sound. So each has a distance of its
+own, (f - mean)' C^-1.2 (f - mean) / n with C^-1.2 by eigenvalues, and the kinds of head
+(`edgeae.runtime.scoring.heads`) make a score of the distances or of the energy. The features of a
+view are first corrected for what the other views of the same source explain, by regression: what
+disturbs the spectrum, such as background noise, disturbs the variation too (Hawkins, "Multivariate
+quality control based on regression-adjusted variables", Technometrics 33, 1991).
+
+The score is the weighted mean of the ln distances. A view whose distance varies much in normal
+sound needs a large one to mean anything: its weight is divided by the distance between median and
+90th percentile in simulated calibrations of the training machines, so that each view is
+standardised by its own reference. A view of the network counts less, the more it changes from
+recordings that the network was trained on to others (`edgeae.quantize.fit_fleet`).
 
 The mean of a machine can be estimated from a minute of sound, its covariance cannot. C is
 therefore the correlation of the **fleet** (how windows vary within the machines of the training
@@ -22,15 +33,14 @@ set), blended with the covariance of the machine itself; the weight of the latte
 number of its windows. A change of the microphone's gain is not a fault: the effect of gains on the
 features of normal sound is added to C, too.
 
-The residual of a machine that the network was trained on carries more information than the input,
-that of an unknown machine less. This domain shift is measured on normal sound: it is the mean
-square, in deviations of the fleet, of the residual of the machine's mean sound, without what a
-gain explains. The weight of the residual relative to the input is exp(-domain_shift). All scores
-are natural logarithms.
+The residual of a machine that the network was trained on carries more information than that of an
+unknown machine. This domain shift is measured on normal sound: it is the mean square, in
+deviations of the fleet, of the residual of the machine's mean sound, without what a gain explains.
+The weight of the residual is multiplied by exp(-domain_shift). All scores are natural logarithms.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -39,9 +49,9 @@ import numpy as np
 from ..errors import ArtifactError
 from ..model.sections import FleetSection, HeadSection
 from ..system.arrays import Float64
-from .fleet import EXPONENT, Fleet, own_weight, whitening
+from .fleet import EXPONENT, Fleet, own_weight
 from .heads import KINDS_OF_HEAD, Kind, KindOfHead
-from .window_features import view_slices
+from .views import INPUT, View, from_sections, sources_of, to_sections
 
 MAX_NUMBER = 1e6  # in the head of an artifact; those of real sound are below 100
 MAX_CORRELATION = 2.0  # in an artifact; rounding and gains lead above 1
@@ -65,7 +75,6 @@ class Head:
     machine_weight: float
     windows: int
     kind: Kind = "gaussian"
-    _factors: list[Float64] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def calibrated(cls, fleet: Fleet, windows: Float64, kind: Kind = "gaussian") -> Self:
@@ -133,25 +142,47 @@ class Head:
         """How far the machine is from those of the training, see `Fleet.domain_shift`."""
         return self.fleet.domain_shift(self.mean, max(1, self.windows))
 
-    def _factor(self, view: int) -> Float64:
-        """(n, n) projects deviations of a view so that their mean square is the distance."""
-        if not self._factors:
-            self._factors.extend(self._compute_factor(k) for k in range(2))
-        return self._factors[view]
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The groups of features that are scored apart."""
+        return self.fleet.views
 
-    def covariance(self, view: int) -> Float64:
-        """(n, n) of the features of a view in normal sound, in deviations of the fleet.
+    @property
+    def n_input_views(self) -> int:
+        """Number of views of the input; they precede those of the network."""
+        return sum(view.source == INPUT for view in self.views)
 
-        view: 0 for the input, 1 for the residual.
+    @property
+    def view_weights(self) -> Float64:
+        """(n_views,) how much each view counts; those of the network less for a strange machine."""
+        known = np.exp(-self.domain_shift)
+        return np.array(
+            [view.weight * (1 if view.source == INPUT else known) for view in self.views]
+        )
+
+    @cached_property
+    def _factors(self) -> list[tuple[slice, Float64]]:
+        """Of each view: its source, and (n_source, n) which projects the deviations of the source.
+
+        The mean square of the projected deviations is the distance.
         """
-        features = view_slices(len(self.mean))[view]
-        factor = self.machine_factor[:, features]
-        return self.fleet.covariance(features, factor.T @ factor, self.machine_weight)
+        return [self._factor(view) for view in self.views]
 
-    def _compute_factor(self, view: int) -> Float64:
-        features = view_slices(len(self.mean))[view]
-        factor = whitening(self.covariance(view))
-        return np.asarray(factor / self.fleet.within_std[features, None])
+    def _factor(self, view: View) -> tuple[slice, Float64]:
+        source = self.fleet.sources[view.source]
+        projection = self.fleet.projection(view, self._own_covariance(source), self.machine_weight)
+        return source, projection / self.fleet.within_std[source, None]
+
+    def covariance(self, source: str) -> Float64:
+        """(n, n) of the features of a source in normal sound, in deviations of the fleet."""
+        features = self.fleet.sources[source]
+        own = self._own_covariance(features)
+        return self.fleet.covariance(features, own, self.machine_weight)
+
+    def _own_covariance(self, features: slice) -> Float64:
+        """(n, n) of these features in the sound of the machine, in deviations of the fleet."""
+        factor = self.machine_factor[:, features]
+        return np.asarray(factor.T @ factor)
 
     @cached_property
     def weights(self) -> Float64:
@@ -159,14 +190,13 @@ class Head:
         return self.method.weights(self)
 
     def distances(self, windows: Float64) -> Float64:
-        """Features (..., n_features) -> ln distance (..., 2) of the input and of the residual."""
+        """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         deviations = windows - self.mean
-        projected = [
-            deviations[..., features] @ self._factor(view)
-            for view, features in enumerate(view_slices(len(self.mean)))
-        ]
-        squares = np.stack([np.square(each) for each in projected], axis=-2)
-        return np.asarray(np.log(np.add.reduce(squares, axis=-1) / squares.shape[-1] + 1e-12))
+        distances = []
+        for source, factor in self._factors:
+            squares = np.square(deviations[..., source] @ factor)
+            distances.append(np.add.reduce(squares, axis=-1) / squares.shape[-1])
+        return np.asarray(np.log(np.stack(distances, axis=-1) + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:
         """Features (..., n_features) -> parts (..., n_parts); the score is their weighted mean."""
@@ -185,12 +215,11 @@ class Head:
         too_large = any(np.abs(array).max(initial=0) > MAX_NUMBER for array in arrays)
         if too_large or fleet.within_std.min() < 1 / MAX_NUMBER:
             raise ValueError(f"a deviation is not above 0, or a number beyond {MAX_NUMBER:g}")
-        correlation = np.abs(fleet.within_correlation).max(initial=0)
-        if correlation > MAX_CORRELATION:
+        if any(np.abs(each).max() > MAX_CORRELATION for each in fleet.within_correlation):
             raise ValueError(f"a correlation is beyond {MAX_CORRELATION:g}")
-        for view in range(2):
+        for source in fleet.sources:
             # LinAlgError, which is a ValueError, unless it is positive definite.
-            np.linalg.cholesky(self.covariance(view))
+            np.linalg.cholesky(self.covariance(source))
         return self
 
     def to_section(self, window: float) -> HeadSection:
@@ -234,34 +263,43 @@ class Head:
 
 
 def _fleet_section(fleet: Fleet) -> FleetSection:
-    upper = np.triu_indices(fleet.within_correlation.shape[1])
+    upper = [each[np.triu_indices(len(each))] for each in fleet.within_correlation]
     return FleetSection(
         mean=fleet.mean,
         within_std=fleet.within_std,
         gain_directions=fleet.gain_directions,
-        within_correlation_upper=np.array([view[upper] for view in fleet.within_correlation]),
+        within_correlation_upper=np.concatenate(upper),
         windows=fleet.windows,
+        views=to_sections(fleet.views),
     )
 
 
 def _fleet(section: FleetSection, n_features: int) -> Fleet:
     """The fleet of an artifact; ValueError if its arrays are not of ``n_features`` features."""
-    n = (n_features - 1) // 2
+    views = from_sections(section.views, n_features)
+    sizes = [source.stop - source.start for source in sources_of(views).values()]
+    lengths = [n * (n + 1) // 2 for n in sizes]
     fits = (
-        section.within_correlation_upper.shape == (2, n * (n + 1) // 2)
+        section.within_correlation_upper.shape == (sum(lengths),)
         and section.mean.shape == (n_features,)
         and section.within_std.shape == (n_features,)
         and section.gain_directions.shape[1:] == (n_features,)
     )
     if not fits:
         raise ValueError("its arrays do not fit together")
-    correlations = np.zeros((2, n, n))
-    correlations[:, *np.triu_indices(n)] = section.within_correlation_upper
-    correlations += np.triu(correlations, 1).transpose(0, 2, 1)
+    upper = np.split(section.within_correlation_upper, np.cumsum(lengths)[:-1])
     return Fleet(
         mean=section.mean,
         within_std=section.within_std,
         gain_directions=section.gain_directions,
-        within_correlation=correlations,
+        within_correlation=tuple(map(_symmetric, upper, sizes)),
         windows=section.windows,
+        views=views,
     )
+
+
+def _symmetric(upper: Float64, n: int) -> Float64:
+    """(n, n) from its upper triangle by rows."""
+    matrix = np.zeros((n, n))
+    matrix[np.triu_indices(n)] = upper
+    return np.asarray(matrix + np.triu(matrix, 1).T)

@@ -1,7 +1,7 @@
 """The kinds of head: what each computes from the features of a window, and what it is able to do.
 
-    gaussian    ln distance of both views; the weight of the residual's depends on the domain shift
-    no_network  ln distance of the input alone: the baseline that the network has to beat
+    gaussian    ln distances of all views; the weight of the network's depends on the domain shift
+    no_network  ln distances of the input's views: the baseline that the network has to beat
     mse         the energy, as in the DCASE baselines and MLPerf Tiny
 
 A new kind is a new class here and one more name in `edgeae.runtime.model.sections.HeadKind`; all
@@ -23,12 +23,17 @@ class MachineStatistics(Protocol):
     """What a kind of head computes its score from; `edgeae.runtime.scoring.head.Head` is one."""
 
     @property
-    def domain_shift(self) -> float:
-        """How far the machine is from those of the training, see `Fleet.domain_shift`."""
+    def n_input_views(self) -> int:
+        """Number of views of the input; they precede those of the network."""
+        ...
+
+    @property
+    def view_weights(self) -> Float64:
+        """(n_views,) how much each view counts."""
         ...
 
     def distances(self, windows: Float64) -> Float64:
-        """Features (..., n_features) -> ln distance (..., 2) of the input and of the residual."""
+        """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         ...
 
 
@@ -39,7 +44,7 @@ class KindOfHead(ABC):
     description: ClassVar[str]  # of the score, for the model card
     # True if a calibration fits a threshold to it: the artifact holds references for this kind.
     is_calibratable: ClassVar[bool]
-    # True if the score is a distance from the machine's mean; the first part is the input's.
+    # True if the score is a distance from the machine's mean; the first parts are the input's.
     is_distance: ClassVar[bool]
 
     @abstractmethod
@@ -52,11 +57,11 @@ class KindOfHead(ABC):
 
 
 class GaussianHead(KindOfHead):
-    """The distances of both views."""
+    """The distances of all views."""
 
     name = "gaussian"
     description = (
-        "distance of the statistics of the sound, and of those of the residual, from the "
+        "distances of the spectrum of the sound, of its variation, and of the residual, from the "
         "machine's normal sound"
     )
     is_calibratable = True
@@ -66,9 +71,7 @@ class GaussianHead(KindOfHead):
         return machine.distances(windows)
 
     def weights(self, machine: MachineStatistics) -> Float64:
-        """1 to exp(-domain_shift)."""
-        residual = np.exp(-machine.domain_shift)
-        return np.asarray(np.array([1.0, residual]) / (1 + float(residual)))
+        return np.asarray(machine.view_weights / machine.view_weights.sum())
 
 
 class MseHead(KindOfHead):
@@ -84,18 +87,22 @@ class MseHead(KindOfHead):
 
 
 class NoNetworkHead(KindOfHead):
-    """The distance of the input view; only its AUC is compared, so it needs no threshold."""
+    """The distances of the input's views; only their AUC is compared: no threshold is needed."""
 
     name = "no_network"
     description = (
-        "distance of the statistics of the sound from the machine's normal sound, "
-        "without the network"
+        "distances of the spectrum of the sound and of its variation from the machine's normal "
+        "sound, without the network"
     )
     is_calibratable = False
     is_distance = True
 
     def parts(self, machine: MachineStatistics, windows: Float64) -> Float64:
-        return machine.distances(windows)[..., :1]
+        return machine.distances(windows)[..., : machine.n_input_views]
+
+    def weights(self, machine: MachineStatistics) -> Float64:
+        of_input = machine.view_weights[: machine.n_input_views]
+        return np.asarray(of_input / of_input.sum())
 
 
 KINDS_OF_HEAD: dict[Kind, KindOfHead] = {

@@ -1,4 +1,4 @@
-"""The feature vector of a window: statistics of its patches, and the two views that they form."""
+"""The feature vector of a window: statistics of its patches."""
 
 from functools import lru_cache
 
@@ -31,12 +31,6 @@ def n_features_of(n_mels: int, n_identity: int = 0) -> int:
 def n_mels_of(n_features: int) -> int:
     """Number of mel bands of a window with ``n_features`` features."""
     return next(n for n in range(n_features) if n_features_of(n) >= n_features)
-
-
-def view_slices(n_features: int) -> tuple[slice, slice]:
-    """Where the features of the input and those of the residual are in the feature vector."""
-    middle = 1 + (n_features - 1) // 2
-    return slice(1, middle), slice(middle, n_features)
 
 
 def window_features(statistics: PatchStatistics, n_frames: int) -> Float64:

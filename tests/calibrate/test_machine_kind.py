@@ -14,7 +14,6 @@ from edgeae.calibrate.machine_kind import (
 )
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.window_features import view_slices
 from edgeae.runtime.system.arrays import Float32, Float64
 
 RATE = 16000
@@ -33,8 +32,7 @@ def shifted(
     mean = fleet.mean.copy()
     slope = np.linspace(-1, 1, n_mels)
     mean[1 : 1 + n_mels] += (gain_db + tilt_db * slope / slope.std()) / detector.band_std
-    start = view_slices(len(mean))[1].start
-    bands = slice(start, start + n_mels)
+    bands = fleet.residual_means
     mean[bands] += residual * fleet.within_std[bands]
     return mean
 

@@ -9,11 +9,13 @@ from edgeae.quantize.fit_fleet import (
     _calibration_trials,
     fit_fleet,
     fit_references,
+    weighted_views,
 )
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import Reference, fit_threshold, reference_for
+from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.system.arrays import Float64
 
 N_FEATURES = 13  # of four mel bands
@@ -172,7 +174,7 @@ def test_references_are_kept_for_every_size_the_training_windows_allow(
     references: list[Reference],
 ) -> None:
     assert [reference.windows for reference in references] == [0, 1, 2, 3, 4, 5, 10, 20]
-    assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (2,) for r in references)
+    assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (3,) for r in references)
 
 
 def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_did_not_hear_them(
@@ -275,5 +277,32 @@ def test_what_is_new_to_the_network_raises_the_references() -> None:
         return np.asarray(new[5].parts.mean(axis=0) - plain[5].parts.mean(axis=0))
 
     assert (raised(machines) < 0.3).all()
-    assert raised(further)[1] > 1
-    assert raised(further)[0] < 0.3
+    np.testing.assert_array_equal(raised(further)[:2], 0)  # the views of the input
+    assert raised(further)[2] > 1
+
+
+def with_parts(spectrum: float, variation: float, residual: float) -> list[Reference]:
+    """A reference whose distances lie evenly below these, with 0.8 times each to its median."""
+    shares = np.linspace(0, 1, 101)[:, None] / 0.4
+    parts = shares * [spectrum, variation, residual]
+    return [Reference(0, parts, np.zeros(3))]
+
+
+def test_the_weights_standardise_the_distances_of_the_views() -> None:
+    """A view that varies twice as much in normal sound counts half; the network's half of that."""
+    views = weighted_views(views_of(4), with_parts(1.0, 2.0, 2.0), np.zeros(3))
+    assert [view.weight for view in views] == pytest.approx([1.0, 0.5, 0.25])
+
+
+def test_a_generalisation_gap_lowers_the_weight_of_the_network() -> None:
+    gap = np.array([0.0, 0.0, np.log(5)])
+    views = weighted_views(views_of(4), with_parts(1.0, 1.0, 1.0), gap)
+    assert [view.weight for view in views] == pytest.approx([1.0, 1.0, 0.1])
+
+
+def test_an_artifact_states_its_views_and_their_weights() -> None:
+    fitted = fit_fleet(correlated_machines(3, 20, seed=1), NO_GAIN, "gaussian", 10.0, "5%")
+    views = fitted.head.fleet.views
+    assert [view.name for view in views] == ["spectrum", "variation", "residual"]
+    assert max(view.weight for view in views[:2]) == 1
+    assert 0 < views[2].weight < 1

@@ -23,6 +23,8 @@ from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.fleet import Fleet
+from edgeae.runtime.scoring.views import views_of
+from edgeae.runtime.scoring.window_features import n_mels_of
 from edgeae.runtime.system.arrays import Float32
 from tests.runtime.capture.fakes import AlsaDevice, AlsaMicrophone, AlsaPlan
 
@@ -39,7 +41,12 @@ def plain_fleet(
     """Independent features (size,) of equal deviation; gain: (n, size), by default none."""
     rows = np.empty((0, size)) if gain is None else gain
     return Fleet(
-        np.full(size, mean), np.full(size, deviation), rows, np.array([np.eye(size // 2)] * 2), 100
+        mean=np.full(size, mean),
+        within_std=np.full(size, deviation),
+        gain_directions=rows,
+        within_correlation=(np.eye(size // 2), np.eye(size // 2)),
+        windows=100,
+        views=views_of(n_mels_of(size)),
     )
 
 

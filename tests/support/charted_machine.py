@@ -12,6 +12,7 @@ from edgeae.runtime.scoring.explain import Explainer
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import Threshold, probability_of
+from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.scoring.window_features import n_features_of
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float64
@@ -35,8 +36,9 @@ def charted_detector(
         mean=np.full(N_FEATURES, MEAN),
         within_std=np.full(N_FEATURES, DEVIATION),
         gain_directions=np.empty((0, N_FEATURES)),
-        within_correlation=np.array([np.eye(half)] * 2),
+        within_correlation=(np.eye(half), np.eye(half)),
         windows=1000,
+        views=views_of(SPEC.n_mels),
     )
     rng = np.random.default_rng([seed, 1])
     windows = MEAN + DEVIATION * rng.standard_normal((N_CALIBRATION, N_FEATURES))

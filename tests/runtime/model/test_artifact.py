@@ -430,7 +430,8 @@ def test_a_section_of_another_type_is_an_artifact_error_or_unused(
 PARTS = (
     "mel.sample_rate mel.hop mel.n_mels mel.f_max mel.scale head.kind head.exponent head.mean "
     "head.machine_factor head.machine_weight head.windows head.fleet head.fleet.within_std "
-    "head.fleet.windows head.fleet.within_correlation_upper head.window head.references "
+    "head.fleet.windows head.fleet.within_correlation_upper head.fleet.views head.window "
+    "head.references "
     "head.machine threshold.value threshold.false_alarms threshold.probability "
     "threshold.alarm_windows threshold.unknown"
 ).split()

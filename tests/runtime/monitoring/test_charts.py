@@ -12,6 +12,7 @@ from charted_machine import (
     MEAN,
     N_FEATURES,
     PATCHES,
+    SPEC,
     changed,
     charted_detector,
     normal_windows,
@@ -33,7 +34,7 @@ from tests.conftest import Trained
 from tests.runtime.conftest import read_samples
 
 MINUTE = 60  # windows
-SPECTRUM, _, RESIDUAL = views_of(N_FEATURES)
+SPECTRUM, _, RESIDUAL = views_of(SPEC.n_mels)
 
 
 def in_view(amount: float, features: slice = SPECTRUM.features) -> Float64:
@@ -86,7 +87,7 @@ def test_there_is_no_reading_before_a_minute_is_complete() -> None:
     }
 
 
-@pytest.mark.parametrize("view", views_of(N_FEATURES), ids=lambda view: view.name)
+@pytest.mark.parametrize("view", views_of(SPEC.n_mels), ids=lambda view: view.name)
 def test_a_lasting_shift_is_reported_by_its_view_with_its_onset(view: Any) -> None:
     onset = 20 * MINUTE
     shift = in_view(1.5, view.features)

@@ -24,7 +24,7 @@ from edgeae.runtime.system.arrays import Float64
 from tests.runtime.conftest import plain_fleet
 
 SIZE = n_features_of(16)
-SPECTRUM = views_of(SIZE)[0]
+SPECTRUM = views_of(16)[0]
 PER_MINUTE = 6.0  # windows that do not overlap
 NO_MINUTES = np.empty((0, 0))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeae.runtime.scoring.fleet import Fleet
+from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.scoring.window_features import n_features_of
 
 N_MELS = 8
@@ -16,8 +17,15 @@ def test_only_gain_directions_beyond_a_fifth_of_the_strongest_are_not_a_domain_s
     gain = np.zeros((2, N_FEATURES))
     gain[0, FIRST_RESIDUAL_MEAN] = 1.0
     gain[1, FIRST_RESIDUAL_MEAN + 1] = 0.1
-    identity = np.array([np.eye(N_FEATURES // 2)] * 2)
-    fleet = Fleet(np.zeros(N_FEATURES), np.ones(N_FEATURES), gain, identity, 100)
+    identity = np.eye(N_FEATURES // 2)
+    fleet = Fleet(
+        mean=np.zeros(N_FEATURES),
+        within_std=np.ones(N_FEATURES),
+        gain_directions=gain,
+        within_correlation=(identity, identity),
+        windows=100,
+        views=views_of(N_MELS),
+    )
     along_strong = np.zeros(N_FEATURES)
     along_strong[FIRST_RESIDUAL_MEAN] = 4.0
     along_weak = np.zeros(N_FEATURES)

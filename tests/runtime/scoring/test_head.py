@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.system.arrays import Float64
 
 N_MELS, SIZE = 8, 25  # 1 + 2 * (8 + 2 + 2)
-VIEWS = (slice(1, 13), slice(13, 25))  # input, residual
+SOURCES = (slice(1, 13), slice(13, 25))  # input, residual
+# Within the source that begins there: spectrum and variation of the input, all of the residual.
+VIEWS_OF_SOURCE = {1: (slice(0, 8), slice(8, 12)), 13: (slice(0, 12),)}
 NO_GAIN = np.empty((0, SIZE))
 RESIDUAL_MEANS = slice(13, 21)
 
@@ -48,25 +51,38 @@ def changes_of_gain(n: int) -> Float64:
     return np.asarray(rows * np.resize([6.0, -6.0, 12.0, -12.0], n)[:, None])
 
 
+def plain_covariance(head: Head, source: slice, fleet: Float64) -> Float64:
+    """(12, 12) of the features of the input or of the residual in normal sound."""
+    own = head.machine_factor[:, source]
+    blend = (1 - head.machine_weight) * fleet + head.machine_weight * own.T @ own
+    ridge = 0.25 * oas_shrinkage(fleet, head.fleet.windows)
+    covariance = (1 - ridge) * blend + ridge * np.eye(12)
+    for row in head.fleet.gain_directions / head.fleet.within_std:
+        covariance += np.outer(row[source], row[source])
+    return covariance
+
+
 def plain_distances(head: Head, window: Float64) -> list[float]:
-    """ln of (f - mean)' C^-1.2 (f - mean) / n of both views."""
-    found = []
-    for view, fleet in zip(VIEWS, head.fleet.within_correlation, strict=True):
-        own = head.machine_factor[:, view]
-        blend = (1 - head.machine_weight) * fleet + head.machine_weight * own.T @ own
-        ridge = 0.25 * oas_shrinkage(fleet, head.fleet.windows)
-        covariance = (1 - ridge) * blend + ridge * np.eye(12)
-        for row in head.fleet.gain_directions / head.fleet.within_std:
-            covariance += np.outer(row[view], row[view])
-        inverse = fractional_matrix_power(covariance, -1.2)
-        f = ((window - head.mean) / head.fleet.within_std)[view]
-        found.append(math.log(f @ inverse @ f / 12))
-    return found
+    """ln of r' C^-1.2 r / n of each view, r being what the other view of its source leaves of it.
+
+    The conditional covariance of a view is the inverse of its block of the precision matrix.
+    """
+    distances = []
+    for source, fleet in zip(SOURCES, head.fleet.within_correlation, strict=True):
+        covariance = plain_covariance(head, source, fleet)
+        precision = np.linalg.inv(covariance)
+        f = ((window - head.mean) / head.fleet.within_std)[source]
+        for view in VIEWS_OF_SOURCE[source.start]:
+            conditional = np.linalg.inv(precision[view, view])
+            remaining = conditional @ (precision @ f)[view]
+            inverse = fractional_matrix_power(conditional, -1.2)
+            distances.append(math.log(remaining @ inverse @ remaining / len(remaining)))
+    return distances
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 80])
 @pytest.mark.parametrize("examples", [0, 1, 3])
-def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_machine(
+def test_gaussian_weighs_the_log_distances_by_how_well_the_network_knows_the_machine(
     machines: list[Float64], n: int, examples: int
 ) -> None:
     fleet = Fleet.fit(machines[:3], changes_of_gain(examples))
@@ -77,9 +93,9 @@ def test_gaussian_weighs_both_log_distances_by_how_well_the_network_knows_the_ma
     away -= by_gain.T @ np.linalg.lstsq(by_gain.T, away)[0]
     weight = math.exp(-max(0.0, float(np.mean(away**2)) - 1 / n))
     for window in windows[-3:] + 1:
-        of_input, of_residual = plain_distances(head, window)
+        spectrum, variation, residual = plain_distances(head, window)
         assert head.score(window) == pytest.approx(
-            (of_input + weight * of_residual) / (1 + weight), abs=1e-9
+            (spectrum + variation + weight * residual) / (2 + weight), abs=1e-8
         )
 
 
@@ -87,9 +103,33 @@ def test_the_residual_of_a_strange_machine_hardly_counts(fleet: Fleet) -> None:
     known, strange = fleet.mean.copy(), fleet.mean.copy()
     strange[13:21] += 3 * fleet.within_std[13:21]
     weights = [Head.calibrated(fleet, np.array([mean] * 20)).weights for mean in (known, strange)]
-    np.testing.assert_allclose(weights[0], [0.5, 0.5])
-    assert weights[1][1] < 1e-3
+    np.testing.assert_allclose(weights[0], [1 / 3, 1 / 3, 1 / 3])
+    assert weights[1][2] < 1e-3
     assert weights[1].sum() == pytest.approx(1)
+
+
+def test_each_view_counts_by_its_weight(fleet: Fleet, machines: list[Float64]) -> None:
+    spectrum, variation, residual = fleet.views
+    views = (replace(spectrum, weight=3.0), variation, replace(residual, weight=0.0))
+    head = Head.calibrated(replace(fleet, views=views), machines[3][:5])
+    np.testing.assert_allclose(head.weights, [0.75, 0.25, 0.0])
+    np.testing.assert_allclose(head.with_kind("no_network").weights, [0.75, 0.25])
+
+
+def test_what_two_views_share_is_in_neither(machines: list[Float64]) -> None:
+    """Noise that moves the spectrum and the variation together is no change of the variation."""
+    rng = np.random.default_rng(9)
+    windows = rng.standard_normal((400, SIZE))
+    windows[:, 9:13] = 2 * windows[:, 1:5] + 0.1 * windows[:, 9:13]
+    head = Head.calibrated(Fleet.fit([windows], NO_GAIN), windows[:20])
+    shared = np.zeros(SIZE)
+    shared[1:5] = 1
+    shared[9:13] = 2
+    alone = np.zeros(SIZE)
+    alone[9:13] = 2
+    variation = 1
+    of_shared, of_alone = head.distances(head.mean + np.array([shared, alone]))[:, variation]
+    assert of_alone > of_shared + 3
 
 
 def test_a_change_of_gain_is_no_fault(machines: list[Float64]) -> None:
@@ -108,10 +148,10 @@ def test_the_examples_of_gain_add_their_squares_to_the_covariance(machines: list
         Head.calibrated(Fleet.fit(machines[:3], gain), machines[3][:20])
         for gain in (NO_GAIN, changes)
     )
-    for k, view in enumerate(VIEWS):
-        rows = (changes / wise.fleet.within_std)[:, view]
+    for name, source in wise.fleet.sources.items():
+        rows = (changes / wise.fleet.within_std)[:, source]
         np.testing.assert_allclose(
-            wise.covariance(k) - plain.covariance(k), rows.T @ rows, atol=1e-9
+            wise.covariance(name) - plain.covariance(name), rows.T @ rows, atol=1e-9
         )
 
 
@@ -130,10 +170,10 @@ def test_the_strongest_directions_of_gain_are_kept(machines: list[Float64]) -> N
 def test_the_ridge_is_a_quarter_of_what_oas_gives(machines: list[Float64]) -> None:
     fleet = Fleet.fit(machines[:3], NO_GAIN)
     head = Head.calibrated(fleet, machines[3][:1])  # a covariance of its own it has not
-    for k, correlation in enumerate(fleet.within_correlation):
+    for source, correlation in zip(fleet.sources, fleet.within_correlation, strict=True):
         ridge = oas_shrinkage(correlation, fleet.windows) / 4
         np.testing.assert_allclose(
-            head.covariance(k), (1 - ridge) * correlation + ridge * np.eye(12)
+            head.covariance(source), (1 - ridge) * correlation + ridge * np.eye(12)
         )
 
 
@@ -151,14 +191,14 @@ def test_what_a_gain_does_to_the_residual_makes_no_machine_strange(machines: lis
     assert fleet.domain_shift(fleet.mean + other, 100) > 1
 
 
-def test_no_network_is_the_distance_of_the_input_alone(
+def test_no_network_is_the_distances_of_the_input_alone(
     fleet: Fleet, machines: list[Float64]
 ) -> None:
     head = Head.calibrated(fleet, machines[3][:5], "no_network")
     window = machines[3][9].copy()
     before = head.score(window)
-    assert before == pytest.approx(plain_distances(head, window)[0], abs=1e-9)
-    window[VIEWS[1]] += 100
+    assert before == pytest.approx(np.mean(plain_distances(head, window)[:2]), abs=1e-8)
+    window[SOURCES[1]] += 100
     assert head.score(window) == before
 
 
@@ -178,7 +218,7 @@ def test_fleet_weighs_every_machine_the_same(machines: list[Float64]) -> None:
     pair = Fleet.fit(machines[:2], NO_GAIN)
     variances = [windows.var(axis=0, ddof=1) for windows in machines[:2]]
     np.testing.assert_allclose(pair.within_std**2, np.mean(variances, axis=0))
-    for view, correlation in zip(VIEWS, pair.within_correlation, strict=True):
+    for view, correlation in zip(SOURCES, pair.within_correlation, strict=True):
         covariances = [np.cov((windows / pair.within_std)[:, view].T) for windows in machines[:2]]
         np.testing.assert_allclose(correlation, np.mean(covariances, axis=0))
 
@@ -361,7 +401,11 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
         _with_fleet("gain_directions", np.zeros(SIZE)),
         _with_fleet("gain_directions", np.zeros((2, SIZE - 1))),
         _with_fleet("within_std", np.ones(SIZE - 1)),
-        _with_fleet("within_correlation_upper", np.zeros((2, 77))),
+        _with_fleet("within_correlation_upper", np.zeros(2 * 78 - 1)),
+        _with_fleet("within_correlation_upper", np.zeros((2, 78))),
+        _with_fleet("views", []),
+        _with_fleet("views", None),
+        _with_fleet("views", [{"name": "all", "source": "input", "n_features": 24, "weight": 1}]),
         _with_fleet("within_correlation_upper", np.zeros(1)),
         _with_fleet("windows", "many"),
     ],

@@ -14,13 +14,15 @@ KINDS: tuple[Kind, ...] = get_args(HeadKind)
 
 
 class Machine:
-    """A machine whose distances are the first two features after the energy."""
+    """A machine whose distances are the first three features after the energy."""
 
-    def __init__(self, domain_shift: float = 0.0) -> None:
-        self.domain_shift = domain_shift
+    n_input_views = 2
+
+    def __init__(self, *view_weights: float) -> None:
+        self.view_weights = np.array(view_weights or (2.0, 1.0, 1.0))
 
     def distances(self, windows: Float64) -> Float64:
-        return windows[..., 1:3]
+        return windows[..., 1:4]
 
 
 def test_every_kind_that_an_artifact_may_name_is_registered() -> None:
@@ -32,7 +34,7 @@ def test_every_kind_that_an_artifact_may_name_is_registered() -> None:
 def test_weights_add_up_to_one_and_there_is_one_for_each_part(name: Kind) -> None:
     kind = KINDS_OF_HEAD[name]
     windows = np.arange(3.0 * N_FEATURES).reshape(3, N_FEATURES)
-    weights = kind.weights(Machine(1.0))
+    weights = kind.weights(Machine())
     assert kind.parts(Machine(), windows).shape == (3, len(weights))
     assert weights.sum() == pytest.approx(1)
 
@@ -46,10 +48,10 @@ def test_the_first_part_is_the_distance_of_the_input_or_the_energy(
     assert kind.is_distance == (first == 1.0)
 
 
-def test_the_weight_of_the_residual_falls_with_the_domain_shift() -> None:
-    kind = KINDS_OF_HEAD["gaussian"]
-    np.testing.assert_allclose(kind.weights(Machine(0.0)), [0.5, 0.5])
-    np.testing.assert_allclose(kind.weights(Machine(np.log(3))), [0.75, 0.25])
+def test_the_weights_are_relative_to_the_views_that_a_kind_uses() -> None:
+    machine = Machine(2.0, 1.0, 1.0)
+    np.testing.assert_allclose(KINDS_OF_HEAD["gaussian"].weights(machine), [0.5, 0.25, 0.25])
+    np.testing.assert_allclose(KINDS_OF_HEAD["no_network"].weights(machine), [2 / 3, 1 / 3])
 
 
 def test_only_the_baseline_gets_no_threshold() -> None:

@@ -124,16 +124,17 @@ def test_left_out_parts_come_from_heads_without_the_window(fleet: Fleet) -> None
 def test_left_out_parts_of_many_windows_are_one_each(fleet: Fleet) -> None:
     assert leave_one_out_scores(fleet, correlated_machines(1, 23, seed=8)[0], "gaussian").shape == (
         23,
-        2,
+        3,
     )
 
 
 def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fleet) -> None:
     """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a
     strange machine."""
-    parts = np.stack([np.linspace(1, 2, 101), np.linspace(50, 60, 101)], axis=1)
+    of_input = np.linspace(1, 2, 101)
+    parts = np.stack([of_input, of_input, np.linspace(50, 60, 101)], axis=1)
     strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.within_std)
-    threshold = fit_threshold([Reference(0, parts, np.zeros(2))], strange, "50%", WINDOW, windows=1)
+    threshold = fit_threshold([Reference(0, parts, np.zeros(3))], strange, "50%", WINDOW, windows=1)
     assert threshold.value == pytest.approx(1.5, abs=1e-3)
 
 
@@ -199,7 +200,7 @@ def test_the_fitted_tail_meets_a_rare_budget_on_exponential_scores(n: int, facto
 def evenly_spread_reference(n: int) -> Reference:
     """Scores from 0 to 10, evenly spread; the fleet's own leave-one-out score is 1."""
     scores = np.linspace(0, 10, n)
-    return Reference(5, np.stack([scores, scores], axis=1), np.ones(2))
+    return Reference(5, np.stack([scores] * 3, axis=1), np.ones(3))
 
 
 def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(fleet: Fleet) -> None:
@@ -212,7 +213,7 @@ def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(fleet: Fleet)
             "50%",
             WINDOW,
             windows=5,
-            leave_one_out=np.full(2, leave_one_out),
+            leave_one_out=np.full(3, leave_one_out),
         ).value
         for leave_one_out in (3.0, 1.0, -2.0, -100.0)
     ]

@@ -10,7 +10,6 @@ from edgeae.runtime.scoring.window_features import (
     n_features_of,
     n_mels_of,
     smooth_basis,
-    view_slices,
     window_features,
 )
 from edgeae.runtime.system.arrays import Float32
@@ -79,13 +78,6 @@ def test_coordinates_of_digital_silence_are_finite() -> None:
 @pytest.mark.parametrize("n_mels", [4, 5, 8, 10, 63, 64, 128])
 def test_bands_follow_from_the_number_of_coordinates(n_mels: int) -> None:
     assert n_mels_of(n_features_of(n_mels)) == n_mels
-
-
-def test_the_views_are_all_but_the_energy() -> None:
-    of_input, of_residual = view_slices(SIZE)
-    features = np.arange(SIZE)
-    assert [*features[of_input], *features[of_residual]] == [*range(1, SIZE)]
-    assert len(features[of_input]) == len(features[of_residual])
 
 
 def test_the_cosines_are_orthonormal_and_nobody_can_change_them() -> None:
