@@ -24,7 +24,7 @@ from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
 from ..system.clock import now
 from ..system.identity import SourceIdentity
-from .run_options import PcmOptions, RunOptions
+from .run_options import RunOptions
 from .tracks import open_memories, open_tracks
 
 
@@ -82,7 +82,7 @@ def score_live(
             handle_feedback(sources, feedback_file, feedback)
 
         if pipe:
-            score_pipe(sources[0], pipe, options.pcm, tick)
+            score_pipe(sources[0], pipe, tick)
         else:
             score_microphones(options, sources, outputs, signals, limits, tick)
         if not signals and not any(source.n_windows for source in sources):
@@ -100,16 +100,22 @@ def _pipe(options: RunOptions) -> Pipe:
     return Pipe(pcm.encoding, pcm.input_channels, pcm.rate, options.channels[0])
 
 
-def score_pipe(source: Source, pipe: Pipe, pcm: PcmOptions, tick: Callable[[], None]) -> None:
-    """Score what comes through a pipe until it ends. tick: called for each block."""
-    source.start(pcm.rate, pcm.input_channels, pcm.encoding)
-    for block in pipe.blocks():
-        source.push(block, now())
-        publish_pending([source])
-        tick()
-        if source.done():
-            break
-    source.finish()
+def score_pipe(source: Source, pipe: Pipe, tick: Callable[[], None]) -> None:
+    """Score what comes through a pipe until it ends. tick: called for each block.
+
+    AudioError, after the last score, for sound that is not valid or was cut short.
+    """
+    pipe.open()
+    source.start(pipe.samplerate, pipe.channels, pipe.encoding)
+    try:
+        for block in pipe.blocks():
+            source.push(block, now())
+            publish_pending([source])
+            tick()
+            if source.done():
+                break
+    finally:
+        source.finish()
 
 
 def score_microphones(

@@ -13,7 +13,7 @@ from threading import Condition
 import numpy as np
 
 from ..audio.channel import Channel, select_channel
-from ..audio.sound_file import MAX_AMPLITUDE
+from ..audio.full_scale import MAX_AMPLITUDE
 from ..capture.blocks import Block, Gap
 from ..capture.microphone import Microphone
 from ..capture.negotiate import FormatRefusedError
@@ -104,6 +104,11 @@ def push_valid(source: Source, samples: Float32, end_time: float) -> None:
         source.push(samples, end_time)
     except AudioError:
         invalid = np.flatnonzero(~(np.abs(samples) <= MAX_AMPLITUDE))
+        if not len(invalid):
+            # Whole numbers, as of integers that were not divided by their full scale.
+            source.push(samples[:0], end_time)
+            source.push_gap(len(samples), "not on the scale of sound")
+            return
         first = int(invalid[0])
         after = int(invalid[-1]) + 1
         source.push(samples[:first], end_time)

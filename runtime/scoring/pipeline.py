@@ -7,7 +7,7 @@ import numpy as np
 
 from ..audio.channel import Channel
 from ..audio.resample import Resampler
-from ..audio.sound_file import AudioFile
+from ..audio.sound_file import AudioFile, check_samplerate
 from ..errors import AudioError, printable
 from ..features.log_mel_file import read_log_mel
 from ..features.mel import MelSpec
@@ -37,6 +37,7 @@ class Pipeline:
 
     def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
         """The windows of a recording of mono blocks (n,) at ``samplerate`` Hz."""
+        check_samplerate(samplerate)
         stream = self.window_stream(samplerate)
         resampler = Resampler(samplerate, self.spec.sample_rate)
         for block in map(checked, blocks):

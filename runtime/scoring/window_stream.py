@@ -3,14 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..audio.full_scale import MAX_AMPLITUDE, find_other_scale
 from ..audio.level import level_dbfs
 from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
-from ..audio.sound_file import MAX_AMPLITUDE
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
 from ..model.network import PatchStatistics
@@ -55,6 +54,7 @@ class Window:
 # Of one patch: statistics, mean (n_mels,) dB, share out of range.
 PatchOutput = tuple[PatchStatistics, Float32, float]
 
+MAX_SHOWN_CHARACTERS = 40  # of a value that is no sound, in a message
 MIN_FULL_SHARE = 0.9  # of the decision window
 
 
@@ -236,16 +236,27 @@ def patches_of(window: float, spec: MelSpec, network: PatchNetwork) -> int:
     return max(1, round(window * spec.frames_per_second / network.patch_frames))
 
 
-def checked(block: NDArray[Any]) -> Float32:
+def checked(block: object) -> Float32:
     """``block`` as (n,) float32; AudioError unless it is mono sound with full scale 1."""
+    if not isinstance(block, np.ndarray):
+        text = repr(block)
+        raise AudioError(
+            f"samples are a {type(block).__name__}, "
+            f"{text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + '...'};"
+            f" give a NumPy array (n,) of float with full scale 1"
+        )
     if block.ndim != 1 or block.dtype.kind != "f":
         raise AudioError(
             f"samples are {block.dtype} of shape {block.shape}; they have to be float with "
             f"full scale 1 and of one channel, (n,)"
         )
     if len(block) and not (block.max() <= MAX_AMPLITUDE and block.min() >= -MAX_AMPLITUDE):
+        if np.isfinite(block).all():
+            raise AudioError(f"the sound {find_other_scale(block)}")
         raise AudioError(
-            f"the sound holds samples that are not numbers or beyond {MAX_AMPLITUDE:g} "
-            f"of full scale; check where it comes from"
+            "the sound holds samples that are not numbers (NaN or infinite); "
+            "check where it comes from"
         )
+    if problem := find_other_scale(block):
+        raise AudioError(f"the sound {problem}")
     return block.astype(np.float32, copy=False)

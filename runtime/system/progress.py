@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
@@ -26,6 +27,12 @@ def terminal_width() -> int:
     import shutil  # it imports modules that only a terminal needs
 
     return shutil.get_terminal_size().columns
+
+
+@lru_cache(maxsize=1000)
+def report_once(message: str) -> None:
+    """Write a message to stderr, if this process has not written it before."""
+    click.echo(f"edgeae: {message}", err=True)
 
 
 def no_step(text: str) -> None:

@@ -63,7 +63,7 @@ FLAC = encoded(SECOND, file_format="FLAC")
 OGG = encoded(SECOND, file_format="OGG", subtype="VORBIS")
 BAD = {
     "empty.wav": (b"", "the file is empty (0 bytes)"),
-    "short header.wav": (WAV[:20], "not a readable WAV, FLAC or OGG file"),
+    "short header.wav": (WAV[:20], "not a readable WAV, FLAC, OGG, MP3 or AIFF file"),
     "no samples.wav": (WAV[:44], "a header but no samples"),
     "rate 0.wav": (patched(WAV, 24, bytes(4)), "its sample rate is 0 Hz"),
     "rate 1.wav": (
@@ -72,15 +72,26 @@ BAD = {
     ),
     "no channels.wav": (patched(WAV, 22, bytes(2)), "Channel count is zero"),
     "text.wav": (b"This is no sound.\n" * 100, "Format not recognised"),
-    "text.raw": (b"This is no sound.\n" * 100, "not a readable WAV, FLAC or OGG file"),
+    "text.raw": (b"This is no sound.\n" * 100, "not a readable WAV, FLAC, OGG, MP3 or AIFF file"),
     "nan.wav": (with_sample(np.nan), "not numbers"),
     "infinite.wav": (with_sample(-np.inf), "not numbers"),
     "beyond float32.wav": (with_sample(1e300, "DOUBLE"), "not numbers"),
-    "absurd.wav": (with_sample(1e30), "beyond 1e+06 of full scale"),
-    "truncated.flac": (FLAC[: len(FLAC) // 2], "damaged after 0 samples"),
+    "absurd.wav": (with_sample(1e30), "holds samples of 1e+30 times full scale"),
+    "truncated.flac": (
+        FLAC[: len(FLAC) // 2],
+        "cut short, the end of its 16000 samples is missing",
+    ),
+    "integers.wav": (
+        encoded(np.rint(SECOND * 2**15), subtype="FLOAT"),
+        "holds samples of up to 16384 where full scale is 1 (+81 dBFS), as of integers of 16 bits "
+        "that were stored as floating point; divide them by 32768",
+    ),
+    "quiet integers.wav": (encoded(np.rint(SECOND * 16), subtype="FLOAT"), "divide them by 32768"),
+    "scaled.wav": (encoded(SECOND * 2**15 + 0.3, subtype="DOUBLE"), "divide them by 32768"),
+    "integers of 24 bits.wav": (encoded(SECOND * 2**23, subtype="FLOAT"), "divide them by 8388608"),
     "damaged.flac": (patched(FLAC, len(FLAC) // 2, bytes(200)), "damaged after"),
-    "short header.flac": (FLAC[:30], "not a readable WAV, FLAC or OGG file"),
-    "short header.ogg": (OGG[:100], "not a readable WAV, FLAC or OGG file"),
+    "short header.flac": (FLAC[:30], "not a readable WAV, FLAC, OGG, MP3 or AIFF file"),
+    "short header.ogg": (OGG[:100], "cut short, "),
 }
 
 

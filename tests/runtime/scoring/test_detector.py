@@ -175,8 +175,37 @@ def test_samples_that_are_no_sound_give_no_score(
 ) -> None:
     sound = SOUND[rate].copy()
     sound[len(sound) // 2] = bad
-    with pytest.raises(AudioError, match="samples that are not numbers"):
+    with pytest.raises(AudioError, match="the sound holds samples"):
         detectors["int8"].score(sound, rate)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "expected"),
+    [
+        ([0.1, 0.2], 16000, "samples are a list, [0.1, 0.2]; give a NumPy array (n,)"),
+        ("pump.wav", 16000, "samples are a str, 'pump.wav'; give"),
+        (Path("pump.wav"), 16000, "samples are a PosixPath, PosixPath('pump.wav'); give"),
+        (None, 16000, "samples are a NoneType, None; give"),
+        ([0.1] * 9999, 16000, "...; give a NumPy array"),
+        (np.zeros((2, 99), np.float32), 16000, "samples are float32 of shape (2, 99)"),
+        (np.zeros(99, np.int16), 16000, "samples are int16 of shape (99,)"),
+        (np.zeros(99, np.float32), "16000", "the sample rate is a str, '16000'; give a number"),
+        (np.zeros(99, np.float32), None, "the sample rate is a NoneType, None; give a number"),
+        (np.zeros(99, np.float32), True, "the sample rate is a bool, True; give a number"),
+        (np.zeros(99, np.float32), 16, "the sample rate is 16 Hz; allowed is 4000 to 384000"),
+        (np.zeros(99, np.float32), float("nan"), "the sample rate is nan Hz; allowed is"),
+        (np.full(99, 16384.0), 16000, "the sound holds samples of up to 16384 where full scale is"),
+        (np.full(99, 3.0), 16000, "as of integers of 16 bits that were stored as floating point"),
+        (np.full(99, 900.5), 16000, "divide them by 32768"),
+    ],
+)
+def test_what_is_no_sound_is_named(
+    detectors: Detectors, samples: Any, rate: Any, expected: str
+) -> None:
+    with pytest.raises(AudioError) as caught:
+        detectors["int8"].score(samples, rate)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
