@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.audio.channel import Channel
+from edgeae.runtime.audio.other_channel import channel_with_sound
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
 from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import AudioError, ConfigError
@@ -125,7 +126,14 @@ def calibrate_files(
     def read(path: Path) -> CalibrationRecording:
         windows = list(detector.read(path, channel))
         excerpt = budget.of_file(path, channel)
-        return CalibrationRecording(str(path), windows, samplerate_of(path), excerpt=excerpt)
+        is_silent = all(window.raw.silent == 1 for window in windows)
+        return CalibrationRecording(
+            str(path),
+            windows,
+            samplerate_of(path),
+            excerpt=excerpt,
+            other_channel=channel_with_sound(path, channel) if is_silent else None,
+        )
 
     check_machine(detector, options)
     results = read_each(counted(paths, "recording", step), read, report, skip_bad=skip_bad)

@@ -99,8 +99,16 @@ def _find_silence(detector: Detector, recordings: Recordings) -> str | None:
         level = f" ({mean_db:.0f} dBFS, at least {SILENCE_DBFS:.0f} is needed)"
     return (
         f"{name_recordings(recordings)}: the sound is silent{level}; "
-        f"check the microphone with `edgeae record`"
+        f"{_advice_for_silence(recordings)}"
     )
+
+
+def _advice_for_silence(recordings: Recordings) -> str:
+    for recording in recordings:
+        if recording.other_channel is not None:
+            other = recording.other_channel
+            return f"channel {other} is not: give --channel {other}"
+    return "check the microphone with `edgeae record`"
 
 
 def _find_muted(detector: Detector, recordings: Recordings) -> str | None:

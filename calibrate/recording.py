@@ -23,6 +23,7 @@ class CalibrationRecording:
     samplerate: int = 0  # Hz, as it was recorded; 0 for precomputed features
     start: float = 0.0  # seconds; the ends of its windows count from the start of the source
     excerpt: Excerpt | None = None  # into which changes are planted
+    other_channel: int | None = None  # one with sound, where all of the one that was read is silent
 
     @property
     def seconds(self) -> float:

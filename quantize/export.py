@@ -32,10 +32,9 @@ from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, no_step
 from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
-from edgeae.train.lightning_module import load_network
+from edgeae.train.lightning_module import load_best
 from edgeae.train.run_folder import (
     DataRecord,
-    best_checkpoint,
     data_folder_of,
     data_record,
     metrics_record,
@@ -113,8 +112,7 @@ def export(
     Raises ConfigError for a missing run or missing data, ArtifactError where ONNX does not compute
     what torch does.
     """
-    checkpoint = run if run.suffix == ".ckpt" else best_checkpoint(run)
-    network, config = load_network(checkpoint)
+    checkpoint, network, config = load_best(run, report)
     home = checkpoint.parent.parent
     folder = data or data_folder_of(home)
     step("reading the training recordings")

@@ -15,6 +15,7 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.system.schema import Between, build
 
+MAX_BYTES = 1 << 20  # of a configuration
 PRESETS = ("edge", "cnn2d", "dense", "tiny")
 
 # Names of values in other programs, and those of their keys here.
@@ -146,13 +147,18 @@ class Config:
         return config
 
 
+def _content(source: Traversable) -> bytes:
+    with source.open("rb") as file:
+        return file.read(MAX_BYTES)
+
+
 def load_config(name_or_path: str | Path = "edge", overrides: Sequence[str] = ()) -> Config:
     """A preset by its name or a YAML file, changed by overrides like ``training.epochs=3``.
 
     Raises ConfigError that names the key, where it stands and what is allowed.
     """
     source = _find(str(name_or_path))
-    values = _parse(source.read_bytes(), str(name_or_path))
+    values = _parse(_content(source), str(name_or_path))
     config = Config.from_dict(values, str(name_or_path))
     if not overrides:
         return config

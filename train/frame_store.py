@@ -2,10 +2,11 @@
 
 Read by plain reads and not by a memory map, which would count every page read as memory of the
 process, and keep a file descriptor per recording. The file is a ``.npy`` of version 1, whose header
-is written again when all frames are written.
+is written again when all frames are written, with a checksum behind the frames.
 """
 
 import os
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.files import create_file
 
 ITEM = np.dtype("<f4")
+CHECKSUM_BYTES = 4  # CRC-32 of the frames, behind them
+READ_BYTES = 1 << 20
 
 
 class Frames(Protocol):
@@ -44,7 +47,10 @@ class StoredFrames:
 
     @classmethod
     def open(cls, path: Path, n_mels: int) -> "StoredFrames | None":
-        """All frames of a file; None if it is missing, damaged or of something else."""
+        """All frames of a file, which is read once to compare its checksum.
+
+        None if it is missing, damaged or of something else.
+        """
         with suppress(OSError, ValueError), path.open("rb") as file:
             if np.lib.format.read_magic(file) != (1, 0):
                 return None
@@ -53,7 +59,8 @@ class StoredFrames:
                 return None
             offset = file.tell()
             size = os.fstat(file.fileno()).st_size
-            if size == offset + shape[0] * n_mels * ITEM.itemsize:
+            n_bytes = shape[0] * n_mels * ITEM.itemsize
+            if size == offset + n_bytes + CHECKSUM_BYTES and _is_whole(file, n_bytes):
                 return cls(path, n_mels, offset, 0, shape[0])
         return None
 
@@ -86,14 +93,30 @@ def store(path: Path, chunks: Iterable[Float32], n_mels: int) -> None:
     try:
         with os.fdopen(create_file(unfinished), "wb") as file:
             _write_header(file, n_frames, n_mels)
+            checksum = 0
             for chunk in chunks:
-                file.write(np.ascontiguousarray(chunk, ITEM).data)
+                content = np.ascontiguousarray(chunk, ITEM).tobytes()
+                file.write(content)
+                checksum = zlib.crc32(content, checksum)
                 n_frames += len(chunk)
+            file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
             file.seek(0)
             _write_header(file, n_frames, n_mels)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _is_whole(file: BinaryIO, n_bytes: int) -> bool:
+    """Whether the frames that follow in a file have the checksum behind them."""
+    checksum = 0
+    while n_bytes:
+        content = file.read(min(n_bytes, READ_BYTES))
+        if not content:
+            return False
+        checksum = zlib.crc32(content, checksum)
+        n_bytes -= len(content)
+    return file.read() == checksum.to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _write_header(file: BinaryIO, n_frames: int, n_mels: int) -> None:

@@ -3,6 +3,7 @@
 import math
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .architectures import Autoencoder, build, pooled_over_time
 from .config import Config
 from .identity_loss import IdentityLoss, shifted
 from .patches import Crops
+from .run_folder import checkpoints_by_loss
 
 # What edgeae adds to a Lightning checkpoint: {"edgeae": {"format": 1, "config": {...}}}.
 CHECKPOINT_KEY = "edgeae"
@@ -130,6 +132,25 @@ class AutoencoderModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[CHECKPOINT_KEY] = {"format": CHECKPOINT_FORMAT, "config": self.config.to_dict()}
+
+
+def load_best(run: Path, report: Callable[[str], None]) -> tuple[Path, Autoencoder, Config]:
+    """The best checkpoint of a run that is whole, with its network and configuration.
+
+    run: its folder, or a checkpoint (.ckpt).
+    report: receives a sentence about each better checkpoint that is damaged.
+
+    Raises ConfigError if none is whole.
+    """
+    if run.suffix == ".ckpt":
+        return run, *load_network(run)
+    *better, last = checkpoints_by_loss(run)
+    for checkpoint in better:
+        try:
+            return checkpoint, *load_network(checkpoint)
+        except ConfigError as error:
+            report(f"{error}; the next best one is used")
+    return last, *load_network(last)
 
 
 def load_network(checkpoint: Path) -> tuple[Autoencoder, Config]:

@@ -9,23 +9,26 @@ runs/edge-20260101-120000/          runs/latest -> edge-20260101-120000
     cache/           features
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.system.files import replace_file
+from edgeae.runtime.system.files import LOCK, FileLock, replace_file
 from edgeae.runtime.system.path_text import is_utf8, path_of, path_text
 from edgeae.runtime.system.schema import build
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
 DEFAULT_DATA = Path("data")
+LOCKED_NAME = "training"
+LOCK_NAME = f".{LOCKED_NAME}{LOCK}"  # of the file that a running training locks
 T = TypeVar("T")
 _CHECKPOINT_NAME = re.compile(r"epoch(\d+)-val_loss(\d+\.\d+)(?:-v\d+)?\.ckpt")
 
@@ -77,6 +80,14 @@ def run_to_resume(run: Path | None) -> Path:
 
 def best_checkpoint(run: Path) -> Path:
     """The checkpoint of ``run`` with the smallest validation loss; ConfigError without any."""
+    return checkpoints_by_loss(run)[0]
+
+
+def checkpoints_by_loss(run: Path) -> list[Path]:
+    """The kept checkpoints of ``run``, that with the smallest validation loss first.
+
+    Raises ConfigError without any.
+    """
     losses: dict[Path, float] = {}
     for path in sorted((run / "checkpoints").glob("*.ckpt")):
         match = _CHECKPOINT_NAME.fullmatch(path.name)
@@ -86,7 +97,7 @@ def best_checkpoint(run: Path) -> Path:
         raise ConfigError(
             f"{run}: no checkpoint of a finished epoch; train with edgeae train or give another run"
         )
-    return min(losses, key=losses.__getitem__)
+    return sorted(losses, key=losses.__getitem__)
 
 
 def claim_folder(run: Path, *, resume: bool) -> None:
@@ -95,7 +106,7 @@ def claim_folder(run: Path, *, resume: bool) -> None:
     The feature cache of an attempt that failed early may be there already.
     """
     if run.is_dir() and not run.is_symlink():
-        taken = any(path.name != "cache" for path in run.iterdir())
+        taken = any(path.name not in ("cache", LOCK_NAME) for path in run.iterdir())
     else:
         taken = run.is_symlink() or run.exists()
     if not is_utf8(run.absolute()):
@@ -110,6 +121,21 @@ def claim_folder(run: Path, *, resume: bool) -> None:
             f"{run}: exists already; resume it with --resume -o {run}, or give another -o RUN"
         )
     run.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def training_lock(run: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder; ConfigError if one is running in it."""
+    try:
+        lock = FileLock(run / LOCKED_NAME)
+    except BlockingIOError as error:
+        raise ConfigError(
+            f"{run}: a training is running in it; wait until it ends, or give another -o RUN"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def record_data(run: Path, data: Path, recordings: Sequence[RecordedFile]) -> None:

@@ -23,7 +23,9 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.system.process_pool import end_with_parent
 
+from .checkpoint_files import WholeCheckpoints
 from .config import Config
 from .lightning_module import AutoencoderModule, load_network
 from .patches import PatchData
@@ -62,6 +64,13 @@ class ProgressLines(Callback):
             print(line, file=sys.stderr)
 
 
+class EndWithParent(Callback):
+    """Ends the processes of the other devices when the one that has started them is killed."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        end_with_parent()
+
+
 def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl.Trainer:
     """The trainer of a run, with ``callbacks`` in addition to its own.
 
@@ -70,7 +79,12 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
     Raises ConfigError where the accelerator, the devices or the precision are not available.
     """
     training = config.training
-    own = [Timer(), EarlyStopping("val_loss", patience=training.patience), *_checkpoints(run)]
+    own = [
+        EndWithParent(),
+        Timer(),
+        EarlyStopping("val_loss", patience=training.patience),
+        *_checkpoints(run),
+    ]
     progress = TQDMProgressBar() if sys.stderr.isatty() else ProgressLines()
     try:
         with _quiet():
@@ -83,6 +97,7 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
                 callbacks=[*own, progress, *callbacks],
                 logger=TensorBoardLogger(run, name="tensorboard", version=""),
                 enable_progress_bar=sys.stderr.isatty(),
+                plugins=[WholeCheckpoints()],
                 enable_model_summary=False,
                 # The loss of an untrained network is of no use, and draws random numbers.
                 num_sanity_val_steps=0,

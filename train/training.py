@@ -24,10 +24,13 @@ from .run_folder import (
     is_complete,
     point_latest,
     record_data,
+    training_lock,
     write_metrics,
 )
+from .silence import with_sound
 from .torch_features import Features, features
 from .trainer import Outcome, fit, make_trainer
+from .windows import check_windows
 
 PACKAGES = ("edgeae", "torch", "torchaudio", "lightning", "numpy")
 
@@ -55,14 +58,16 @@ def train(
     with _torch_threads(config.training.threads):
         trainer = make_trainer(config, run, callbacks)
         claim_folder(run, resume=resume)
-        recordings = _read(data, config, run)
-        parts = split(recordings, config)
-        record_data(run, data, _recorded_files(data, recordings, parts))
-        save_config(config, run / "config.yaml")
-        point_latest(run)
-        module = _module(parts, config)
-        outcome = fit(trainer, module, PatchData(parts, config), run)
-        write_metrics(run, _metrics(outcome, module, config))
+        with training_lock(run):
+            recordings = _read(data, config, run)
+            check_windows(recordings, config)
+            parts = split(recordings, config)
+            record_data(run, data, _recorded_files(data, recordings, parts))
+            save_config(config, run / "config.yaml")
+            point_latest(run)
+            module = _module(parts, config)
+            outcome = fit(trainer, module, PatchData(parts, config), run)
+            write_metrics(run, _metrics(outcome, module, config))
     return run
 
 
@@ -82,9 +87,10 @@ def _read(data: Path, config: Config, run: Path) -> list[Features]:
     recordings = features(
         scan(data, "train", report=_print_line), config, cache, _device(config), _print_line
     )
-    return long_enough(
+    long = long_enough(
         recordings, config.model.patch_frames, _print_line, skip_bad=config.data.skip_bad
     )
+    return with_sound(long, config.data.channel, _print_line, skip_bad=config.data.skip_bad)
 
 
 def _device(config: Config) -> str:

@@ -4,13 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from edgeae.runtime.audio.other_channel import CHECK_MICROPHONE
+
 from .band_levels import BAND_CENTRES_HZ, INSPECTION_SPEC
 from .duplicates import Duplicates
 from .findings import Finding, finding_about
-from .recording_stats import RecordingStats
+from .recording_stats import MIN_LEVEL_DBFS, RecordingStats
 from .survey import GROUPS, SPLITS, Survey
 
-MIN_LEVEL_DBFS = -80.0  # below, a recording is silent
 MAX_CLIPPED_SHARE = 1e-4  # of the samples, as in `calibrate`
 MAX_BAD_SHARE = 0.05  # of a second: digital zeros or stuck samples, as in `run`
 PATCH_FRAMES = 32  # of the presets
@@ -78,9 +79,17 @@ def _silence(recordings: Recordings) -> Iterator[Finding]:
     yield from finding_about(
         "silence",
         f"silent (below {MIN_LEVEL_DBFS:g} dBFS)",
-        "remove it, and check the microphone",
-        filter(_is_silent, recordings),
+        CHECK_MICROPHONE,
+        [item for item in recordings if _is_silent(item) and item.other_channel is None],
     )
+    others = sorted({item.other_channel for item in recordings if item.other_channel is not None})
+    for other in others:
+        yield from finding_about(
+            "silence",
+            f"silent (below {MIN_LEVEL_DBFS:g} dBFS), but channel {other} is not",
+            f"give --channel {other}",
+            [item for item in recordings if item.other_channel == other],
+        )
 
 
 def _clipping(recordings: Recordings) -> Iterator[Finding]:

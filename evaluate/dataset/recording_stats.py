@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.level import dbfs, deviation
+from edgeae.runtime.audio.other_channel import channel_with_sound
 from edgeae.runtime.audio.recordings import Label, Recording, SplitName
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality
@@ -22,6 +23,7 @@ from edgeae.runtime.system.path_text import path_text
 from .band_levels import INSPECTION_SPEC, BandLevels, bandwidth_hz
 from .fingerprint import fingerprint
 
+MIN_LEVEL_DBFS = -80.0  # below, a recording is silent
 MIN_CLIPPED_AMPLITUDE = 0.999  # of full scale
 BLOCK_SECONDS = 2.0  # read at once
 QUALITY_SECONDS = 1.0  # stretches in which the quality of the samples is measured
@@ -46,6 +48,7 @@ class RecordingStats:
     bandwidth_hz: float | None  # no sound above it; None where there is sound up to the top
     sha256: str  # of the decoded samples of the channel, or of the features
     fingerprint: str | None  # hexadecimal, see `fingerprint`
+    other_channel: int | None = None  # one with sound, where the channel that was read is silent
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,15 @@ def measure_recording(
         bandwidth_hz=frame_meter.bandwidth_hz,
         sha256=samples.sha256,
         fingerprint=print_.hex() if print_ else None,
+        other_channel=_other_channel(recording.path, channel, samples.level_dbfs),
     )
     return stats, frames
+
+
+def _other_channel(path: Path, channel: Channel, level_dbfs: float | None) -> int | None:
+    if level_dbfs is None or level_dbfs >= MIN_LEVEL_DBFS:
+        return None
+    return channel_with_sound(path, channel)
 
 
 def _measure_features(path: Path, frame_meter: _FrameMeter) -> _SampleStats:

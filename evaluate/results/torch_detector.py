@@ -14,8 +14,8 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.architectures import Autoencoder
-from edgeae.train.lightning_module import load_network
-from edgeae.train.run_folder import best_checkpoint, data_folder_of, validation_files
+from edgeae.train.lightning_module import load_best
+from edgeae.train.run_folder import data_folder_of, validation_files
 
 BATCH_PATCHES = 64
 FALSE_ALARMS = "1/day"  # the budget of the threshold, as for an export
@@ -60,8 +60,7 @@ def torch_detector(model: Path, report: Callable[[str], None]) -> Detector:
 
     Head and threshold are fitted to the training recordings, as by an export.
     """
-    checkpoint = model if model.suffix == ".ckpt" else best_checkpoint(model)
-    trained, config = load_network(checkpoint)
+    checkpoint, trained, config = load_best(model, report)
     network = TorchNetwork(trained, config.model.patch_frames)
     run = checkpoint.parent.parent
     data = data_folder_of(run)

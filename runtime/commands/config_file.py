@@ -18,8 +18,10 @@ import click
 
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption
+from ..system.files import read_start
 
 NAME = "config"
+MAX_BYTES = 1 << 20  # of the file
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -64,7 +66,7 @@ def _set_defaults(
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_start(path, MAX_BYTES).decode("utf-8"))
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); name a TOML file for --{NAME}"

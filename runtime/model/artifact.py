@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from ..errors import ArtifactError, ConfigError
 from ..features.mel import MelSpec
 from ..system.digest import sha256
-from ..system.files import replace_file
+from ..system.files import read_start, replace_file
 from ..system.similar_files import advice_for_missing
 from .onnx_checks import check_model
 from .protobuf import read_metadata, with_metadata
@@ -157,9 +157,11 @@ class Artifact:
         """Read and check a file; ArtifactError says in one sentence why it is refused."""
         path = Path(path)
         try:
-            if path.stat().st_size > MAX_BYTES:
+            # The size of a device such as /dev/zero is 0, and its content has no end.
+            content = read_start(path, MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
                 raise ArtifactError(f"it is larger than {MAX_BYTES >> 20} MiB")
-            return cls.from_bytes(path.read_bytes())
+            return cls.from_bytes(content)
         except OSError as error:
             advice = "give an artifact of `edgeae export`"
             if isinstance(error, FileNotFoundError):

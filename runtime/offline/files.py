@@ -16,7 +16,8 @@ import click
 from ..audio.channel import Channel
 from ..audio.file_types import SUFFIXES
 from ..audio.folder import folder_content, ignore_report
-from ..errors import AudioError
+from ..audio.other_channel import channel_with_sound
+from ..errors import AudioError, printable
 from ..live.reporter import SourceReporter
 from ..live.verdict import Verdict
 from ..model.artifact import Artifact
@@ -36,6 +37,7 @@ class ScoredFile:
 
     lines: list[RunLine]
     verdict: Verdict
+    other_channel: int | None = None  # a louder one, where nothing of the read one was judged
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def score_file(
         # A tracker must not learn from a file whose end turns out to be unreadable.
         windows = iter(list(windows))
     lines = list(reporter.lines(windows))
-    return ScoredFile(lines, reporter.verdict)
+    verdict = reporter.verdict
+    other_channel = channel_with_sound(path, channel) if verdict.nothing_judged else None
+    return ScoredFile(lines, verdict, other_channel)
 
 
 def _make_scorer(artifact: bytes, channel: Channel, learns: bool) -> Callable[[Path], ScoredFile]:
@@ -153,4 +157,9 @@ def score_files(
         for line in result.lines[n_published:]:
             publisher.publish(line, detector.machine)
         verdicts.append(result.verdict)
+        if result.other_channel is not None:
+            message = f"{path}: silent, but channel {result.other_channel} is not; "
+            click.echo(
+                printable(f"edgeae: {message}give --channel {result.other_channel}"), err=True
+            )
     return ScoredFiles(verdicts, n_unreadable)

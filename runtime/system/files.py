@@ -38,6 +38,12 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.realpath(path.parent)) / path.name
 
 
+def read_start(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of a file, at most ``n_bytes``, also of a device without an end."""
+    with path.open("rb") as file:
+        return file.read(n_bytes)
+
+
 def create_file(path: Path) -> int:
     """A descriptor of a new file, to write to; FileExistsError if anything has the name."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -106,8 +106,13 @@ def _start_worker(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _function  # noqa: PLW0603  a pool's initializer has no object to keep it in
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _function = make()
+
+
+def end_with_parent() -> None:
+    """End this process, if another one of Python has started it, when that one ends."""
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

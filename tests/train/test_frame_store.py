@@ -68,3 +68,13 @@ def test_a_file_that_is_cut_while_it_is_used_is_one_sentence(tmp_path: Path) -> 
     os.truncate(tmp_path / "frames.npy", 1000)
     with pytest.raises(ConfigError, match="cut short"):
         np.asarray(frames)
+
+
+def test_a_damaged_value_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "frames.npy"
+    store(path, [np.ones((5, 3), np.float32)], 3)
+    assert StoredFrames.open(path, 3) is not None
+    content = bytearray(path.read_bytes())
+    content[-16:-12] = np.float32(np.nan).tobytes()
+    path.write_bytes(content)
+    assert StoredFrames.open(path, 3) is None

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +7,9 @@ import torch
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.config import Config, load_config
-from edgeae.train.lightning_module import AutoencoderModule, load_network
+from edgeae.train.lightning_module import AutoencoderModule, load_best, load_network
 from edgeae.train.patches import Crops
-from edgeae.train.run_folder import best_checkpoint
+from edgeae.train.run_folder import best_checkpoint, checkpoints_by_loss
 from tests.conftest import Trained
 
 
@@ -82,3 +83,21 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: dict[str, 
 def test_a_missing_checkpoint_is_named() -> None:
     with pytest.raises(ConfigError, match="no such checkpoint"):
         load_network(Path("nowhere.ckpt"))
+
+
+def test_the_next_best_checkpoint_is_used_where_the_best_is_damaged(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained.run / "checkpoints", run / "checkpoints")
+    best, second, *_ = checkpoints_by_loss(run)
+    best.write_bytes(best.read_bytes()[:1000])
+    messages: list[str] = []
+    checkpoint, _, _ = load_best(run, messages.append)
+    assert checkpoint == second
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{best}: damaged")
+    for path in checkpoints_by_loss(run):
+        path.write_bytes(b"torn")
+    with pytest.raises(ConfigError, match="damaged"):
+        load_best(run, messages.append)

@@ -10,6 +10,7 @@ from edgeae.train.run_folder import (
     Metrics,
     RecordedFile,
     best_checkpoint,
+    checkpoints_by_loss,
     claim_folder,
     data_folder_of,
     data_folder_or_default,
@@ -18,6 +19,7 @@ from edgeae.train.run_folder import (
     point_latest,
     record_data,
     run_to_resume,
+    training_lock,
     validation_files,
     write_metrics,
 )
@@ -151,3 +153,25 @@ def test_names_that_are_not_utf8_come_back_from_the_record(tmp_path: Path) -> No
     assert validation_files(run, data) == {data / name}
     with pytest.raises(ConfigError, match="not UTF-8"):
         claim_folder(data / "run", resume=False)
+
+
+def test_checkpoints_are_ordered_by_their_loss(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in ("epoch001-val_loss0.3.ckpt", "epoch002-val_loss0.1.ckpt", "last.ckpt"):
+        (folder / name).touch()
+    names = [path.name for path in checkpoints_by_loss(tmp_path)]
+    assert names == ["epoch002-val_loss0.1.ckpt", "epoch001-val_loss0.3.ckpt"]
+
+
+def test_one_training_at_a_time_is_in_a_folder(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    claim_folder(run, resume=False)
+    with (
+        training_lock(run),
+        pytest.raises(ConfigError, match="a training is running in it"),
+        training_lock(run),
+    ):
+        pass
+    with training_lock(run):
+        claim_folder(run, resume=False)  # the lock itself is no other run
