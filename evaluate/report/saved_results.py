@@ -23,6 +23,7 @@ from ..results.evaluation_result import (
     MeanRates,
     Ranking,
     Rates,
+    ViewAreas,
     WorstMachine,
 )
 
@@ -31,7 +32,7 @@ MAX_METRIC = 1e9  # no evaluation gives a larger one
 REMEDY = "give what `edgeae evaluate MODEL DATA --json` printed"
 
 Object = Mapping[str, object]
-Metrics = TypeVar("Metrics", Ranking, Rates, MeanRates, HarmonicMean, Alarms)
+Metrics = TypeVar("Metrics", Ranking, Rates, MeanRates, HarmonicMean, Alarms, ViewAreas)
 
 
 def read_results(path: Path) -> EvaluationResult:
@@ -70,6 +71,7 @@ def results_from_json(results: Object) -> EvaluationResult:
         rates=_metrics(Rates, overall),
         alarms=_metrics(Alarms, overall),
         mean_budget_alarms=_budget_alarms(mean),
+        views=_views(results),
     )
 
 
@@ -81,7 +83,14 @@ def _machine_result(metrics: object) -> MachineResult:
         extrapolated_1_per_day=values.get("extrapolated_1_per_day") is True,
         alarms=_metrics(Alarms, values),
         budget_alarms=_budget_alarms(values),
+        views=_views(values),
     )
+
+
+def _views(values: Object) -> dict[str, ViewAreas]:
+    """Return the areas of each view; empty where ``values`` hold none."""
+    views = _object(values, "views")
+    return {name: _metrics(ViewAreas, _object(views, name)) for name in views}
 
 
 def _budget_alarms(values: Object) -> BudgetAlarms | None:

@@ -1,7 +1,7 @@
 """The metrics of an evaluation, and the object that ``edgeae evaluate --json`` prints."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self, TypeAlias
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
@@ -26,14 +26,14 @@ class _FlatJson:
     def to_json(self) -> JsonObject:
         """The fields in their order."""
         result: JsonObject = {}
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
             if isinstance(value, Estimate):
-                result[field.name] = value.value
-                result[f"{field.name}_low"] = value.low
-                result[f"{field.name}_high"] = value.high
+                result[item.name] = value.value
+                result[f"{item.name}_low"] = value.low
+                result[f"{item.name}_high"] = value.high
             else:
-                result[field.name] = value
+                result[item.name] = value
         return result
 
 
@@ -139,6 +139,14 @@ class BudgetAlarms:
 
 
 @dataclass(frozen=True)
+class ViewAreas(_FlatJson):
+    """How well the distance of one view alone ranks; None for recordings of one label only."""
+
+    auc: float | None
+    pauc: float | None
+
+
+@dataclass(frozen=True)
 class MachineResult:
     """The metrics of one machine."""
 
@@ -147,10 +155,12 @@ class MachineResult:
     extrapolated_1_per_day: bool | None  # the threshold for 1 false alarm a day is extrapolated
     alarms: Alarms
     budget_alarms: BudgetAlarms | None = None  # None without a budget
+    views: Mapping[str, ViewAreas] = field(default_factory=dict)  # by name
 
     def to_json(self) -> JsonObject:
-        """All metrics in one object: flat, but for the alarms at a budget."""
+        """All metrics in one object: flat, but for the views and the alarms at a budget."""
         metrics = self._flat()
+        metrics["views"] = {name: areas.to_json() for name, areas in self.views.items()}
         if self.budget_alarms:
             metrics["alarms"] = self.budget_alarms.to_json()
         return metrics
@@ -158,6 +168,8 @@ class MachineResult:
     def to_row(self) -> JsonObject:
         """All metrics in one flat object."""
         columns = self.budget_alarms.to_columns() if self.budget_alarms else {}
+        for view, areas in self.views.items():
+            columns |= {f"{view}_{name}": value for name, value in areas.to_json().items()}
         return {**self._flat(), **columns}
 
     def _flat(self) -> JsonObject:
@@ -212,6 +224,7 @@ class EvaluationResult:
     rates: Rates  # of the recordings of all machines together
     alarms: Alarms  # of the streams of all machines together
     mean_budget_alarms: BudgetAlarms | None = None  # None without a budget
+    views: Mapping[str, ViewAreas] = field(default_factory=dict)  # means over the machines, by name
 
     def to_json(self) -> JsonObject:
         """The object that ``--json`` prints."""
@@ -232,5 +245,6 @@ class EvaluationResult:
                 "pauc": self.mean.no_network_pauc,
                 **{key: value for key, value in mean.items() if "difference" in key},
             },
+            "views": {name: areas.to_json() for name, areas in self.views.items()},
             "all": {**self.rates.to_json(), **self.alarms.to_json()},
         }

@@ -1,7 +1,7 @@
 """The scored test recordings of one machine: what metrics, tables and reports are computed from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +27,8 @@ class Scores:
     any_anomaly: bool  # the verdict of `edgeae run`
     n_windows: int
     n_not_judged: int  # windows
+    # Mean ln distance of each view (`edgeae.runtime.scoring.views`) over the windows, by name.
+    views: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RecordingScore:
     highest: float | None = None  # score of the windows that are judged
     windows_not_judged: int = 0  # silence, for example
     not_judged: bool = False  # none of its windows is judged, so it is no anomaly
+    views: Mapping[str, float] = field(default_factory=dict)  # see `Scores`
 
     @classmethod
     def of(
@@ -67,7 +70,13 @@ class RecordingScore:
             highest=scores.highest,
             windows_not_judged=scores.n_not_judged,
             not_judged=scores.n_not_judged == scores.n_windows,
+            views=scores.views,
         )
+
+    def to_row(self) -> dict[str, object]:
+        """The values by column, with a column for each view."""
+        row = {name: value for name, value in vars(self).items() if name != "views"}
+        return {**row, **{f"{name}_distance": value for name, value in self.views.items()}}
 
     @property
     def decisive(self) -> float:

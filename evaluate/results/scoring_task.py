@@ -21,6 +21,7 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.outputs.lines import ScoreLine
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
+from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar
 
@@ -154,7 +155,14 @@ def score_recording(
         any_anomaly=reporter.verdict.any_anomaly,
         n_windows=reporter.verdict.n_windows,
         n_not_judged=reporter.verdict.n_unjudged,
+        views=_mean_distances(detector.head, features),
     )
+
+
+def _mean_distances(head: Head, features: Float64) -> dict[str, float]:
+    """The mean ln distance of each view over windows (n, n_features)."""
+    means = head.distances(features).mean(axis=0)
+    return {view.name: float(mean) for view, mean in zip(head.views, means, strict=True)}
 
 
 def _files_of(recordings: StreamRecordings) -> list[Path]:

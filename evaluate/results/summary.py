@@ -17,6 +17,7 @@ from .evaluation_result import (
     MeanRates,
     Ranking,
     Rates,
+    ViewAreas,
     WorstMachine,
 )
 from .metrics import auc_of, interval, mean, resampled_areas, share_interval, without_none
@@ -55,6 +56,7 @@ def summarise(
         rates=rates(scores),
         alarms=alarm_metrics(sum_counts(streams) if streams else None),
         mean_budget_alarms=mean_budget_alarms(budget, streams) if budget and streams else None,
+        views=_mean_areas([result.views for result in machines.values()]),
     )
 
 
@@ -75,7 +77,20 @@ def machine_result(
         extrapolated_1_per_day=test.one_per_day.extrapolated if test.one_per_day else None,
         alarms=alarm_metrics(test.stream),
         budget_alarms=budget_alarms(budget, test.stream) if budget and test.stream else None,
+        views={
+            view: ViewAreas(*auc_of([score.views[view] for score in test.scores], labels))
+            for view in test.scores[0].views
+        },
     )
+
+
+def _mean_areas(machines: Sequence[Mapping[str, ViewAreas]]) -> dict[str, ViewAreas]:
+    """The means over the machines that have an AUC, of each view."""
+    means: dict[str, ViewAreas] = {}
+    for view in machines[0]:
+        areas = [machine[view] for machine in machines if view in machine]
+        means[view] = ViewAreas(mean(each.auc for each in areas), mean(each.pauc for each in areas))
+    return means
 
 
 def resamples_of(test: MachineTest) -> Float64 | None:

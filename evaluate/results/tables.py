@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from .evaluation_result import Alarms, BudgetAlarms, Estimate, EvaluationResult, JsonObject, Rates
@@ -50,7 +49,7 @@ def write_tables(
 ) -> None:
     """Write anomaly_scores.csv (a row for each recording) and test_results.csv (each machine)."""
     folder.mkdir(parents=True, exist_ok=True)
-    scores = [asdict(score) for test in tests.values() for score in test.scores]
+    scores = [score.to_row() for test in tests.values() for score in test.scores]
     _write_csv(folder / "anomaly_scores.csv", scores)
     results: list[JsonObject] = [
         {"machine": machine, **result.to_row()} for machine, result in evaluation.machines.items()
@@ -101,6 +100,8 @@ def ranking_table(evaluation: EvaluationResult) -> Table:
     rows.append(["no network", *baseline, "", ""])
     differences = [with_interval(mean.auc_difference, 4), with_interval(mean.pauc_difference, 4)]
     rows.append(["above it", *differences, "", ""])
+    for name, view in evaluation.views.items():
+        rows.append([f"{name} alone", number(view.auc), number(view.pauc), "", ""])
     return rows
 
 

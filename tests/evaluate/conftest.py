@@ -11,6 +11,7 @@ from edgeae.evaluate.results.evaluation_result import (
     MeanRates,
     Ranking,
     Rates,
+    ViewAreas,
     WorstMachine,
 )
 
@@ -53,7 +54,13 @@ def ranking(auc: float, low: float, high: float) -> Ranking:
 def good_result() -> EvaluationResult:
     """Two machines on which everything is as it should be."""
     machines = {
-        "id_00": MachineResult(ranking(0.98, 0.97, 0.99), RATES, False, ALARMS),
+        "id_00": MachineResult(
+            ranking(0.98, 0.97, 0.99),
+            RATES,
+            False,
+            ALARMS,
+            views={"spectrum": ViewAreas(0.9, None)},
+        ),
         "id_02": MachineResult(ranking(0.96, 0.94, 0.98), RATES, False, ALARMS),
     }
     return EvaluationResult(
@@ -66,4 +73,5 @@ def good_result() -> EvaluationResult:
         worst=WorstMachine.of(machines),
         rates=RATES,
         alarms=ALARMS,
+        views={"spectrum": ViewAreas(0.8, 0.7)},
     )

@@ -66,7 +66,17 @@ def _data_of(trained: Trained, folder: Path, pattern: str) -> Path:
 
 def test_json_has_the_keys_of_the_contract(evaluated: Evaluated) -> None:
     result = evaluated.result
-    keys = {"model", "head", "machines", "mean", "harmonic_mean", "worst", "no_network", "all"}
+    keys = {
+        "model",
+        "head",
+        "machines",
+        "mean",
+        "harmonic_mean",
+        "worst",
+        "no_network",
+        "views",
+        "all",
+    }
     assert result.keys() == keys
     machine = result["machines"]["id_03"]
     assert {"auc", "pauc", "n_normal", "n_anomaly", "false_alarm_rate"} <= machine.keys()

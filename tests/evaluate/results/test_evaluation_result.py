@@ -65,13 +65,14 @@ def test_the_json_has_the_keys_of_the_contract_in_order(good_result: EvaluationR
         "harmonic_mean",
         "worst",
         "no_network",
+        "views",
         "all",
     ]
     machines, mean, all_, baseline, worst = (
         found[key] for key in ("machines", "mean", "all", "no_network", "worst")
     )
     assert isinstance(machines, dict) and isinstance(machines["id_00"], dict)
-    assert list(machines["id_00"]) == [*AREAS, *RATES, "extrapolated_1_per_day", *ALARMS]
+    assert list(machines["id_00"]) == [*AREAS, *RATES, "extrapolated_1_per_day", *ALARMS, "views"]
     assert isinstance(mean, dict)
     assert list(mean) == [
         *(key for key in AREAS if "no_network" not in key and "difference" not in key),
@@ -92,6 +93,15 @@ def test_the_json_has_the_values_of_the_fields(good_result: EvaluationResult) ->
     assert found["mean"]["auc"] == 0.97 and found["no_network"]["auc"] == 0.95
     assert found["no_network"]["auc_difference_low"] == 0.01
     assert found["all"]["false_alarms_per_day_high"] == 88.5
+
+
+def test_each_view_has_areas_of_its_own(good_result: EvaluationResult) -> None:
+    found = good_result.to_json()
+    assert found["views"] == {"spectrum": {"auc": 0.8, "pauc": 0.7}}
+    machine = good_result.machines["id_00"]
+    assert machine.to_json()["views"] == {"spectrum": {"auc": 0.9, "pauc": None}}
+    assert machine.to_row()["spectrum_auc"] == 0.9
+    assert "views" not in machine.to_row()
 
 
 def test_what_is_unknown_is_null() -> None:

@@ -38,6 +38,7 @@ def _machine(
             threshold=THRESHOLD,
             anomaly=score > THRESHOLD,
             anomaly_1_per_day=score > 2 * THRESHOLD,
+            views={"spectrum": -score, "variation": score},
         )
         for i, score in enumerate([*normal, *anomalous])
     ]
@@ -49,6 +50,17 @@ def _random_machine(detector: Detector, name: str, normals: int, anomalies: int)
     rng = np.random.default_rng(normals)
     normal = rng.standard_normal(normals)
     return _machine(detector, name, list(normal), list(1 + rng.standard_normal(anomalies)))
+
+
+def test_each_view_is_ranked_alone(detector: Detector) -> None:
+    tests = {name: _random_machine(detector, name, n, 60) for name, n in (("a", 40), ("b", 50))}
+    result = summarise("model.onnx", "gaussian", tests)
+    for machine in result.machines.values():
+        auc = machine.ranking.auc.value
+        assert auc is not None
+        assert machine.views["variation"].auc == pytest.approx(auc)
+        assert machine.views["spectrum"].auc == pytest.approx(1 - auc)
+    assert result.views["variation"].auc == pytest.approx(result.mean.auc.value)
 
 
 def test_the_areas_of_a_machine_are_those_of_scikit_learn(detector: Detector) -> None:
