@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from edgeae.evaluate.results.recording_scores import MachineTest
+    from edgeae.runtime.scoring.fleet import Fleet
+    from edgeae.runtime.scoring.threshold import Reference
+    from edgeae.runtime.system.arrays import Float64
 
 
 # Tests do not assert times: an example may take long on a busy computer.
@@ -157,3 +160,31 @@ def tested(trained: Trained) -> "dict[str, MachineTest]":
 
     options = EvaluationOptions(calibration_clips=5, simulate_streams=False)
     return evaluate_machines(Detector.load(trained.int8), trained.new, options, print)
+
+
+@pytest.fixture(scope="session")
+def simulated_training() -> "list[Float64]":
+    """Eight machines with 48 windows each, as features (n_windows, n_features)."""
+    from simulated_machines import correlated_machines
+
+    return correlated_machines(8, 48, seed=1)
+
+
+@pytest.fixture(scope="session")
+def simulated_fleet(simulated_training: "list[Float64]") -> "Fleet":
+    """The statistics of these machines."""
+    from simulated_machines import NO_GAIN
+
+    from edgeae.runtime.scoring.fleet import Fleet
+
+    return Fleet.fit(simulated_training, NO_GAIN)
+
+
+@pytest.fixture(scope="session")
+def simulated_references(simulated_training: "list[Float64]") -> "list[Reference]":
+    """The references of simulated calibrations of these machines."""
+    from simulated_machines import NO_GAIN
+
+    from edgeae.quantize.fit_fleet import fit_references
+
+    return fit_references(simulated_training, NO_GAIN, "gaussian")

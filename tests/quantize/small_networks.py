@@ -133,13 +133,14 @@ def sound(n: int, seed: int) -> Float32:
 
 
 def run(model: onnx.ModelProto, x: Values) -> Values:
+    """The first output for ``x`` as the first input."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    output: Values = session.run(None, {"logmel": x})[0]
+    output: Values = session.run(None, {session.get_inputs()[0].name: x})[0]
     return output
 
 

@@ -123,21 +123,6 @@ def test_the_sections_are_those_of_a_head_without_a_machine() -> None:
     assert fitted.threshold.false_alarms == "5%"
 
 
-@pytest.fixture(scope="module")
-def training() -> list[Float64]:
-    return correlated_machines(8, 48, seed=1)
-
-
-@pytest.fixture(scope="module")
-def fleet(training: list[Float64]) -> Fleet:
-    return Fleet.fit(training, NO_GAIN)
-
-
-@pytest.fixture(scope="module")
-def references(training: list[Float64]) -> list[Reference]:
-    return fit_references(training, NO_GAIN, "gaussian")
-
-
 def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_five_windows() -> None:
     """The mean over three fleets of 8 machines with 48 windows; 100 new machines and 100 windows
     for each fleet.
@@ -159,38 +144,41 @@ def test_five_percent_asked_is_within_a_factor_of_three_on_new_machines_with_fiv
 
 
 def test_five_percent_asked_is_within_a_factor_of_two_on_new_machines_with_fifty_windows(
-    fleet: Fleet,
+    simulated_fleet: Fleet,
 ) -> None:
     references, rates = fit_references(correlated_machines(6, 200, seed=3), NO_GAIN, "gaussian"), []
     assert references[-1].windows == 50
     for windows in correlated_machines(60, 150, seed=4):
-        head = Head.calibrated(fleet, windows[:50])
+        head = Head.calibrated(simulated_fleet, windows[:50])
         threshold = fitted_threshold(references, head, windows[:50], "5%")
         rates.append(np.mean(head.score(windows[50:]) > threshold.value))
     assert 0.025 < np.mean(rates) < 0.1
 
 
 def test_references_are_kept_for_every_size_the_training_windows_allow(
-    references: list[Reference],
+    simulated_references: list[Reference],
 ) -> None:
-    assert [reference.windows for reference in references] == [0, 1, 2, 3, 4, 5, 10, 20]
-    assert all(len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (3,) for r in references)
+    assert [reference.windows for reference in simulated_references] == [0, 1, 2, 3, 4, 5, 10, 20]
+    assert all(
+        len(r.parts) and r.parts.shape[1:] == r.left_out.shape == (3,) for r in simulated_references
+    )
 
 
 def test_the_reference_for_five_windows_is_scored_by_heads_of_another_time_that_did_not_hear_them(
-    references: list[Reference], training: list[Float64]
+    simulated_references: list[Reference], simulated_training: list[Float64]
 ) -> None:
     expected = []
-    for m, windows in enumerate(training):
+    for m, windows in enumerate(simulated_training):
         for block in range(8):
             calibration, scored = (np.arange(48) // 6 == k for k in (block, (block + 4) % 8))
             held = ~(calibration | scored)
             rest = [
-                windows[held] if other == m else training[other] for other in range(len(training))
+                windows[held] if other == m else simulated_training[other]
+                for other in range(len(simulated_training))
             ]
             head = Head.calibrated(Fleet.fit(rest, NO_GAIN), windows[calibration][:5])
             expected += head.parts(windows[scored]).tolist()
-    np.testing.assert_allclose(references[5].parts, expected, rtol=1e-9)
+    np.testing.assert_allclose(simulated_references[5].parts, expected, rtol=1e-9)
 
 
 def test_slow_change_of_the_training_machines_is_in_the_threshold() -> None:

@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 from onnx.reference import ReferenceEvaluator
 
 from edgeae.quantize.rewriting.conv_transpose import rewrite
 from edgeae.quantize.rewriting.polyphase import plan_axis
 from edgeae.quantize.verify import assert_same
 from edgeae.runtime.errors import ArtifactError
-
-Values = NDArray[Any]
+from tests.quantize.small_networks import Values, run
 
 
 @dataclass
@@ -152,17 +150,6 @@ def layers(draw: st.DrawFn, rank: int) -> Layer:
     )
     assume(min(layer.lengths) > 0)
     return layer
-
-
-def run(model: onnx.ModelProto, x: Values) -> Values:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    output: Values = session.run(None, {"x": x})[0]
-    return output
 
 
 def defined(model: onnx.ModelProto, x: Values) -> Values:

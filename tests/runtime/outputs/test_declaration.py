@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 import pytest
 from example_lines import score
+from kept_lines import Kept
 
 from edgeae.runtime.outputs.declaration import (
     OpenOutput,
@@ -15,23 +16,6 @@ from edgeae.runtime.outputs.declaration import (
     run_option,
 )
 from edgeae.runtime.outputs.lines import RunLine
-from edgeae.runtime.outputs.sink import Sink
-
-
-class Kept(Sink[RunLine]):
-    name = "kept"
-
-    def __init__(self) -> None:
-        self.lines: list[RunLine] = []
-
-    def wants(self, line: RunLine) -> bool:
-        return True
-
-    def deliver(self, line: RunLine) -> None:
-        self.lines.append(line)
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)

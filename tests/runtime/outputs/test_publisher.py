@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from example_lines import event, gap, score
+from kept_lines import Kept
 
 from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.outbox import Outbox
 from edgeae.runtime.outputs.publisher import LinePublisher
-from edgeae.runtime.outputs.sink import Sink
 
 
 @pytest.fixture
@@ -49,22 +49,6 @@ def test_a_line_that_is_not_sent_is_seen_by_nobody(
     assert shown == []
     publisher.send(line)
     assert shown == [line]
-
-
-class Kept(Sink[RunLine]):
-    name = "kept"
-
-    def __init__(self) -> None:
-        self.lines: list[RunLine] = []
-
-    def wants(self, line: RunLine) -> bool:
-        return True
-
-    def deliver(self, line: RunLine) -> None:
-        self.lines.append(line)
-
-    def close(self) -> None:
-        pass
 
 
 def test_every_output_gets_every_line() -> None:

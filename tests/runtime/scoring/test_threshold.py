@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_machines import NO_GAIN, WINDOW, correlated_machines, fitted_threshold
+from simulated_machines import WINDOW, correlated_machines, fitted_threshold
 
-from edgeae.quantize.fit_fleet import fit_references
 from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.model.sections import read_section
 from edgeae.runtime.scoring.fleet import Fleet
@@ -23,22 +22,6 @@ from edgeae.runtime.scoring.threshold import (
     probability_of,
     quantile_with_tail,
 )
-from edgeae.runtime.system.arrays import Float64
-
-
-@pytest.fixture(scope="module")
-def training() -> list[Float64]:
-    return correlated_machines(8, 48, seed=1)
-
-
-@pytest.fixture(scope="module")
-def fleet(training: list[Float64]) -> Fleet:
-    return Fleet.fit(training, NO_GAIN)
-
-
-@pytest.fixture(scope="module")
-def references(training: list[Float64]) -> list[Reference]:
-    return fit_references(training, NO_GAIN, "gaussian")
 
 
 @pytest.mark.parametrize(
@@ -91,49 +74,63 @@ def test_a_bad_budget_is_refused_and_quoted(budget: str) -> None:
     assert "1/day" in str(error.value)
 
 
-def test_a_rarer_budget_is_a_higher_threshold(references: list[Reference], fleet: Fleet) -> None:
+def test_a_rarer_budget_is_a_higher_threshold(
+    simulated_references: list[Reference], simulated_fleet: Fleet
+) -> None:
     windows = correlated_machines(1, 5, seed=5)[0]
-    head = Head.calibrated(fleet, windows)
+    head = Head.calibrated(simulated_fleet, windows)
     budgets = ["20%", "5%", "1%", "1/hour", "1/day", "1/week", "1/month"]
-    values = [fitted_threshold(references, head, windows, budget).value for budget in budgets]
+    values = [
+        fitted_threshold(simulated_references, head, windows, budget).value for budget in budgets
+    ]
     assert values == sorted(values)
     assert len(set(values)) == len(values)
 
 
 def test_a_machine_that_strays_more_gets_a_higher_threshold(
-    references: list[Reference], fleet: Fleet
+    simulated_references: list[Reference], simulated_fleet: Fleet
 ) -> None:
     windows = correlated_machines(1, 5, seed=6)[0]
     values = []
     for spread in (0.5, 1.0, 2.0):
         mine = windows.mean(axis=0) + spread * (windows - windows.mean(axis=0))
-        values.append(fitted_threshold(references, Head.calibrated(fleet, mine), mine, "5%").value)
+        values.append(
+            fitted_threshold(
+                simulated_references, Head.calibrated(simulated_fleet, mine), mine, "5%"
+            ).value
+        )
     assert values == sorted(values)
 
 
-def test_left_out_parts_come_from_heads_without_the_window(fleet: Fleet) -> None:
+def test_left_out_parts_come_from_heads_without_the_window(simulated_fleet: Fleet) -> None:
     windows = correlated_machines(1, 4, seed=7)[0]
     expected = [
-        Head.calibrated(fleet, np.delete(windows, k, 0)).parts(windows[k]) for k in range(4)
+        Head.calibrated(simulated_fleet, np.delete(windows, k, 0)).parts(windows[k])
+        for k in range(4)
     ]  # four windows are four folds
     np.testing.assert_allclose(
-        leave_one_out_scores(fleet, windows, "gaussian"), expected, rtol=1e-9
+        leave_one_out_scores(simulated_fleet, windows, "gaussian"), expected, rtol=1e-9
     )
 
 
-def test_left_out_parts_of_many_windows_are_one_each(fleet: Fleet) -> None:
-    assert leave_one_out_scores(fleet, correlated_machines(1, 23, seed=8)[0], "gaussian").shape == (
+def test_left_out_parts_of_many_windows_are_one_each(simulated_fleet: Fleet) -> None:
+    assert leave_one_out_scores(
+        simulated_fleet, correlated_machines(1, 23, seed=8)[0], "gaussian"
+    ).shape == (
         23,
         3,
     )
 
 
-def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fleet) -> None:
+def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(
+    simulated_fleet: Fleet,
+) -> None:
     """Normal windows are 1 to 2 by their input; the residual, far higher, hardly counts for a
     strange machine."""
     of_input = np.linspace(1, 2, 101)
     parts = np.stack([of_input, of_input, np.linspace(50, 60, 101)], axis=1)
-    strange = Head.calibrated(fleet, fleet.mean[None] + 9 * fleet.within_std)
+    mean = simulated_fleet.mean + 9 * simulated_fleet.within_std
+    strange = Head.calibrated(simulated_fleet, mean[None])
     threshold = fit_threshold([Reference(0, parts, np.zeros(3))], strange, "50%", WINDOW, windows=1)
     assert threshold.value == pytest.approx(1.5, abs=1e-3)
 
@@ -142,11 +139,13 @@ def test_the_threshold_weighs_the_reference_as_the_machine_is_weighed(fleet: Fle
     ("budget", "extrapolated"), [("5%", False), ("1%", False), ("1/day", True)]
 )
 def test_a_budget_rarer_than_the_reference_shows_is_marked(
-    references: list[Reference], fleet: Fleet, budget: str, extrapolated: bool
+    simulated_references: list[Reference], simulated_fleet: Fleet, budget: str, extrapolated: bool
 ) -> None:
     windows = correlated_machines(1, 5, seed=10)[0]
-    threshold = fitted_threshold(references, Head.calibrated(fleet, windows), windows, budget)
-    assert threshold.reference_windows == len(references[5].parts) == 8 * 48
+    threshold = fitted_threshold(
+        simulated_references, Head.calibrated(simulated_fleet, windows), windows, budget
+    )
+    assert threshold.reference_windows == len(simulated_references[5].parts) == 8 * 48
     assert threshold.extrapolated is extrapolated
 
 
@@ -203,9 +202,9 @@ def evenly_spread_reference(n: int) -> Reference:
     return Reference(5, np.stack([scores] * 3, axis=1), np.ones(3))
 
 
-def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(fleet: Fleet) -> None:
+def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(simulated_fleet: Fleet) -> None:
     """The median of the reference is 5 and its calmest tenth is 1, so at most 4 is taken off."""
-    head = Head.calibrated(fleet, correlated_machines(1, 5, seed=5)[0])
+    head = Head.calibrated(simulated_fleet, correlated_machines(1, 5, seed=5)[0])
     values = [
         fit_threshold(
             [evenly_spread_reference(101)],
@@ -222,9 +221,9 @@ def test_a_calm_machine_counts_as_no_calmer_than_the_calmest_tenth(fleet: Fleet)
 
 @pytest.mark.parametrize(("budget", "extrapolated"), [("1.1%", False), ("0.9%", True)])
 def test_a_budget_is_extrapolated_from_less_than_one_window_of_the_reference_on(
-    fleet: Fleet, budget: str, extrapolated: bool
+    simulated_fleet: Fleet, budget: str, extrapolated: bool
 ) -> None:
-    head = Head.calibrated(fleet, correlated_machines(1, 5, seed=5)[0])
+    head = Head.calibrated(simulated_fleet, correlated_machines(1, 5, seed=5)[0])
     threshold = fit_threshold([evenly_spread_reference(100)], head, budget, WINDOW, windows=5)
     assert threshold.extrapolated is extrapolated
 
@@ -235,8 +234,8 @@ SIZES = (0, 1, 2, 3, 4, 5, 10, 20, 50)
 def shifted_reference(windows: int, shift: float) -> Reference:
     """Scores from ``shift`` to ``shift`` + 10, evenly spread."""
     scores = np.linspace(0, 10, 101) + shift
-    left_out = np.full(2, shift if windows >= 3 else 0.0)
-    return Reference(windows, np.stack([scores, scores], axis=1), left_out)
+    left_out = np.full(3, shift if windows >= 3 else 0.0)
+    return Reference(windows, np.stack([scores] * 3, axis=1), left_out)
 
 
 @given(
@@ -246,11 +245,15 @@ def shifted_reference(windows: int, shift: float) -> Reference:
     windows=st.integers(5, 60),
 )
 def test_one_more_window_moves_the_threshold_by_no_more_than_the_references_around_it_differ(
-    fleet: Fleet, shifts: list[float], leave_one_out: float | None, budget: str, windows: int
+    simulated_fleet: Fleet,
+    shifts: list[float],
+    leave_one_out: float | None,
+    budget: str,
+    windows: int,
 ) -> None:
-    head = Head.calibrated(fleet, correlated_machines(1, 5, seed=5)[0])
+    head = Head.calibrated(simulated_fleet, correlated_machines(1, 5, seed=5)[0])
     references = [shifted_reference(*each) for each in zip(SIZES, shifts, strict=True)]
-    mean_score = None if leave_one_out is None else np.full(2, leave_one_out)
+    mean_score = None if leave_one_out is None else np.full(3, leave_one_out)
 
     def value(n: int) -> float:
         threshold = fit_threshold(
