@@ -119,17 +119,17 @@ def simulate(detector: Detector, bank: Bank, seconds: float, budget: str, seed: 
     machine = calibrated(detector, first[::apart], machine="simulated", false_alarms=budget)
     alarm = Alarm.of(machine)
     counts = Counts()
-    started = math.inf
+    unanswered = math.inf  # start of the first alarm that nobody has called normal
     for number in range(round(seconds / step)):
         t = number * step
         window = Window(end=round(t, 3), features=next(stream), level=None)
-        event = alarm.update(machine.result(window))
+        event = alarm.update(machine.result(window, alarm.threshold_rise))
         counts.alarm_windows += alarm.active
-        if alarm.charts and t - started > FEEDBACK_SECONDS:
-            alarm.charts.accept()
-            started = t if alarm.active else math.inf
+        if t - unanswered > FEEDBACK_SECONDS:
+            alarm.accept()
+            unanswered = math.inf
         if event is not None and event.phase == "start":
-            started = t
+            unanswered = min(unanswered, t)
             if t < DAY_SECONDS:
                 counts.first_day += 1
             else:

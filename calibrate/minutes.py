@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, Charts, has_charts
+from edgeae.runtime.monitoring.charts import Charts
+from edgeae.runtime.monitoring.charts_setup import has_charts
+from edgeae.runtime.monitoring.minute_pool import MINUTE_SECONDS
 from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float64

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeae.runtime.model.sections import ChartPriorSection
-from edgeae.runtime.monitoring.charts import MINUTE_SECONDS, nearest_share
+from edgeae.runtime.monitoring.minute_pool import MINUTE_SECONDS, nearest_share
 from edgeae.runtime.monitoring.normal_sound import NormalSound
 from edgeae.runtime.monitoring.view_chart import MIN_MINUTES, ChartPrior, ViewChart
 from edgeae.runtime.scoring.fleet import Fleet

@@ -14,7 +14,7 @@ import click
 from ..capture.names import is_numbered, lasting_name
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
-from ..monitoring.charts import has_charts
+from ..monitoring.charts_setup import has_charts
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
 from ..service.install import install

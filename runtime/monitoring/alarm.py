@@ -36,7 +36,9 @@ import numpy as np
 from ..scoring.detector import Detector, Result
 from ..scoring.explain import Explainer, Explanation, Moved
 from ..scoring.threshold import Threshold
-from .charts import MINUTE_SECONDS, Charts, Reading, has_charts
+from .charts import Charts, Reading
+from .charts_setup import has_charts
+from .minute_pool import MINUTE_SECONDS
 from .recurrence import Recurrence
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm
@@ -91,7 +93,7 @@ class _Windows:
         self.peak: Result | None = None  # the window of the present row with the highest score
 
     def push(self, result: Result, *, in_alarm: bool) -> None:
-        limit = self._rule.value - (self._rule.hysteresis if in_alarm else 0.0)
+        limit = result.threshold - (self._rule.hysteresis if in_alarm else 0.0)
         above = result.score > limit
         if above and not any(list(self._above)[-BURST_WINDOWS:]):
             self.first_above = result.t
@@ -199,6 +201,11 @@ class Alarm:
         """True while an alarm is on."""
         return self._started is not None
 
+    @property
+    def threshold_rise(self) -> float:
+        """How much learned sound raises the threshold of windows."""
+        return self.charts.threshold_rise if self.charts else 0.0
+
     def update(self, result: Result, *, learnable: bool = True) -> AlarmEvent | None:
         """Add the result of the next window; returns the event that it causes, if any.
 
@@ -250,7 +257,9 @@ class Alarm:
     ) -> AlarmEvent | None:
         has_cooled_down = result.t - self._ended >= self._rule.cooldown
         by_chart = highest is not None and highest.ratio > 1
-        by_windows = self._windows.are_persistent and not self._accepts_windows
+        # The charts learn how the machine varies; the threshold of the windows knows the calibration
+        # alone. So the windows decide only while the charts show nothing.
+        by_windows = highest is None and self._windows.are_persistent and not self._accepts_windows
         by_recurrence = is_burst and self._recurrence.is_recurrent
         if has_cooled_down and (by_chart or by_windows or by_recurrence):
             self._is_recurrence = not by_chart and not by_windows
@@ -264,9 +273,11 @@ class Alarm:
         # they raised goes on; what the windows raised, the windows end.
         if self.charts and highest is None and self._chart is not None:
             return False
-        is_low = highest is None or highest.ratio < END_RATIO
-        goes_on = self._is_recurrence and not self._recurrence.has_stopped
-        return is_low and self._windows.are_below and not goes_on
+        if self._is_recurrence and not self._recurrence.has_stopped:
+            return False
+        if highest is not None:
+            return highest.ratio < END_RATIO
+        return self._windows.are_below
 
     def _start(self, result: Result, reading: Reading | None) -> AlarmEvent:
         self._started = result.t

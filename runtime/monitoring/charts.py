@@ -7,9 +7,8 @@ that was ever recorded. A fault lasts, so its features are pooled before they ar
     minute   [== the share of them that is nearest to normal: one vector ==]
     scales   [1 minute]  [4 minutes]  [15 minutes]  [1 hour]
 
-A minute is the mean of as many of its windows as a burst of half a minute leaves alone, those that
-are nearest to normal; so no door or voice moves it. Each view
-(`edgeae.runtime.scoring.views`) at each scale is a **chart** with an equal share of the budget of
+A minute is the mean of those of its windows that are nearest to normal, so no door or voice moves it
+(`edgeae.runtime.monitoring.minute_pool`). Each view (`edgeae.runtime.scoring.views`) at each scale is a **chart** with an equal share of the budget of
 false alarms. Any chart can raise the alarm.
 
 The machine's own normal sound is learned while it is monitored (`NormalSound`): a minute is learned
@@ -26,19 +25,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..errors import ArtifactError
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
+from .charts_setup import calibration_sound, chart_priors
 from .charts_state import ChartsState
-from .normal_sound import MAX_MINUTES, NormalSound
-from .view_chart import ChartPrior, InControl, ViewChart, mean_square
+from .minute_pool import MINUTE_SECONDS, MinutePool, PooledMinute
+from .normal_sound import MAX_MINUTES
+from .view_chart import MIN_TAIL_VALUES, InControl, Tail, ViewChart, mean_square
 
 SCALES_MINUTES = (1, 4, 15, 60)
-MINUTE_SECONDS = 60.0
-WINDOW_STEP_SECONDS = 1.0  # between two windows that are pooled, at least
-MAX_BURST_SECONDS = 30.0  # of sound that must not move a minute
-MIN_NEAREST_SHARE = 0.2  # of the windows of a minute, that are pooled
 MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
 # The first minutes after a calibration count as calm up to here: that the machine is normal is then
 # known better than where its normal lies.
@@ -52,17 +48,17 @@ CALM_MINUTES_AFTER = 2
 LONG_SPREAD_RATIO = 0.8  # spread of a longer scale to that of a minute, before it was seen
 MAX_LONG_DEGREES = 20.0  # of freedom that this ratio is worth
 MAX_MEAN_WEIGHT = 4.0  # of the minutes, in the mean of a longer scale
-MAX_LONG_VALUES = 60  # distances that are kept of each longer scale
+MAX_LONG_VALUES = 360  # distances that are kept of each longer scale
+MAX_NORMAL_DEVIATIONS = 1440  # deviations of normal minutes that are kept of each view, a day
+MIN_NORMAL_DEVIATIONS = 120  # from which their tail is known better than by the learned minutes
 REFIT_GROWTH = 1.2  # the charts are fitted again when so many times more was learned
 # A chart is read anew while most of its sound is the same: worth so many independent looks at each
 # scale.
 LOOKS_PER_SCALE = 3.0
 MAX_PROBABILITY = 0.1  # of a false alarm for one independent look at one chart
-# Windows that the fleet was fitted on show little of how far new sound of the machine deviates: the
-# charts rather begin with the first minutes that are monitored.
-FLEET_MEAN_WEIGHT = 0.05  # number of minutes that such a calibration is worth
 ARMING_SCALES = 3  # a long scale is active after so many times its duration ...
 MAX_READY_MINUTES = 4  # ... a scale of up to so many minutes after its duration
+RISE_QUANTILE = 0.9  # of the learned minutes, whose windows score below the threshold
 MAX_ACCEPTED_MINUTES = 60  # that a person can call normal in a day
 ACCEPTED_PERIOD_MINUTES = 1440  # of sound
 
@@ -93,6 +89,7 @@ class _Minute:
     learnable: bool  # the microphone worked
     in_alarm: bool  # at any time
     learned: bool = False
+    counted: bool = False  # its deviations are among those of normal minutes
     fitted: bool = False  # the charts were fitted with it
 
 
@@ -106,6 +103,7 @@ class Charts:
         """
         self._learns = learns
         head = detector.head
+        self._head = head
         self._std = head.fleet.within_std
         self._views = head.fleet.views
         self.sound = calibration_sound(detector)
@@ -117,21 +115,15 @@ class Charts:
             for view, prior in zip(self._views, priors, strict=True)
         ]
         self._probability_per_window = detector.threshold.probability
-        patch_seconds = detector.network.patch_frames / detector.spec.frames_per_second
-        self._patches_per_step = max(1, round(WINDOW_STEP_SECONDS / patch_seconds))
-        step_seconds = self._patches_per_step * patch_seconds
-        self._n_pooled = max(1, round(MINUTE_SECONDS / step_seconds))
-        self._nearest_share = nearest_share(detector.window)
-        # Rounded down: a burst that begins within a patch reaches one window more.
-        self._nearest = max(1, int(self._nearest_share * self._n_pooled))
-        self._vectors = np.zeros((self._n_pooled, len(self._std)))
-        self._projected = [np.zeros_like(self._vectors[:, view.features]) for view in self._views]
-        self._squares = np.zeros((len(self._views), self._n_pooled))
-        self._step_seconds = step_seconds
-        self._n_windows = 0  # since the last gap
-        self._n_in_pool = 0  # since the last gap
+        self._pool = MinutePool(
+            self._charts,
+            self._std,
+            window_seconds=detector.window,
+            patch_seconds=detector.network.patch_frames / detector.spec.frames_per_second,
+        )
         self._n_unlearnable = 0  # windows of the present minute
         self._in_alarm = False  # at any time of the present minute
+        self._last_t = 0.0  # seconds, of the last window
         self._minutes_without_alarm = 0  # since a minute was learned
         self._recent: deque[_Minute] = deque(maxlen=SCALES_MINUTES[-1])
         # Of each longer scale of each view: distances of sound that does not overlap.
@@ -140,11 +132,16 @@ class Charts:
             for i in range(len(self._views))
             for scale in SCALES_MINUTES[1:]
         }
+        # Of each view: deviations of normal minutes, as they were when the minute came.
+        self._normal_deviations = [deque[float](maxlen=MAX_NORMAL_DEVIATIONS) for _ in self._views]
         self._long_readings: list[Reading] = []
         self._readings: list[Reading] = []
         self._monitored_minutes = 1 + self.sound.n_learned
         self._accepted: list[tuple[int, int]] = []  # (monitored minutes, how many were accepted)
         self._elevated_since: list[float | None] = [None] * len(self._views)
+        self._calibration_score = float(head.score(self.sound.windows * self._std).mean())
+        # How much learned sound raises the threshold of single windows.
+        self.threshold_rise = self._threshold_rise()
 
     @property
     def learns(self) -> bool:
@@ -195,17 +192,17 @@ class Charts:
         learnable: False for sound that must not be learned, because the
             microphone does not work as it should.
         """
-        if not self._add_to_pool(window):
+        self._last_t = window.end
+        if not self._pool.push(window):
             return self._readings
         self._n_unlearnable += not learnable
         self._in_alarm = self._in_alarm or in_alarm
-        if self._n_in_pool < self._n_pooled:
+        if not self._pool.is_full:
             return []
-        weights = self._pool_weights()
-        pooled = self._pooled(weights)
-        minute_readings = self._read_minute(weights, pooled, window.end)
-        if self._n_in_pool % self._n_pooled == 0:
-            self._complete_minute(pooled, minute_readings, window.end)
+        pooled = self._pool.pooled()
+        minute_readings = self._read_minute(pooled, window.end)
+        if self._pool.is_complete:
+            self._complete_minute(pooled.vector, minute_readings, window.end)
         self._readings = minute_readings + self._long_readings
         return self._readings
 
@@ -216,17 +213,16 @@ class Charts:
         """
         self.reset()
         minutes = [
-            self._pooled(self._pool_weights()) * self._std
+            self._pool.pooled().vector * self._std
             for window in windows
-            if self._add_to_pool(window) and self._n_in_pool % self._n_pooled == 0
+            if self._pool.push(window) and self._pool.is_complete
         ]
         self.reset()
         return minutes
 
     def reset(self) -> None:
         """Continue after a gap or sound that is not judged: no minute contains both sides of it."""
-        self._n_windows = 0
-        self._n_in_pool = 0
+        self._pool.reset()
         self._n_unlearnable = 0
         self._in_alarm = False
         self._readings = []
@@ -242,15 +238,18 @@ class Charts:
         self._accepted = [(at, n) for at, n in self._accepted if at > day_start]
         n_allowed = MAX_ACCEPTED_MINUTES - sum(n for _, n in self._accepted)
         candidates = [minute for minute in self._recent if not minute.learned]
-        if self._n_in_pool >= self._n_pooled and self._n_in_pool % self._n_pooled:
+        if self._pool.is_full and not self._pool.is_complete:
             # The present minute is not complete, but the last 60 seconds are.
-            pooled = self._pooled(self._pool_weights())
-            deviations = np.zeros(len(self._views))
-            candidates.append(_Minute(pooled, deviations, learnable=True, in_alarm=False))
+            pooled = self._pool.pooled()
+            readings = self._read_minute(pooled, self._last_t)
+            deviations = np.array([reading.deviation for reading in readings])
+            minute = _Minute(pooled.vector, deviations, learnable=True, in_alarm=False)
+            candidates.append(minute)
         accepted = candidates[max(0, len(candidates) - n_allowed) :]
         if not accepted:
             return 0
         for minute in accepted:
+            self._count(minute)
             minute.learned = True
             self.sound.learn(minute.vector)
         self._accepted.append((self._monitored_minutes, len(accepted)))
@@ -273,6 +272,8 @@ class Charts:
             learnable=[minute.learnable for minute in recent],
             in_alarm=[minute.in_alarm for minute in recent],
             learned=[minute.learned for minute in recent],
+            counted=[minute.counted for minute in recent],
+            normal_deviations=np.reshape(self._normal_deviations, (n_views, -1)).T,
             long_values=[list(values) for values in self._long_values.values()],
         )
 
@@ -284,6 +285,11 @@ class Charts:
         self.sound.restore(list(state.minutes), state.n_learned)
         self._monitored_minutes = state.monitored_minutes
         self._accepted = list(state.accepted)
+        for of_view, deviations in zip(
+            self._normal_deviations, state.normal_deviations.T, strict=True
+        ):
+            of_view.clear()
+            of_view.extend(deviations.tolist())
         for own, values in zip(self._long_values.values(), state.long_values, strict=True):
             own.clear()
             own.extend(values)
@@ -293,6 +299,7 @@ class Charts:
             state.learnable,
             state.in_alarm,
             state.learned,
+            state.counted,
             strict=True,
         )
         self._recent.clear()
@@ -322,42 +329,11 @@ class Charts:
                     return True
         return False
 
-    def _add_to_pool(self, window: Window) -> bool:
-        """Add a window to the present minute; False for one that is too short or too soon."""
-        self._n_windows += 1
-        if not window.is_full or (self._n_windows - 1) % self._patches_per_step:
-            return False
-        place = self._n_in_pool % self._n_pooled
-        vector = window.features / self._std
-        self._vectors[place] = vector
-        for i, chart in enumerate(self._charts):
-            projected = chart.project(vector[chart.view.features] - chart.mean)
-            self._projected[i][place] = projected
-            self._squares[i, place] = mean_square(projected)
-        self._n_in_pool += 1
-        return True
-
-    def _pool_weights(self) -> Float64:
-        """(n_views, n_pooled) of the windows of the last minute; the nearest count, equally."""
-        nearest = np.argpartition(self._squares, self._nearest - 1, axis=1)[:, : self._nearest]
-        weights: Float64 = np.zeros_like(self._squares)
-        weights[np.arange(len(weights))[:, None], nearest] = 1 / self._nearest
-        return weights
-
-    def _pooled(self, weights: Float64) -> Float64:
-        """(n_features,) the mean of the nearest windows of the last minute, by view."""
-        pooled: Float64 = np.zeros_like(self._vectors[0])
-        for view, of_view in zip(self._views, weights, strict=True):
-            pooled[view.features] = of_view @ self._vectors[:, view.features]
-        return pooled
-
-    def _read_minute(self, weights: Float64, pooled: Float64, t: float) -> list[Reading]:
-        features = pooled * self._std
+    def _read_minute(self, pooled: PooledMinute, t: float) -> list[Reading]:
+        features = pooled.vector * self._std
         readings: list[Reading] = []
         for i, chart in enumerate(self._charts):
-            deviation = chart.minute.deviation(
-                chart.minute_distance(weights[i] @ self._projected[i])
-            )
+            deviation = chart.minute.deviation(chart.minute_distance(pooled.projected[i]))
             since = self._onset(i, deviation, t)
             limit = self._limit(1, chart.minute)
             readings.append(Reading(chart.view.name, 1, deviation, limit, features, since))
@@ -369,14 +345,12 @@ class Charts:
             self._elevated_since[view] = None
             return t
         if self._elevated_since[view] is None:
-            # The pool follows a change when no more of its windows are as before than it takes.
-            pooled_seconds = (1 - self._nearest_share) * self._n_pooled * self._step_seconds
-            self._elevated_since[view] = max(0.0, t - pooled_seconds)
+            self._elevated_since[view] = max(0.0, t - self._pool.lag_seconds)
         return self._elevated_since[view] or 0.0
 
     def _complete_minute(self, pooled: Float64, readings: Sequence[Reading], t: float) -> None:
         deviations = np.array([reading.deviation for reading in readings])
-        learnable = self._n_unlearnable <= MAX_UNLEARNABLE_SHARE * self._n_pooled
+        learnable = self._n_unlearnable <= MAX_UNLEARNABLE_SHARE * self._pool.n_windows
         self._recent.append(_Minute(pooled, deviations, learnable, self._in_alarm))
         self._n_unlearnable = 0
         self._in_alarm = False
@@ -463,6 +437,7 @@ class Charts:
         if any(minute.in_alarm for minute in around):
             self._minutes_without_alarm = 0
             return
+        self._count(candidate)
         if not self._are_calm(around) and self._minutes_without_alarm < PATIENCE_MINUTES:
             return
         self._minutes_without_alarm = 0
@@ -472,6 +447,20 @@ class Charts:
             self._fitted_minutes + 1, int(REFIT_GROWTH * self._fitted_minutes)
         ):
             self._fit()
+
+    def _count(self, minute: _Minute) -> None:
+        """Add a minute to those that show how far normal ones deviate."""
+        if minute.counted or self.sound.n_learned < MIN_TAIL_VALUES:
+            return
+        minute.counted = True
+        for values, deviation in zip(self._normal_deviations, minute.deviations, strict=True):
+            values.append(float(deviation))
+        self._fit_tails()
+
+    def _fit_tails(self) -> None:
+        for chart, values in zip(self._charts, self._normal_deviations, strict=True):
+            if len(values) >= MIN_NORMAL_DEVIATIONS:
+                chart.minute = replace(chart.minute, tail=Tail.of(np.array(values)))
 
     def _are_calm(self, minutes: Sequence[_Minute]) -> bool:
         """Whether none of these minutes, nor any longer scale, shows a beginning of an alarm."""
@@ -485,9 +474,9 @@ class Charts:
 
     def _fit(self) -> None:
         self._fitted_minutes = self.sound.n_learned
-        for chart, projected in zip(self._charts, self._projected, strict=True):
+        for chart in self._charts:
             chart.fit(self.sound)
-            projected[:] = chart.project(self._vectors[:, chart.view.features] - chart.mean)
+        self._pool.refit()
         pairs = [
             (first.vector, second.vector)
             for first, second in pairwise(self._recent)
@@ -495,58 +484,21 @@ class Charts:
         ]
         for chart in self._charts:
             chart.fit_slow_share(pairs)
+        self._fit_tails()
+        self.threshold_rise = self._threshold_rise()
         in_memory = {id(minute) for minute in self.sound.minutes}
         for minute in self._recent:
             minute.fitted = id(minute.vector) in in_memory
 
+    def _threshold_rise(self) -> float:
+        """How much higher windows score in most of the learned minutes than in the calibration.
 
-def nearest_share(window_seconds: float) -> float:
-    """The share of the windows of a minute that a burst leaves alone, if they last so long."""
-    share = 1 - (MAX_BURST_SECONDS + window_seconds) / MINUTE_SECONDS
-    return max(share, MIN_NEAREST_SHARE)
-
-
-def has_charts(detector: Detector) -> bool:
-    """Whether a detector can have charts: it is calibrated, and its score is a distance."""
-    return (
-        detector.machine is not None
-        and detector.head.method.is_distance
-        and detector.artifact.head.machine_sound is not None
-    )
-
-
-def calibration_sound(detector: Detector) -> NormalSound:
-    """The normal sound that an artifact was calibrated on; ArtifactError if it is damaged."""
-    section = detector.artifact.head.machine_sound
-    std = detector.head.fleet.within_std
-    minutes = np.empty((0, len(std)))
-    if section is not None and section.minutes is not None:
-        minutes = section.minutes
-    is_damaged = (
-        section is None
-        or not len(section.windows)
-        or section.windows.shape[1:] != std.shape
-        or minutes.shape[1:] != std.shape
-        or len(minutes) > MAX_MINUTES
-    )
-    if section is None or is_damaged:
-        raise ArtifactError(
-            "the calibration has no usable windows; calibrate the machine anew without --add"
-        )
-    windows = section.windows / std
-    n_windows = 1 if section.is_of_fleet else section.n_windows
-    return NormalSound(windows, n_windows, windows.mean(axis=0), list(minutes / std), len(minutes))
-
-
-def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
-    """What the training machines show of each view's distances, else general values."""
-    head = detector.artifact.head
-    sections = {section.view: section for section in head.chart_priors}
-    priors: list[ChartPrior] = []
-    for view in detector.head.fleet.views:
-        section = sections.get(view.name)
-        prior = ChartPrior(section.offset, section.spread) if section else ChartPrior()
-        if head.machine_sound is not None and head.machine_sound.is_of_fleet:
-            prior = replace(prior, mean_weight=FLEET_MEAN_WEIGHT)
-        priors.append(prior)
-    return tuple(priors)
+        Scores are logarithms of squared distances, and the squared distance of a window is that of
+        its minute's mean, on top of what windows differ within a minute.
+        """
+        if not self.sound.minutes:
+            return 0.0
+        minutes = self._head.score(np.array(self.sound.minutes) * self._std)
+        excess = np.log1p(np.exp(minutes - self._calibration_score))
+        by_chance = np.log1p(1 / self._windows_per_minute)
+        return max(0.0, float(np.quantile(excess, RISE_QUANTILE)) - float(by_chance))

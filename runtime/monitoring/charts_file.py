@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..scoring.detector import Detector
-from .charts import Charts, has_charts
+from .charts import Charts
+from .charts_setup import has_charts
 from .charts_state import ChartsState
 from .state_file import JsonObject, KeptState, StateKind
 

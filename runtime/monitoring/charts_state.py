@@ -2,7 +2,8 @@
 
     {"minutes": learned minutes, "n_learned": 61, "monitored": 4711, "accepted": [[4700, 12]],
      "recent": {"vectors": the last minutes, "deviations": by view, "learnable": "110",
-                "in_alarm": "000", "learned": "100"},
+                "in_alarm": "000", "learned": "100", "counted": "100"},
+     "normal_deviations": of minutes, by view,
      "long": [[distances], ...]}
 
 Arrays are little-endian float32 in base64: 120 kB for 60 minutes of 385 features.
@@ -37,6 +38,8 @@ class ChartsState:
     learnable: list[bool]  # each of the last minutes
     in_alarm: list[bool]  # each of the last minutes
     learned: list[bool]  # each of the last minutes
+    counted: list[bool]  # each of the last minutes, among the normal deviations
+    normal_deviations: Float64  # (n_minutes, n_views)
     long_values: list[list[float]]  # distances of each long scale of each view
 
     def to_json(self) -> JsonObject:
@@ -51,7 +54,9 @@ class ChartsState:
                 "learnable": _bits(self.learnable),
                 "in_alarm": _bits(self.in_alarm),
                 "learned": _bits(self.learned),
+                "counted": _bits(self.counted),
             },
+            "normal_deviations": _encoded(self.normal_deviations),
             "long": [[round(value, 5) for value in values] for values in self.long_values],
         }
 
@@ -69,10 +74,12 @@ class ChartsState:
             learnable=_flags(recent["learnable"]),
             in_alarm=_flags(recent["in_alarm"]),
             learned=_flags(recent["learned"]),
+            counted=_flags(recent["counted"]),
+            normal_deviations=_decoded(state["normal_deviations"], n_views),
             long_values=[[float(value) for value in values] for values in state["long"]],
         )
-        n_recent = {len(result.recent), len(result.deviations)}
-        n_recent |= {len(result.learnable), len(result.in_alarm), len(result.learned)}
+        flags = (result.learnable, result.in_alarm, result.learned, result.counted)
+        n_recent = {len(result.recent), len(result.deviations), *map(len, flags)}
         are_possible = all((np.abs(values) <= MAX_DEVIATION).all() for values in result.long_values)
         if len(n_recent) > 1 or not are_possible or result.n_learned < len(result.minutes):
             raise ValueError("the parts of the state do not fit together")
@@ -94,6 +101,7 @@ class ChartsState:
             learnable=self.learnable[first:],
             in_alarm=self.in_alarm[first:],
             learned=self.learned[first:],
+            counted=self.counted[first:],
         )
 
 

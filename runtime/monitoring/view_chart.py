@@ -34,7 +34,8 @@ from .normal_sound import NormalSound
 SLOW_SHARE = 0.005  # of the variance of windows, that pooling does not reduce
 N_FOLDS = 5
 MIN_TAIL_VALUES = 30  # of distances, from which their tail is known
-TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to
+TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to ...
+MAX_TAIL_VALUES = 30  # ... and how many of them at most
 PRIOR_PAIRS = 3  # of minutes without a slow share, that the estimate of it begins with
 MIN_MINUTES = 3  # for a cross-validation
 
@@ -48,18 +49,20 @@ class Tail:
 
     start: float  # standard deviations
     scale: float  # standard deviations, mean excess over the start
+    share: float  # of the deviations, that exceed the start
 
     @classmethod
     def of(cls, deviations: Float64) -> Self:
-        """The tail of the highest tenth of these deviations (n,)."""
-        n_tail = max(2, round(TAIL_SHARE * len(deviations)))
+        """The tail of the highest tenth of these deviations (n,), at most MAX_TAIL_VALUES."""
+        n = len(deviations)
+        n_tail = min(max(2, round(TAIL_SHARE * n)), MAX_TAIL_VALUES)
         ascending = np.sort(deviations)
         start = float(ascending[-n_tail - 1])
-        return cls(start, float(ascending[-n_tail:].mean()) - start)
+        return cls(start, float(ascending[-n_tail:].mean()) - start, n_tail / n)
 
     def quantile(self, probability: float) -> float:
         """The deviation that is exceeded with ``probability``."""
-        return self.start + self.scale * max(0.0, math.log(TAIL_SHARE / probability))
+        return self.start + self.scale * max(0.0, math.log(self.share / probability))
 
 
 @dataclass(frozen=True)

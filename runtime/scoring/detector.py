@@ -119,9 +119,13 @@ class Detector(Pipeline):
         calibration."""
         return self.with_sections(head=replace(self.artifact.head, kind=kind))
 
-    def result(self, window: Window) -> Result:
+    def result(self, window: Window, threshold_rise: float = 0.0) -> Result:
+        """The score of a window, and whether it is an anomaly.
+
+        threshold_rise: how much sound that was learned since the calibration raises the threshold.
+        """
         score = round(float(self.head.score(window.features)), 6)
-        limit = self.threshold.value
+        limit = self.threshold.value + threshold_rise
         return Result(
             window.end, score, limit, score > limit, window.level, window.out_of_range, window
         )

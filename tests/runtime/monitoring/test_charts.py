@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.monitoring.charts import Charts, Reading, calibration_sound, has_charts
+from edgeae.runtime.monitoring.charts import Charts, Reading
+from edgeae.runtime.monitoring.charts_setup import calibration_sound, has_charts
 from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.views import views_of

@@ -72,6 +72,8 @@ def test_a_full_state_is_small(state: ChartsState) -> None:
         learnable=[True] * 60,
         in_alarm=[True] * 60,
         learned=[True] * 60,
+        counted=[True] * 60,
+        normal_deviations=np.zeros((1440, 3)),
         long_values=[[1.23456] * 60] * 9,
     )
     assert len(json.dumps(full.to_json())) < 300_000
