@@ -6,7 +6,7 @@ Weeks of sound cannot be rendered, so windows are: of each machine, at one place
 a bank of minutes at many loads. A load that follows the time of day, and wanders, picks the next
 minute from the bank. A slow drift is added to the features, and several times a day a burst of 5 to
 30 seconds replaces windows. The alarms are those of `edgeae run`: the same `Alarm`, fed with these
-windows. Half an hour after an alarm a person says that it was normal (`Charts.accept`).
+windows. Half an hour after an alarm a person says that it was normal (`Alarm.accept`).
 """
 
 import argparse

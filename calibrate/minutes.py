@@ -2,7 +2,7 @@
 
 Recordings of less than a minute give windows alone. From longer ones the first minute gives
 windows, by which the others are pooled exactly as `edgeae run` pools its minutes
-(`edgeae.runtime.monitoring.charts`).
+(`edgeae.runtime.charts.charts`).
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeae.runtime.monitoring.charts import Charts
-from edgeae.runtime.monitoring.charts_setup import has_charts
-from edgeae.runtime.monitoring.minute_pool import MINUTE_SECONDS
-from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
+from edgeae.runtime.charts.charts import Charts
+from edgeae.runtime.charts.charts_setup import has_charts
+from edgeae.runtime.charts.minute_pool import MINUTE_SECONDS
+from edgeae.runtime.charts.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.spread import evenly_spread

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeae.runtime.audio.resample import PASSBAND
+from edgeae.runtime.charts.charts import Charts
+from edgeae.runtime.charts.charts_setup import has_charts
 from edgeae.runtime.model.sections import SensitivitySection
-from edgeae.runtime.monitoring.charts import Charts
-from edgeae.runtime.monitoring.charts_setup import has_charts
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.threshold import probability_of

@@ -3,7 +3,7 @@
 Each training machine plays the new machine in turn. Its recordings are joined to one stream; the
 first minute of a part of it calibrates the charts, the fleet is fitted on the other parts and the
 other machines, and the other minutes of that part show how far normal sound deviates
-(`edgeae.runtime.monitoring.view_chart`):
+(`edgeae.runtime.charts.view_chart`):
 
     stream of one machine     | part 0: |cal| minutes .......... | part 1: |cal| minutes ....... |
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgeae.runtime.charts.minute_pool import MINUTE_SECONDS, nearest_share
+from edgeae.runtime.charts.normal_sound import NormalSound
+from edgeae.runtime.charts.view_chart import MIN_MINUTES, ChartPrior, ViewChart
 from edgeae.runtime.model.sections import ChartPriorSection
-from edgeae.runtime.monitoring.minute_pool import MINUTE_SECONDS, nearest_share
-from edgeae.runtime.monitoring.normal_sound import NormalSound
-from edgeae.runtime.monitoring.view_chart import MIN_MINUTES, ChartPrior, ViewChart
 from edgeae.runtime.scoring.fleet import Fleet
 from edgeae.runtime.scoring.views import View
 from edgeae.runtime.system.arrays import Float64

@@ -29,6 +29,7 @@ FOLDERS = {
         "features",
         "model",
         "scoring",
+        "charts",
         "monitoring",
         "capture",
         "outputs",

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from ..capture.names import is_numbered, lasting_name
+from ..charts.charts_setup import has_charts
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
-from ..monitoring.charts_setup import has_charts
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
 from ..service.install import install

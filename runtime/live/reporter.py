@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from ..charts.charts import MAX_ACCEPTED_MINUTES
 from ..monitoring.alarm import Alarm
-from ..monitoring.charts import MAX_ACCEPTED_MINUTES
 from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health

@@ -1,7 +1,7 @@
 """When an alarm starts and ends, and what is only a burst.
 
 A change that lasts is an **alarm**. It starts when a control chart
-(`edgeae.runtime.monitoring.charts`) is above its limit, when nearly all windows of 45 seconds
+(`edgeae.runtime.charts.charts`) is above its limit, when nearly all windows of 45 seconds
 are above the threshold (k of n of `edgeae.runtime.scoring.threshold.Threshold`), or when bursts
 keep coming back (`edgeae.runtime.monitoring.recurrence`):
 
@@ -33,12 +33,12 @@ from typing import Literal
 
 import numpy as np
 
+from ..charts.charts import Charts, Reading
+from ..charts.charts_setup import has_charts
+from ..charts.minute_pool import MINUTE_SECONDS
 from ..scoring.detector import Detector, Result
 from ..scoring.explain import Explainer, Explanation, Moved
 from ..scoring.threshold import Threshold
-from .charts import Charts, Reading
-from .charts_setup import has_charts
-from .minute_pool import MINUTE_SECONDS
 from .recurrence import Recurrence
 
 UPDATE_SECONDS = 60.0  # between two updates of an alarm

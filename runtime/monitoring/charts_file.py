@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..charts.charts import Charts
+from ..charts.charts_setup import has_charts
+from ..charts.charts_state import ChartsState
 from ..errors import ConfigError
 from ..scoring.detector import Detector
-from .charts import Charts
-from .charts_setup import has_charts
-from .charts_state import ChartsState
-from .state_file import JsonObject, KeptState, StateKind
+from ..system.schema import JsonObject
+from .state_file import KeptState, StateKind
 
 KIND = StateKind(
     "--state",

@@ -1,12 +1,12 @@
 """What the charts have learned, and which changes they can find by now, for status lines.
 
 The rate of false alarms holds from the start, because the limits of charts that know little of the
-machine are wider (`edgeae.runtime.monitoring.control_limits`). What grows is the sensitivity.
+machine are wider (`edgeae.runtime.charts.control_limits`). What grows is the sensitivity.
 """
 
 from dataclasses import dataclass
 
-from .charts import SCALES_MINUTES, Charts
+from ..charts.charts import SCALES_MINUTES, Charts
 
 STATUS_SECONDS = 3600.0  # between two status lines, of sound
 SCALE_WORDS = {1: "a minute", 4: "4 minutes", 15: "15 minutes", 60: "an hour"}

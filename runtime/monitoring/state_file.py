@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import click
 
@@ -22,11 +22,10 @@ from ..errors import ConfigError
 from ..scoring.detector import Detector
 from ..system.digest import sha256
 from ..system.files import FileLock, replace_file
+from ..system.schema import JsonObject
 
 FORMAT = 1
 MAX_FILE_BYTES = 1 << 20
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -155,9 +155,9 @@ class Head:
     @property
     def view_weights(self) -> Float64:
         """(n_views,) how much each view counts; those of the network less for a strange machine."""
-        known = np.exp(-self.domain_shift)
+        familiarity = np.exp(-self.domain_shift)
         return np.array(
-            [view.weight * (1 if view.source == INPUT else known) for view in self.views]
+            [view.weight * (1 if view.source == INPUT else familiarity) for view in self.views]
         )
 
     @cached_property

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..errors import ConfigError
 
+JsonObject = dict[str, Any]
+
 T = TypeVar("T")
 
 

@@ -181,3 +181,9 @@ def sound(trained: Any) -> NDArray[np.int16]:
     """16 s of the new machine: four of its normal recordings in a row."""
     clips = audio_files(trained.new / "train")[:4]
     return np.concatenate([soundfile.read(clip, dtype="int16")[0] for clip in clips])
+
+
+@pytest.fixture(scope="session")
+def calibrated(machine: Path) -> Detector:
+    """A calibrated detector with charts."""
+    return Detector.load(machine)

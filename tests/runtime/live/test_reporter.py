@@ -137,12 +137,12 @@ def test_what_is_learned_is_kept(detector: Detector, tmp_path: Path) -> None:
 
 
 def test_sound_that_is_called_normal_ends_the_alarm_and_is_learned(
-    alarmed: Detector, tmp_path: Path
+    detector: Detector, tmp_path: Path
 ) -> None:
     path = tmp_path / "state.json"
-    with ChartsFile(path, alarmed) as memory:
-        reporter = SourceReporter(alarmed, "hw:1", memory=memory)
-        list(reporter.lines(monitored_windows(alarmed, 5)))
+    with ChartsFile(path, detector) as memory:
+        reporter = SourceReporter(detector, "hw:1", memory=memory)
+        list(reporter.lines(monitored_windows(detector, 5, shift=5.0)))
         assert reporter.alarm_active
         end, status = reporter.accept("file")
         assert isinstance(end, EventLine)
@@ -152,7 +152,7 @@ def test_sound_that_is_called_normal_ends_the_alarm_and_is_learned(
         assert status.details["minutes"] == 5
         assert not reporter.alarm_active
         # It is in the file at once.
-        assert ChartsFile(path, alarmed).charts.sound.n_learned == 5
+        assert ChartsFile(path, detector).charts.sound.n_learned == 5
 
 
 def test_at_most_an_hour_a_day_is_learned_on_a_word(alarmed: Detector, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from monitored_sound import monitored_windows
 
-from edgeae.runtime.monitoring.charts import Charts
-from edgeae.runtime.monitoring.charts_state import ChartsState
+from edgeae.runtime.charts.charts import Charts
+from edgeae.runtime.charts.charts_state import ChartsState
 from edgeae.runtime.scoring.detector import Detector
 
 N_VIEWS = 3

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from edgeae.runtime.monitoring.control_limits import MIN_PROBABILITY, t_quantile
+from edgeae.runtime.charts.control_limits import MIN_PROBABILITY, t_quantile
 
 
 @pytest.mark.parametrize("degrees", [10.0, 20.0, 57.5, 1e4])

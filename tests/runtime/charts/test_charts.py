@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from charted_machine import (
     DEVIATION,
     MEAN,
     N_FEATURES,
-    PATCHES,
     SPEC,
     changed,
     charted_detector,
@@ -23,10 +21,8 @@ from hypothesis import strategies as st
 
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
-from edgeae.runtime.errors import ArtifactError
-from edgeae.runtime.monitoring.charts import Charts, Reading
-from edgeae.runtime.monitoring.charts_setup import calibration_sound, has_charts
-from edgeae.runtime.monitoring.normal_sound import MAX_MINUTES
+from edgeae.runtime.charts.charts import Charts, Reading
+from edgeae.runtime.charts.normal_sound import MAX_MINUTES
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.scoring.window_stream import Window
@@ -227,8 +223,10 @@ def test_the_memory_stays_bounded() -> None:
         sizes.append(len(pickle.dumps(charts)))
     assert charts.sound.n_learned > 400
     assert len(charts.sound.minutes) == MAX_MINUTES
-    assert max(sizes) < 200_000
-    assert max(sizes[1:]) - min(sizes[1:]) < 5_000  # bytes; distances of longer scales are added
+    n_bytes = np.array(sizes) - len(pickle.dumps(charts._head))
+    assert n_bytes.max() < 220_000
+    # Of each minute nothing is added but three deviations, for a day; some distances, too.
+    assert n_bytes[1:].max() - n_bytes[1:].min() < 400 * 3 * 9 + 10_000
 
 
 # --- gaps -----------------------------------------------------------------------------------------
@@ -330,27 +328,81 @@ def test_what_charts_say_they_detect_they_do_detect(direction: slice) -> None:
     assert n_detected >= 8
 
 
-# --- the artifact ---------------------------------------------------------------------------------
+# --- what a day of minutes shows ------------------------------------------------------------------
 
 
-def test_only_a_calibrated_machine_with_a_distance_has_charts() -> None:
+def play_minutes(charts: Charts, deviations: Iterable[float], minutes: Float64) -> None:
+    """Minutes (n, 6, N_FEATURES) that lie so many deviations from the mean."""
+    for deviation, rows in zip(deviations, minutes, strict=True):
+        for row in rows + deviation * DEVIATION:
+            charts.push(Window(0.0, row, -30.0))
+
+
+def test_the_limit_follows_what_a_day_of_minutes_shows() -> None:
+    """A patch lasts 10 s here, so a minute has six windows."""
+    rng = np.random.default_rng(3)
+    minutes = MEAN + DEVIATION / 2 * rng.standard_normal((400, 6, N_FEATURES))
+    limits = []
+    for spread in (0.0, 0.15):
+        charts = Charts(charted_detector("1/day", patch_seconds=10.0))
+        play_minutes(charts, spread * rng.standard_exponential(400), minutes)
+        [spectrum, *_] = charts.push(Window(0.0, minutes[0, 0], -30.0))
+        limits.append(spectrum.limit)
+    assert limits[1] > limits[0] + 0.3
+
+
+def test_normal_deviations_survive_a_restart() -> None:
+    detector = charted_detector("1/day", patch_seconds=10.0)
+    rng = np.random.default_rng(4)
+    minutes = MEAN + DEVIATION / 2 * rng.standard_normal((200, 6, N_FEATURES))
+    charts = Charts(detector)
+    play_minutes(charts, np.zeros(200), minutes)
+    state = charts.state()
+    assert len(state.normal_deviations) > 120
+    restored = Charts(detector)
+    restored.restore(state)
+    np.testing.assert_array_equal(restored.state().normal_deviations, state.normal_deviations)
+    assert [chart.minute.tail for chart in restored._charts] == [
+        chart.minute.tail for chart in charts._charts
+    ]
+
+
+def test_an_accepted_minute_counts_once() -> None:
+    charts = Charts(charted_detector(patch_seconds=10.0))
+    rng = np.random.default_rng(5)
+    play_minutes(
+        charts, np.zeros(100), MEAN + DEVIATION / 2 * rng.standard_normal((100, 6, N_FEATURES))
+    )
+    n_before = len(charts.state().normal_deviations)
+    n_uncounted = sum(not minute.counted for minute in charts._recent)
+    assert charts.accept() > 0
+    assert n_before < len(charts.state().normal_deviations) <= n_before + n_uncounted
+    assert charts.accept() == 0
+
+
+# --- the threshold of windows ---------------------------------------------------------------------
+
+
+def test_without_learned_sound_the_threshold_does_not_rise() -> None:
+    assert Charts(charted_detector()).threshold_rise == 0
+
+
+def test_sound_like_that_of_the_calibration_hardly_raises_the_threshold() -> None:
+    charts = Charts(charted_detector())
+    play(charts, normal_windows(30 * MINUTE))
+    assert charts.sound.n_learned > 20
+    assert 0 <= charts.threshold_rise < 0.2
+
+
+def test_sound_that_was_called_normal_raises_the_threshold_so_that_it_stays_below() -> None:
     detector = charted_detector()
-    assert has_charts(detector)
-    assert not has_charts(SimpleNamespace(**{**vars(detector), "machine": None}))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("shape", [(0, N_FEATURES), (3, N_FEATURES - 1)])
-def test_a_damaged_calibration_is_refused(shape: tuple[int, int]) -> None:
-    detector = charted_detector()
-    detector.artifact.head.machine_sound.__dict__["windows"] = np.zeros(shape)
-    with pytest.raises(ArtifactError, match="calibrate the machine anew"):
-        calibration_sound(detector)
-
-
-def test_the_sound_of_the_calibration_is_in_deviations_of_the_fleet() -> None:
-    detector = charted_detector()
-    sound = calibration_sound(detector)
-    section = detector.artifact.head.machine_sound
-    np.testing.assert_allclose(sound.windows * DEVIATION, section.windows)
-    assert (sound.n_windows, sound.n_learned, len(sound.minutes)) == (section.n_windows, 0, 0)
-    assert section.n_windows > PATCHES
+    charts = Charts(detector)
+    strange = normal_windows(10 * MINUTE) + 5 * DEVIATION
+    play(charts, strange)
+    charts.accept()
+    scores = detector.head.score(strange)
+    margin = detector.threshold.value - charts._calibration_score
+    assert charts.threshold_rise == pytest.approx(
+        np.median(scores) - charts._calibration_score, abs=0.3
+    )
+    assert (scores < charts._calibration_score + charts.threshold_rise + margin).all()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..system.arrays import Float64
-from .state_file import JsonObject
+from ..system.schema import JsonObject
 
 MAX_COUNT = 10**10  # minutes; twenty thousand years
 MAX_DEVIATION = 1e6  # of a feature, in standard deviations; no sound reaches it

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgeae.runtime.monitoring.normal_sound import MAX_COUNTED_MINUTES, MAX_MINUTES, NormalSound
+from edgeae.runtime.charts.normal_sound import MAX_COUNTED_MINUTES, MAX_MINUTES, NormalSound
 
 WINDOWS = np.arange(12.0).reshape(4, 3)
 

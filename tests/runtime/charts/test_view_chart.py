@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeae.runtime.monitoring.normal_sound import NormalSound
-from edgeae.runtime.monitoring.view_chart import (
+from edgeae.runtime.charts.normal_sound import NormalSound
+from edgeae.runtime.charts.view_chart import (
     MIN_MINUTES,
     MIN_TAIL_VALUES,
     SLOW_SHARE,

@@ -1,0 +1,1 @@
+"""Control charts: whether pooled sound of a machine is still normal, and how that is learned."""
