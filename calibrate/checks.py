@@ -11,7 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgeae.runtime.audio.level import SILENCE_DBFS
-from edgeae.runtime.monitoring.health import MIN_INTERRUPTED_SHARE, silent_share
+from edgeae.runtime.monitoring.health import (
+    MIN_INTERRUPTED_SHARE,
+    normal_level_of,
+    silent_share,
+)
 from edgeae.runtime.scoring.calibration import threshold_for, was_used_for_fitting
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.explain import Explainer
@@ -54,6 +58,8 @@ def find_problems(
         if problem := check(detector, recordings):
             yield problem
     windows = np.concatenate([detector.independent(each.windows) for each in recordings])
+    if add and (off := _find_off(detector, recordings)):
+        yield off
     if add and was_used_for_fitting(windows, detector.artifact.head.machine_marks):
         yield f"{name_recordings(recordings)}: was already learned; give sound of another time"
     if add:
@@ -148,6 +154,26 @@ def _find_clipped(detector: Detector, recordings: Recordings) -> str | None:
         f"{place}: {worst:.2%} of the samples "
         f"are clipped, allowed is less than {MAX_CLIPPED_SHARE:.2%}; "
         f"turn the gain down or move the microphone away, and record again"
+    )
+
+
+def _find_off(detector: Detector, recordings: Recordings) -> str | None:
+    """Part of it is what `edgeae run` does not judge: it would be the machine's quietest sound."""
+    level = normal_level_of(detector)
+    if level is None:
+        return None
+    spectra = [window.bands for window in _windows(detector, recordings)]
+    is_off = np.array([bands is not None and level.is_off(bands) for bands in spectra])
+    if not is_off.any():
+        return None
+    below_db = max(
+        level.below_db(bands)
+        for bands, off in zip(spectra, is_off, strict=True)
+        if off and bands is not None
+    )
+    return (
+        f"{name_windows(detector, recordings, is_off)}: the machine is off or the microphone is "
+        f"dead: {below_db:.0f} dB below its calibration; check both, and record again"
     )
 
 

@@ -36,6 +36,11 @@ class BandLevels:
         flat = (bins + offsets).ravel()
         self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
 
+    def mean(self) -> Float64:
+        """(n_mels,) dB: the mean level of each band."""
+        centres = LEVEL_EDGES_DB[:-1] + 0.5
+        return np.asarray(self.counts @ centres / np.maximum(self.counts.sum(axis=1), 1))
+
     def quantile(self, share: float) -> Float64:
         """(n_mels,) dB: the level below which each band is in this share of the frames."""
         below = np.cumsum(self.counts, axis=1)

@@ -4,7 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+import numpy as np
+
 from edgeae.runtime.audio.other_channel import CHECK_MICROPHONE
+from edgeae.runtime.monitoring.normal_level import normal_level_of_recordings
 
 from .band_levels import BAND_CENTRES_HZ, INSPECTION_SPEC
 from .duplicates import Duplicates
@@ -24,6 +27,7 @@ KINDS = {
     "leakage": "the same sound in train/ and test/",
     "near leakage": "nearly the same sound in train/ and test/",
     "silence": f"below {MIN_LEVEL_DBFS:g} dBFS",
+    "off": "the machine is off or the microphone is dead, as `run` recognises it",
     "clipping": (
         f"more than {100 * MAX_CLIPPED_SHARE:g} % of the samples at full scale, "
         "or a flat top below it"
@@ -56,6 +60,7 @@ def findings(survey: Survey) -> list[Finding]:
         *duplicates.conflicting_labels(),
         *duplicates.leaks(),
         *_silence(recordings),
+        *_off(survey, audible),
         *_clipping(audible),
         *_stuck(audible),
         *_interruptions(audible),
@@ -90,6 +95,39 @@ def _silence(recordings: Recordings) -> Iterator[Finding]:
             f"give --channel {other}",
             [item for item in recordings if item.other_channel == other],
         )
+
+
+def _off(survey: Survey, recordings: Recordings) -> Iterator[Finding]:
+    """Recordings that `run` would not judge, beside the normal ones of their machine."""
+    off = []
+    below_db = [0.0]
+    for machine in survey.machines:
+        of_machine = [
+            recording
+            for recording in recordings
+            if recording.machine == machine and recording.file in survey.spectra
+        ]
+        normal = [
+            survey.spectra[recording.file]
+            for recording in of_machine
+            if recording.label == "normal"
+        ]
+        if not normal:
+            continue
+        level = normal_level_of_recordings(INSPECTION_SPEC, np.array(normal))
+        for recording in of_machine:
+            spectrum = survey.spectra[recording.file]
+            if level.is_off(spectrum):
+                off.append(recording)
+                below_db.append(level.below_db(spectrum))
+    up_to = "up to " if len(off) > 1 else ""
+    yield from finding_about(
+        "off",
+        "the machine is off or the microphone is dead: "
+        f"{up_to}{max(below_db):.0f} dB below the machine's normal recordings",
+        "remove it, and check the microphone",
+        off,
+    )
 
 
 def _clipping(recordings: Recordings) -> Iterator[Finding]:

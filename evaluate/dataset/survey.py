@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.recordings import Recording, SplitName, scan
 from edgeae.runtime.errors import AudioError, ConfigError
-from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.runtime.system.progress import bar
 
 from .band_levels import INSPECTION_SPEC, BandLevels
@@ -32,6 +32,7 @@ class Survey:
     recordings: list[RecordingStats] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # a sentence for each file that cannot be used
     levels: dict[Group, BandLevels] = field(default_factory=lambda: defaultdict(BandLevels))
+    spectra: dict[str, Float64] = field(default_factory=dict)  # file: (n_mels,) dB, mean
     # The file and the frames (n_frames, n_mels), dB, of one recording of a group.
     examples: dict[Group, tuple[str, Float32]] = field(default_factory=dict)
 
@@ -67,6 +68,8 @@ class Survey:
             return
         self.recordings.append(stats)
         self.levels[group].counts += levels.counts
+        if stats.frames:
+            self.spectra[stats.file] = levels.mean()
         if is_example and len(frames):
             self.examples[group] = stats.file, frames
 

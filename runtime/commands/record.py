@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ..audio.channel import parse_channel
-from ..audio.level import dbfs, deviation
+from ..audio.level import SILENCE_DBFS, dbfs, deviation
 from ..audio.level_meter import LevelMeter
 from ..audio.pcm import to_int16
 from ..audio.resample import Resampler
@@ -170,6 +170,12 @@ class WavRecorder:
             f"{self.clipped / self.frames:.3%} clipped, gaps: {self.gaps}",
             err=True,
         )
+        if self.peak and dbfs(rms) < SILENCE_DBFS:
+            click.echo(
+                f"there is no sound, only noise below {SILENCE_DBFS:.0f} dBFS: is the microphone "
+                "plugged in, or --channel wrong?",
+                err=True,
+            )
         if not self.peak:
             click.echo(
                 "every sample is zero: is the microphone muted, or --channel wrong?", err=True

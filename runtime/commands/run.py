@@ -23,7 +23,7 @@ EXIT_ANOMALY = 1
 @output_options
 @click.pass_obj
 def run(limits: RunLimits | None, /, arguments: tuple[str, ...], **values: Any) -> int:
-    """Score recordings, raw PCM on stdin (-) or microphones: one score a second.
+    """Score recordings, stdin (-: raw PCM, WAV or FLAC) or microphones: one score a second.
 
     MODEL is an artifact (.onnx); by default $EDGEAE_MODEL, else ./machine.onnx, which calibrate
     writes, else ./model.int8.onnx, else the newest in runs/latest.

@@ -52,6 +52,11 @@ class SourceReporter:
         self._condition_t = 0.0  # seconds, of the last status of the sound
 
     @property
+    def is_judged(self) -> bool:
+        """False while the sound is such that its windows are not judged."""
+        return self._health.condition.state not in UNJUDGED_STATES
+
+    @property
     def alarm_active(self) -> bool:
         """True while an alarm lasts."""
         return self._alarm.active

@@ -7,7 +7,9 @@ from pathlib import Path
 from ..errors import AudioError
 from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
+from ..monitoring.states import SOUND_STATES
 from ..outputs.feedback import FeedbackWay
+from ..outputs.latest import CAPTURE_STATES
 from ..outputs.lifecycle import Outputs
 from ..outputs.lines import (
     Detail,
@@ -27,6 +29,7 @@ from .verdict import Verdict
 
 # The duration is over if less than this is missing: seconds are sums of rounded numbers.
 _DURATION_TOLERANCE_SECONDS = 1e-6
+SHOWN_STATES = (*SOUND_STATES, *CAPTURE_STATES)
 
 
 def publish_pending(sources: Sequence["Source"]) -> None:
@@ -224,12 +227,20 @@ class Source:
                 tap.add_window(window)
             yield window
 
+    def _is_shown_by_systemd(self, line: RunLine) -> bool:
+        """Whether its words become the status of the service; while the sound is not judged, no
+        report about what was learned replaces that."""
+        if isinstance(line, ScoreLine):
+            return False
+        is_report = isinstance(line, StatusLine) and line.state not in SHOWN_STATES
+        return self._reporter.is_judged or not is_report
+
     def _publish(self, line: RunLine, age: float | None = None) -> None:
         """Publish a line. age: seconds since the sound that it is about."""
         publisher = self._outputs.publisher
         self.published = True
         line = publisher.add_sequence_and_time(line, self._detector.machine, age)
-        if not isinstance(line, ScoreLine):
+        if self._is_shown_by_systemd(line):
             self._outputs.notify.status(line.describe())
         if isinstance(line, EventLine):
             self.last_event_time = now()

@@ -36,6 +36,7 @@ MIN_NOISE_LOSS_DB = 1.0  # of plain noise, below the mean of the calibration
 
 # Correlation of the powers of bins 0, 1 and 2 apart, of noise under a Hann window.
 HANN_CORRELATION = (1.0, 4 / 9, 1 / 36)
+MAD_STDS = 1.4826  # standard deviations in a median absolute deviation, of a normal distribution
 
 Mask = NDArray[np.bool]
 
@@ -119,6 +120,19 @@ class NormalLevel:
         shape = self.mean[used] - self.mean[used].mean()
         remainder = np.square(change - np.median(change)).mean()
         return bool(remainder <= (1 - MIN_SHAPE_SHARE) * np.square(shape).mean())
+
+
+def normal_level_of_recordings(spec: MelSpec, spectra: Float64) -> NormalLevel:
+    """The normal level of a machine without a calibration, from its normal recordings.
+
+    spectra: (n, n_mels) dB, mean log-mel of each; most of them have to be of the running machine.
+    """
+    ruler = LevelRuler.of(spec)
+    middle = np.asarray(np.median(spectra, axis=0), np.float64)
+    levels = np.array([ruler.level_db(spectrum) for spectrum in spectra])
+    deviation_db = float(np.median(np.abs(levels - np.median(levels)))) * MAD_STDS
+    min_loss_db = max(MIN_LOSS_DB, MIN_LOSS_STDS * deviation_db)
+    return NormalLevel(middle, middle, min_loss_db, ruler)
 
 
 @dataclass(frozen=True)

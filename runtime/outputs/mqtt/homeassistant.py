@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...monitoring.states import SOUND_STATES
+from ...monitoring.states import SOUND_STATES, UNJUDGED_STATES
 from ..latest import Latest
 from .broker import DEFAULT_PREFIX
 
@@ -101,9 +101,10 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
             "platform": "binary_sensor",
             "name": "Alarm",
             "device_class": "problem",
-            # Home Assistant reads the text None as unknown.
+            # Home Assistant reads the text None as unknown: sound that is not judged is not normal.
             "value_template": (
-                "{{ 'None' if value_json.alarm is none else 'ON' if value_json.alarm else 'OFF' }}"
+                "{{ 'ON' if value_json.alarm else 'None' if value_json.alarm is none or "
+                f"value_json.health in {list(UNJUDGED_STATES)} else 'OFF' }}}}"
             ),
         },
         "score": {

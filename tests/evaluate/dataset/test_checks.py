@@ -9,6 +9,8 @@ from edgeae.evaluate.dataset.checks import KINDS, findings
 from edgeae.evaluate.dataset.findings import Finding
 from edgeae.evaluate.dataset.recording_stats import RecordingStats
 from edgeae.evaluate.dataset.survey import Survey
+from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.system.arrays import Float32, Float64
 from tests.evaluate.dataset.conftest import MakeStats
 
 
@@ -149,3 +151,33 @@ def test_a_test_unlike_the_training_in_a_quarter_of_the_bands_is_named(
     survey.levels["id_00", "test", "normal"].add(frames)
     kinds = [finding.kind for finding in findings(survey)]
     assert kinds == (["shift"] if found else [])
+
+
+def spectrum_of(sound: Float32) -> Float64:
+    return np.asarray(log_mel(sound).mean(axis=0), np.float64)
+
+
+def noise_of(level_db: float, exponent: float) -> Float32:
+    """2 s of noise whose power falls with the frequency to the power of ``exponent``."""
+    spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(32000))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 40) ** (exponent / 2)
+    sound = np.fft.irfft(spectrum)
+    return np.asarray(sound / sound.std() * 10 ** (level_db / 20), np.float32)
+
+
+@pytest.mark.parametrize(("level_db", "is_off"), [(-55.0, True), (-75.0, True), (-25.0, False)])
+@pytest.mark.parametrize("label", ["normal", "anomaly"])
+def test_a_dead_microphone_is_found_as_run_does(
+    complete: list[RecordingStats],
+    make_stats: MakeStats,
+    level_db: float,
+    is_off: bool,
+    label: str,
+) -> None:
+    spectra = {recording.file: spectrum_of(noise_of(-40.0, 1.0)) for recording in complete}
+    spectra["other"] = spectrum_of(noise_of(level_db, 0.0))
+    other = make_stats("other", split="test", label=label)
+    survey = Survey(Path("data"), [*complete, other], spectra=spectra)
+    off = [finding for finding in findings(survey) if finding.kind == "off"]
+    assert [finding.files for finding in off] == ([(("other",),)] if is_off else [])
+    assert all("the machine is off or the microphone is dead" in finding.what for finding in off)

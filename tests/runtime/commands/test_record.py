@@ -91,6 +91,13 @@ def test_silence_is_pointed_out(alsa_device: AlsaDevice, tmp_path: Path) -> None
     assert "every sample is zero" in record(tmp_path / "a.wav").stderr
 
 
+def test_a_bit_of_noise_is_pointed_out_whatever_its_offset(
+    alsa_device: AlsaDevice, tmp_path: Path
+) -> None:
+    alsa_device(np.resize(np.array([7, 7, 8], np.int16), 16000))
+    assert "there is no sound, only noise below -90 dBFS" in record(tmp_path / "a.wav").stderr
+
+
 def test_existing_file_is_only_overwritten_by_force(
     alsa_device: AlsaDevice, tmp_path: Path
 ) -> None:

@@ -97,6 +97,20 @@ def test_the_service_manager_is_told_of_each_scored_window_and_each_status(
     assert outputs.counted.statuses == ["hw:1       0.0 s  listening"]
 
 
+def test_while_sound_is_not_judged_no_other_report_hides_that_from_the_service_manager(
+    detector: Detector, outputs: KeptOutputs, samples: Float32
+) -> None:
+    source = started(detector, outputs)
+    push(source, cut(samples, WINDOW))
+    source.publish_status("learning", sentence="an hour has passed")
+    assert "learning" in outputs.counted.statuses[-1]
+    push(source, np.zeros(3 * RATE, np.float32))
+    source.publish_status("learning", sentence="an hour has passed")
+    assert "silence" in outputs.counted.statuses[-1]
+    source.publish_status("lost", sentence="the device is gone")
+    assert "lost" in outputs.counted.statuses[-1]
+
+
 def test_windows_wait_until_they_are_published_for_all_sources(
     detector: Detector, outputs: KeptOutputs, samples: Float32
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeae.calibrate.calibrate import calibrate
-from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.errors import ArtifactError, AudioError
 from edgeae.runtime.features.mel import MelSpec, log_mel
 from edgeae.runtime.monitoring.health import Health, normal_level_of
 from edgeae.runtime.monitoring.normal_level import MIN_LOSS_DB, LevelRuler, noise_shape
@@ -140,6 +140,12 @@ def test_a_later_calibration_adds_its_quiet_parts(machine: Detector) -> None:
     after = normal_level_of(again)
     assert before is not None and after is not None
     assert after.ruler.level_db(after.quietest) < after.ruler.level_db(before.quietest) - 15
+
+
+def test_a_dead_microphone_is_not_added_to_a_calibration(machine: Detector) -> None:
+    sound = np.concatenate([machine_sound(20), converter_noise(20, -75)])
+    with pytest.raises(AudioError, match="the machine is off or the microphone is dead: 35 dB"):
+        calibrate(machine, [sound], add=True, report=print)
 
 
 def test_without_a_calibration_no_level_is_known(fleet: Detector) -> None:

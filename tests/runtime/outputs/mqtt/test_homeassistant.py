@@ -41,3 +41,13 @@ def test_the_device_has_the_name_of_the_machine_or_of_the_source() -> None:
         assert message["device"]["model"] == "listener"
     latest = Latest("hw:1", None, model="/home/pi/pump.onnx")
     assert discovery_message(latest, "edgeae/x", "a", 10.0)[1]["device"]["model"] == "pump.onnx"
+
+
+def test_sound_that_is_not_judged_is_no_proof_that_nothing_is_wrong() -> None:
+    _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10)
+    template = message["components"]["alarm"]["value_template"]
+    assert template == (
+        "{{ 'ON' if value_json.alarm else 'None' if value_json.alarm is none or "
+        "value_json.health in ['silence', 'stuck', 'off'] else 'OFF' }}"
+    )
+    assert "off" in message["components"]["health"]["options"]
