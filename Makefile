@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
-FUZZ_TARGETS ?= artifact network rewriter recording trackstate
+FUZZ_TARGETS ?= artifact names network rewriter recording trackstate
 
 demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, monitor
 	rm -rf demo

@@ -147,6 +147,16 @@ class ViewAreas(_FlatJson):
 
 
 @dataclass(frozen=True)
+class DomainResult(_FlatJson):
+    """The areas of the recordings of one domain of a machine, source or target, of DCASE."""
+
+    auc: float | None
+    pauc: float | None
+    n_normal: int
+    n_anomaly: int
+
+
+@dataclass(frozen=True)
 class MachineResult:
     """The metrics of one machine."""
 
@@ -156,11 +166,14 @@ class MachineResult:
     alarms: Alarms
     budget_alarms: BudgetAlarms | None = None  # None without a budget
     views: Mapping[str, ViewAreas] = field(default_factory=dict)  # by name
+    domains: Mapping[str, DomainResult] = field(default_factory=dict)  # if there are two
 
     def to_json(self) -> JsonObject:
-        """All metrics in one object: flat, but for the views and the alarms at a budget."""
+        """All metrics in one object: flat, but for the views, domains and alarms at a budget."""
         metrics = self._flat()
         metrics["views"] = {name: areas.to_json() for name, areas in self.views.items()}
+        if self.domains:
+            metrics["domains"] = {name: each.to_json() for name, each in self.domains.items()}
         if self.budget_alarms:
             metrics["alarms"] = self.budget_alarms.to_json()
         return metrics

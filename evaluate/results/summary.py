@@ -10,6 +10,7 @@ from edgeae.runtime.system.arrays import Float64
 from ..streams.simulation import sum_counts
 from .alarm_metrics import alarm_metrics, budget_alarms, mean_budget_alarms
 from .evaluation_result import (
+    DomainResult,
     Estimate,
     EvaluationResult,
     HarmonicMean,
@@ -81,6 +82,7 @@ def machine_result(
             view: ViewAreas(*auc_of([score.views[view] for score in test.scores], labels))
             for view in test.scores[0].views
         },
+        domains=_domains(test),
     )
 
 
@@ -91,6 +93,23 @@ def _mean_areas(machines: Sequence[Mapping[str, ViewAreas]]) -> dict[str, ViewAr
         areas = [machine[view] for machine in machines if view in machine]
         means[view] = ViewAreas(mean(each.auc for each in areas), mean(each.pauc for each in areas))
     return means
+
+
+def _domains(test: MachineTest) -> dict[str, DomainResult]:
+    """The areas of each domain; empty unless the recordings are of two."""
+    of_domain: dict[str, list[RecordingScore]] = {}
+    for recording, score in zip(test.recordings, test.scores, strict=True):
+        if recording.domain:
+            of_domain.setdefault(recording.domain, []).append(score)
+    if len(of_domain) < 2:
+        return {}
+    results: dict[str, DomainResult] = {}
+    for domain, scores in sorted(of_domain.items()):
+        labels = [score.label for score in scores]
+        auc, pauc = auc_of([score.score for score in scores], labels)
+        n_anomaly = labels.count("anomaly")
+        results[domain] = DomainResult(auc, pauc, len(labels) - n_anomaly, n_anomaly)
+    return results
 
 
 def resamples_of(test: MachineTest) -> Float64 | None:

@@ -4,12 +4,21 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .evaluation_result import Alarms, BudgetAlarms, Estimate, EvaluationResult, JsonObject, Rates
+from .evaluation_result import (
+    Alarms,
+    BudgetAlarms,
+    DomainResult,
+    Estimate,
+    EvaluationResult,
+    JsonObject,
+    Rates,
+)
 from .recording_scores import MachineTest
 
 Table = list[list[str]]  # rows of cells, the first row being the head
 
 RANKING_HEAD = ["machine", "AUC (95 %)", "pAUC (95 %)", "normal", "anomaly"]
+DOMAINS_HEAD = ["domain", "AUC", "pAUC", "normal", "anomaly"]
 RATES_HEAD = [
     "recordings",
     "false alarms (95 %)",
@@ -105,6 +114,20 @@ def ranking_table(evaluation: EvaluationResult) -> Table:
     return rows
 
 
+def domains_table(evaluation: EvaluationResult) -> Table | None:
+    """AUC and pAUC of the domains of each machine; None if no machine has two."""
+    rows = [
+        [f"{machine} {domain}", number(areas.auc), number(areas.pauc), *_counts(areas)]
+        for machine, result in evaluation.machines.items()
+        for domain, areas in result.domains.items()
+    ]
+    return [DOMAINS_HEAD, *rows] if rows else None
+
+
+def _counts(areas: DomainResult) -> list[str]:
+    return [number(areas.n_normal), number(areas.n_anomaly)]
+
+
 def rates_table(evaluation: EvaluationResult) -> Table:
     """How many recordings of each machine are above the threshold."""
     rows = [_rates_row(name, result.rates) for name, result in evaluation.machines.items()]
@@ -178,6 +201,9 @@ def terminal_text(evaluation: EvaluationResult) -> str:
     """The tables in columns for a terminal of 100, and remarks on them."""
     streams = alarms_table(evaluation) or stream_table(evaluation)
     tables = [ranking_table(evaluation), rates_table(evaluation), streams]
+    domains = domains_table(evaluation)
+    if domains:
+        tables.insert(1, domains)
     return "\n\n".join([*map(in_columns, tables), "\n".join(remarks(evaluation))])
 
 

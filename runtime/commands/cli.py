@@ -4,6 +4,7 @@ The module of a command is imported only when the command is run, so that ``--he
 """
 
 import os
+import shlex
 import sys
 import traceback
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import EXIT_INTERRUPTED, EdgeaeError
+from ..errors import EXIT_INTERRUPTED, EdgeaeError, printable
 
 if TYPE_CHECKING:
     from ..live.limits import RunLimits
@@ -177,9 +178,11 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         code = cli.main(arguments, prog_name="edgeae", standalone_mode=False, obj=limits)
     except EdgeaeError as error:
         click.echo(f"edgeae: {error}", err=True)
+        _advise_on_dashes(arguments)
         return error.exit_code
     except click.ClickException as error:
         error.show()
+        _advise_on_dashes(arguments)
         return error.exit_code
     except BrokenPipeError:
         raise
@@ -204,6 +207,21 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         click.echo(f"edgeae: {message}", err=True)
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _advise_on_dashes(arguments: list[str]) -> None:
+    """Say how a file is typed whose name looks like an option, where an argument is one."""
+    for argument in arguments:
+        if argument.startswith("-") and argument != "-" and os.path.lexists(argument):
+            path = f"./{argument}"
+            click.echo(
+                printable(
+                    f"edgeae: {argument} is also a file or folder; to name it, type "
+                    f"{shlex.quote(path)}"
+                ),
+                err=True,
+            )
+            return
 
 
 def main(limits: "RunLimits | None" = None) -> None:

@@ -12,8 +12,9 @@ from edgeae.evaluate.results.evaluation_result import Alarms, Estimate, WorstMac
 from edgeae.evaluate.results.metrics import interval, share_interval
 from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore
 from edgeae.evaluate.results.summary import machine_result, rates, resamples_of, summarise
+from edgeae.evaluate.results.tables import domains_table, terminal_text
 from edgeae.evaluate.streams.simulation import FaultDelay, StreamCounts
-from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.audio.recordings import Domain, Recording
 from edgeae.runtime.scoring.detector import Detector
 
 THRESHOLD = 0.5
@@ -216,3 +217,22 @@ def test_without_any_anomaly_nothing_is_ranked(detector: Detector) -> None:
     assert result.mean.auc == result.mean.auc_difference == Estimate()
     assert result.worst == WorstMachine(None, None)
     assert result.harmonic_mean.auc is result.harmonic_mean.pauc is None
+
+
+def test_two_domains_of_a_machine_are_reported_apart(detector: Detector) -> None:
+    test = _machine(detector, "section_00", [0.1, 0.3, 0.4, 0.6], [0.5, 0.2, 0.9, 0.8])
+    assert machine_result(test, None).domains == {}
+    domains: list[Domain] = ["source", "target"]
+    recordings = [replace(item, domain=domains[i % 2]) for i, item in enumerate(test.recordings)]
+    result = machine_result(replace(test, recordings=recordings), None)
+    assert {name: (each.auc, each.n_normal) for name, each in result.domains.items()} == {
+        "source": (1.0, 2),
+        "target": (0.5, 2),
+    }
+    values = result.to_json()["domains"]
+    assert isinstance(values, dict) and list(values) == ["source", "target"]
+    evaluation = summarise("m", "gaussian", {"section_00": replace(test, recordings=recordings)})
+    table = domains_table(evaluation)
+    assert table is not None and table[2][:2] == ["section_00 target", "0.500"]
+    assert "section_00 source" in terminal_text(evaluation)
+    assert domains_table(summarise("m", "gaussian", {"section_00": test})) is None

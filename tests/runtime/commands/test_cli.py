@@ -1,5 +1,7 @@
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -151,3 +153,19 @@ def test_an_interruption_exits_with_130(
     monkeypatch.setattr(cli, "import_module", lambda _: SimpleNamespace(train=command))
     assert run_command(["train"]) == 130
     assert capsys.readouterr().err.strip() == "edgeae: interrupted"
+
+
+@pytest.mark.parametrize("command", ["run", "train", "inspect"])
+@pytest.mark.parametrize("name", ["-6_dB_fan", "-output fan", "--recordings"])
+def test_a_folder_that_looks_like_an_option_is_named(
+    command: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert run_command([command, name]) == 2
+    err = capsys.readouterr().err
+    assert f"{name} is also a file or folder; to name it, type {shlex.quote('./' + name)}" in err
