@@ -37,7 +37,7 @@ from ..charts.charts import Charts, Reading
 from ..charts.charts_setup import has_charts
 from ..charts.minute_pool import MINUTE_SECONDS
 from ..scoring.detector import Detector, Result
-from ..scoring.explain import Explainer, Explanation, Moved
+from ..scoring.explain import NORMAL_AGAIN, Explainer, Explanation, Moved
 from ..scoring.threshold import Threshold
 from .recurrence import Recurrence
 
@@ -45,6 +45,7 @@ UPDATE_SECONDS = 60.0  # between two updates of an alarm
 END_RATIO = 0.75  # of the limit of a chart, below which it no longer keeps an alarm on
 MIN_BURST_WINDOWS = 3  # above the threshold, in a row of BURST_WINDOWS
 BURST_WINDOWS = 5  # a burst is over when so many windows in a row are below
+CALLED_NORMAL = "called normal by a person"
 
 Phase = Literal["start", "update", "end", "burst"]
 Kind = Literal["persistent", "burst"]
@@ -244,7 +245,7 @@ class Alarm:
         self._recurrence.accept()
         if self._started is None or self._last_result is None:
             return n_minutes, None
-        return n_minutes, self._end(self._last_result, self._started)
+        return n_minutes, self._end(self._last_result, self._started, CALLED_NORMAL)
 
     def reset(self) -> None:
         """Forget the windows before a gap; an alarm that is on stays on."""
@@ -294,10 +295,10 @@ class Alarm:
             self._since = reading.since
         return self._event("start", result, result.t, reading)
 
-    def _end(self, result: Result, started: float) -> AlarmEvent:
+    def _end(self, result: Result, started: float, reason: str = NORMAL_AGAIN) -> AlarmEvent:
         self._started = None
         self._ended = result.t
-        event = self._event("end", result, started, None)
+        event = self._event("end", result, started, None, reason)
         if self._is_recurrence:
             self._recurrence.clear()
         self._is_recurrence = False
@@ -323,15 +324,21 @@ class Alarm:
         )
 
     def _event(
-        self, phase: Phase, result: Result, started: float, reading: Reading | None
+        self,
+        phase: Phase,
+        result: Result,
+        started: float,
+        reading: Reading | None,
+        reason: str = NORMAL_AGAIN,
     ) -> AlarmEvent:
+        """reason: why the alarm is over, at its end."""
         self._reported = result.t
         lasted = result.t - self._since
         if self._is_recurrence and self._last_burst:
             self._explanation = self._last_burst.explanation
-            sentence = self._recurrence_sentence(phase, self._last_burst)
+            sentence = self._recurrence_sentence(phase, self._last_burst, reason)
         elif phase == "end":  # the sound is normal, so the last explanation is repeated
-            sentence = self._explanation.when_over(lasted)
+            sentence = self._explanation.when_over(lasted, reason)
         else:
             features = result.window.features if reading is None else reading.features
             self._explanation = self._explainer.explain(features, self._n_windows(reading))
@@ -347,9 +354,9 @@ class Alarm:
             chart=self._chart,
         )
 
-    def _recurrence_sentence(self, phase: Phase, last: _Burst) -> str:
+    def _recurrence_sentence(self, phase: Phase, last: _Burst, reason: str) -> str:
         if phase == "end":
-            return f"normal again; short sounds kept coming back, the last: {last.sentence()}"
+            return f"{reason}; short sounds kept coming back, the last: {last.sentence()}"
         n = self._recurrence.n_recent
         return f"short sounds keep coming back: {n} in the last hour; the last: {last.sentence()}"
 

@@ -2,8 +2,8 @@
 
 A knock every two minutes moves no chart and is never above the threshold for long. The number of
 bursts in the last hour is compared with a busy hour of the week that was monitored at this place
-(nine of ten hours had no more), because doors and voices are normal there, too. Two Poisson counts n and m of equal time are
-of the same rate with the probability
+(nine of ten hours had no more), because doors and voices are normal there, too. Two Poisson counts
+n and m of equal time are of the same rate with the probability
 
     P(B >= n),  B binomial with n + m trials of probability 1/2
 

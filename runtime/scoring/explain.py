@@ -42,6 +42,7 @@ MAX_RANGES = 3
 MIN_AUDIBLE_CHANGE_DB = 0.5
 # Both the measured change of a range and that beyond gain and load are named if they differ by more
 MIN_DIFFERENCE_DB = 1.0
+NORMAL_AGAIN = "normal again"
 
 Change = Literal["steady", "impulsive", "fluctuating"]
 
@@ -105,9 +106,9 @@ class Explanation:
         """The sentence of a change that lasted ``seconds``."""
         return self.sentence(f"for {_duration(seconds)}")
 
-    def when_over(self, seconds: float) -> str:
-        """The sentence of the end of a change that lasted ``seconds``."""
-        return f"normal again; it was: {self.that_lasted(seconds)}"
+    def when_over(self, seconds: float, reason: str = NORMAL_AGAIN) -> str:
+        """The sentence of the end of a change that lasted ``seconds``. reason: why it is over."""
+        return f"{reason}; it was: {self.that_lasted(seconds)}"
 
 
 class Explainer:

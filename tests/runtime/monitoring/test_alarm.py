@@ -294,6 +294,7 @@ def test_an_alarm_that_a_person_calls_normal_ends_and_stays_off_while_its_sound_
     assert n_minutes == 0  # without a calibration there are no charts that learn
     assert event is not None
     assert (event.phase, event.t) == ("end", 9)
+    assert event.sentence.startswith("called normal by a person; it was: ")
     assert not alarm.active
     assert play(alarm, [HIGH] * 200, start=10.0) == []
     events = play(alarm, [LOW] * 10 + [HIGH] * 10, start=210.0)
@@ -349,6 +350,7 @@ def test_bursts_that_a_person_calls_normal_raise_no_alarm_again(explainer: Expla
     _, event = alarm.accept()
     assert event is not None
     assert event.phase == "end"
+    assert event.sentence.startswith("called normal by a person; short sounds kept coming back")
     events = play(alarm, knocks(90, every=120), start=3600)
     assert {event.phase for event in events} == {"burst"}
 
