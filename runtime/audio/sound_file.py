@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ..errors import AudioError
 from ..system.arrays import Float32
 from ..system.progress import report_once
+from ..system.spool import spooled
 from .channel import Channel, select_channel
 from .container import Extent, PatchedFile, extent_of, is_mp3
 from .file_types import KINDS
 from .full_scale import find_other_scale
-from .spool import spooled
 
 if TYPE_CHECKING:
     from soundfile import SoundFile

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from edgeae.runtime.audio.sound_file import AudioFile, samplerate_of
-from edgeae.runtime.audio.spool import spooled
 from edgeae.runtime.errors import AudioError
+from edgeae.runtime.system.spool import spooled
 
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 16000).astype(np.float32)
 
