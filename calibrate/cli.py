@@ -6,6 +6,7 @@ import click
 
 from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
+from edgeae.runtime.charts.charts_setup import has_charts
 from edgeae.runtime.commands.shared_options import (
     budget_of,
     budget_options,
@@ -14,6 +15,7 @@ from edgeae.runtime.commands.shared_options import (
 )
 from edgeae.runtime.errors import ConfigError, DeviceError, printable
 from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
+from edgeae.runtime.monitoring.learning import max_first_alarms
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
@@ -238,6 +240,13 @@ def _report_result(detector: Detector, target: Path, device: str | None) -> None
         err=True,
     )
     click.echo(uncertainty_of(detector).sentence(), err=True)
+    if has_charts(detector):
+        n_first = max_first_alarms(detector)
+        click.echo(
+            f"while it listens it learns the machine: expect up to {n_first} false alarms on the "
+            f"first day, and {threshold.false_alarms} from then on",
+            err=True,
+        )
     for line in sensitivity_table(detector.artifact.head.sensitivity):
         click.echo(line, err=True)
     click.echo(f"next: edgeae run {target} --device {device or 'DEVICE'}", err=True)

@@ -149,6 +149,11 @@ class Charts:
         return self._learns
 
     @property
+    def monitored_minutes(self) -> int:
+        """The minutes of sound that were ever monitored; the calibration counts as one at least."""
+        return self._monitored_minutes
+
+    @property
     def n_views(self) -> int:
         """The number of views, each with a chart at each scale."""
         return len(self._views)

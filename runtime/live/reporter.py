@@ -8,7 +8,7 @@ from ..monitoring.alarm import Alarm
 from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.health import Health
-from ..monitoring.learning import LearningReport
+from ..monitoring.learning import LearningReport, max_first_alarms
 from ..monitoring.states import LEARNABLE_STATES, UNJUDGED_STATES
 from ..outputs.feedback import FeedbackWay
 from ..outputs.lines import Detail, EventLine, RunLine, ScoreLine, StatusLine
@@ -46,7 +46,8 @@ class SourceReporter:
         self._learning: LearningReport | None = None
         if self._alarm.charts:
             budget = detector.threshold.false_alarms
-            self._learning = LearningReport(self._alarm.charts, budget)
+            n_first = max_first_alarms(detector)
+            self._learning = LearningReport(self._alarm.charts, budget, n_first)
         self._health = Health(detector)
         self._last_t = 0.0  # seconds, of the last window
         self._condition_t = 0.0  # seconds, of the last status of the sound

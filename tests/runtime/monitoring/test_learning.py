@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from charted_machine import charted_detector
 
-from edgeae.runtime.monitoring.learning import LearningReport
+from edgeae.runtime.monitoring.learning import LearningReport, max_first_alarms
 
 
-def charts(*judged: int, learns: bool = True, **minutes_until: int) -> Any:
+def charts(*judged: int, learns: bool = True, monitored: int = 2000, **minutes_until: int) -> Any:
     """Charts whose scales ``judged`` can raise an alarm, and the others after so many minutes."""
     waiting = {int(scale.removeprefix("scale_")): n for scale, n in minutes_until.items()}
     return SimpleNamespace(
@@ -16,11 +17,12 @@ def charts(*judged: int, learns: bool = True, **minutes_until: int) -> Any:
         minutes_until_judged=waiting.__getitem__,
         sound=SimpleNamespace(n_learned=7),
         learns=learns,
+        monitored_minutes=monitored,
     )
 
 
 def sentence(state: Any) -> str:
-    return LearningReport(state, "1/week").status().sentence
+    return LearningReport(state, "1/week", 4).status().sentence
 
 
 def test_the_sentence_says_what_holds_and_what_comes() -> None:
@@ -29,7 +31,7 @@ def test_the_sentence_says_what_holds_and_what_comes() -> None:
         "2 of 4 time scales are active, false alarms stay within 1/week; changes that show only "
         "over 15 minutes are judged after about 34 minutes of normal sound"
     )
-    assert LearningReport(state, "1/week").status().details() == {
+    assert LearningReport(state, "1/week", 4).status().details() == {
         "learned_minutes": 7,
         "active_scales": 2,
         "sentence": sentence(state),
@@ -52,12 +54,28 @@ def test_the_scale_that_comes_first_is_named() -> None:
 def test_nothing_is_announced_when_all_scales_are_active_or_nothing_is_learned() -> None:
     complete = "4 of 4 time scales are active, false alarms stay within 1/week"
     assert sentence(charts(1, 4, 15, 60)) == complete
-    assert sentence(charts(1, learns=False)) == complete.replace("4 of", "1 of")
+    assert sentence(charts(1, learns=False)) == (
+        "1 of 4 time scales are active, nothing is learned, so 1/week holds for sound like the "
+        "calibration's"
+    )
+
+
+@pytest.mark.parametrize(("monitored", "left"), [(1, "23 h 59 min"), (1439, "a minute")])
+def test_false_alarms_of_the_first_day_are_announced(monitored: int, left: str) -> None:
+    assert sentence(charts(1, 4, 15, 60, monitored=monitored)) == (
+        "4 of 4 time scales are active, expect up to 4 false alarms on the first day, and 1/week "
+        f"after {left}"
+    )
+
+
+@pytest.mark.parametrize(("budget", "n"), [("1/week", 4), ("1/day", 4), ("1/hour", 24)])
+def test_more_are_announced_where_more_are_allowed(budget: str, n: int) -> None:
+    assert max_first_alarms(charted_detector(budget)) == n
 
 
 def test_a_further_scale_is_reported_at_once_and_else_each_hour() -> None:
     state = charts(1, scale_4=4, scale_15=40, scale_60=200)
-    report = LearningReport(state, "1/week")
+    report = LearningReport(state, "1/week", 4)
     assert report.update(60.0) is None
     state.judged_minutes = (1, 4)
     assert report.update(300.0) is not None
