@@ -33,6 +33,10 @@ KINDS += [
     ("OGG", "VORBIS"),
     ("OGG", "OPUS"),
     ("AIFF", "PCM_16"),
+    ("AU", "PCM_16"),
+    ("CAF", "ALAC_16"),
+    ("W64", "PCM_16"),
+    ("MP3", "MPEG_LAYER_III"),
 ]
 
 

@@ -4,12 +4,20 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgeae.calibrate.calibrate import calibrate
 from edgeae.runtime.audio.recordings import by_machine, scan
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
+from edgeae.runtime.monitoring.health import Health
+from edgeae.runtime.scoring.detector import Detector
+from tests.conftest import Trained
+from tests.runtime.conftest import read_samples
+
+RATE = 16000
 
 DATA = os.environ.get("EDGEAE_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="EDGEAE_DATA names no folder of real recordings")
@@ -29,6 +37,37 @@ def test_every_test_recording_is_found_and_read(name: str, machines: dict[str, i
     assert {machine: len(recordings) for machine, recordings in groups.items()} == machines
     first = next(iter(groups.values()))[0]
     assert read_log_mel(first.path, MelSpec()).shape[1] == 128
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("bldc_motor", "normal_id_01_00001750.wav"),
+        ("bldc_motor", "normal_id_02_00001400.wav"),
+        ("mimii_fan", "normal_id_00_0000000*.wav"),
+    ],
+)
+@pytest.mark.parametrize("level_db", [-65.0, -75.0, -85.0])
+def test_no_window_of_a_dead_microphone_is_judged(
+    trained: Trained, name: str, files: str, level_db: float
+) -> None:
+    """The converter of a real motor's microphone goes on after its plug was pulled."""
+    paths = sorted(Path(DATA, name, "train").glob(files))
+    sound = np.concatenate([read_samples(path, RATE) for path in paths])
+    machine = calibrate(Detector.load(trained.int8), [sound], force=True, report=print)
+    noise = np.random.default_rng(0).standard_normal(40 * RATE) * 10 ** (level_db / 20)
+    dead = np.asarray(np.rint(noise * 2**15) / 2**15, np.float32)
+    health = Health(machine)
+    seconds = len(sound) / RATE
+    states = {"before": set[str](), "after": set[str]()}
+    for window in machine.windows([sound, dead], RATE):
+        state = health.update(window).state
+        if window.end <= seconds:
+            states["before"].add(state)
+        if window.end >= seconds + 15:
+            states["after"].add(state)
+    assert states["after"] == {"off"}
+    assert "off" not in states["before"]
 
 
 @pytest.mark.slow
