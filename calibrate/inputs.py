@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeae.runtime.audio.folder import audio_files, folder_content, ignore_report
-from edgeae.runtime.audio.layout import layout_of
+from edgeae.runtime.audio.layout import data_sets_below, layout_of
 from edgeae.runtime.audio.recording_name import DEFAULT_MACHINE, Reading, read_name
 from edgeae.runtime.audio.recordings import scan
 from edgeae.runtime.errors import ConfigError
@@ -128,7 +128,9 @@ def _recordings(path: Path, recursive: bool, report: Callable[[str], None]) -> d
     if not path.is_dir():
         return {path: read_name(path)}
     layout = layout_of(path)
-    if layout.train or layout.labels:
+    is_above_data_sets = not audio_files(path) and data_sets_below(path, "train")
+    # The scan names the data sets below.
+    if layout.train or layout.labels or is_above_data_sets:
         recordings = scan(path, "train", report=report, command=COMMAND)
         return {item.path: read_name(item.path, path) for item in recordings}
     content = folder_content(path, recursive=recursive)

@@ -129,3 +129,10 @@ def test_sub_folders_are_reported_or_read(tmp_path: Path) -> None:
     assert reports == [f"{tmp_path}: not read: 1 recording in 1 sub-folder (day); add --recursive"]
     chosen = choose_recordings([str(tmp_path)], None, None, recursive=True, report=reports.append)
     assert len(chosen.paths) == 2
+
+
+def test_a_folder_of_data_sets_names_the_command(tmp_path: Path) -> None:
+    make(tmp_path, "ToyCar/train/normal_0.wav", "ToyCar/test/anomaly_0.wav")
+    with pytest.raises(ConfigError) as caught:
+        choose_recordings([str(tmp_path)], None, None)
+    assert str(caught.value).endswith(f"type: edgeae calibrate MODEL {tmp_path / 'ToyCar'}")
