@@ -41,6 +41,7 @@ NETWORK_WEIGHT = 0.5  # of a view of the network, relative to one of the input
 MIN_DISTANCE_SCALE = 0.05  # ln, between median and 90th percentile of a view's distance
 
 Views = tuple[View, ...] | None  # of a window, see `Fleet.fit`
+Noise = Float64 | None  # (n, n_features) what it changes, see `Fleet.fit`
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def fit_fleet(
     false_alarms: str,
     *,
     views: Views = None,
+    noise: Noise = None,
     held_out: Sequence[NDArray[np.bool]] | None = None,
 ) -> FittedFleet:
     """The sections ``head`` and ``threshold`` of an artifact that is not calibrated yet.
@@ -77,16 +79,17 @@ def fit_fleet(
     gain: (n, n_features) by which a gain changes the features, see `Fleet.fit`.
     window: the decision window, seconds.
     false_alarms: the budget, such as ``1/day``.
-    views: see `Fleet.fit`.
+    views, noise: see `Fleet.fit`.
     held_out: (n_windows,) of each machine: windows that the network was not trained on.
 
     Raises ConfigError if there is too little sound to fit anything.
     """
-    fleet = Fleet.fit(machines, gain, views)
+    fleet = Fleet.fit(machines, gain, views, noise)
     directions = fleet.gain_directions
+    noise = fleet.noise_directions
     references: dict[Kind, list[Reference]] = {}
     for calibratable in CALIBRATABLE_KINDS:
-        simulated = simulated_references(machines, directions, calibratable, views)
+        simulated = simulated_references(machines, directions, calibratable, views, noise)
         gap = generalisation_gap(machines, held_out, simulated, directions, calibratable, views)
         references[calibratable] = raised(simulated, gap)
         if KINDS_OF_HEAD[calibratable].is_distance:
@@ -118,7 +121,7 @@ def fit_references(
 
 
 def simulated_references(
-    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views = None
+    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views = None, noise: Noise = None
 ) -> list[Reference]:
     """References for no calibration, and for every calibration size that the machines allow.
 
@@ -131,9 +134,9 @@ def simulated_references(
             f"the training set holds at most {longest} windows of one machine; a threshold needs "
             f"{MIN_WINDOWS}, better 100 (record longer, or choose a shorter --window)"
         )
-    references = [_fleet_reference(machines, gain, kind, views)]
+    references = [_fleet_reference(machines, gain, kind, views, noise)]
     for n in CALIBRATION_WINDOWS:
-        reference = _calibrated_reference(machines, gain, n, kind, views)
+        reference = _calibrated_reference(machines, gain, n, kind, views, noise)
         if reference:
             references.append(reference)
     return references
@@ -169,7 +172,7 @@ def weighted_views(
 
 
 def _fleet_reference(
-    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views
+    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views, noise: Noise
 ) -> Reference:
     """The scores of every machine's windows by a head that is not calibrated (cross-validation)."""
     parts = list[Float64]()
@@ -178,19 +181,19 @@ def _fleet_reference(
         fitted = [np.delete(windows, np.s_[fold::LEFT_OUT_FOLDS], 0) for windows in machines]
         fitted = [windows for windows in fitted if len(windows)]
         if _can_be_a_fleet(fitted):
-            head = Head.of_fleet(Fleet.fit(fitted, gain, views), fitted, kind)
+            head = Head.of_fleet(Fleet.fit(fitted, gain, views, noise), fitted, kind)
             parts.append(head.parts(np.concatenate(scored)))
     scores = np.concatenate(parts)
     return Reference(0, scores, np.zeros(scores.shape[1]))
 
 
 def _calibrated_reference(
-    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind, views: Views
+    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind, views: Views, noise: Noise
 ) -> Reference | None:
     """The scores of held-out windows after calibrations on ``n``; None without such trials."""
     parts = list[Float64]()
     left_out = list[Float64]()
-    for trial in _calibration_trials(machines, gain, n, views):
+    for trial in _calibration_trials(machines, gain, n, views, noise):
         head = Head.calibrated(trial.fleet, trial.calibration, kind)
         parts.append(head.parts(trial.held_out))
         if n >= MIN_LEAVE_ONE_OUT_WINDOWS and trial.block < MAX_LEAVE_ONE_OUT_BLOCKS:
@@ -204,7 +207,7 @@ def _calibrated_reference(
 
 
 def _calibration_trials(
-    machines: Sequence[Float64], gain: Float64, n: int, views: Views = None
+    machines: Sequence[Float64], gain: Float64, n: int, views: Views = None, noise: Noise = None
 ) -> Iterator[CalibrationTrial]:
     """Yield one simulated calibration on ``n`` windows per block of each machine.
 
@@ -223,7 +226,7 @@ def _calibration_trials(
             remaining = np.delete(windows, np.r_[calibration, held_out], 0)
             others = _replaced(machines, machine, remaining)
             if others:
-                fleet = Fleet.fit(others, gain, views)
+                fleet = Fleet.fit(others, gain, views, noise)
                 yield CalibrationTrial(block, fleet, windows[calibration][:n], windows[held_out])
 
 
@@ -253,6 +256,7 @@ def generalisation_gap(
     gain: Float64,
     kind: Kind,
     views: Views = None,
+    noise: Noise = None,
 ) -> Float64:
     """(n_parts,) mean score of recordings held out from network training minus that of the others.
 
@@ -273,7 +277,7 @@ def generalisation_gap(
         chosen = np.linspace(0, len(trained) - 1, reference.windows).astype(int)
         others = _replaced(machines, machine, np.delete(trained, chosen, 0))
         if others:
-            head = Head.calibrated(Fleet.fit(others, gain, views), trained[chosen], kind)
+            head = Head.calibrated(Fleet.fit(others, gain, views, noise), trained[chosen], kind)
             scores.append(head.parts(windows[is_held_out]))
     if not scores:
         return no_gap

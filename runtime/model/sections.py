@@ -50,6 +50,7 @@ class FleetSection:
     mean: Float64  # (n_features,)
     within_std: Float64  # (n_features,)
     gain_directions: Float64  # (n_directions, n_features)
+    noise_directions: Float64  # (n_directions, n_features)
     # Upper triangles by rows, n (n + 1) / 2 numbers of each source, one source after the other.
     within_correlation_upper: Float64
     windows: PositiveCount

@@ -21,6 +21,8 @@ MIN_WITHIN_STD = 0.03
 # Directions that a change of gain has in the features, at most. The network makes several of one
 # gain, and int8 turns the weaker ones.
 MAX_GAIN_DIRECTIONS = 8
+# Directions that background noise has, at most. With 8, false alarms in noise are twice as many.
+MAX_NOISE_DIRECTIONS = 16
 # Directions weaker than this share of the strongest are not taken for a gain in a domain shift.
 MIN_GAIN_STRENGTH = 0.2
 # Share of the shrinkage that is best for the error of the covariance. The directions in which the
@@ -61,6 +63,8 @@ class Fleet:
     within_std: (n_features,) standard deviation of each feature within a machine.
     gain_directions: (n_directions, n_features) G, where changes of the microphone's gain add G'G to
         the covariance.
+    noise_directions: (n_directions, n_features) N, where background noise adds N'N to the
+        covariance that a score is based on.
     within_correlation: (n, n) of the features of each source (`edgeae.runtime.scoring.views`)
         within a machine.
     windows: number of windows behind the correlations, minus one for the mean of each machine.
@@ -70,19 +74,25 @@ class Fleet:
     mean: Float64
     within_std: Float64
     gain_directions: Float64
+    noise_directions: Float64
     within_correlation: tuple[Float64, ...]
     windows: int
     views: tuple[View, ...]
 
     @classmethod
     def fit(
-        cls, machines: Sequence[Float64], gain: Float64, views: tuple[View, ...] | None = None
+        cls,
+        machines: Sequence[Float64],
+        gain: Float64,
+        views: tuple[View, ...] | None = None,
+        noise: Float64 | None = None,
     ) -> Self:
         """The statistics of these machines; every machine has the same weight.
 
         machines: features (n_windows, n_features) of each training machine.
         gain: (n, n_features) changes of the features by a change of gain, n examples.
         views: by default those of a network without an identity embedding.
+        noise: (n, n_features) changes of the features by background noise, by default none.
 
         Raises ValueError if no machine has two windows.
         """
@@ -92,10 +102,13 @@ class Fleet:
         variance = np.mean([windows.var(axis=0, ddof=1) for windows in centred], axis=0)
         within_std = np.maximum(np.sqrt(variance), MIN_WITHIN_STD)
         views = views or views_of(n_mels_of(len(within_std)))
+        if noise is None:
+            noise = np.empty((0, len(within_std)))
         return cls(
             mean=np.mean([windows.mean(axis=0) for windows in machines], axis=0),
             within_std=within_std,
-            gain_directions=_gain_directions(gain, within_std),
+            gain_directions=_strongest_directions(gain, within_std, MAX_GAIN_DIRECTIONS),
+            noise_directions=_strongest_directions(noise, within_std, MAX_NOISE_DIRECTIONS),
             within_correlation=_within_correlation(centred, within_std, sources_of(views)),
             windows=sum(len(windows) - 1 for windows in centred),
             views=views,
@@ -137,7 +150,8 @@ class Fleet:
         own_weight: its weight against that of the fleet, 0 to 1.
         """
         source = self.sources[view.source]
-        covariance = self.covariance(source, own, own_weight)
+        noise = self.noise_directions[:, source] / self.within_std[source]
+        covariance = self.covariance(source, own, own_weight) + noise.T @ noise
         inside = np.zeros(len(covariance), bool)
         inside[view.features.start - source.start : view.features.stop - source.start] = True
         if inside.all():
@@ -177,10 +191,10 @@ class Fleet:
         return max(0.0, float(np.mean(np.square(shift))) - 1 / windows)
 
 
-def _gain_directions(gain: Float64, within_std: Float64) -> Float64:
-    """(n_directions, n_features) the strongest directions of ``gain``, scaled by their strength."""
-    _, strengths, directions = np.linalg.svd(gain / within_std, full_matrices=False)
-    strongest = slice(MAX_GAIN_DIRECTIONS)
+def _strongest_directions(changes: Float64, within_std: Float64, n_directions: int) -> Float64:
+    """(n_directions, n_features) the strongest of ``changes``, scaled by their strength."""
+    _, strengths, directions = np.linalg.svd(changes / within_std, full_matrices=False)
+    strongest = slice(n_directions)
     return np.asarray(strengths[strongest, None] * directions[strongest] * within_std)
 
 

@@ -31,7 +31,7 @@ The mean of a machine can be estimated from a minute of sound, its covariance ca
 therefore the correlation of the **fleet** (how windows vary within the machines of the training
 set), blended with the covariance of the machine itself; the weight of the latter grows with the
 number of its windows. A change of the microphone's gain is not a fault: the effect of gains on the
-features of normal sound is added to C, too.
+features of normal sound is added to C, too, and so is that of background noise.
 
 The residual of a machine that the network was trained on carries more information than that of an
 unknown machine. This domain shift is measured on normal sound: it is the mean square, in
@@ -210,7 +210,12 @@ class Head:
         """The head; ValueError unless every window gets a finite score by its numbers."""
         fleet = self.fleet
         of_machine = (self.mean, self.machine_factor)
-        of_fleet = (fleet.mean, fleet.within_std, fleet.gain_directions)
+        of_fleet = (
+            fleet.mean,
+            fleet.within_std,
+            fleet.gain_directions,
+            fleet.noise_directions,
+        )
         arrays = (*of_machine, *of_fleet)
         too_large = any(np.abs(array).max(initial=0) > MAX_NUMBER for array in arrays)
         if too_large or fleet.within_std.min() < 1 / MAX_NUMBER:
@@ -268,6 +273,7 @@ def _fleet_section(fleet: Fleet) -> FleetSection:
         mean=fleet.mean,
         within_std=fleet.within_std,
         gain_directions=fleet.gain_directions,
+        noise_directions=fleet.noise_directions,
         within_correlation_upper=np.concatenate(upper),
         windows=fleet.windows,
         views=to_sections(fleet.views),
@@ -284,6 +290,7 @@ def _fleet(section: FleetSection, n_features: int) -> Fleet:
         and section.mean.shape == (n_features,)
         and section.within_std.shape == (n_features,)
         and section.gain_directions.shape[1:] == (n_features,)
+        and section.noise_directions.shape[1:] == (n_features,)
     )
     if not fits:
         raise ValueError("its arrays do not fit together")
@@ -292,6 +299,7 @@ def _fleet(section: FleetSection, n_features: int) -> Fleet:
         mean=section.mean,
         within_std=section.within_std,
         gain_directions=section.gain_directions,
+        noise_directions=section.noise_directions,
         within_correlation=tuple(map(_symmetric, upper, sizes)),
         windows=section.windows,
         views=views,

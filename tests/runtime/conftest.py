@@ -44,6 +44,7 @@ def plain_fleet(
         mean=np.full(size, mean),
         within_std=np.full(size, deviation),
         gain_directions=rows,
+        noise_directions=np.empty((0, size)),
         within_correlation=(np.eye(size // 2), np.eye(size // 2)),
         windows=100,
         views=views_of(n_mels_of(size)),

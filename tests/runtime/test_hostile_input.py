@@ -311,6 +311,7 @@ def test_an_impossible_value_is_refused_when_the_artifact_is_loaded(
         ("within_std", 0),
         ("within_std", -1),
         ("gain_directions", 1e30),
+        ("noise_directions", 1e30),
         ("within_correlation_upper", -1),
     ],
 )

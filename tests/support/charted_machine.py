@@ -36,6 +36,7 @@ def charted_detector(
         mean=np.full(N_FEATURES, MEAN),
         within_std=np.full(N_FEATURES, DEVIATION),
         gain_directions=np.empty((0, N_FEATURES)),
+        noise_directions=np.empty((0, N_FEATURES)),
         within_correlation=(np.eye(half), np.eye(half)),
         windows=1000,
         views=views_of(SPEC.n_mels),

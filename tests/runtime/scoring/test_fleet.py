@@ -22,6 +22,7 @@ def test_only_gain_directions_beyond_a_fifth_of_the_strongest_are_not_a_domain_s
         mean=np.zeros(N_FEATURES),
         within_std=np.ones(N_FEATURES),
         gain_directions=gain,
+        noise_directions=np.empty((0, N_FEATURES)),
         within_correlation=(identity, identity),
         windows=100,
         views=views_of(N_MELS),

@@ -14,7 +14,12 @@ from sklearn.covariance import OAS
 
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.sections import HeadSection, read_section, to_values
-from edgeae.runtime.scoring.fleet import MAX_GAIN_DIRECTIONS, Fleet, oas_shrinkage
+from edgeae.runtime.scoring.fleet import (
+    MAX_GAIN_DIRECTIONS,
+    MAX_NOISE_DIRECTIONS,
+    Fleet,
+    oas_shrinkage,
+)
 from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.system.arrays import Float64
 
@@ -130,6 +135,26 @@ def test_what_two_views_share_is_in_neither(machines: list[Float64]) -> None:
     variation = 1
     of_shared, of_alone = head.distances(head.mean + np.array([shared, alone]))[:, variation]
     assert of_alone > of_shared + 3
+
+
+def test_background_noise_is_no_fault(machines: list[Float64]) -> None:
+    noise = 40 * np.random.default_rng(8).standard_normal((3, SIZE))
+    plain, wise = (
+        Head.calibrated(Fleet.fit(machines[:3], NO_GAIN, noise=changes), machines[3][:20])
+        for changes in (None, noise)
+    )
+    assert plain.score(plain.mean + noise).min() > plain.score(machines[3][20:]).max()
+    assert wise.score(wise.mean + noise).max() < wise.score(machines[3][20:]).mean()
+    # The charts compare long means, in which faults stand out from noise.
+    np.testing.assert_array_equal(wise.covariance("input"), plain.covariance("input"))
+
+
+def test_the_head_of_a_noisy_fleet_survives_its_section(machines: list[Float64]) -> None:
+    noise = np.random.default_rng(8).standard_normal((30, SIZE))
+    head = Head.calibrated(Fleet.fit(machines[:3], NO_GAIN, noise=noise), machines[3][:20])
+    assert len(head.fleet.noise_directions) == MAX_NOISE_DIRECTIONS
+    again = Head.from_section(head.to_section(10.0))
+    np.testing.assert_array_equal(again.score(machines[3]), head.score(machines[3]))
 
 
 def test_a_change_of_gain_is_no_fault(machines: list[Float64]) -> None:
@@ -400,6 +425,7 @@ def _with_fleet(key: str, value: Any) -> Callable[[dict[str, Any]], dict[str, An
         _with_fleet("gain_directions", None),
         _with_fleet("gain_directions", np.zeros(SIZE)),
         _with_fleet("gain_directions", np.zeros((2, SIZE - 1))),
+        _with_fleet("noise_directions", np.zeros((2, SIZE - 1))),
         _with_fleet("within_std", np.ones(SIZE - 1)),
         _with_fleet("within_correlation_upper", np.zeros(2 * 78 - 1)),
         _with_fleet("within_correlation_upper", np.zeros((2, 78))),
