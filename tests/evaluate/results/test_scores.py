@@ -241,3 +241,30 @@ def test_the_verdict_is_that_of_run_on_every_recording(
         assert score.windows_not_judged == len(unjudged)
         assert score.not_judged == (len(unjudged) == len(lines))
         assert score.not_judged or score.file != "anomaly_id_03_91.wav"
+
+
+def test_a_long_recording_in_which_only_a_chart_raises_an_alarm_is_anomalous_in_both(
+    trained: Trained, detector: Detector, train: list[Recording], tmp_path: Path
+) -> None:
+    """Four minutes of the machine, then four with a tone; no window can reach the threshold."""
+    clips = [soundfile.read(recording.path) for recording in train]
+    rate = clips[0][1]
+    sound = np.tile(np.concatenate([samples for samples, _ in clips]), 10)
+    tone = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(sound)) / rate)
+    (tmp_path / "test").mkdir()
+    for name, samples in {
+        "normal_id_03_00.wav": np.concatenate([sound, sound]),
+        "anomaly_id_03_00.wav": np.concatenate([sound, (sound + tone).clip(-1, 1)]),
+    }.items():
+        soundfile.write(tmp_path / "test" / name, samples, rate)
+    read = read_clips(detector, train, len(train), 0, print, skip_bad=False)
+    own = calibrated(detector, windows_of(detector, read), machine="id_03")
+    quiet = own.with_sections(threshold=replace(own.threshold, value=1e3))
+    scores = evaluate_machines(quiet, tmp_path, SCORES_ONLY, print)["id_03"].scores
+    verdicts = {score.file: score.anomaly for score in scores}
+    assert verdicts == {
+        path.name: score_file(quiet, 0, None, path).verdict.any_anomaly
+        for path in (tmp_path / "test").iterdir()
+    }
+    assert verdicts["anomaly_id_03_00.wav"]
+    assert not verdicts["normal_id_03_00.wav"]
