@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,13 +198,49 @@ def test_raw_pcm_that_is_not_a_number_gives_no_score(
     assert "not numbers" in err
 
 
-def test_a_recording_in_the_place_of_raw_pcm_is_refused(
-    run: Run, wav: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("file_format", ["WAV", "FLAC"])
+def test_a_recording_that_comes_through_a_pipe_scores_as_the_file(
+    run: Run,
+    wav: Path,
+    sound: NDArray[np.int16],
+    file_format: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pipe_in(monkeypatch, wav.read_bytes())
+    _, of_file, _ = run(wav)
+    content = io.BytesIO()
+    soundfile.write(content, sound, RATE, format=file_format)
+    pipe_in(monkeypatch, content.getvalue())
+    code, lines, _ = run("-", "--rate", 48000)
+    assert code == 0
+    assert scores(lines) == scores(of_file)
+
+
+def test_another_file_in_the_place_of_raw_pcm_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe_in(monkeypatch, b"OggS" + bytes(1000))
     code, lines, err = run("-")
     assert (code, scores(lines)) == (2, [])
-    assert "stdin begins as a WAV file" in err
+    assert "stdin begins as a file of the kind OGG" in err
+
+
+def test_a_pipe_that_breaks_off_is_reported_behind_its_scores(
+    run: Run, wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe_in(monkeypatch, wav.read_bytes()[:-100])
+    code, lines, err = run("-")
+    assert (code, bool(scores(lines))) == (2, True)
+    assert "cut short, 100 bytes are missing" in err
+
+
+def test_a_fifo_scores_as_the_file(run: Run, wav: Path, tmp_path: Path) -> None:
+    _, of_file, _ = run(wav)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    threading.Thread(target=fifo.write_bytes, args=[wav.read_bytes()], daemon=True).start()
+    code, lines, _ = run(fifo)
+    assert code == 0
+    assert scores(lines) == scores(of_file)
 
 
 def test_a_channel_that_raw_pcm_does_not_have_is_refused(
@@ -613,7 +650,7 @@ def test_a_second_of_sound_after_a_gap_is_not_judged(
 def test_a_place_that_cannot_be_read_is_one_sentence(
     run: Run, monkeypatch: pytest.MonkeyPatch, wav: Path
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "sound.wav")
 
     monkeypatch.setattr("edgeae.runtime.commands.run_files.expand", refuse)
