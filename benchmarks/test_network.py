@@ -35,7 +35,7 @@ def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     from edgeae.quantize.qdq import quantize
     from edgeae.quantize.rewriting.conv_transpose import rewrite
     from edgeae.quantize.statistics_output import with_statistics
-    from edgeae.quantize.torch_to_onnx import to_onnx
+    from edgeae.quantize.torch_to_onnx import identity_matrix, to_onnx
     from edgeae.train.architectures import build
     from edgeae.train.config import load_config
 
@@ -43,7 +43,9 @@ def _forms(name: str) -> tuple[torch.nn.Module, list[bytes]]:
     network = build(config.model, config.mel.n_mels).eval()
     model = rewrite(to_onnx(network, config))
     patches = np.random.default_rng(0).standard_normal((8, 32, 128)).astype(np.float32)
-    graphs = (model, with_statistics(model), quantize(model, [patches]))
+    identity = identity_matrix(network)
+    float_ = with_statistics(model, identity=identity)
+    graphs = (model, float_, quantize(model, [patches], identity=identity))
     return network, [graph.SerializeToString() for graph in graphs]
 
 

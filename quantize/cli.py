@@ -137,7 +137,7 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
         recordings = evenly_spread(exported.training_set.frames, MAX_RECORDINGS)
         kind = "training clips, which set the ranges"
     quantized = onnx.load_from_string(int8.model)
-    layers = analyse(exported.model, quantized, exported.float_, recordings)
+    layers = analyse(exported.model, quantized, exported.float_, recordings, exported.identity)
     table = format_table(layers, f"{len(recordings)} {kind}")
     progress.message(f"{comparison}\n\n{table}\n")
     check_drift(comparison.drift, max_drift, layers)

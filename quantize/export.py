@@ -66,6 +66,7 @@ class Export:
     model: onnx.ModelProto  # the float network that became the int8 one
     # (n_frames, n_mels) dB of normal recordings that nothing was fitted on, see `read_test_normals`
     test_normals: list[Float32]
+    identity: Float32 | None = None  # the matrix of the identity embedding
 
     def write(self, run: Path, output: Path | None) -> Path:
         """Write the artifact that was asked for to ``output``; returns its path.
@@ -150,7 +151,7 @@ def export(
     step("fitting the head on the int8 network")
     int8_artifact = fit(quantized, quantization=quantization)
     test_normals = read_test_normals(folder, config, report)
-    return Export(float_artifact, int8_artifact, training_set, equalized, test_normals)
+    return Export(float_artifact, int8_artifact, training_set, equalized, test_normals, identity)
 
 
 def _decision_window(

@@ -103,13 +103,18 @@ def format_table(layers: Iterable[Layer], recordings: str) -> str:
 
 
 def analyse(
-    model: ModelProto, quantized: ModelProto, float_: Artifact, recordings: Sequence[Float32]
+    model: ModelProto,
+    quantized: ModelProto,
+    float_: Artifact,
+    recordings: Sequence[Float32],
+    identity: Float32 | None = None,
 ) -> list[Layer]:
     """Measure the layers of an int8 network; the one with the greatest share of the drift is first.
 
     model: the float network that became the ``quantized`` one.
     float_: the artifact whose head computes the scores.
     recordings: log-mel (n_frames, n_mels) dB; the first minute of each is used.
+    identity: the matrix of the identity embedding, if the network has one.
     """
     layers = tensors_of(model.graph, quantized.graph)
     detector = Detector(float_)
@@ -117,7 +122,7 @@ def analyse(
     clips = [frames[:max_frames] for frames in recordings]
     patches = np.concatenate(TrainingSet([], clips).patches(detector.network.patch_frames))
     powers = _powers(model, quantized, layers, patches)
-    drifts = _drifts(model, float_, layers, clips)
+    drifts = _drifts(model, float_, layers, clips, identity)
     total_drift = max(sum(drifts.values()), MIN_POWER)
     errors = [
         Layer(
@@ -175,13 +180,14 @@ def _drifts(
     float_: Artifact,
     layers: dict[str, list[Tensor]],
     clips: Sequence[Float32],
+    identity: Float32 | None,
 ) -> dict[str, float]:
     """Layer -> mean square by which it moves the scores of the clips if only it is in int8."""
     exact = window_scores(Detector(float_), clips)
     drifts: dict[str, float] = {}
     for name, tensors in layers.items():
-        alone = with_statistics(quantize_only(model, tensors)).SerializeToString()
-        network = Network(Artifact.build(alone, float_.mel))
+        alone = with_statistics(quantize_only(model, tensors), identity=identity)
+        network = Network(Artifact.build(alone.SerializeToString(), float_.mel))
         scores = window_scores(Detector(float_, network), clips)
         drifts[name] = score_movement(exact, scores) ** 2
     return drifts

@@ -77,7 +77,9 @@ def tensors_of(graph: GraphProto, quantized: GraphProto) -> dict[str, list[Tenso
         # A fused Relu leaves its output's name to the convolution.
         output = conv.output[0]
         quantizer = quantizer_of[output]
-        tensor = Tensor(output, quantizer.output[0], step_of(quantizer), weight_of(conv))
+        # The quantizer renames a tensor that is an output of the network as well.
+        name = output.removesuffix("_QuantizeLinear_Input")
+        tensor = Tensor(name, quantizer.output[0], step_of(quantizer), weight_of(conv))
         layers.setdefault(_module_name(conv.name), []).append(tensor)
     return layers
 

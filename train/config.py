@@ -97,7 +97,7 @@ class IdentityConfig:
     IEEE Signal Processing Letters 25, 2018.
     """
 
-    weight: Annotated[float, Between(0.0, 1000.0)] = 1.0  # of its loss; the autoencoder's has 1
+    weight: Annotated[float, Between(0.0, 1000.0)] = 0.2  # of its loss; the autoencoder's has 1
     margin: Annotated[float, Between(0.0, 0.9)] = 0.3  # between classes, of the cosine
     scale: Annotated[float, Between(1.0, 1000.0)] = 30.0  # of the cosines
     crop_patches: Annotated[int, Between(1, 64)] = 4  # patches in a row that are classified as one

@@ -7,7 +7,7 @@ import pytest
 
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.rewriting.conv_transpose import rewrite
-from edgeae.quantize.torch_to_onnx import MAX_PARITY_ERROR, check_parity, to_onnx
+from edgeae.quantize.torch_to_onnx import MAX_PARITY_ERROR, check_parity, identity_matrix, to_onnx
 from edgeae.quantize.training_set import TrainingSet
 from edgeae.quantize.verify import assert_integer, optimized_nodes
 from edgeae.runtime import ArtifactError
@@ -70,7 +70,8 @@ def test_int8_network_runs_in_integers_with_no_more_moves_than_needed(
     """What onnxruntime runs. Doubling rows and columns takes a Transpose in the image network."""
     network, config = random_network(name)
     model = rewrite(to_onnx(network, config))
-    quantized = quantize(model, training_set.patches(config.model.patch_frames)[:4])
+    patches = training_set.patches(config.model.patch_frames)[:4]
+    quantized = quantize(model, patches, identity=identity_matrix(network))
     assert_integer(quantized.SerializeToString())
     ops = Counter(node.op_type for node in optimized_nodes(quantized.SerializeToString()))
     assert (ops["QuantizeLinear"], ops["DequantizeLinear"]) == (1, 1)
