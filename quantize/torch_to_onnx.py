@@ -81,8 +81,8 @@ def identity_matrix(network: Autoencoder) -> Float32 | None:
 
 def _module_name(name: str) -> str:
     """``body.3`` for ``/body/body.3/Conv_output_0``; names outside of the body stay as they are."""
-    place = name.removeprefix("/network")
-    return place.split("/")[2] if place.startswith("/body/body.") else name
+    modules = [part for part in name.split("/") if part.startswith("body.")]
+    return modules[0] if modules else name
 
 
 def check_parity(
