@@ -39,6 +39,8 @@ MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
 # The first minutes after a calibration count as calm up to here: that the machine is normal is then
 # known better than where its normal lies.
 MAX_START_DEVIATION = 2.5
+# Of a calibration on clips of the training even that is not known: up to this share of the limit.
+MAX_FLEET_START_RATIO = 0.85
 N_START_MINUTES = 5
 PATIENCE_MINUTES = 60  # without an alarm, after which sound that was not calm is learned, too
 MAX_CALM_RATIO = 0.5  # of the limit of the longer scales
@@ -104,6 +106,8 @@ class Charts:
         self._learns = learns
         head = detector.head
         self._head = head
+        sound = detector.artifact.head.machine_sound
+        self._is_of_fleet = sound is not None and sound.is_of_fleet
         self._std = head.fleet.within_std
         self._views = head.fleet.views
         self.sound = calibration_sound(detector)
@@ -469,13 +473,17 @@ class Charts:
 
     def _are_calm(self, minutes: Sequence[_Minute]) -> bool:
         """Whether none of these minutes, nor any longer scale, shows a beginning of an alarm."""
-        is_start = self.sound.n_learned < N_START_MINUTES
-        limit = MAX_START_DEVIATION if is_start else MAX_CALM_DEVIATION
         deviations = np.mean([minute.deviations for minute in minutes], axis=0)
-        if is_start:
-            return bool((deviations <= limit).all())
+        if self.sound.n_learned < N_START_MINUTES:
+            limits = [
+                MAX_FLEET_START_RATIO * self._limit(1, chart.minute)
+                if self._is_of_fleet
+                else MAX_START_DEVIATION
+                for chart in self._charts
+            ]
+            return bool((deviations <= limits).all())
         long_are_calm = all(reading.ratio <= MAX_CALM_RATIO for reading in self._long_readings)
-        return long_are_calm and bool((deviations <= limit).all())
+        return long_are_calm and bool((deviations <= MAX_CALM_DEVIATION).all())
 
     def _fit(self) -> None:
         self._fitted_minutes = self.sound.n_learned

@@ -328,6 +328,19 @@ def test_what_charts_say_they_detect_they_do_detect(direction: slice) -> None:
     assert n_detected >= 8
 
 
+@pytest.mark.parametrize(("is_of_fleet", "n_learned"), [(True, 4), (False, 0)])
+def test_after_a_calibration_on_training_clips_the_first_minutes_say_what_is_normal(
+    is_of_fleet: bool, n_learned: int
+) -> None:
+    """A machine that runs differently than in the training must not stay unknown."""
+    detector = charted_detector()
+    detector.artifact.head.machine_sound.__dict__["is_of_fleet"] = is_of_fleet
+    charts = Charts(detector)
+    readings = play(charts, normal_windows(6 * MINUTE) + 12 * DEVIATION)
+    assert (highest_ratio(readings) < 1) == is_of_fleet
+    assert charts.sound.n_learned == n_learned
+
+
 # --- what a day of minutes shows ------------------------------------------------------------------
 
 
