@@ -33,7 +33,7 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
                 limits=limits.outputs,
             )
         )
-        paths = expand(options.inputs, recursive=files.recursive, report=_report)
+        paths = expand(options.inputs, files.recursive, _report)
         resume_log = None
         if files.resume and files.log:
             resume_log = ResumeLog(log_files(files.log), detector)

@@ -50,7 +50,6 @@ class ScoredFiles:
 
 def expand(
     arguments: Iterable[str],
-    *,
     recursive: bool = False,
     report: Callable[[str], None] = ignore_report,
 ) -> list[Path]:
