@@ -71,6 +71,10 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
+# How the loader ends its message about a library that is not there.
+_MISSING_LIBRARY = ("No such file or directory", "cannot open shared object file")
+
+
 class AlsaError(OSError):
     """A call that libasound refused: `errno` (positive) and `strerror` say why."""
 
@@ -92,6 +96,10 @@ class Alsa:
         try:
             self._library = ctypes.CDLL("libasound.so.2")
         except OSError as error:
+            if not str(error).endswith(_MISSING_LIBRARY):
+                raise DeviceError(
+                    f"libasound.so.2 cannot be loaded ({error}); remove that cause"
+                ) from error
             raise DeviceError(
                 "libasound.so.2 is not installed, and live audio needs it: "
                 "sudo apt-get install libasound2 "

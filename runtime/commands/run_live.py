@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from threading import Condition
@@ -11,7 +12,7 @@ import click
 from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
-from ..errors import AudioError, DeviceError
+from ..errors import AudioError, ConfigError, DeviceError
 from ..live.feedback import FeedbackFile, handle_feedback
 from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
@@ -96,6 +97,11 @@ def score_live(
 
 
 def _pipe(options: RunOptions) -> Pipe:
+    # Python has no stdin if the descriptor is closed, as by `<&-`.
+    if sys.stdin is None:
+        raise ConfigError(
+            "standard input is closed; pipe sound into `edgeae run -`, or name files or --device"
+        )
     pcm = options.pcm
     return Pipe(pcm.encoding, pcm.input_channels, pcm.rate, options.channels[0])
 

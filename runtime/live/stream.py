@@ -95,7 +95,10 @@ def limited(items: Iterable[Float32 | Gap], max_frames: int) -> Iterator[Float32
 
 @contextlib.contextmanager
 def stopping(stop: Callable[[], None] | None = None) -> Iterator[list[int]]:
-    """Call ``stop`` on SIGINT and SIGTERM; gives the list of signals that were received."""
+    """Call ``stop`` on SIGINT, SIGTERM and SIGHUP; gives the list of signals that were received.
+
+    SIGHUP comes when a terminal is closed; where it is ignored (nohup), it stays ignored.
+    """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -103,7 +106,10 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[list[int]]:
         if stop:
             stop()
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received
     finally:

@@ -121,6 +121,8 @@ class Outputs:
             remaining_lines = outbox.close(deadline - time.monotonic())
             if outbox.trouble and not outbox.gone:
                 click.echo(f"edgeae: {name}: {outbox.trouble}", err=True)
+            if outbox.sink.lost:
+                click.echo(f"edgeae: {name}: {outbox.sink.lost} lines were lost", err=True)
             if remaining_lines:
                 click.echo(
                     f"edgeae: {name}: {remaining_lines} lines were not delivered in time", err=True

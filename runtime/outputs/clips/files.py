@@ -12,12 +12,14 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
 from ...audio.pcm import Pcm
 from ...errors import ConfigError
+from ...system.clock import synced
 from ...system.files import UNFINISHED, replace_file
 from ..lines import Line
 from ..sink import OutputError, Sink
@@ -51,8 +53,13 @@ class ClipFiles(Sink[Line]):
         megabytes: float = 500.0,
         days: float = 90.0,
         free_megabytes: float = 500.0,
+        clock_is_right: Callable[[], bool | None] = synced,
     ) -> None:
-        """Raises ConfigError if ``folder`` or a limit cannot be used."""
+        """Raises ConfigError if ``folder`` or a limit cannot be used.
+
+        clock_is_right: True while the clock is synchronised; only then the age of a clip counts.
+        """
+        self._clock_is_right = clock_is_right
         if not (megabytes > 0 and days > 0 and free_megabytes >= 0):
             raise ConfigError(
                 f"clips of {megabytes:g} MB and {days:g} days with "
@@ -123,7 +130,9 @@ class ClipFiles(Sink[Line]):
         return shutil.disk_usage(self._folder).free - size - self._free_bytes
 
     def _is_old(self, path: Path) -> bool:
-        """True after ``days``; never for a clip whose time comes from a clock that was not set."""
+        """True after ``days``; never by a clock that may be wrong, now or at the clip."""
+        if not self._clock_is_right():
+            return False
         at = _time(path.name)
         return at is not None and _CLOCK_SET < at < datetime.now(UTC) - self._age
 

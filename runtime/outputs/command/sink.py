@@ -22,7 +22,12 @@ from ..sink import OutputError, Sink
 
 MAX_MESSAGE_BYTES = 300  # of stderr
 # Variables that edgeae reads and no command needs.
-SECRET_VARIABLES = {"EDGEAE_MQTT_PASSWORD", "EDGEAE_WEBHOOK_TOKEN", "EDGEAE_WEBHOOK"}
+SECRET_VARIABLES = {
+    "EDGEAE_MQTT_PASSWORD",
+    "EDGEAE_WEBHOOK_TOKEN",
+    "EDGEAE_WEBHOOK",
+    "EDGEAE_PAGE_TOKEN",
+}
 
 
 class Hook(Sink[RunLine]):

@@ -18,6 +18,17 @@ def test_missing_libasound_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         Alsa()
 
 
+def test_another_failure_of_the_loader_is_reported_as_the_loader_says_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: str) -> None:
+        raise OSError("libasound.so.2: failed to map segment from shared object")
+
+    monkeypatch.setattr("ctypes.CDLL", full)
+    with pytest.raises(DeviceError, match=r"cannot be loaded \(.*failed to map segment"):
+        Alsa()
+
+
 def test_a_refused_call_is_an_error_with_number_and_reason() -> None:
     with pytest.raises(AlsaError) as caught:
         Alsa().handle("snd_pcm_open", b"nonsense", 0, 1)

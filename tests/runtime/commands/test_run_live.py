@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ports import reserved_port
 
 from edgeae.runtime.commands.run_live import score_live
-from edgeae.runtime.errors import AudioError, DeviceError
+from edgeae.runtime.errors import AudioError, ConfigError, DeviceError
 from edgeae.runtime.live.limits import RunLimits
 from edgeae.runtime.scoring.detector import Detector
 from tests.runtime.capture.fakes import AlsaDevice
@@ -71,6 +71,14 @@ def test_a_source_of_which_nothing_was_judged_is_reported(
     assert not any_anomaly
     message = "-: none of its 5 windows was judged (silence): nothing is known about the machine"
     assert capsys.readouterr().err == f"edgeae: {message}\n"
+
+
+def test_standard_input_that_is_closed_is_refused(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ConfigError, match="standard input is closed; pipe sound into"):
+        score("-", detectors=[detector])
 
 
 def test_too_little_sound_for_a_score_is_an_error(detector: Detector, pipe: Pipe) -> None:

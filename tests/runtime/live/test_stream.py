@@ -82,7 +82,7 @@ def test_a_limit_counts_sound_and_gaps_and_cuts_the_last_block(
         assert n_frames <= max_frames
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_and_the_handlers_come_back(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     stops: list[str] = []
@@ -90,6 +90,15 @@ def test_a_signal_stops_and_the_handlers_come_back(number: signal.Signals) -> No
         os.kill(os.getpid(), number)
     assert (received, stops) == ([number], ["stopped"])
     assert signal.getsignal(number) is before
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stopping() as received:
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert received == []
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_no_sound_before_a_gap_is_in_the_resampled_sound_after_it(

@@ -106,7 +106,7 @@ def test_a_clip_larger_than_the_limit_for_all_is_an_error(folder: Path) -> None:
 
 
 def test_old_clips_are_deleted_except_those_of_a_clock_that_was_never_set(folder: Path) -> None:
-    sink = ClipFiles(folder, days=90)
+    sink = ClipFiles(folder, days=90, clock_is_right=lambda: True)
     old, young = now(-91 * 86400), now(-89 * 86400)
     unset = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
     for at in (unset, old, young):
@@ -114,6 +114,17 @@ def test_old_clips_are_deleted_except_those_of_a_clock_that_was_never_set(folder
     sink.deliver(clip(folder, now()))
     assert name(old) not in names(folder)
     assert {name(unset), name(young)} <= set(names(folder))
+
+
+@pytest.mark.parametrize("clock_is_right", [False, None])
+def test_a_clock_that_may_be_wrong_deletes_no_clip(
+    folder: Path, clock_is_right: bool | None
+) -> None:
+    sink = ClipFiles(folder, days=90, clock_is_right=lambda: clock_is_right)
+    old = now(-100 * 86400)
+    sink.deliver(clip(folder, old))
+    sink.deliver(clip(folder, now()))
+    assert name(old) in names(folder)
 
 
 def test_on_a_full_disk_the_oldest_clips_are_deleted_and_then_writing_is_an_error(
