@@ -100,7 +100,7 @@ class Processor:
     ) -> subprocess.CompletedProcess[str]:
         with (pcm or Path(os.devnull)).open("rb") as stdin:
             return subprocess.run(
-                command, stdin=stdin, capture_output=True, text=True, check=False, timeout=300
+                command, stdin=stdin, capture_output=True, text=True, check=False, timeout=900
             )
 
 
