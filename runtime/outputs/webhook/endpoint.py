@@ -1,6 +1,7 @@
 """One POST to a web server, and what its answer means."""
 
 import base64
+import re
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.error import HTTPError, URLError
@@ -14,10 +15,13 @@ TOKEN_VARIABLE = "EDGEAE_WEBHOOK_TOKEN"
 # Statuses that are about the line itself. The cause of any other can pass or be removed.
 REFUSING_STATUSES = {400, 413, 414, 415, 422}
 MAX_REASON_CHARACTERS = 100
+MAX_RETRY_SECONDS = 3600.0  # that a server may ask to wait
 
 
 class AnsweredError(OutputError):
     """The server answers, but does not take the line now."""
+
+    retry_seconds: float = 0.0  # that the server asks to wait (Retry-After)
 
 
 class RequestRefusedError(OutputError):
@@ -68,7 +72,11 @@ class Endpoint:
             message += ", a redirect; give the address that it leads to"
         if error.code in REFUSING_STATUSES:
             return RequestRefusedError(message)
-        return AnsweredError(message)
+        answered = AnsweredError(message)
+        retry_after = error.headers.get("Retry-After", "").strip()
+        if re.fullmatch(r"\d{1,9}", retry_after):
+            answered.retry_seconds = min(float(retry_after), MAX_RETRY_SECONDS)
+        return answered
 
 
 class NoRedirect(HTTPRedirectHandler):

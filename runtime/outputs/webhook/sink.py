@@ -123,6 +123,7 @@ class Webhook(Sink[RunLine]):
         except AnsweredError as error:
             # A line that the server never takes must not delay the later ones without end.
             retry.answers += 1
+            retry.asked_seconds = error.retry_seconds
             if retry.answers >= self._limits.max_answers:
                 self._drop(f"{error}, {retry.answers} times")
                 return True
@@ -165,9 +166,11 @@ class Retry:
         self._limits = limits
         self._pause = limits.first_pause_seconds
         self.answers = 0  # that did not take the line
+        self.asked_seconds = 0.0  # to wait, by the last answer
 
     def next_pause(self) -> float:
         """Seconds until the next attempt."""
-        pause = self._pause
+        pause = max(self._pause, self.asked_seconds)
+        self.asked_seconds = 0.0
         self._pause = min(2 * pause, self._limits.max_pause_seconds)
         return pause

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +45,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.answers: list[int | Callable[[], int]] = []
         self.location = ""
+        self.retry_after = ""
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.lines: list[dict[str, Any]] = []
@@ -74,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         status = answer if isinstance(answer, int) else answer()
         try:
             self.send_response(status)
+            if self.server.retry_after:
+                self.send_header("Retry-After", self.server.retry_after)
             if self.server.location:
                 self.send_header("Location", self.server.location)
             self.end_headers()
@@ -396,3 +400,15 @@ def test_failures_leave_no_descriptors(server: Server, make_webhook: MakeWebhook
 def test_limits_are_above_0(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="give"):
         Webhook("http://127.0.0.1:9", **options)
+
+
+def test_a_server_that_asks_for_a_pause_is_left_alone_so_long(
+    server: Server, make_webhook: MakeWebhook
+) -> None:
+    server.answers = [503]
+    server.retry_after = "1"
+    webhook = make_webhook(server.url)
+    began = time.monotonic()
+    webhook.deliver(event(0))
+    wait_for(lambda: server.numbers == [0, 0])
+    assert time.monotonic() - began >= 1.0
