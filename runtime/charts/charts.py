@@ -7,9 +7,9 @@ that was ever recorded. A fault lasts, so its features are pooled before they ar
     minute   [== the share of them that is nearest to normal: one vector ==]
     scales   [1 minute]  [4 minutes]  [15 minutes]  [1 hour]
 
-A minute is the mean of those of its windows that are nearest to normal, so no door or voice moves it
-(`edgeae.runtime.charts.minute_pool`). Each view (`edgeae.runtime.scoring.views`) at each scale is a **chart** with an equal share of the budget of
-false alarms. Any chart can raise the alarm.
+A minute is the mean of those of its windows that are nearest to normal, so no door or voice moves
+it (`edgeae.runtime.charts.minute_pool`). Each view (`edgeae.runtime.scoring.views`) at each scale
+is a **chart** with an equal share of the budget of false alarms. Any chart can raise the alarm.
 
 The machine's own normal sound is learned while it is monitored (`NormalSound`): a minute is learned
 when the minutes around it were calm, no alarm was on and the microphone worked. That makes the

@@ -258,8 +258,8 @@ class Alarm:
     ) -> AlarmEvent | None:
         has_cooled_down = result.t - self._ended >= self._rule.cooldown
         by_chart = highest is not None and highest.ratio > 1
-        # The charts learn how the machine varies; the threshold of the windows knows the calibration
-        # alone. So the windows decide only while the charts show nothing.
+        # The charts learn how the machine varies; the threshold of the windows knows the
+        # calibration alone. So the windows decide only while the charts show nothing.
         by_windows = highest is None and self._windows.are_persistent and not self._accepts_windows
         by_recurrence = is_burst and self._recurrence.is_recurrent
         if has_cooled_down and (by_chart or by_windows or by_recurrence):

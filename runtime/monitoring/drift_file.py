@@ -14,8 +14,9 @@ import numpy as np
 from ..scoring.detector import Detector, Result
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
+from ..system.schema import JsonObject
 from .drift import DEFAULT_DAYS, DEFAULT_LIMITS, DriftLimits, DriftStatus, DriftTracker
-from .state_file import JsonObject, KeptState, StateKind
+from .state_file import KeptState, StateKind
 
 MAX_LEARNED_SECONDS = 1e10  # three centuries
 KIND = StateKind("--track", "a tracker's file", "the drift", "tracking starts again")
