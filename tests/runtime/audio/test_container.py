@@ -90,7 +90,7 @@ def test_a_file_that_was_cut_short_is_refused(name: str, share: float, tmp_path:
         AudioFile(path)
 
 
-@pytest.mark.parametrize("name", set(FORMATS) - {"adpcm", "alac"})
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"adpcm", "alac"}))
 def test_one_byte_that_is_missing_is_noticed(name: str, tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     path.write_bytes(FORMATS[name][:-1])
