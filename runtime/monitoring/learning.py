@@ -80,7 +80,8 @@ class LearningReport:
 
     def _promise(self) -> str:
         if not self._charts.learns:
-            return f"nothing is learned, so {self._false_alarms} holds for sound like the calibration's"
+            budget = self._false_alarms
+            return f"nothing is learned, so {budget} holds for sound like the calibration's"
         minutes_left = FIRST_DAY_MINUTES - self._charts.monitored_minutes
         if minutes_left <= 0:
             return f"false alarms stay within {self._false_alarms}"
