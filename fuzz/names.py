@@ -32,7 +32,7 @@ def target(data: bytes) -> None:
             _create(path)
     for split in ("train", "test"):
         try:
-            recordings = scan(DATA, split)  # type: ignore[arg-type]
+            recordings = scan(DATA, split)
         except ConfigError as error:
             assert str(error).isprintable(), error
         else:

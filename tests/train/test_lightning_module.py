@@ -41,7 +41,7 @@ def test_crops_train_the_identity_embedding_with_the_autoencoder(
     torch.manual_seed(0)
     module = AutoencoderModule(load_config("tiny", ["model.embedding=4"]), n_machines=2)
     monkeypatch.setattr(module, "log", lambda *arguments, **options: None)
-    module.training_step(_crops(6), 0).backward()
+    module.training_step(_crops(6), 0).backward()  # type: ignore[no-untyped-call]
     gradients = {name: p.grad for name, p in module.named_parameters()}
     assert [name for name, grad in gradients.items() if grad is None] == []
 

@@ -1,6 +1,7 @@
 """Whether an artifact's threshold can be fitted to the recordings."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from edgeae.runtime.audio.recordings import Recording
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.config import load_config
+from edgeae.train.frame_store import Frames
 from edgeae.train.torch_features import Features
 from edgeae.train.windows import check_windows
 
@@ -19,7 +21,7 @@ def recordings(*seconds: float, machine: str = "id_00") -> list[Features]:
     return [
         Features(
             Recording(Path(f"data/train/normal_{i}.wav"), "normal", machine),
-            np.zeros((n_frames, CONFIG.mel.n_mels), np.float32),
+            cast(Frames, np.zeros((n_frames, CONFIG.mel.n_mels), np.float32)),
             "",
         )
         for i, n_frames in enumerate(frames)

@@ -51,7 +51,7 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyP
 
 def square_wave(amplitude: float, n_samples: int) -> Float32:
     """A wave whose peak and RMS are ``amplitude``, without an offset."""
-    return np.resize(np.float32([amplitude, -amplitude]), n_samples)
+    return np.resize(np.array([amplitude, -amplitude], np.float32), n_samples)
 
 
 def test_without_a_log_only_a_terminal_sees_the_level(monkeypatch: pytest.MonkeyPatch) -> None:

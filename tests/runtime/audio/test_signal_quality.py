@@ -49,7 +49,7 @@ def test_a_tone_is_neither_clipped_nor_stuck(rate: int, hertz: float, amplitude:
         noise(16000, 1e-5) + 1e-5,
         noise(16000, 2e-5) + 2**-14,
         noise(16000, 2e-5) - 0.5,
-        np.resize(np.float32([0, 0, 2**-15]), 16000) + np.float32(2**-14),
+        np.resize(np.array([0, 0, 2**-15], np.float32), 16000) + np.float32(2**-14),
     ],
 )
 def test_zeros_and_less_than_90_dbfs_are_silence_whatever_their_offset(sound: Float32) -> None:

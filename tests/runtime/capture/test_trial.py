@@ -33,7 +33,7 @@ def test_a_device_that_cannot_be_opened_has_no_offer() -> None:
 
 def test_only_the_sound_after_the_settling_counts(alsa_device: AlsaDevice) -> None:
     loud = np.full(1600, 2**15 - 1, np.int16)
-    alsa_device(np.concatenate([loud, np.resize(np.int16([2**14, -(2**14)]), 16000)]))
+    alsa_device(np.concatenate([loud, np.resize(np.array([2**14, -(2**14)], np.int16), 16000)]))
     limits = TrialLimits(level_seconds=0.2, settle_seconds=0.1)
     half = round(20 * math.log10(0.5), 1)
     assert measure_level(Alsa(), "hw:1", limits) == Level(half, half)

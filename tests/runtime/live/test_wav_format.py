@@ -31,9 +31,9 @@ def test_an_extensible_chunk_names_them_behind() -> None:
 
 def test_samples_have_full_scale_1() -> None:
     unsigned = WavFormat.of(chunk(1, 1, 8)).decode(bytes([0, 128, 255]))
-    np.testing.assert_array_equal(unsigned[:, 0], np.float32([-1, 0, 127 / 128]))
+    np.testing.assert_array_equal(unsigned[:, 0], np.array([-1, 0, 127 / 128], np.float32))
     double = WavFormat.of(chunk(3, 2, 64)).decode(np.array([0.5, -0.25], "<f8").tobytes())
-    np.testing.assert_array_equal(double, np.float32([[0.5, -0.25]]))
+    np.testing.assert_array_equal(double, np.array([[0.5, -0.25]], np.float32))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.monitoring.state_file import JsonObject, StateFile, StateKind
+from edgeae.runtime.monitoring.state_file import StateFile, StateKind
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.schema import JsonObject
 
 KIND = StateKind("--keep", "a keeper's file", "the number", "counting starts again")
 

@@ -7,6 +7,7 @@ import shutil
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,7 +253,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "limits", [{"megabytes": 0}, {"days": -1}, {"free_megabytes": -1}, {"days": float("nan")}]
 )
-def test_impossible_limits_are_refused(folder: Path, limits: dict[str, float]) -> None:
+def test_impossible_limits_are_refused(folder: Path, limits: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="have to be more than 0"):
         ClipFiles(folder, **limits)
 
