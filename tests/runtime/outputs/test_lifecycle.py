@@ -462,8 +462,9 @@ def test_metrics_can_be_scraped_while_sound_is_scored(
     eventually(lambda: f"edgeae_windows_total{labels} {windows()}\n" in scraped())
     assert f"edgeae_listening{labels} 1\n" in scraped()
     assert listening.stop() == (0, "")
-    assert f"edgeae_listening{labels} 0\n" in file.read_text()
-    assert f"edgeae_windows_total{labels} " in file.read_text()
+    of_file = '{source="hw:1",machine="id_03",process="edgeae"}'
+    assert f"edgeae_listening{of_file} 0\n" in file.read_text()
+    assert f"edgeae_windows_total{of_file} " in file.read_text()
 
 
 class Posted(http.server.BaseHTTPRequestHandler):
