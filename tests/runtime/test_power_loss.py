@@ -10,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -164,17 +163,26 @@ class FullFile:
         return failing if name == self._when else getattr(self._file, name)
 
 
+def opening_no_new_file(os_open: Callable[..., int]) -> Callable[..., int]:
+    """``os.open`` that opens what is there, and cannot create a file."""
+
+    def opened(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_EXCL:
+            failing()
+        return os_open(path, flags, *arguments, **options)
+
+    return opened
+
+
 def fill(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     """From now on the disk is full in this step of a write."""
     fdopen: Callable[..., Any] = os.fdopen
     if when in ("write", "flush"):
         monkeypatch.setattr(os, "fdopen", lambda *arguments: FullFile(fdopen(*arguments), when))
+    elif when == "create":
+        monkeypatch.setattr(os, "open", opening_no_new_file(os.open))
     else:
-        place = {
-            "create": (tempfile, "mkstemp"),
-            "fsync": (os, "fsync"),
-            "rename": (Path, "replace"),
-        }[when]
+        place = {"fsync": (os, "fsync"), "rename": (Path, "replace")}[when]
         monkeypatch.setattr(*place, failing)
 
 
