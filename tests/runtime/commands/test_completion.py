@@ -47,7 +47,7 @@ def test_zsh_shows_the_summaries() -> None:
 
 
 def test_options_and_their_values() -> None:
-    assert offered("edgeae run --pag") == ["plain,--page"]
+    assert offered("edgeae run --pag") == ["plain,--page", "plain,--page-token-file"]
     assert offered("edgeae run --format S1") == ["plain,S16_LE"]
     assert "plain,--mqtt-discovery" in offered("edgeae run machine.onnx --mqtt")
 
@@ -83,4 +83,7 @@ echo "${COMPREPLY[@]}"
     process = subprocess.run(
         ["bash", "-c", script], env=path, capture_output=True, text=True, check=False
     )
-    assert (process.returncode, process.stdout) == (0, "--page\n"), process.stderr
+    assert (process.returncode, process.stdout) == (
+        0,
+        "--page --page-token-file\n",
+    ), process.stderr
