@@ -24,7 +24,7 @@ OPTIONS = (
         envvar="EDGEAE_PAGE_TOKEN_FILE",
         value_kind="secret-file",
         help="Show a button on the page to say that the last event was normal; whoever presses it "
-        "must know the token in this file.  [default: $EDGEAE_PAGE_TOKEN, else no button]",
+        "must know the token in this file.  [default: $EDGEAE_PAGE_TOKEN, else none]",
     ),
 )
 
