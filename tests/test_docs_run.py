@@ -25,10 +25,13 @@ SECONDS = 600.0  # that a page may take; far more than it does, for a busy compu
 NOT_RUN = {
     "make": "the targets run in .ci/run, or take hours",
     "pip": "installs",
-    "python3": "makes an environment",
+    "python3": "makes an environment; `python3 -c` is run",
     "scripts/install-system-packages": "installs",
     "systemctl": "asks a service manager",
 }
+PYTHON = """#!/bin/sh
+if [ "$1" = -c ]; then exec '{python}' "$@"; fi
+"""  # what stands in the page itself is run: it makes a token that a later command reads
 SHORT = """#!{python}
 import sys
 
@@ -114,6 +117,7 @@ def home(trained: Any, steady: Path, tmp_path: Path) -> Path:
     _program(programs / "sudo", '#!/bin/sh\nexec "$@"\n')
     for name in NOT_RUN:
         _program(tmp_path / name if "/" in name else programs / name, "#!/bin/sh\n")
+    _program(programs / "python3", PYTHON.format(python=sys.executable))
     for name in ("model.int8.onnx", "runs/first/model.int8.onnx"):
         _copy(trained.int8, tmp_path / name)
     (tmp_path / "runs" / "latest").symlink_to("first")
