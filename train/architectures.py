@@ -5,7 +5,7 @@
     x (N, T, n_mels) --+--> (x - mean) / std --> encoder --> decoder --> linear + --> residual
     dB                                                    (N, T, n_mels) standard deviations
 
-The encoder of edge also describes which machine a patch is from, in a few numbers (`Identity`).
+The encoder of edge can also describe which machine a patch is from, in a few numbers (`Identity`).
 
 Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
 ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
@@ -137,25 +137,32 @@ def edge(config: ModelConfig, n_mels: int) -> Autoencoder:
     """Temporal autoencoder, bands as channels, 8x down in time.
 
         frames   32        16        8         4         8         16        32
+        channels n_mels -> 96 -----> 64 -----> 48 -----> 64 -----> 96 -----> 96 -> n_mels
+                                               48 -> 8 -> 48   the bottleneck, linear
+
+    With an identity embedding, the encoder is wider and the decoder narrower:
+
         channels n_mels -> 96 -----> 96 -----> 96 -----> 48 -----> 64 -----> 96 -> n_mels
                                                96 -> 8 -> 48   the bottleneck, linear
                                                96 -> identity embedding
     """  # fmt: skip
     drop = _dropouts(config, 3)
+    half, quarter = (96, 96) if config.embedding else (64, 48)
+    up = (48, 64, 96) if config.embedding else (64, 96, 96)
     encoder = [
         nn.Conv1d(n_mels, 96, 5, stride=2, padding=2, bias=False), *_active(96, drop[0]),
-        nn.Conv1d(96, 96, 3, stride=2, padding=1, bias=False), *_active(96, drop[1]),
-        nn.Conv1d(96, 96, 3, stride=2, padding=1, bias=False), *_active(96, drop[2]),
+        nn.Conv1d(96, half, 3, stride=2, padding=1, bias=False), *_active(half, drop[1]),
+        nn.Conv1d(half, quarter, 3, stride=2, padding=1, bias=False), *_active(quarter, drop[2]),
     ]  # fmt: skip
     decoder = [
-        nn.Conv1d(96, config.bottleneck, 1),
+        nn.Conv1d(quarter, config.bottleneck, 1),
         nn.Conv1d(config.bottleneck, 48, 1, bias=False), *_active(48),
-        nn.ConvTranspose1d(48, 48, 4, stride=2, padding=1, bias=False), *_active(48),
-        nn.ConvTranspose1d(48, 64, 4, stride=2, padding=1, bias=False), *_active(64),
-        nn.ConvTranspose1d(64, 96, 4, stride=2, padding=1, bias=False), *_active(96),
-        nn.Conv1d(96, n_mels, 1),
+        nn.ConvTranspose1d(48, up[0], 4, stride=2, padding=1, bias=False), *_active(up[0]),
+        nn.ConvTranspose1d(up[0], up[1], 4, stride=2, padding=1, bias=False), *_active(up[1]),
+        nn.ConvTranspose1d(up[1], up[2], 4, stride=2, padding=1, bias=False), *_active(up[2]),
+        nn.Conv1d(up[2], n_mels, 1),
     ]  # fmt: skip
-    identity = Identity(96, config.embedding) if config.embedding else None
+    identity = Identity(quarter, config.embedding) if config.embedding else None
     return Autoencoder(nn.Sequential(*encoder, *decoder), n_mels, len(encoder), identity)
 
 
