@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Export:
     for path in data.rglob("*.wav"):
         samples, rate = soundfile.read(path)
         soundfile.write(path, soxr.resample(samples, rate, RATE), RATE)
-    run = train(data, load_config("tiny", ["training.epochs=1"]), folder / "run")
+    run = train(data, load_config("tiny", ["training.epochs=2"]), folder / "run")
     return export(run, int8=True, report=print)
 
 
