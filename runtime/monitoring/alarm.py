@@ -276,9 +276,10 @@ class Alarm:
             return False
         if self._is_recurrence and not self._recurrence.has_stopped:
             return False
-        if highest is not None:
-            return highest.ratio < END_RATIO
-        return self._windows.are_below
+        is_low = highest is None or highest.ratio < END_RATIO
+        if highest is not None and self._chart is not None:
+            return is_low
+        return is_low and self._windows.are_below
 
     def _start(self, result: Result, reading: Reading | None) -> AlarmEvent:
         self._started = result.t

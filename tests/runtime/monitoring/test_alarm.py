@@ -281,9 +281,14 @@ def test_a_burst_during_an_alarm_is_part_of_it(charted: Alarm) -> None:
 def test_windows_above_are_an_alarm_of_no_chart_until_the_charts_show_a_minute(
     charted: Alarm,
 ) -> None:
-    start, end = play_windows(charted, normal_windows(2 * MINUTE), score=HIGH)
+    start, update = play_windows(charted, normal_windows(2 * MINUTE), score=HIGH)
     assert (start.phase, start.t, start.since, start.chart) == ("start", 40.0, 1.0, None)
-    assert (end.phase, end.t) == ("end", float(MINUTE))
+    assert update.phase == "update"
+    _, event = charted.accept()
+    assert event is not None
+    assert event.phase == "end"
+    # From now on the charts show minutes, and they are calm.
+    assert play_windows(charted, normal_windows(2 * MINUTE), score=HIGH) == []
 
 
 def test_an_alarm_that_a_person_calls_normal_ends_and_stays_off_while_its_sound_lasts(
