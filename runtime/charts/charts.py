@@ -447,6 +447,7 @@ class Charts:
             self._minutes_without_alarm = 0
             return
         self._count(candidate)
+        self._fit_tails()
         if not self._are_calm(around) and self._minutes_without_alarm < PATIENCE_MINUTES:
             return
         self._minutes_without_alarm = 0
@@ -464,7 +465,6 @@ class Charts:
         minute.counted = True
         for values, deviation in zip(self._normal_deviations, minute.deviations, strict=True):
             values.append(float(deviation))
-        self._fit_tails()
 
     def _fit_tails(self) -> None:
         for chart, values in zip(self._charts, self._normal_deviations, strict=True):

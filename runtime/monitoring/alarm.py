@@ -270,15 +270,13 @@ class Alarm:
         return None
 
     def _must_end(self, highest: Reading | None) -> bool:
-        # Until a minute is complete, at the start or after a gap, the charts show nothing. What
-        # they raised goes on; what the windows raised, the windows end.
-        if self.charts and highest is None and self._chart is not None:
-            return False
         if self._is_recurrence and not self._recurrence.has_stopped:
             return False
+        # Until a minute is complete, at the start or after a gap, the charts show nothing. What a
+        # chart raised goes on; what the windows raised, the windows end.
         is_low = highest is None or highest.ratio < END_RATIO
-        if highest is not None and self._chart is not None:
-            return is_low
+        if self._chart is not None:
+            return highest is not None and is_low
         return is_low and self._windows.are_below
 
     def _start(self, result: Result, reading: Reading | None) -> AlarmEvent:

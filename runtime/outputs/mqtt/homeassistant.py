@@ -59,7 +59,7 @@ def discovery_message(
     availability_topic: the topic of the process, with ``online`` or ``offline``.
     every: maximum seconds between two states.
     name: of the device, for people; None: that of the machine, or of the source.
-    has_commands: whether the source can be told that its sound was normal.
+    has_commands: whether a message can call the sound of the source normal.
     """
     device_id = device_id_of(base)
     described = _components(base)

@@ -416,13 +416,13 @@ def test_what_systemctl_refuses_is_told(
 def test_paths_with_parent_folders_are_written_out(
     artifact: Path, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "work").mkdir()
+    (tmp_path / "inside").mkdir()
     shutil.copy(artifact, tmp_path / "pump.onnx")
     (tmp_path / "pump.toml").touch()
     (tmp_path / "ring.py").touch()
-    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "inside")
     monkeypatch.setattr(sys, "argv", ["../.venv/bin/edgeae"])
-    hook = f"python3 {tmp_path}/work/../ring.py"
+    hook = f"python3 {tmp_path}/inside/../ring.py"
     arguments = ["../pump.onnx", "-D", "hw:1", "--config", "../pump.toml", "--on-event", hook]
     unit = plan(Request.parse(arguments, run), **PLAN | {"user": "root"})
     assert unit.command[0] == str(installed)
@@ -432,7 +432,7 @@ def test_paths_with_parent_folders_are_written_out(
     )
     assert not any(".." in path.parts for path in [*unit.readable, *unit.writable])
     [line] = [line for line in unit.text().splitlines() if line.startswith("ExecStart=")]
-    assert ".." not in line.replace("/work/../ring.py", "")
+    assert ".." not in line.replace("/inside/../ring.py", "")
 
 
 def test_a_file_that_node_exporter_reads_is_readable_for_it(artifact: Path) -> None:
