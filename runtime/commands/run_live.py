@@ -16,14 +16,14 @@ from ..errors import AudioError, ConfigError, DeviceError
 from ..live.feedback import FeedbackFile, handle_feedback
 from ..live.limits import RunLimits
 from ..live.listen import DeviceRoute, listen
-from ..live.source import Source, publish_pending
+from ..live.pipe_route import PipeLimits, PipeRoute
+from ..live.source import Source
 from ..live.stdin import Pipe
 from ..live.stream import stopping
 from ..live.verdict import unjudged_source
 from ..outputs.feedback import FeedbackQueue
 from ..outputs.lifecycle import Outputs
 from ..scoring.detector import Detector
-from ..system.clock import now
 from ..system.identity import SourceIdentity
 from .run_options import RunOptions
 from .tracks import open_memories, open_tracks
@@ -37,7 +37,7 @@ def score_live(
     detectors: one for each source. AudioError if there was too little sound for a score.
     """
     with ExitStack() as stack:
-        pipe = None if options.paced else _pipe(options)
+        pipe = None if options.paced else _pipe(options, limits.pipe)
         signals = stack.enter_context(stopping(pipe.stop if pipe else None))
         tracks = open_tracks(stack, options, detectors, limits.drift)
         memories = open_memories(stack, options, detectors, limits.charts_file)
@@ -83,7 +83,7 @@ def score_live(
             handle_feedback(sources, feedback_file, feedback)
 
         if pipe:
-            score_pipe(sources[0], pipe, tick)
+            PipeRoute(pipe, sources[0], tick, limits.pipe).run()
         else:
             score_microphones(options, sources, outputs, signals, limits, tick)
         if not signals and not any(source.n_windows for source in sources):
@@ -96,32 +96,20 @@ def score_live(
     return any_anomaly, signal.SIGINT in signals
 
 
-def _pipe(options: RunOptions) -> Pipe:
+def _pipe(options: RunOptions, limits: PipeLimits) -> Pipe:
     # Python has no stdin if the descriptor is closed, as by `<&-`.
     if sys.stdin is None:
         raise ConfigError(
             "standard input is closed; pipe sound into `edgeae run -`, or name files or --device"
         )
     pcm = options.pcm
-    return Pipe(pcm.encoding, pcm.input_channels, pcm.rate, options.channels[0])
-
-
-def score_pipe(source: Source, pipe: Pipe, tick: Callable[[], None]) -> None:
-    """Score what comes through a pipe until it ends. tick: called for each block.
-
-    AudioError, after the last score, for sound that is not valid or was cut short.
-    """
-    pipe.open()
-    source.start(pipe.samplerate, pipe.channels, pipe.encoding)
-    try:
-        for block in pipe.blocks():
-            source.push(block, now())
-            publish_pending([source])
-            tick()
-            if source.done():
-                break
-    finally:
-        source.finish()
+    return Pipe(
+        pcm.encoding,
+        pcm.input_channels,
+        pcm.rate,
+        options.channels[0],
+        check_seconds=limits.check_seconds,
+    )
 
 
 def score_microphones(

@@ -8,6 +8,7 @@ from ..model.network import NetworkLimits
 from ..monitoring.charts_file import ChartsFileLimits
 from ..monitoring.drift import DriftLimits
 from ..outputs.declaration import OutputLimits
+from .pipe_route import PipeLimits
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class RunLimits:
     network: NetworkLimits = field(default_factory=NetworkLimits)
     microphone: MicrophoneLimits = field(default_factory=MicrophoneLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
+    pipe: PipeLimits = field(default_factory=PipeLimits)
     drift: DriftLimits = field(default_factory=DriftLimits)
     charts_file: ChartsFileLimits = field(default_factory=ChartsFileLimits)
     outputs: OutputLimits = field(default_factory=OutputLimits)

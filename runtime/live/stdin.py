@@ -1,6 +1,9 @@
 """Sound on standard input: raw PCM as `arecord -t raw` writes it, WAV or FLAC."""
 
+import os
+import select
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -36,6 +39,8 @@ class Pipe:
         samplerate: int,
         channel: Channel,
         file: BinaryIO | None = None,
+        *,
+        check_seconds: float = 1.0,
     ) -> None:
         """encoding: one of FORMATS, of raw PCM; a WAV or FLAC has its own.
 
@@ -43,20 +48,26 @@ class Pipe:
         samplerate: Hz, of raw PCM.
         channel: the one to use, counted from 0, or "mix".
         file: to read from; standard input if it is not given.
+        check_seconds: between two calls of ``while_waiting``.
         """
         self.encoding = encoding
         self.channels = channels
         self.samplerate = samplerate
+        # Called while the pipe is open and nothing comes, with the seconds since the last bytes.
+        self.while_waiting: Callable[[float], None] | None = None
         self._channel = channel
-        self._file = file
+        self._file = file or sys.stdin.buffer
+        self._descriptor = _descriptor_of(self._file)
+        self._check_seconds = check_seconds
         self._kept = b""  # bytes that were read to know what the stream is
         self._blocks: Iterator[Float32] | None = None
-        self._stopped = False
+        self.stopped = False
         self._reading = False
+        self._failure: Exception | None = None  # of `while_waiting`
 
     def stop(self) -> None:
         """Let `blocks` end; call it from a signal handler, where it ends a read that waits."""
-        self._stopped = True
+        self.stopped = True
         if self._reading:
             raise _StoppedError
 
@@ -69,6 +80,7 @@ class Pipe:
         _, sample_bytes = FORMATS[self.encoding]
         n_first = max(HEAD_BYTES, self._frames_at_once() * sample_bytes * self.channels)
         self._kept = self._read(n_first)
+        self._raise_failure()
         kind = stream_kind(self._kept)
         if kind == "WAV":
             self._blocks = self._wav_blocks()
@@ -92,6 +104,7 @@ class Pipe:
             self.open()
         for block in self._blocks or ():
             yield select_channel(block, self._channel)
+        self._raise_failure()
 
     def _frames_at_once(self) -> int:
         return max(1, int(self.samplerate * READ_SECONDS))
@@ -157,7 +170,7 @@ class Pipe:
                 break
             n_read += len(raw)
             yield form.decode(raw)
-        if promised is not None and n_read < promised and not self._stopped:
+        if promised is not None and n_read < promised and not self.stopped:
             raise AudioError(
                 f"stdin: a WAV that was cut short, {promised - n_read} bytes are missing; "
                 f"send it again"
@@ -187,7 +200,7 @@ class Pipe:
         n_read = 0
         is_damaged = False
         with file:
-            while not self._stopped and not is_damaged:
+            while not self.stopped and not is_damaged:
                 try:
                     block = file.read(n_frames, dtype="float32", always_2d=True)
                 except (soundfile.SoundFileError, RuntimeError):
@@ -198,7 +211,7 @@ class Pipe:
                 n_read += len(block)
                 yield block
         is_short = file.frames < UNKNOWN_FRAMES and n_read < file.frames
-        if (is_short or is_damaged) and not self._stopped:
+        if (is_short or is_damaged) and not self.stopped:
             raise AudioError(
                 f"stdin: a FLAC that was cut short after {n_read} samples; send it again"
             )
@@ -211,7 +224,7 @@ class Pipe:
 
     def _read(self, n_bytes: int) -> bytes:
         """Read ``n_bytes``; fewer at the end, or when stopped."""
-        if self._stopped:
+        if self.stopped:
             return b""
         content = self._kept[:n_bytes]
         self._kept = self._kept[n_bytes:]
@@ -221,19 +234,67 @@ class Pipe:
 
     def _waiting(self, n_bytes: int, *, whole: bool) -> bytes:
         """Read from the pipe; empty at the end or when stopped. whole: wait for all bytes."""
-        if self._stopped:
-            return b""
-        file = self._file or sys.stdin.buffer
-        read: Callable[[int], bytes] = file.read
-        if not whole:
-            read = getattr(file, "read1", file.read)
+        n_wanted = n_bytes if whole else 1
+        content = b""
+        while len(content) < n_wanted and not self.stopped:
+            part = self._read_once(n_bytes - len(content))
+            if not part:
+                break
+            content += part
+        return content
+
+    def _read_once(self, n_bytes: int) -> bytes:
+        """Read what is there, up to ``n_bytes``; empty at the end or when stopped."""
+        if self._descriptor is None:
+            return self._file.read(n_bytes)
         try:
-            self._reading = True
-            return read(n_bytes)
+            self._wait_for_bytes(self._descriptor)
+            self._reading = not self.stopped
+            return os.read(self._descriptor, n_bytes) if self._reading else b""
         except _StoppedError:
             return b""
+        except OSError as error:
+            raise AudioError(f"stdin cannot be read ({error.strerror}); send it again") from error
         finally:
             self._reading = False
+
+    def _wait_for_bytes(self, descriptor: int) -> None:
+        """Return when there are bytes, at the end of the pipe or when stopped."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        waiting_since = time.monotonic()
+        while not self.stopped:
+            self._reading = True
+            is_ready = poll.poll(1000 * self._check_seconds)
+            self._reading = False
+            if is_ready:
+                return
+            self._report_waiting(time.monotonic() - waiting_since)
+
+    def _report_waiting(self, seconds: float) -> None:
+        """Call ``while_waiting``; a failure of it ends the pipe, and `blocks` raises it.
+
+        A decoder that calls for bytes would not pass it on.
+        """
+        if self.while_waiting is None:
+            return
+        try:
+            self.while_waiting(seconds)
+        except Exception as error:
+            self._failure = error
+            self.stopped = True
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def _descriptor_of(file: BinaryIO) -> int | None:
+    """The file descriptor; None for a file in memory."""
+    try:
+        return file.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 class _ForwardFile:
