@@ -2,6 +2,10 @@
 
 import base64
 import re
+import time
+from datetime import UTC
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.error import HTTPError, URLError
@@ -73,9 +77,7 @@ class Endpoint:
         if error.code in REFUSING_STATUSES:
             return RequestRefusedError(message)
         answered = AnsweredError(message)
-        retry_after = error.headers.get("Retry-After", "").strip()
-        if re.fullmatch(r"\d{1,9}", retry_after):
-            answered.retry_seconds = min(float(retry_after), MAX_RETRY_SECONDS)
+        answered.retry_seconds = retry_seconds(error.headers)
         return answered
 
 
@@ -131,6 +133,32 @@ def authorization(url: str, token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {token}"}
     credentials = base64.b64encode(unquote(user).encode()).decode()
     return {"Authorization": f"Basic {credentials}"}
+
+
+def retry_seconds(headers: Message) -> float:
+    """Seconds that a server asks to wait, at most MAX_RETRY_SECONDS; 0 if it does not.
+
+    Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3). A date is compared with
+    the server's own clock if it states it: ours may not be set yet.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return min(float(text), MAX_RETRY_SECONDS)
+    until = _http_date(text)
+    if until is None:
+        return 0.0
+    server_time = _http_date(headers.get("Date", ""))
+    start = time.time() if server_time is None else server_time
+    return min(max(0.0, until - start), MAX_RETRY_SECONDS)
+
+
+def _http_date(text: str) -> float | None:
+    """Seconds since 1970 of a date in a header; None if it is none. Without a zone it is UTC."""
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _short_reason(reason: object) -> str:

@@ -78,8 +78,12 @@ class Webhook(Sink[RunLine]):
 
     @property
     def lost(self) -> int:
-        """Lines that the server refused, did not fit into the spool, or were damaged there."""
-        return self._refused + self._spool.lost
+        """Lines that the server refused, did not fit into the spool, or were damaged there.
+
+        After `close` also those that wait in memory, as behind an answer that does not come.
+        """
+        lost = self._refused + self._spool.lost
+        return lost + self._spool.n_in_memory if self._closing else lost
 
     @property
     def waiting(self) -> int:

@@ -50,6 +50,12 @@ class Spool:
         return len(self._waiting)
 
     @property
+    def n_in_memory(self) -> int:
+        """How many of the lines are in no file."""
+        with self._lock:
+            return sum(isinstance(stored, bytes) for stored in self._waiting.values())
+
+    @property
     def full(self) -> bool:
         return len(self._waiting) >= self._limit
 

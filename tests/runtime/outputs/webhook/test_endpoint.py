@@ -1,6 +1,9 @@
 """Addresses, credentials and reasons; test_webhook.py has what the answers of a server lead to."""
 
 import base64
+import time
+from email.message import Message
+from email.utils import formatdate
 from urllib.error import URLError
 
 import pytest
@@ -9,10 +12,12 @@ from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.sink import OutputError
 from edgeae.runtime.outputs.webhook.endpoint import (
     MAX_REASON_CHARACTERS,
+    MAX_RETRY_SECONDS,
     Endpoint,
     _short_reason,
     authorization,
     parse_url,
+    retry_seconds,
 )
 
 
@@ -78,3 +83,44 @@ def test_a_reason_is_short_and_printable() -> None:
 def test_no_connection_is_an_output_error_that_names_the_server() -> None:
     with pytest.raises(OutputError, match=r"^http://127\.0\.0\.1:1: Connection refused$"):
         Endpoint("http://127.0.0.1:1/secret", "", 5.0).post(b"{}")
+
+
+def headers_of(**values: str) -> Message:
+    headers = Message()
+    for name, value in values.items():
+        headers[name.replace("_", "-")] = value
+    return headers
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "seconds"),
+    [
+        ("", "", 0),
+        ("120", "", 120),
+        (" 7 ", "", 7),
+        ("99999", "", MAX_RETRY_SECONDS),
+        ("-5", "", 0),
+        ("1.5", "", 0),
+        ("soon", "", 0),
+        ("\u0665", "", 0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:09 GMT", 50),
+        ("Friday, 31-Dec-99 23:59:59 GMT", "Fri, 31 Dec 1999 23:58:59 GMT", 60),
+        ("Fri Dec 31 23:59:59 1999", "Fri, 31 Dec 1999 23:59:29 GMT", 30),
+        ("Fri, 31 Dec 1999 23:59:59 +0000", "Fri, 31 Dec 1999 23:59:29 GMT", 30),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 23:59:09 GMT", 0),
+        ("Sat, 01 Jan 2000 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:09 GMT", MAX_RETRY_SECONDS),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "", 0),
+        ("Fri, 99 Dec 1999 23:59:59 GMT", "", 0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", "", 0),
+    ],
+)
+def test_the_pause_that_a_server_asks_for_is_seconds_or_a_date(
+    retry_after: str, date: str, seconds: float
+) -> None:
+    headers = headers_of(Retry_After=retry_after, Date=date)
+    assert retry_seconds(headers) == seconds
+
+
+def test_a_date_of_a_server_that_states_no_time_is_compared_with_our_clock() -> None:
+    headers = headers_of(Retry_After=formatdate(time.time() + 100, usegmt=True))
+    assert 90 < retry_seconds(headers) <= 100

@@ -281,6 +281,30 @@ def test_close_does_not_wait_for_a_pause(server: Server) -> None:
     assert not webhook._thread.is_alive() and server.numbers == [0] and webhook.lost == 1
 
 
+def test_lines_behind_an_answer_that_does_not_come_are_lost_at_the_end(server: Server) -> None:
+    answer = threading.Event()
+    server.answers = [lambda: answer.wait(20) and 204]
+    webhook = Webhook(server.url, limits=replace(ONE_ATTEMPT, close_seconds=0.1))
+    for n in range(3):
+        webhook.deliver(event(n))
+    wait_for(lambda: server.numbers)
+    webhook.close()
+    assert webhook.lost == 3
+    answer.set()
+
+
+def test_lines_that_wait_in_a_folder_are_not_lost_at_the_end(
+    server: Server, tmp_path: Path
+) -> None:
+    server.answers = [500]
+    webhook = Webhook(server.url, spool=tmp_path, limits=ONE_ATTEMPT)
+    for n in range(3):
+        webhook.deliver(event(n))
+    wait_for(lambda: webhook.trouble)
+    webhook.close()
+    assert (webhook.lost, len(spooled_lines(tmp_path))) == (0, 3)
+
+
 def test_close_sends_the_waiting_lines(server: Server, tmp_path: Path) -> None:
     webhook = Webhook(server.url, spool=tmp_path)
     for n in range(30):
