@@ -127,6 +127,8 @@ class Charts:
         )
         self._n_unlearnable = 0  # windows of the present minute
         self._in_alarm = False  # at any time of the present minute
+        self._present_is_learned = False  # most of the present minute was accepted
+        self._accepted_windows = 0  # of the pool, when its last 60 seconds were accepted
         self._last_t = 0.0  # seconds, of the last window
         self._minutes_without_alarm = 0  # since a minute was learned
         self._recent: deque[_Minute] = deque(maxlen=SCALES_MINUTES[-1])
@@ -234,6 +236,8 @@ class Charts:
         self._pool.reset()
         self._n_unlearnable = 0
         self._in_alarm = False
+        self._present_is_learned = False
+        self._accepted_windows = 0
         self._readings = []
         self._elevated_since = [None] * len(self._views)
 
@@ -247,13 +251,11 @@ class Charts:
         self._accepted = [(at, n) for at, n in self._accepted if at > day_start]
         n_allowed = MAX_ACCEPTED_MINUTES - sum(n for _, n in self._accepted)
         candidates = [minute for minute in self._recent if not minute.learned]
-        if self._pool.is_full and not self._pool.is_complete:
-            # The present minute is not complete, but the last 60 seconds are.
-            pooled = self._pool.pooled()
-            readings = self._read_minute(pooled, self._last_t)
-            deviations = np.array([reading.deviation for reading in readings])
-            minute = _Minute(pooled.vector, deviations, learnable=True, in_alarm=False)
-            candidates.append(minute)
+        last = self._last_minute() if n_allowed else None
+        if last:
+            # They stand for the minute that most of them belong to.
+            n_replaced = int(self._is_of_previous() and bool(candidates))
+            candidates = [*candidates[: len(candidates) - n_replaced], last]
         accepted = candidates[max(0, len(candidates) - n_allowed) :]
         if not accepted:
             return 0
@@ -261,11 +263,38 @@ class Charts:
             self._count(minute)
             minute.learned = True
             self.sound.learn(minute.vector)
+        if last:
+            self._accept_last()
         self._accepted.append((self._monitored_minutes, len(accepted)))
         self._fit()
         self._readings = []
         self._long_readings = []
         return len(accepted)
+
+    def _last_minute(self) -> _Minute | None:
+        """The last 60 seconds; None if they are a complete minute, or most of them was learned."""
+        is_new = self._pool.n_added - self._accepted_windows >= self._pool.n_windows
+        if self._is_of_previous() and self._recent:
+            is_new = is_new and not self._recent[-1].learned
+        if not self._pool.is_full or not self._pool.n_present or not is_new:
+            return None
+        pooled = self._pool.pooled()
+        readings = self._read_minute(pooled, self._last_t)
+        deviations = np.array([reading.deviation for reading in readings])
+        return _Minute(pooled.vector, deviations, learnable=True, in_alarm=False)
+
+    def _is_of_previous(self) -> bool:
+        """Whether most of the last 60 seconds belong to the last complete minute."""
+        return 2 * self._pool.n_present <= self._pool.n_windows
+
+    def _accept_last(self) -> None:
+        """The last 60 seconds were learned: the minute that most of them belong to is not again."""
+        self._accepted_windows = self._pool.n_added
+        if not self._is_of_previous():
+            self._present_is_learned = True
+        elif self._recent:
+            self._recent[-1].learned = True
+            self._recent[-1].counted = True
 
     def state(self) -> ChartsState:
         """What was learned and pooled so far."""
@@ -360,9 +389,12 @@ class Charts:
     def _complete_minute(self, pooled: Float64, readings: Sequence[Reading], t: float) -> None:
         deviations = np.array([reading.deviation for reading in readings])
         learnable = self._n_unlearnable <= MAX_UNLEARNABLE_SHARE * self._pool.n_windows
-        self._recent.append(_Minute(pooled, deviations, learnable, self._in_alarm))
+        minute = _Minute(pooled, deviations, learnable, self._in_alarm)
+        minute.learned = minute.counted = self._present_is_learned
+        self._recent.append(minute)
         self._n_unlearnable = 0
         self._in_alarm = False
+        self._present_is_learned = False
         self._monitored_minutes += 1
         self._long_readings = [
             reading

@@ -75,6 +75,16 @@ class MinutePool:
         return self._n_pooled
 
     @property
+    def n_added(self) -> int:
+        """The number of windows since the last gap."""
+        return self._n_added
+
+    @property
+    def n_present(self) -> int:
+        """The number of windows of the minute that is not complete."""
+        return self._n_added % self._n_pooled
+
+    @property
     def is_full(self) -> bool:
         """Whether a whole minute is in the pool."""
         return self._n_added >= self._n_pooled

@@ -200,6 +200,36 @@ def test_accepted_minutes_are_learned_once_and_normal_from_then_on() -> None:
     assert highest_ratio(play(charts, again)[MINUTE:]) < 1
 
 
+@pytest.mark.parametrize("n_present", [0, 1, 20, 30, 31, 59])
+@pytest.mark.parametrize("n_between", [0, 1, 10, 59])
+def test_no_minute_is_learned_twice_by_accepting_twice_within_a_minute(
+    n_present: int, n_between: int
+) -> None:
+    charts = Charts(charted_detector())
+    strange = normal_windows(10 * MINUTE) + 5 * DEVIATION
+    play(charts, strange[: 3 * MINUTE + n_present])
+    assert charts.accept() == 3 + (n_present > 30)
+    play(charts, strange[:n_between])
+    # Those that are not accepted yet are never more than a minute.
+    assert charts.accept() <= 1
+    heard_minutes = (3 * MINUTE + n_present + n_between) / MINUTE
+    assert charts.sound.n_learned <= heard_minutes + 0.5
+    play(charts, strange[: 2 * MINUTE])
+    charts.accept()
+    assert charts.sound.n_learned <= heard_minutes + 2.5
+
+
+def test_the_last_60_seconds_are_accepted_at_once_and_again_after_a_minute() -> None:
+    charts = Charts(charted_detector())
+    strange = normal_windows(10 * MINUTE) + 5 * DEVIATION
+    play(charts, strange[: MINUTE + 40])
+    assert charts.accept() == 2
+    play(charts, strange[:5])
+    assert charts.accept() == 0
+    play(charts, strange[:MINUTE])
+    assert charts.accept() == 1
+
+
 def test_minutes_that_are_taught_are_learned() -> None:
     taught = Charts(charted_detector())
     minutes = taught.minutes(windows_of(normal_windows(5 * MINUTE + 30)))
