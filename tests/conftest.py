@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from hypothesis import settings
+from long_files import LongFilesFirst, longest_first
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 # Tests do not assert times: an example may take long on a busy computer.
 settings.register_profile("edgeae", deadline=None)
 settings.load_profile("edgeae")
+
+
+@pytest.hookimpl(tryfirst=True)  # before a plugin that makes the order random
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests for the processes that share them."""
+    items[:] = longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongFilesFirst | None:
+    """How processes share the tests; None: as pytest-xdist does it, without --dist loadfile."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    return LongFilesFirst(config, log)
+
 
 ROOT = Path(__file__).parents[1]
 Maker = Callable[..., Path]

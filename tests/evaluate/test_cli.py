@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,24 +36,42 @@ class Evaluated:
         return list(csv.DictReader((self.folder / f"{name}.csv").read_text().splitlines()))
 
 
-def evaluate(folder: Path, *arguments: object) -> Evaluated:
-    """Run the command with its results in ``folder``."""
+def evaluate(folder: Path, *arguments: object, page: bool = False) -> Evaluated:
+    """Run the command with its results in ``folder``.
+
+    page: write report.html as well; its charts take longer than all the rest.
+    """
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_command(["evaluate", *map(str, arguments), "-o", str(folder), "--json"])
+    command = ["evaluate", *map(str, arguments), "-o", str(folder), "--json"]
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        contextlib.nullcontext() if page else without_page(),
+    ):
+        code = run_command(command)
     assert code == 0, err.getvalue()
     return Evaluated(folder, json.loads(out.getvalue()))
 
 
+@contextlib.contextmanager
+def without_page() -> Iterator[None]:
+    """`edgeae evaluate` writes no report.html."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeae.evaluate.report.evaluation.write_report", lambda *_: None)
+        yield
+
+
 def run(*arguments: object) -> int:
-    return run_command(list(map(str, arguments)))
+    """Run a command that writes no report.html; returns its exit code."""
+    with without_page():
+        return run_command(list(map(str, arguments)))
 
 
 @pytest.fixture(scope="module")
 def evaluated(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """The new machine, calibrated on five clips."""
     folder = tmp_path_factory.mktemp("evaluated")
-    return evaluate(folder, trained.int8, trained.new, "--calibration-clips", 5)
+    return evaluate(folder, trained.int8, trained.new, "--calibration-clips", 5, page=True)
 
 
 def _data_of(trained: Trained, folder: Path, pattern: str) -> Path:
@@ -316,7 +335,7 @@ def test_a_budget_adds_the_alarms_to_each_machine_and_to_the_mean(
     trained: Trained, evaluated: Evaluated, tmp_path: Path
 ) -> None:
     budget = ["--calibration-clips", 5, "--false-alarms", "1/hour"]
-    found = evaluate(tmp_path, trained.int8, trained.new, *budget)
+    found = evaluate(tmp_path, trained.int8, trained.new, *budget, page=True)
     assert "alarms" not in evaluated.result["mean"]
     for metrics in (found.result["machines"]["id_03"], found.result["mean"]):
         alarms = metrics["alarms"]
