@@ -20,6 +20,7 @@ times.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -28,11 +29,11 @@ import numpy as np
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
-from .charts_setup import calibration_sound, chart_priors
+from .charts_setup import calibrated_charts, calibration_sound
 from .charts_state import ChartsState
 from .minute_pool import MINUTE_SECONDS, MinutePool, PooledMinute
 from .normal_sound import MAX_MINUTES
-from .view_chart import MIN_TAIL_VALUES, InControl, Tail, ViewChart, mean_square
+from .view_chart import MIN_TAIL_VALUES, InControl, Tail, mean_square
 
 SCALES_MINUTES = (1, 4, 15, 60)
 MAX_CALM_DEVIATION = 1.2  # mean over the minutes around one that is learned
@@ -113,11 +114,7 @@ class Charts:
         self.sound = calibration_sound(detector)
         self._fitted_minutes = self.sound.n_learned
         self._windows_per_minute = MINUTE_SECONDS / detector.window
-        priors = chart_priors(detector)
-        self._charts = [
-            ViewChart(head.fleet, view, prior, self._windows_per_minute, self.sound)
-            for view, prior in zip(self._views, priors, strict=True)
-        ]
+        self._charts = [copy(chart) for chart in calibrated_charts(detector)]
         self._probability_per_window = detector.threshold.probability
         self._pool = MinutePool(
             self._charts,

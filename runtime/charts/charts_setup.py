@@ -1,13 +1,15 @@
 """What the charts of a machine begin with: its calibration, and what the fleet shows."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from ..errors import ArtifactError
 from ..scoring.detector import Detector
+from .minute_pool import MINUTE_SECONDS
 from .normal_sound import MAX_MINUTES, NormalSound
-from .view_chart import ChartPrior
+from .view_chart import ChartPrior, ViewChart
 
 # Windows that the fleet was fitted on show little of how far new sound of the machine deviates: the
 # charts rather begin with the first minutes that are monitored.
@@ -58,3 +60,18 @@ def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
             prior = replace(prior, mean_weight=FLEET_MEAN_WEIGHT)
         priors.append(prior)
     return tuple(priors)
+
+
+@lru_cache(maxsize=8)
+def calibrated_charts(detector: Detector) -> tuple[ViewChart, ...]:
+    """The chart of each view as the calibration leaves it; every source takes copies.
+
+    Fitting them takes ten times as long as scoring ten seconds of sound, so all recordings that a
+    detector scores share it.
+    """
+    fleet = detector.head.fleet
+    sound = calibration_sound(detector)
+    return tuple(
+        ViewChart(fleet, view, prior, MINUTE_SECONDS / detector.window, sound)
+        for view, prior in zip(fleet.views, chart_priors(detector), strict=True)
+    )

@@ -22,6 +22,7 @@ judged that holds sound from before the machine was on.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,9 +78,7 @@ class Health:
     def __init__(self, detector: Detector, baseline: BandBaseline | None = None) -> None:
         """baseline: the normal levels of the machine; by default those of the detector."""
         self._detector = detector
-        self._normal = baseline or BandBaseline.of(
-            detector.spec, detector.head, detector.artifact.explain
-        )
+        self._normal = baseline or band_baseline_of(detector)
         self._normal_level = normal_level_of(detector)
         self.condition = OK
         self._windows_without = 0  # the condition, in a row
@@ -289,14 +288,20 @@ class Health:
         return bool((head.distances(window.features)[:n_views] <= limits).all())
 
 
+@lru_cache(maxsize=8)
+def band_baseline_of(detector: Detector) -> BandBaseline:
+    """The normal levels of the machine; all sources of a detector share them."""
+    return BandBaseline.of(detector.spec, detector.head, detector.artifact.explain)
+
+
+@lru_cache(maxsize=8)
 def normal_level_of(detector: Detector) -> NormalLevel | None:
     """The level of the machine's normal sound; None without a calibration: machines differ."""
     if detector.machine is None:
         return None
-    section = detector.artifact.head
-    explain = detector.artifact.explain
-    level_std = BandBaseline.of(detector.spec, detector.head, explain).level_std
-    return NormalLevel.of(detector.spec, section, explain, level_std)
+    level_std = band_baseline_of(detector).level_std
+    artifact = detector.artifact
+    return NormalLevel.of(detector.spec, artifact.head, artifact.explain, level_std)
 
 
 def silent_share(window: Window, floor_db: float) -> float:

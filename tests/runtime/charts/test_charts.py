@@ -147,6 +147,16 @@ def test_calm_minutes_are_learned_two_minutes_later() -> None:
     assert counts == [0, 0, 1, 2, 3, 4]
 
 
+def test_what_one_source_learns_changes_nothing_for_another_of_the_same_machine() -> None:
+    detector = charted_detector()
+    windows = normal_windows(2 * MINUTE)
+    before = highest_ratio(play(Charts(detector), windows))
+    charts = Charts(detector)
+    play(charts, normal_windows(20 * MINUTE, seed=1))
+    assert charts.sound.n_learned
+    assert highest_ratio(play(Charts(detector), windows)) == before
+
+
 def test_sound_that_is_not_learnable_is_not_learned() -> None:
     charts = Charts(charted_detector())
     play(charts, normal_windows(60 * MINUTE), learnable=False)

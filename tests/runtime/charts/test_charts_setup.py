@@ -8,6 +8,7 @@ from charted_machine import DEVIATION, N_FEATURES, PATCHES, charted_detector
 
 from edgeae.runtime.charts.charts_setup import (
     FLEET_MEAN_WEIGHT,
+    calibrated_charts,
     calibration_sound,
     chart_priors,
     has_charts,
@@ -54,3 +55,13 @@ def test_a_calibration_on_clips_of_the_fleet_says_little_of_the_mean() -> None:
     detector.artifact.head.machine_sound.__dict__["is_of_fleet"] = True
     assert {prior.mean_weight for prior in chart_priors(detector)} == {FLEET_MEAN_WEIGHT}
     assert calibration_sound(detector).n_windows == 1
+
+
+def test_the_charts_of_a_calibration_are_fitted_once() -> None:
+    detector = charted_detector()
+    assert calibrated_charts(detector) is calibrated_charts(detector)
+    assert [chart.view.name for chart in calibrated_charts(detector)] == [
+        "spectrum",
+        "variation",
+        "residual",
+    ]
