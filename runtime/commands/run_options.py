@@ -270,7 +270,7 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
         raise ConfigError(
             "--resume goes on with files, behind the lines that --log holds, and without --track"
         )
-    for option in ("state", "feedback", "mqtt_commands", "page_token_file"):
+    for option in ("state", "feedback", "mqtt_commands"):
         _check_learning(option, values, live=live)
     if values["channels"] and (values["channel"] or not device):
         raise ConfigError(

@@ -9,6 +9,7 @@
     lifecycle.py      opens, checks and closes the outputs of one process
     latest.py         the state of each source, for outputs that publish a state
     http_server.py    the server of the page and of the metrics
+    database.py       what SQLite's errors mean, for outputs that keep something
     stdout.py         standard output that is a file or a pipe
     terminal.py       standard output that is a terminal
 

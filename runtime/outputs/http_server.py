@@ -1,9 +1,11 @@
 """A small HTTP server beside the live loop: a few requests at once, each with a time limit.
 
 One thread accepts. Each request has a thread of its own and ten seconds in all, however slowly the
-client sends or reads, unless its handler allows more. The threads that capture and score take no
-part in it. A request must name this computer, see `is_own_name`. It is the standard library's
-server and not an ASGI one, because a device needs no further package for a handful of viewers.
+client sends or reads, unless its handler allows more. When too many are open, the oldest one that
+has not sent its request yet is closed, so that many slow clients keep nobody else away. The threads
+that capture and score take no part in it. A request must name this computer, see `is_own_name`. It
+is the standard library's server and not an ASGI one, because a device needs no further package for
+a handful of viewers.
 """
 
 import os
@@ -12,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -24,6 +27,7 @@ from urllib.parse import urlsplit
 import click
 
 from ..errors import ConfigError
+from .server_tls import ServerTls
 
 PIECE_BYTES = 1 << 16  # of a file that are in memory at once
 MAX_PORT = 65535
@@ -33,8 +37,9 @@ MAX_PORT = 65535
 class HttpLimits:
     """How many requests are answered at once, and for how long."""
 
-    max_requests: int = 8  # at once; further ones are closed without an answer
+    max_requests: int = 8  # at once
     request_seconds: float = 10.0  # for one request in all, and for one read or write
+    evict_seconds: float = 1.0  # that a new request waits for the thread of one that is closed
 
 
 DEFAULT_LIMITS = HttpLimits()
@@ -75,17 +80,23 @@ class HttpServer(ThreadingTCPServer):
         *,
         example_port: int,
         limits: HttpLimits = DEFAULT_LIMITS,
+        tls: ServerTls | None = None,
+        warns_of_readers: bool = True,
     ) -> None:
         """Bind and serve; ConfigError for an address that cannot be used.
 
         option: the option that asked for the server, such as ``--page``.
         example_port: what the message about a wrong address proposes.
+        tls: the certificate; None: connections are not encrypted.
+        warns_of_readers: whether to report that everybody who reaches the address can read.
         """
         self.host, port = parse_address(address, option, example_port)
         self.option = option
         self.limits = limits
         self._free_requests = BoundedSemaphore(limits.max_requests)
         self._deadlines: dict[socket.socket, float] = {}  # monotonic, s
+        self._unread: dict[socket.socket, None] = {}  # have sent no request yet, the oldest first
+        self._tls = tls
         try:
             socket_address = self._resolve(port)
             super().__init__(socket_address, handler)
@@ -95,7 +106,8 @@ class HttpServer(ThreadingTCPServer):
                 f"{option} {address}: cannot listen there ({reason}); choose another address"
             ) from None
         self.port: int = self.server_address[1]  # the one that was chosen, if 0 was asked for
-        if not ip_address(str(socket_address[0]).partition("%")[0]).is_loopback:
+        self.is_public = not is_loopback(str(socket_address[0]))
+        if self.is_public and warns_of_readers:
             message = f"edgeae: everybody who reaches this computer can read {option} {address}"
             click.echo(message, err=True)
         Thread(target=self.serve_forever, name=option.strip("-"), daemon=True).start()
@@ -115,18 +127,41 @@ class HttpServer(ThreadingTCPServer):
         """Give a request so many seconds from now on."""
         self._deadlines[request] = time.monotonic() + seconds
 
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection. The handshake of TLS follows in the thread of the request."""
+        request, client_address = super().get_request()
+        return (self._tls.wrapped(request) if self._tls else request), client_address
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the thread of a request, or close the request if too many are being answered."""
-        if not self._free_requests.acquire(blocking=False):
+        if not self._has_room():
             self.close_request(request)
             return
+        self._unread[request] = None
         self.allow(request, self.limits.request_seconds)
         super().process_request(request, client_address)
+
+    def has_read(self, request: socket.socket) -> None:
+        """A client has sent its whole request: it is not closed in favour of a new one."""
+        self._unread.pop(request, None)
+
+    def _has_room(self) -> bool:
+        """Whether a request can be answered, if need be in place of one that is sent slowly."""
+        if self._free_requests.acquire(blocking=False):
+            return True
+        slowest = next(iter(self._unread), None)
+        if slowest is None:
+            return False
+        self._unread.pop(slowest, None)
+        with suppress(OSError):
+            slowest.shutdown(socket.SHUT_RDWR)
+        return self._free_requests.acquire(timeout=self.limits.evict_seconds)
 
     def shutdown_request(self, request: Any) -> None:
         """Runs at the end of a request, in its thread."""
         super().shutdown_request(request)
         self._deadlines.pop(request, None)
+        self._unread.pop(request, None)
         self._free_requests.release()
 
     def service_actions(self) -> None:
@@ -142,6 +177,11 @@ class HttpServer(ThreadingTCPServer):
         """Ignore a client that went away; print any other error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is one of this computer alone."""
+    return ip_address(address.partition("%")[0]).is_loopback
 
 
 def is_own_name(host: str, given_host: str) -> bool:
@@ -169,13 +209,23 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.request.settimeout(self.server.limits.request_seconds)  # of one read or write
         super().setup()
 
+    def parse_request(self) -> bool:
+        """Read the headers, which runs before an answer begins."""
+        is_valid = super().parse_request()
+        self.server.has_read(self.request)
+        return is_valid
+
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if self.is_for_this_computer():
             self.respond(path, query)
 
+    def do_HEAD(self) -> None:
+        """Answer as to GET, without a body."""
+        self.do_GET()
+
     def respond(self, path: str, query: str) -> None:
-        """Answer a GET request."""
+        """Answer a GET or HEAD request."""
         raise NotImplementedError
 
     def is_for_this_computer(self) -> bool:
@@ -184,7 +234,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         A name of a foreign web page may point to this computer (DNS rebinding).
         """
         try:
-            is_own = is_own_name(self.headers.get("Host", ""), self.server.host)
+            is_own = self.is_own_host(self.headers.get("Host", ""))
         except ValueError:
             is_own = False
         if not is_own:
@@ -194,6 +244,10 @@ class RequestHandler(BaseHTTPRequestHandler):
                 f"another name is allowed if {self.server.option} gives it",
             )
         return is_own
+
+    def is_own_host(self, host: str) -> bool:
+        """Whether a Host header names this computer; ValueError for one that cannot be read."""
+        return is_own_name(host, self.server.host)
 
     def send_body(self, content_type: str, body: bytes | BinaryIO) -> None:
         """Send status 200, the headers and the body; no body in answer to HEAD.

@@ -40,7 +40,9 @@ class Latest:
         if isinstance(line, ScoreLine):
             self._update_score(line)
         elif isinstance(line, EventLine):
-            self.alarm = line.phase != "end"
+            # A burst is a sound of its own: it neither starts nor ends an alarm.
+            if line.phase != "burst":
+                self.alarm = line.phase != "end"
             self.last_event = line.sentence
             self.last_event_time = line.time
         elif isinstance(line, StatusLine) and line.state in CAPTURE_STATES:

@@ -2,29 +2,83 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
 from ...scoring.detector import Detector
 from ...scoring.window_stream import Window
-from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
+from ..declaration import (
+    FILE,
+    POSITIVE,
+    OpenOutput,
+    OutputContext,
+    OutputDeclaration,
+    run_option,
+)
 from ..lines import Line
 from ..outbox import Outbox
 from ..sink import SourceTap
+
+if TYPE_CHECKING:
+    from ..server_tls import ServerTls
 
 OPTIONS = (
     run_option(
         "--page",
         metavar="[HOST:]PORT",
         value_kind="address",
-        help="Serve a live page for browsers at this address; a port alone is one of 127.0.0.1.",
+        help="Serve a live page for browsers at this address; a port alone is one of 127.0.0.1. "
+        "Any other address needs --page-token-file.",
     ),
     run_option(
         "--page-token-file",
         type=FILE,
         envvar="EDGEAE_PAGE_TOKEN_FILE",
         value_kind="secret-file",
-        help="Show a button on the page to say that the last event was normal; whoever presses it "
-        "must know the token in this file.  [default: $EDGEAE_PAGE_TOKEN, else none]",
+        help="Let people who know the token in this file log in to the page: to read it at an "
+        "address of other computers, and to say what an event was.  "
+        "[default: $EDGEAE_PAGE_TOKEN, else none]",
+    ),
+    run_option(
+        "--page-cert",
+        type=FILE,
+        envvar="EDGEAE_PAGE_CERT_FILE",
+        value_kind="secret-file",
+        help="PEM file with the certificate of the page, which is then served over TLS.",
+    ),
+    run_option(
+        "--page-key",
+        type=FILE,
+        envvar="EDGEAE_PAGE_KEY_FILE",
+        value_kind="secret-file",
+        help="PEM file with the private key of --page-cert.",
+    ),
+    run_option(
+        "--page-url",
+        metavar="URL",
+        help="Address at which people open the page, such as that of a proxy; for links in "
+        "notifications and Home Assistant.",
+    ),
+    run_option(
+        "--page-history",
+        type=FILE,
+        value_kind="output-file",
+        help="Keep the events and scores of days in this SQLite file.  "
+        "[default: a file beside --state or --log, else memory]",
+    ),
+    run_option(
+        "--page-history-days",
+        default=90.0,
+        show_default=True,
+        type=POSITIVE,
+        help="Maximum age of what the page keeps, days.",
+    ),
+    run_option(
+        "--page-history-megabytes",
+        default=50.0,
+        show_default=True,
+        type=POSITIVE,
+        help="Maximum size of the file of --page-history, MB.",
     ),
 )
 
@@ -35,6 +89,14 @@ class PageOptions:
 
     page: str | None
     page_token_file: Path | None
+    page_cert: Path | None
+    page_key: Path | None
+    page_url: str | None
+    page_history: Path | None
+    page_history_days: float
+    page_history_megabytes: float
+    state: Path | None  # of the learned sound; the history is beside it
+    log: Path | None
 
 
 class PageTap(SourceTap):
@@ -55,29 +117,71 @@ class PageTap(SourceTap):
 def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None:
     """A history of the lines, and the server that shows it."""
     if options.page is None:
-        if options.page_token_file:
-            raise ConfigError("--page-token-file is for the page; give --page, too")
+        _refuse_without_page(options)
         return None
     if not context.live:
         raise ConfigError(
             "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
         )
     from .history import History
-    from .server import PageFeedback, PageServer
-    from .token import TokenGuard, read_token
+    from .history_store import HistoryLimits, HistoryStore
+    from .server import PageServer
+    from .token import read_token
 
-    history = History()
     token = read_token(options.page_token_file)
-    feedback = None
-    if token and context.feedback:
-        feedback = PageFeedback(TokenGuard(token), context.feedback)
-    server = PageServer(options.page, history, feedback=feedback)
+    tls = _tls(options)
+    history = History()
+    limits = HistoryLimits(options.page_history_days, options.page_history_megabytes)
+    store = HistoryStore(history_path(options), limits)
     outbox: Outbox[Line] = context.outbox(history)
+    store_outbox: Outbox[Line] = context.outbox(store)
+    try:
+        server = PageServer(
+            options.page,
+            history,
+            store,
+            token=token,
+            queue=context.feedback,
+            tls=tls,
+            page_url=options.page_url,
+        )
+    except BaseException:
+        outbox.close()
+        store_outbox.close()
+        raise
 
     def make_tap(source: str, detector: Detector, model: Path) -> SourceTap:
         return PageTap(source, detector, model, outbox)
 
-    return OpenOutput([outbox], make_tap=make_tap, close=server.close)
+    return OpenOutput([outbox, store_outbox], make_tap=make_tap, close=server.close)
+
+
+def history_path(options: PageOptions) -> Path | None:
+    """The file of the history: the given one, or one beside --state or --log; None: memory."""
+    if options.page_history:
+        return options.page_history
+    neighbour = options.state or options.log
+    if neighbour is None:
+        return None
+    if neighbour.is_dir():
+        return neighbour / "history.sqlite3"
+    return neighbour.with_name(f"{neighbour.stem}-history.sqlite3")
+
+
+def _refuse_without_page(options: PageOptions) -> None:
+    for name in ("page_token_file", "page_cert", "page_key", "page_history"):
+        if getattr(options, name):
+            raise ConfigError(f"--{name.replace('_', '-')} is for the page; give --page, too")
+
+
+def _tls(options: PageOptions) -> "ServerTls | None":
+    if options.page_cert is None and options.page_key is None:
+        return None
+    if options.page_cert is None or options.page_key is None:
+        raise ConfigError("--page-cert and --page-key belong together; give both")
+    from ..server_tls import ServerTls
+
+    return ServerTls(options.page_cert, options.page_key, "--page-cert")
 
 
 OUTPUT = OutputDeclaration(OPTIONS, PageOptions, open_page)

@@ -11,9 +11,11 @@ what the history does not keep any more.
 import time
 from threading import Lock
 
+from ...system.identity import SourceIdentity
 from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import Line, RunLine
 from ..sink import Sink
+from .history_store import HistoryStore
 from .source_history import Message, SourceHistory, monotonic_milliseconds
 
 OTHER_SOURCES_INTERVAL = 5  # messages; one in so many has the state of every source
@@ -42,20 +44,15 @@ class History(Sink[Line]):
     def close(self) -> None:
         """Keep the history: viewers read it until the process ends."""
 
-    def clip_path(self, source: int, event_id: int) -> str | None:
-        """The path of the sound of an event; None if it is not stored.
-
-        source: index of the source.
-        """
+    def source(self, index: int | None) -> SourceIdentity | None:
+        """A source by its index; None if there is none."""
         with self.lock:
-            sources = self.sources()
-            return sources[source].clip_path(event_id) if 0 <= source < len(sources) else None
+            identities = list(self.identities())
+            return identities[index] if index is not None and index < len(identities) else None
 
-    def source_name(self, source: int) -> str | None:
-        """The name of a source in the lines; None if there is none with this index."""
-        with self.lock:
-            sources = self.sources()
-            return sources[source].latest.source if 0 <= source < len(sources) else None
+    def identities(self) -> list[SourceIdentity]:
+        """The sources that are listened to, in the order of their first line."""
+        return [SourceIdentity(source, machine) for machine, source in list(self._sources)]
 
     def sources(self) -> list[SourceHistory]:
         """The sources in the order of their first line; the caller holds `lock`."""
@@ -65,12 +62,12 @@ class History(Sink[Line]):
 class Viewer:
     """One open page: it receives all of one source, and the state of the others."""
 
-    def __init__(self, history: History, source: int, *, can_say: bool = False) -> None:
+    def __init__(self, history: History, source: int, store: HistoryStore) -> None:
         """source: index of the source that is selected.
 
-        can_say: whether the page has a button to call a sound normal.
+        store: the events of days, which a viewer asks for when their revision changes.
         """
-        self._can_say = can_say
+        self._store = store
         self._history = history
         self._source = source
         self._n_messages = 0
@@ -82,6 +79,7 @@ class Viewer:
         message: Message = {
             "now": monotonic_milliseconds(),
             "clock": round(time.time() * 1000),
+            "revision": self._store.revision,
             "sources": {},
         }
         with self._history.lock:
@@ -108,5 +106,5 @@ class Viewer:
         n_windows = self._n_windows
         self._n_windows = source.n_windows
         if n_changes is None:
-            return {**source.past(), "selected": self._source, "can_say": self._can_say}
+            return {**source.past(), "selected": self._source}
         return source.since(n_windows, n_changes)

@@ -91,10 +91,6 @@ class SourceHistory:
             self.n_changes += not isinstance(line, ScoreLine)
             self._add_run_line(line)
 
-    def clip_path(self, event_id: int) -> str | None:
-        """The path of the sound of an event; None if there is none."""
-        return next((event["clip"] for event in self.events if event["id"] == event_id), None)
-
     def state(self) -> Message:
         """The present state."""
         latest = self.latest
@@ -141,10 +137,7 @@ class SourceHistory:
             message["residual"] = _base64(self._residual)
             message["minute"] = self.minutes[-1].message()
         if self.n_changes != n_changes:
-            # The path of a clip is not for the page.
-            message["events"] = [
-                {**event, "clip": event["clip"] is not None} for event in self.events
-            ]
+            message["events"] = list(self.events)
             message["gap_list"] = list(self.gaps)
             message["accepted"] = self.accepted
         return message
@@ -171,6 +164,8 @@ class SourceHistory:
         self.minutes[-1].add(line.score)
 
     def _add_event(self, line: EventLine) -> None:
+        if line.phase == "burst":
+            return
         at = monotonic_milliseconds(self.age_seconds)
         if line.phase == "start" or not self.events:
             self.n_events += 1
@@ -181,7 +176,6 @@ class SourceHistory:
             "sentence": line.sentence,
             "cause": line.cause,
             "end": at if line.phase == "end" else None,
-            "clip": line.clip.path if line.clip else None,
         }
 
     def _add_gap(self, line: GapLine) -> None:

@@ -22,7 +22,8 @@ import click
 
 from ...errors import ConfigError
 from ...system.files import replace_file
-from .line_database import DamagedError, DatabaseError, DiskError, LineDatabase, set_aside
+from ..database import DamagedError, DatabaseError, DiskError, set_aside
+from .line_database import LineDatabase
 
 FILE_NAME = "events.sqlite3"
 

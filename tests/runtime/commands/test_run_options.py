@@ -103,7 +103,7 @@ def test_each_part_has_its_values() -> None:
     assert options.as_json
 
 
-@pytest.mark.parametrize("option", ["--state", "--feedback", "--page-token-file"])
+@pytest.mark.parametrize("option", ["--state", "--feedback"])
 def test_learned_sound_is_kept_of_live_sound_that_is_learned(option: str, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     assert parsed_options("--device", "hw:1", option, path).learning

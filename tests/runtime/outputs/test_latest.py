@@ -48,6 +48,16 @@ def test_a_state_of_the_capture_is_the_state_of_the_source(state: str) -> None:
     assert latest_after(score(0.0), status(state)).state == state
 
 
+def test_a_burst_starts_no_alarm_and_ends_none() -> None:
+    latest = Latest("hw:1", "pump-3")
+    latest.update(score(0.1))
+    latest.update(event("burst", kind="burst"))
+    assert latest.alarm is False
+    latest.update(event("start"))
+    latest.update(event("burst", kind="burst"))
+    assert latest.alarm is True
+
+
 def test_a_state_of_the_sound_does_not_end_the_capture() -> None:
     assert latest_after(status("listening"), status("clipping")).state == "listening"
 

@@ -6,7 +6,7 @@ import pytest
 from opened_output import opened_output
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.page.declaration import OUTPUT
+from edgeae.runtime.outputs.page.declaration import OUTPUT, PageOptions, history_path
 from edgeae.runtime.scoring.detector import Detector
 
 
@@ -42,6 +42,44 @@ def test_the_page_taps_the_windows_of_each_source(machine: Path) -> None:
         assert opened and opened.make_tap
         tap = opened.make_tap("hw:1", Detector.load(machine), machine)
         assert not tap.wants_sound
-        [outbox] = opened.outboxes
+        outbox, of_days = opened.outboxes
         assert outbox.drain(20)
         assert outbox.delivered == 1  # the calibration of the source
+        assert of_days.sink.name == "history"
+
+
+@pytest.mark.parametrize("option", ["--page-cert", "--page-key", "--page-history"])
+def test_an_option_of_the_page_without_a_page_is_refused(tmp_path: Path, option: str) -> None:
+    arguments = (option, str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match="give --page, too"), opened_output(OUTPUT, *arguments):
+        pass
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
+    arguments = ("--page", "127.0.0.1:0", "--page-cert", str(tmp_path / "cert"))
+    with pytest.raises(ConfigError, match="belong together"), opened_output(OUTPUT, *arguments):
+        pass
+
+
+def test_the_history_is_beside_the_learned_sound_or_the_log(tmp_path: Path) -> None:
+    def path(**given: Path) -> Path | None:
+        values = dict.fromkeys(("page_history", "state", "log")) | given
+        others = (None, None, None, None, None)
+        return history_path(
+            PageOptions(*others, values["page_history"], 1.0, 1.0, values["state"], values["log"])
+        )
+
+    assert path() is None
+    assert path(log=tmp_path / "a.jsonl") == tmp_path / "a-history.sqlite3"
+    both = {"state": tmp_path / "s.json", "log": tmp_path / "a.jsonl"}
+    assert path(**both) == tmp_path / "s-history.sqlite3"
+    assert path(state=tmp_path) == tmp_path / "history.sqlite3"
+    assert path(page_history=tmp_path / "own", **both) == tmp_path / "own"
+
+
+def test_a_history_of_another_process_is_refused(tmp_path: Path) -> None:
+    arguments = ("--page", "127.0.0.1:0", "--page-history", str(tmp_path / "h.sqlite3"))
+    with opened_output(OUTPUT, *arguments) as opened:
+        assert opened
+        with pytest.raises(ConfigError, match="another process"), opened_output(OUTPUT, *arguments):
+            pass

@@ -5,7 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +20,11 @@ from numpy.typing import NDArray
 from ports import reserved_port
 
 from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
+from edgeae.runtime.outputs.lines import Line, RunLine
 from edgeae.runtime.outputs.page.history import History
-from edgeae.runtime.outputs.page.server import PageFeedback, PageServer
-from edgeae.runtime.outputs.page.token import TokenGuard
+from edgeae.runtime.outputs.page.history_database import StoredMinute
+from edgeae.runtime.outputs.page.history_store import HistoryStore
+from edgeae.runtime.outputs.page.server import PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
@@ -30,17 +35,35 @@ HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 Show = Callable[..., "Page"]
 
 
-@pytest.fixture
-def history() -> History:
-    made = History()
-    for line in (about(), status("listening"), bands(90), score(-1.2)):
-        made.deliver(line)
-    return made
+class Lines:
+    """The page's two sinks, which receive all lines."""
+
+    def __init__(self, *lines: Line) -> None:
+        self.history = History()
+        self.store = HistoryStore()
+        for line in lines:
+            self.deliver(line)
+
+    def deliver(self, line: Line) -> None:
+        if isinstance(line, RunLine):
+            # Outputs receive a line soon after its sound.
+            line = replace(line, time=datetime.now(UTC).isoformat())
+        if self.store.wants(line):
+            self.store.deliver(line)
+        self.history.deliver(line)
+
+    def serve(self, address: str = "127.0.0.1:0", **options: Any) -> PageServer:
+        return PageServer(address, self.history, self.store, message_seconds=0.05, **options)
 
 
 @pytest.fixture
-def server(history: History) -> Iterator[PageServer]:
-    made = PageServer("127.0.0.1:0", history, message_seconds=0.05)
+def history() -> Lines:
+    return Lines(about(), status("listening"), bands(90), score(-1.2))
+
+
+@pytest.fixture
+def server(history: Lines) -> Iterator[PageServer]:
+    made = history.serve()
     yield made
     made.close()
 
@@ -92,7 +115,7 @@ def wait(page: "Page", selector: str, text: str) -> None:
     )
 
 
-def test_the_state_is_shown_in_words(history: History, server: PageServer, show: Show) -> None:
+def test_the_state_is_shown_in_words(history: Lines, server: PageServer, show: Show) -> None:
     page = show(server.port)
     wait(page, "#verdict", "Normal")
     wait(page, "#numbers", "pump-3 (hw:1): score \u22121.20, alarm from 0.80, \u221231.2 dBFS")
@@ -140,7 +163,7 @@ def painted(page: "Page", canvas: str) -> int:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1000])
 def test_the_page_fits_the_screen_and_draws_its_charts(
-    history: History, server: PageServer, show: Show, theme: str, width: int
+    history: Lines, server: PageServer, show: Show, theme: str, width: int
 ) -> None:
     for k in range(60):
         history.deliver(bands(60 + k, residual=128 + k))
@@ -175,7 +198,7 @@ def test_the_keyboard_selects_the_time_that_is_shown(server: PageServer, show: S
 
 
 def test_every_machine_is_listed_and_can_be_selected(
-    history: History, server: PageServer, show: Show
+    history: Lines, server: PageServer, show: Show
 ) -> None:
     for line in (
         about("hw:2", "fan-2"),
@@ -193,7 +216,7 @@ def test_every_machine_is_listed_and_can_be_selected(
 
 
 def test_names_and_sentences_are_shown_as_text_and_not_as_html(show: Show) -> None:
-    history = History()
+    history = Lines()
     for line in (
         about(HOSTILE, HOSTILE),
         status("listening", HOSTILE, machine=HOSTILE, sentence=HOSTILE),
@@ -201,7 +224,7 @@ def test_names_and_sentences_are_shown_as_text_and_not_as_html(show: Show) -> No
         history.deliver(line)
     history.deliver(score(1.5, HOSTILE, machine=HOSTILE))
     history.deliver(event("start", HOSTILE, machine=HOSTILE, sentence=HOSTILE))
-    server = PageServer("127.0.0.1:0", history, message_seconds=0.05)
+    server = history.serve()
     page = show(server.port)
     wait(page, "#verdict", HOSTILE)
     wait(page, "#events", HOSTILE)
@@ -215,20 +238,17 @@ TOKEN = "a-token-that-is-long-enough"
 
 @pytest.mark.parametrize("width", [390, 1000])
 def test_who_knows_the_token_says_on_the_page_that_the_sound_was_normal(
-    history: History, show: Show, width: int
+    history: Lines, show: Show, width: int
 ) -> None:
     queue = FeedbackQueue()
-    guard = TokenGuard(TOKEN)
-    server = PageServer(
-        "127.0.0.1:0", history, message_seconds=0.05, feedback=PageFeedback(guard, queue)
-    )
+    server = history.serve(token=TOKEN, queue=queue)
     page = show(server.port, width=width)
     page.get_by_role("button", name="That was normal").click()
     wait(page, "#effect", "learns the sound of the last hour of pump-3 (hw:1) as normal")
     token = page.get_by_label("Token of this page")
     token.fill("not the token of it")
     page.keyboard.press("Enter")
-    wait(page, "#answer", "the token is wrong")
+    wait(page, "#refusal", "the token is wrong")
     assert queue.pop_all() == []
     token.fill(TOKEN)
     page.get_by_role("button", name="Learn it").click()
@@ -247,24 +267,22 @@ def test_without_a_token_there_is_no_button(server: PageServer, show: Show) -> N
     assert not page.get_by_role("button", name="That was normal").is_visible()
 
 
-def test_a_lost_connection_is_shown_and_restored(history: History, show: Show, port: int) -> None:
-    first = PageServer(f"127.0.0.1:{port}", history, message_seconds=0.05)
+def test_a_lost_connection_is_shown_and_restored(history: Lines, show: Show, port: int) -> None:
+    first = history.serve(f"127.0.0.1:{port}")
     page = show(port)
     wait(page, "#verdict", "Normal")
     first.close()
     wait(page, "#link", "connection lost at")
     wait(page, "#verdict", "Last known: Normal")
-    again = History()
-    for line in (about(), status("listening"), score(3.25)):
-        again.deliver(line)
-    second = PageServer(f"127.0.0.1:{port}", again, message_seconds=0.05)
+    again = Lines(about(), status("listening"), score(3.25))
+    second = again.serve(f"127.0.0.1:{port}")
     wait(page, "#numbers", "score 3.25")
     assert page.inner_text("#link") == "live"
     second.close()
 
 
 def test_the_sound_of_an_event_is_played(
-    history: History, server: PageServer, show: Show, tmp_path: Path
+    history: Lines, server: PageServer, show: Show, tmp_path: Path
 ) -> None:
     clip = tmp_path / "clip.flac"
     history.deliver(event("start", clip=str(clip)))
@@ -313,4 +331,95 @@ def test_the_page_shows_the_machine_that_edgeae_run_scores(
     assert process.returncode == 0
     assert '"bands"' not in re.sub(r'"type": "event".*', "", (tmp_path / "out").read_text()), (
         "for the page alone"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000])
+def test_an_alarm_is_seen_at_a_glance_with_what_to_do_next(
+    history: Lines, show: Show, theme: str, width: int
+) -> None:
+    server = history.serve(token=TOKEN, queue=FeedbackQueue())
+    history.deliver(event("start"))
+    page = show(server.port, theme, width)
+    wait(page, "#verdict", "ALARM since")
+    wait(page, "#advice", "What to do: look at the machine and listen to the event below.")
+    fill = page.evaluate("getComputedStyle(document.getElementById('verdict')).backgroundColor")
+    assert fill == ("rgb(179, 23, 15)" if theme == "light" else "rgb(164, 22, 26)")
+    box = page.locator("#verdict").bounding_box()
+    assert box and box["y"] + box["height"] < 500, "without scrolling"
+    assert page.get_by_role("button", name="Confirmed fault").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    server.close()
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_events_are_filtered_and_judged(history: Lines, show: Show, width: int) -> None:
+    queue = FeedbackQueue()
+    server = history.serve(token=TOKEN, queue=queue)
+    for line in (
+        event("start", sentence="a hum"),
+        event("end", duration=9.0, sentence="it was: a hum"),
+        event("burst", kind="burst", sentence="a bang"),
+        status("lost", sentence="unplugged"),
+        status("listening"),
+    ):
+        history.deliver(line)
+    page = show(server.port, width=width)
+    wait(page, "#events", "unplugged")
+    assert page.locator("#events li").count() == 3
+    page.get_by_label("Kind of event").select_option("alarm")
+    page.wait_for_function("() => document.querySelectorAll('#events li').length === 1")
+    wait(page, "#events", "it was: a hum")
+    page.locator("#events").get_by_role("button", name="Confirmed fault").click()
+    page.get_by_label("Token of this page").fill(TOKEN)
+    page.get_by_role("button", name="Mark it").click()
+    wait(page, "#events", "confirmed fault")
+    assert page.inner_text("#session") == "Log out"
+    page.locator("#events").get_by_role("button", name="That was normal").click()
+    assert not page.get_by_label("Token of this page").is_visible(), "the browser is logged in"
+    page.get_by_role("button", name="Mark it as normal").click()
+    wait(page, "#events", "was normal")
+    assert queue.pop_all() == [NormalMessage("hw:1", "page")]
+    page.get_by_label("only those that nobody has judged or seen").check()
+    wait(page, "#events", "none of this kind")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    server.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000])
+def test_other_computers_see_a_login_first(
+    history: Lines, show: Show, theme: str, width: int
+) -> None:
+    server = history.serve("0.0.0.0:0", token=TOKEN)
+    page = show(server.port, theme, width)
+    wait(page, "#login", "This page needs its token")
+    assert not page.locator("main").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    token = page.get_by_label("Token", exact=True)
+    token.fill("not the token of it")
+    page.keyboard.press("Enter")
+    wait(page, "#login-answer", "the token is wrong")
+    token.fill(TOKEN)
+    page.keyboard.press("Enter")
+    wait(page, "#verdict", "Normal")
+    assert not page.locator("#login").is_visible()
+    page.reload()
+    wait(page, "#verdict", "Normal")
+    server.close()
+
+
+def test_the_chart_of_days_shows_what_is_stored(
+    history: Lines, server: PageServer, show: Show
+) -> None:
+    now = int(time.time() // 60)
+    minutes = [StoredMinute(1, now - k, -1.5, -1.0, 4.5) for k in range(60, 3000)]
+    history.store._database.add_minutes(minutes)
+    page = show(server.port)
+    wait(page, "#verdict", "Normal")
+    page.get_by_role("button", name="7 days").click()
+    page.wait_for_function(
+        "text => document.getElementById('scores').ariaLabel.includes(text)",
+        arg="last 7 days: from \u22121.5 to 4.5",
     )

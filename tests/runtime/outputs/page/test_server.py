@@ -12,19 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from example_lines import about, bands, event, score, status
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
+from edgeae.runtime.outputs.page.context import DEFAULT_LIMITS, PageLimits
+from edgeae.runtime.outputs.page.handler import MAX_BODY_BYTES
 from edgeae.runtime.outputs.page.history import History
-from edgeae.runtime.outputs.page.server import (
-    DEFAULT_LIMITS,
-    MAX_BODY_BYTES,
-    PageFeedback,
-    PageLimits,
-    PageServer,
-)
+from edgeae.runtime.outputs.page.history_store import HistoryStore
+from edgeae.runtime.outputs.page.server import PageServer
 from edgeae.runtime.outputs.page.token import AttemptLimits, TokenGuard
 
 Serve = Callable[..., PageServer]
@@ -41,9 +40,15 @@ def serve() -> Iterator[Serve]:
         history: History | None = None,
         message_seconds: float = 0.05,
         limits: PageLimits = DEFAULT_LIMITS,
-        feedback: PageFeedback | None = None,
+        **options: Any,
     ) -> PageServer:
-        server = PageServer(address, history or History(), message_seconds, limits, feedback)
+        server = PageServer(
+            address,
+            history or History(),
+            message_seconds=message_seconds,
+            limits=limits,
+            **options,
+        )
         servers.append(server)
         return server
 
@@ -97,7 +102,7 @@ def test_the_page_may_run_only_its_own_script_and_style(serve: Serve) -> None:
 
 def test_the_page_is_small_and_uses_no_other_server(serve: Serve) -> None:
     body = ask(serve().port)[2].decode()
-    assert len(body) < 30_000
+    assert len(body) < 48_000
     assert not re.search(
         r"https?:|//[a-z]+\.|<img|<iframe|@import|url\(|innerHTML|insertAdjacent|document\.write",
         body,
@@ -113,12 +118,19 @@ def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS"])
-def test_methods_other_than_get_are_refused(serve: Serve, method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
+def test_methods_that_no_page_uses_are_refused(serve: Serve, method: str) -> None:
     assert ask(serve().port, method=method)[0] == 501
 
 
-@pytest.mark.parametrize("path", ["/", "/events", "/clip?source=0&event=1"])
+@pytest.mark.parametrize("path", ["/", "/session", "/history", "/events"])
+def test_head_is_answered_as_get_without_a_body(serve: Serve, path: str) -> None:
+    code, headers, body = ask(serve().port, path, method="HEAD")
+    assert (code, body) == (200, b"")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("path", ["/", "/events", "/clip?event=1", "/history", "/session"])
 @pytest.mark.parametrize("host", ["evil.example", "[::1"])
 def test_a_foreign_name_is_refused(serve: Serve, path: str, host: str) -> None:
     assert ask(serve().port, path, host=host)[0] == 403
@@ -136,7 +148,7 @@ def port(serve: Serve, queue: FeedbackQueue) -> int:
     history = History()
     history.deliver(status("listening"))
     guard = TokenGuard(TOKEN, AttemptLimits(max_wrong=3, period_seconds=1.0))
-    return serve(history=history, feedback=PageFeedback(guard, queue)).port
+    return serve(history=history, token=TOKEN, guard=guard, queue=queue).port
 
 
 def say(
@@ -179,15 +191,17 @@ def test_without_a_token_nothing_can_be_said(serve: Serve) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("can_say", [True, False])
-def test_the_page_shows_a_button_only_if_there_is_a_token(
-    serve: Serve, port: int, can_say: bool
+@pytest.mark.parametrize("has_token", [True, False])
+def test_the_page_shows_buttons_only_if_there_is_a_token(
+    serve: Serve, port: int, has_token: bool
 ) -> None:
-    history = History()
-    history.deliver(status("listening"))
-    connection, response = watch(port if can_say else serve(history=history).port)
-    assert next_message(response)["can_say"] is can_say
-    connection.close()
+    session = json.loads(ask(port if has_token else serve().port, "/session")[2])
+    assert session == {
+        "can_read": True,
+        "can_write": False,
+        "has_token": has_token,
+        "can_learn": has_token,
+    }
 
 
 def test_a_request_by_get_says_nothing(port: int, queue: FeedbackQueue) -> None:
@@ -283,23 +297,18 @@ def test_a_viewer_waits_for_a_source_that_does_not_exist_yet(serve: Serve) -> No
 
 
 def test_the_sound_of_an_event_is_sent_once_it_is_complete(serve: Serve, tmp_path: Path) -> None:
-    history = History()
+    store = HistoryStore()
     clip = tmp_path / "clip.flac"
-    history.deliver(score(1.0))
-    history.deliver(event("start", clip=str(clip)))
-    port = serve(history=history).port
-    assert ask(port, "/clip?source=0&event=1")[0] == 404, "not complete"
-    clip.write_bytes(b"fLaC and more")
-    code, headers, body = ask(port, "/clip?source=0&event=1")
-    assert (code, headers["Content-Type"], body) == (200, "audio/flac", b"fLaC and more")
-    for query in (
-        "",
-        "?source=0",
-        "?source=0&event=2",
-        "?source=1&event=1",
-        "?source=-1&event=1",
-        "?source=0&event=1e0",
-    ):
+    store.deliver(event("start", clip=str(clip)))
+    port = serve(store=store).port
+    for kind in ("clip", "picture"):
+        assert ask(port, f"/{kind}?event=1")[0] == 404, "not complete"
+    soundfile.write(clip, np.sin(np.arange(16000) / 5) / 2, 16000)
+    code, headers, body = ask(port, "/clip?event=1")
+    assert (code, headers["Content-Type"], body) == (200, "audio/flac", clip.read_bytes())
+    code, headers, body = ask(port, "/picture?event=1")
+    assert (code, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
+    for query in ("", "?event=2", "?event=-1", "?event=1e0", "?event=x"):
         assert ask(port, f"/clip{query}")[0] == 404
 
 
@@ -331,9 +340,13 @@ def test_a_viewer_that_reads_nothing_is_disconnected(serve: Serve) -> None:
         client.connect(("127.0.0.1", server.port))
         client.send(b"GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
         deadline = time.monotonic() + 60
-        while server.free_viewers._value == limits.max_viewers:  # until the server streams to it
+        while (
+            server.context.free_viewers._value == limits.max_viewers
+        ):  # until the server streams to it
             time.sleep(0.01)
-        while server.free_viewers._value < limits.max_viewers:  # until the server disconnects it
+        while (
+            server.context.free_viewers._value < limits.max_viewers
+        ):  # until the server disconnects it
             assert time.monotonic() < deadline
             history.deliver(event("start", sentence="x" * 1000))
             time.sleep(0.01)
@@ -343,7 +356,7 @@ def test_a_viewer_receives_a_last_message_when_the_server_closes(serve: Serve) -
     server = serve(message_seconds=60)
     connection, response = watch(server.port)
     next_message(response)
-    server.closing.set()
+    server.context.closing.set()
     assert response.read().startswith(b'data: {"now')
     connection.close()
 
@@ -359,12 +372,31 @@ def test_text_that_is_no_address_is_refused(serve: Serve, text: str) -> None:
         serve(text)
 
 
-def test_the_address_is_printed_with_a_warning_if_others_can_reach_it(
-    serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_address_is_printed(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     port = serve("[::1]:0").port
     assert capsys.readouterr().err == f"edgeae: live page at http://[::1]:{port}/\n"
-    serve("0.0.0.0:0")
-    assert (
-        "everybody who reaches this computer can read --page 0.0.0.0:0" in capsys.readouterr().err
-    )
+
+
+def test_an_address_of_other_computers_needs_a_token(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"--page 0\.0\.0\.0:0: .*give --page-token-file FILE"):
+        serve("0.0.0.0:0")
+    serve("0.0.0.0:0", token=TOKEN)
+    assert "is not encrypted: others on the network can read its token" in capsys.readouterr().err
+
+
+def test_fifty_slow_connections_keep_nobody_away(serve: Serve) -> None:
+    port = serve().port
+    slow = []
+    for _ in range(50):
+        client = socket.create_connection(("127.0.0.1", port))
+        client.send(b"GET / HTTP/1.1\r\nHost: lo")
+        slow.append(client)
+    for path in ("/", "/session", "/history"):
+        assert ask(port, path)[0] == 200
+    connection, response = watch(port)
+    assert next_message(response)["sources"] == {}
+    connection.close()
+    for client in slow:
+        client.close()

@@ -68,12 +68,13 @@ def test_windows_and_gaps_are_bounded(source: SourceHistory) -> None:
     assert source.state()["lost"] == (MAX_GAPS + 5) * 0.5
 
 
-def test_the_path_of_a_clip_stays_here(source: SourceHistory) -> None:
-    source.add(event(clip="/a/path.flac"))
+def test_a_burst_is_no_alarm_and_changes_none(source: SourceHistory) -> None:
+    source.add(event("start"))
+    source.add(event("end", duration=30.0))
+    source.add(event("burst", kind="burst", sentence="a bang"))
     [shown] = source.past()["events"]
-    assert shown["clip"] is True
-    assert source.clip_path(shown["id"]) == "/a/path.flac"
-    assert source.clip_path(shown["id"] + 1) is None
+    assert shown["sentence"] == "2 to 3 kHz: 6.0 dB louder"
+    assert not source.state()["alarm"]
 
 
 def test_an_alarm_is_one_event_from_start_to_end(source: SourceHistory) -> None:

@@ -10,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.runtime.outputs.webhook.line_database import (
-    DamagedError,
-    DatabaseError,
-    LineDatabase,
-    set_aside,
-)
+from edgeae.runtime.outputs.database import DamagedError, DatabaseError
+from edgeae.runtime.outputs.webhook.line_database import LineDatabase
 
 
 @pytest.fixture
@@ -104,17 +100,6 @@ def test_a_file_that_was_moved_is_not_in_place(database: LineDatabase, path: Pat
     assert not database.is_in_place()
     path.write_bytes(b"")
     assert not database.is_in_place()
-
-
-def test_a_database_is_set_aside_with_its_log(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).write_text(suffix)
-    aside = set_aside(path)
-    assert aside.name == "lines.sqlite3.damaged"
-    assert {other.name: other.read_text() for other in path.parent.iterdir()} == {
-        "lines.sqlite3.damaged": "",
-        "lines.sqlite3.damaged-wal": "-wal",
-    }
 
 
 def test_sqlite_is_imported_by_a_spool_in_a_folder_only(tmp_path: Path) -> None:

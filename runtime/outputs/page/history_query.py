@@ -1,0 +1,79 @@
+"""Answers of the page about days: events by source, kind and time, and the points of a chart."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from .history_database import EVENT_KINDS, EventFilter, StoredEvent
+from .history_store import MS_PER_MINUTE, HistoryStore
+
+MAX_QUERY_CHARACTERS = 200
+MAX_EVENTS = 50  # in one answer
+MAX_POINTS = 1500  # of a chart
+
+Parameters = Mapping[str, str]
+
+
+def parameters(query: str) -> dict[str, str]:
+    """The parameters of a query: numbers and words; anything else in it is ignored."""
+    given = parse_qs(query[:MAX_QUERY_CHARACTERS])
+    return {
+        name: values[0]
+        for name, values in given.items()
+        if re.fullmatch(r"\d{1,15}|[a-z]{1,20}", values[0])
+    }
+
+
+def number(values: Parameters, name: str) -> int | None:
+    """A number of a query; None without it."""
+    text = values.get(name, "")
+    return int(text) if text.isdigit() else None
+
+
+def events_answer(store: HistoryStore, values: Parameters) -> dict[str, Any]:
+    """The newest events that fit the query, and the sources that can be chosen."""
+    kind = values.get("kind")
+    wanted = EventFilter(
+        source_id=number(values, "source"),
+        kind=kind if kind in EVENT_KINDS else None,
+        since_ms=number(values, "since"),
+        before_id=number(values, "before"),
+        is_open=values.get("open") == "yes",
+    )
+    events = store.events(wanted, MAX_EVENTS + 1)
+    return {
+        "events": [_shown(event) for event in events[:MAX_EVENTS]],
+        "more": len(events) > MAX_EVENTS,
+        "sources": [source._asdict() for source in store.sources()],
+        "days": store.limits.days if store.is_lasting else None,
+    }
+
+
+def scores_answer(
+    store: HistoryStore, source: str, machine: str | None, values: Parameters
+) -> dict[str, Any]:
+    """The points of a chart from a time on; each is one minute, or several of a long time."""
+    since_ms = number(values, "since") or 0
+    until_ms = number(values, "until") or since_ms
+    n_minutes = max(1, (until_ms - since_ms) // MS_PER_MINUTE)
+    minutes_per_point = max(1, -(-n_minutes // MAX_POINTS))
+    points = store.scores(source, machine, since_ms // MS_PER_MINUTE, minutes_per_point)
+    return {
+        "seconds": 60 * minutes_per_point,
+        "points": [
+            [minute * MS_PER_MINUTE, lowest, round(mean, 2), highest]
+            for minute, lowest, mean, highest in points[-MAX_POINTS - 1 :]
+        ],
+    }
+
+
+def _shown(event: StoredEvent) -> dict[str, Any]:
+    """An event for the page; the path of its clip stays here."""
+    clip = Path(event.clip) if event.clip else None
+    return {
+        **event._asdict(),
+        "clip": clip is not None,
+        "clip_name": clip.name if clip else None,
+    }
