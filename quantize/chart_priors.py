@@ -88,9 +88,15 @@ class _Trials:
 
 
 def fit_chart_priors(
-    streams: Sequence[MachineStream], gain: Float64, views: tuple[View, ...]
+    streams: Sequence[MachineStream],
+    gain: Float64,
+    views: tuple[View, ...],
+    noise: Float64 | None = None,
 ) -> tuple[ChartPriorSection, ...]:
-    """The prior of each of these views; gain: (n, n_features), see `Fleet.fit`."""
+    """The prior of each of these views.
+
+    gain, noise: (n, n_features), see `Fleet.fit`.
+    """
     trials = {view.name: _Trials() for view in views}
     for number, stream in enumerate(streams):
         others = [other.windows[:: other.windows_apart] for other in streams]
@@ -98,7 +104,7 @@ def fit_chart_priors(
         for k, part in enumerate(parts):
             remaining = np.concatenate(parts[:k] + parts[k + 1 :])
             others[number] = remaining[:: stream.windows_apart]
-            fleet = Fleet.fit(others, gain, views)
+            fleet = Fleet.fit(others, gain, views, noise)
             for view in views:
                 trials[view.name].add(*_trial(fleet, view, stream, part))
     return tuple(trials[view.name].section(view) for view in views)

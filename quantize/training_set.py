@@ -55,6 +55,7 @@ class TrainingSet:
         """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
         machines, held_out = self.machines(pipeline)
         gain = self.gain(pipeline)
+        noise = self.noise(pipeline)
         views = views_of(pipeline.spec.n_mels, pipeline.network.n_identity)
         fitted = fit_fleet(
             machines,
@@ -63,10 +64,10 @@ class TrainingSet:
             pipeline.window,
             false_alarms,
             views=views,
-            noise=self.noise(pipeline),
+            noise=noise,
             held_out=held_out,
         )
-        priors = fit_chart_priors(self.streams(pipeline), gain, views)
+        priors = fit_chart_priors(self.streams(pipeline), gain, views, noise)
         return replace(fitted, head=replace(fitted.head, chart_priors=priors))
 
     def streams(self, pipeline: Pipeline) -> list[MachineStream]:

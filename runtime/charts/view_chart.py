@@ -6,10 +6,11 @@ normal sound is compared with what chance explains:
     d = ln((x - m)' C^-1.2 (x - m) / p)  -  ln(v / n_minute + 1/n_m + SLOW_SHARE)
     v = (1 - s) / minutes + s
 
-with the covariance C of windows, n_minute windows in a minute and n_m behind m. s is the share of a
-minute's variance that the next minute repeats: load and weather change slowly, and their part does
-not average out. Where it is estimated well, d has the same distribution however long the sound was
-pooled. SLOW_SHARE is what no minute shows.
+with the covariance C of windows, which background noise widens too (`Fleet.covariance`), n_minute
+windows in a minute and n_m behind m. s is the share of a minute's variance that the next minute
+repeats: load and weather change slowly, and their part does not average out. Where it is estimated
+well, d has the same distribution however long the sound was pooled. SLOW_SHARE is what no minute
+shows.
 
 The chart is self-starting (Hawkins and Maboudou-Tchao, "Self-starting multivariate exponentially
 weighted moving average control charting", Technometrics 49, 2007; Sullivan and Jones, Technometrics
@@ -38,6 +39,9 @@ TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to ...
 MAX_TAIL_VALUES = 30  # ... and how many of them at most
 PRIOR_PAIRS = 3  # of minutes without a slow share, that the estimate of it begins with
 MIN_MINUTES = 3  # for a cross-validation
+# Background noise in the covariance, relative to that of a score: the sensitivity that it costs is
+# regained by pooling.
+NOISE_POWER = 10.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,10 @@ class ViewChart:
             own = np.concatenate([own, minutes])
         n = len(own)
         own_covariance = own.T @ own / max(n - 1, 1)
-        return whitening(self._fleet.covariance(self.view.features, own_covariance, own_weight(n)))
+        covariance = self._fleet.covariance(
+            self.view.features, own_covariance, own_weight(n), NOISE_POWER
+        )
+        return whitening(covariance)
 
     def _prior_in_control(self, sound: NormalSound) -> InControl:
         """From the calibration windows, each against the others."""

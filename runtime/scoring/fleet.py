@@ -127,18 +127,23 @@ class Fleet:
                 return np.asarray(correlation[inside, inside])
         raise ValueError(f"the features {features} are not of one source")
 
-    def covariance(self, features: slice, own: Float64, own_weight: float) -> Float64:
+    def covariance(
+        self, features: slice, own: Float64, own_weight: float, noise_power: float = 0.0
+    ) -> Float64:
         """(n, n) of these features in normal sound of a machine, in deviations of the fleet.
 
         features: of one source.
         own: (n, n) covariance of the machine itself.
         own_weight: its weight against that of the fleet, 0 to 1.
+        noise_power: how much of the covariance of background noise is added; 1 for a score.
         """
         fleet = self.correlation_of(features)
         blend = (1 - own_weight) * fleet + own_weight * own
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.windows)
         gain = self.gain_directions[:, features] / self.within_std[features]
-        return np.asarray((1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain)
+        noise = self.noise_directions[:, features] / self.within_std[features]
+        of_machine = (1 - ridge) * blend + ridge * np.eye(len(blend))
+        return np.asarray(of_machine + gain.T @ gain + noise_power * noise.T @ noise)
 
     def projection(self, view: View, own: Float64, own_weight: float) -> Float64:
         """(n_source, n_features of the view): deviations of its source -> whitened directions.
@@ -150,8 +155,7 @@ class Fleet:
         own_weight: its weight against that of the fleet, 0 to 1.
         """
         source = self.sources[view.source]
-        noise = self.noise_directions[:, source] / self.within_std[source]
-        covariance = self.covariance(source, own, own_weight) + noise.T @ noise
+        covariance = self.covariance(source, own, own_weight, noise_power=1.0)
         inside = np.zeros(len(covariance), bool)
         inside[view.features.start - source.start : view.features.stop - source.start] = True
         if inside.all():

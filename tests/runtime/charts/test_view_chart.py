@@ -172,3 +172,17 @@ def test_a_rarer_alarm_has_a_higher_limit(probability: float, factor: float) -> 
     values = np.random.default_rng(1).normal(size=60)
     chart = InControl(0.0, 1.0, 1.0, 20.0).updated(values)
     assert chart.limit(probability) > chart.limit(min(0.4, factor * probability))
+
+
+def test_a_change_like_background_noise_is_nearer_than_any_other(fleet: Fleet) -> None:
+    noise = np.zeros(SIZE)
+    noise[SPECTRUM.features] = np.linspace(0.2, 0.8, SPECTRUM.n_features)
+    other = np.zeros(SIZE)
+    other[SPECTRUM.features] = np.linspace(0.2, 0.8, SPECTRUM.n_features)[::-1]
+    declared = replace(fleet, noise_directions=noise[None])
+    chart = chart_of(declared, normal_sound())
+    shifts = 3 * np.stack([noise, other])[:, SPECTRUM.features]
+    by_noise, by_other = chart.squares(shifts)
+    assert by_noise < by_other / 2
+    undeclared = chart_of(fleet, normal_sound())
+    assert by_noise < undeclared.squares(shifts)[0] / 10
