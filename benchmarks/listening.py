@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,10 +47,20 @@ class Listening:
         return 1e3 * (self.cpu[-1] - self.cpu[first]) / (self.seconds[-1] - self.seconds[first])
 
 
-def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) -> Listening:
+def listen(
+    model: Path,
+    sound: NDArray[np.int16],
+    folder: Path,
+    *,
+    paced: bool,
+    options: Sequence[str] = (),
+    look: Callable[[], None] | None = None,
+) -> Listening:
     """Score ``sound`` (n,) with all lines logged.
 
     paced: at the pace of a microphone, not as fast as possible.
+    options: more of them, for `edgeae run`.
+    look: called at each score.
     """
     fifo = folder / "device"
     listening = Listening()
@@ -64,6 +75,7 @@ def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) 
         "--json",
         "--log",
         str(folder / "log.jsonl"),
+        *options,
     ]
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf")}
     device = os.open(
@@ -76,6 +88,8 @@ def listen(model: Path, sound: NDArray[np.int16], folder: Path, *, paced: bool) 
         for line in map(json.loads, process.stdout):
             if line["type"] == "score":
                 listening.look(line["t"], process.pid)
+                if look:
+                    look()
             if line["t"] > len(sound) / RATE - LAST:
                 break
         process.terminate()

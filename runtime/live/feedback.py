@@ -19,7 +19,7 @@ import click
 
 from ..errors import ConfigError
 from ..outputs.feedback import FeedbackQueue
-from ..system.files import FileLock
+from ..system.files import lock_named
 from .source import Source
 
 CHECK_SECONDS = 1.0
@@ -48,21 +48,13 @@ class FeedbackFile:
                 f"--feedback {path}: exists and is not empty, and would be removed; "
                 f"name a file that does not exist yet"
             )
-        self._lock = self._locked()
+        self._lock = lock_named("--feedback", path)
         # A message from before the start is about sound that is not known any more.
         path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let other processes use the file."""
         self._lock.release()
-
-    def _locked(self) -> FileLock:
-        try:
-            return FileLock(self._path)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"--feedback {self._path}: another process looks for it; name another file"
-            ) from error
 
     def poll(self) -> bool:
         """Whether there is a message; removes it. Looks once a second at most."""

@@ -21,7 +21,7 @@ import click
 from ..errors import ConfigError
 from ..scoring.detector import Detector
 from ..system.digest import sha256
-from ..system.files import FileLock, replace_file
+from ..system.files import FileLock, lock_named, replace_file, unwritable
 from ..system.schema import JsonObject
 
 FORMAT = 1
@@ -62,7 +62,7 @@ class StateFile:
 
     def __enter__(self) -> Self:
         """ConfigError if another process uses the file."""
-        self._lock = self._locked()
+        self._lock = lock_named(self._kind.option, self.path)
         return self
 
     def __exit__(
@@ -103,7 +103,7 @@ class StateFile:
         try:
             self.save(state)
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self._kind.option, self.path, error) from error
 
     def try_to_save(self, state: Mapping[str, object]) -> str:
         """Save; returns why that failed, or nothing. Monitoring goes on either way."""
@@ -168,21 +168,6 @@ class StateFile:
         click.echo(
             f"edgeae: {self.path} {reason} and was moved to {aside}; {self._kind.restart}",
             err=True,
-        )
-
-    def _locked(self) -> FileLock:
-        try:
-            return FileLock(self.path)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"{self._name}: another process uses it; name another file"
-            ) from error
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(
-            f"{self._name}: cannot be written ({error.strerror}); choose another place"
         )
 
 

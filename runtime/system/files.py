@@ -17,6 +17,8 @@ import stat
 import time
 from pathlib import Path
 
+from ..errors import ConfigError
+
 UNFINISHED = ".unfinished"  # suffix of a temporary file
 LOCK = ".lock"  # suffix of the file with the lock
 # A write takes milliseconds; a temporary file without one for so long belongs to a writer that was
@@ -146,3 +148,20 @@ class FileLock:
             return os.path.samestat(os.fstat(descriptor), self._path.lstat())
         except FileNotFoundError:
             return False
+
+
+def lock_named(option: str, path: Path) -> FileLock:
+    """The lock of the file that an option names; ConfigError in one sentence if it is not free."""
+    try:
+        return FileLock(path)
+    except BlockingIOError as error:
+        raise ConfigError(f"{option} {path}: another process uses it; name another file") from error
+    except OSError as error:
+        raise unwritable(option, path, error) from error
+
+
+def unwritable(option: str, path: Path, error: OSError) -> ConfigError:
+    """The error for a file of an option that cannot be written."""
+    return ConfigError(
+        f"{option} {path}: cannot be written ({error.strerror}); choose another place"
+    )

@@ -1,13 +1,12 @@
 """A paho client that is ready to connect, and the limits of its connection."""
 
-import os
-import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
-from .broker import PASSWORD_VARIABLE, Broker
+from .broker import Broker
+from .credentials import password_of, tls_context
+from .files import MqttFiles
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -29,14 +28,15 @@ class MqttLimits:
 DEFAULT_LIMITS = MqttLimits()
 
 
-def new_client(
-    broker: Broker, client_id: str, ca_file: Path | None, limits: MqttLimits
-) -> "Client":
+def new_client(broker: Broker, client_id: str, files: MqttFiles, limits: MqttLimits) -> "Client":
     """A client that connects when its loop starts; ConfigError for settings that cannot work."""
     client = _paho_client(client_id)
-    _set_credentials(client, broker)
-    if broker.tls:
-        _set_authority(client, ca_file)
+    password = password_of(broker, files)
+    if broker.user is not None:
+        client.username_pw_set(broker.user, password)
+    context = tls_context(broker, files)
+    if context:
+        client.tls_set_context(context)
     client.max_queued_messages_set(limits.max_waiting_events)
     client.max_inflight_messages_set(0)  # no second queue, which would break the order
     client.reconnect_delay_set(1, limits.max_reconnect_seconds)
@@ -58,22 +58,3 @@ def queue_full() -> int:
     from paho.mqtt.enums import MQTTErrorCode
 
     return MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
-
-
-def _set_credentials(client: "Client", broker: Broker) -> None:
-    password = os.environ.get(PASSWORD_VARIABLE)
-    if password is not None and broker.user is None:
-        raise ConfigError(
-            f"${PASSWORD_VARIABLE} is set, but --mqtt names no user; write mqtt://user@{broker.host}"
-        )
-    if broker.user is not None:
-        client.username_pw_set(broker.user, password)
-
-
-def _set_authority(client: "Client", ca_file: Path | None) -> None:
-    try:
-        client.tls_set_context(ssl.create_default_context(cafile=ca_file))
-    except OSError as error:
-        raise ConfigError(
-            f"{ca_file}: no certificates in PEM form ({error.strerror or error}); name another file"
-        ) from None

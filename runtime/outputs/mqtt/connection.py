@@ -14,7 +14,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ import click
 
 from .broker import PASSWORD_VARIABLE, Broker
 from .client import DEFAULT_LIMITS, MqttLimits, new_client, queue_full
+from .files import NO_FILES, MqttFiles
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -69,7 +69,7 @@ class Connection:
         *,
         availability_topic: str,
         birth_topic: str,
-        ca_file: Path | None = None,
+        files: MqttFiles = NO_FILES,
         handlers: Mapping[str, Handler] | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
@@ -77,11 +77,16 @@ class Connection:
 
         availability_topic: retained "online", and "offline" as the last will.
         birth_topic: "online" on it announces a subscriber that needs the retained messages.
-        ca_file: PEM file of the authority that signed the broker's certificate.
+        files: certificates, and the password.
         handlers: of topics that are subscribed to before anything is published.
         """
         self._name = f"the MQTT broker {broker.host}:{broker.port}"
         self._client_id = client_id
+        self._has_answered = False  # the broker, to the present connection
+        self._advice = _connection_advice(broker, files)
+        self._password_origin = (
+            "--mqtt-password-file" if files.password else f"${PASSWORD_VARIABLE}"
+        )
         self._availability_topic = availability_topic
         self._birth_topic = birth_topic
         self._limits = limits
@@ -95,7 +100,7 @@ class Connection:
         self._trouble: str | None = f"{self._name} does not answer"
         self.lost = 0  # events that did not fit into a queue
         self.attempted = Event()  # the first connection succeeded or failed
-        self._client = new_client(broker, client_id, ca_file, limits)
+        self._client = new_client(broker, client_id, files, limits)
         self._client.will_set(availability_topic, "offline", qos=1, retain=True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -197,6 +202,7 @@ class Connection:
         reason: "ReasonCode",
         properties: "Properties | None",
     ) -> None:
+        self._has_answered = True
         if not reason.is_failure:
             with self._lock:
                 self._requests = {}
@@ -204,7 +210,7 @@ class Connection:
             return
         advice = "look into its log for the cause"
         if "uthor" in str(reason):
-            advice = f"check the user in the URL and ${PASSWORD_VARIABLE}"
+            advice = f"check the user in the URL and {self._password_origin}"
         self._fail(f"{self._name} refuses the connection ({reason}); {advice}")
 
     def _subscribe(self, topics: list[str]) -> None:
@@ -287,8 +293,23 @@ class Connection:
             self._stability.disconnected()
             lost = f"the connection to {self._name} was lost ({reason}); edgeae connects again"
             self._fail(self._instability() or lost)
+        elif not self._has_answered:
+            self._fail(f"{self._name} ends the connection before it answers; {self._advice}")
+        self._has_answered = False
 
     def _fail(self, trouble: str) -> None:
         with self._lock:
             self._trouble = trouble
         self.attempted.set()
+
+
+def _connection_advice(broker: Broker, files: MqttFiles) -> str:
+    """What may be wrong if a broker ends a connection without an answer.
+
+    In TLS 1.3 a client learns only so that its certificate is refused.
+    """
+    if files.certificate:
+        return "it may refuse the certificate of --mqtt-cert, so look into its log"
+    if broker.tls:
+        return "it may ask for a certificate, which --mqtt-cert gives"
+    return "it may ask for TLS (mqtts://), or not be an MQTT broker"

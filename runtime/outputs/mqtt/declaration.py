@@ -7,6 +7,7 @@ import click
 
 from ...errors import ConfigError
 from ..declaration import FILE, OpenOutput, OutputContext, OutputDeclaration, run_option
+from .files import MqttFiles
 
 OPTIONS = (
     run_option(
@@ -16,7 +17,7 @@ OPTIONS = (
         keeps_lines=True,
         help="Publish states and events to this MQTT broker, "
         "mqtt[s]://[user@]host[:port][/prefix]; "
-        "the password is read from $EDGEAE_MQTT_PASSWORD.",
+        "the password is read from $EDGEAE_MQTT_PASSWORD or --mqtt-password-file.",
     ),
     run_option(
         "--mqtt-discovery",
@@ -42,6 +43,30 @@ OPTIONS = (
         help="PEM file of the authority that signed the MQTT broker's certificate.",
     ),
     run_option(
+        "--mqtt-cert",
+        type=FILE,
+        envvar="EDGEAE_MQTT_CERT",
+        value_kind="secret-file",
+        help="PEM file of the certificate that edgeae shows to the MQTT broker.  "
+        "[default: $EDGEAE_MQTT_CERT, else none]",
+    ),
+    run_option(
+        "--mqtt-key",
+        type=FILE,
+        envvar="EDGEAE_MQTT_KEY",
+        value_kind="secret-file",
+        help="PEM file of the private key of --mqtt-cert, without a passphrase.  "
+        "[default: $EDGEAE_MQTT_KEY, else the file of --mqtt-cert]",
+    ),
+    run_option(
+        "--mqtt-password-file",
+        type=FILE,
+        envvar="EDGEAE_MQTT_PASSWORD_FILE",
+        value_kind="secret-file",
+        help="File whose first line is the password of the user in --mqtt.  "
+        "[default: $EDGEAE_MQTT_PASSWORD_FILE, else none]",
+    ),
+    run_option(
         "--mqtt-commands",
         is_flag=True,
         help="Receive commands over MQTT: `normal` on the topic PREFIX/MACHINE/command says that "
@@ -59,14 +84,24 @@ class MqttOptions:
     mqtt_every: float  # seconds
     mqtt_client: str | None
     mqtt_ca: Path | None
+    mqtt_cert: Path | None
+    mqtt_key: Path | None
+    mqtt_password_file: Path | None
     mqtt_commands: bool
 
 
 def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None:
     """A queue to an `Mqtt` sink, if there is a broker."""
+    files = MqttFiles(
+        ca=options.mqtt_ca,
+        certificate=options.mqtt_cert,
+        key=options.mqtt_key,
+        password=options.mqtt_password_file,
+    )
     if options.mqtt is None:
-        if options.mqtt_commands:
-            raise ConfigError("--mqtt-commands needs a broker; give --mqtt, too")
+        needing = [*files.given(), *(["--mqtt-commands"] if options.mqtt_commands else [])]
+        if needing:
+            raise ConfigError(f"{needing[0]} needs a broker; give --mqtt, too")
         return None
     from .sink import Mqtt
 
@@ -75,7 +110,7 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
         discovery=None if options.mqtt_discovery == "none" else options.mqtt_discovery,
         every=options.mqtt_every,
         client_id=options.mqtt_client,
-        ca_file=options.mqtt_ca,
+        files=files,
         sources=context.sources,
         feedback=context.feedback if options.mqtt_commands else None,
     )

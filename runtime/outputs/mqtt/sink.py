@@ -23,13 +23,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
 
 import click
 
-from ...errors import ConfigError
 from ...system.identity import SourceIdentity, SourceNames, topic_level
 from ..feedback import FeedbackQueue, NormalMessage
 from ..latest import MAX_SOURCES, Latest, is_about_source
@@ -38,6 +36,7 @@ from ..sink import OutputError, Sink
 from .broker import Broker, checked_prefix, default_client_id
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
+from .files import NO_FILES, MqttFiles
 from .homeassistant import NORMAL, device_id_of, discovery_message, expire_seconds
 from .retained_topics import RetainedTopics
 from .rivals import Rivals
@@ -59,7 +58,7 @@ class Mqtt(Sink[RunLine]):
         discovery: str | None = "homeassistant",
         every: float = DEFAULT_STATE_SECONDS,
         client_id: str | None = None,
-        ca_file: Path | None = None,
+        files: MqttFiles = NO_FILES,
         feedback: FeedbackQueue | None = None,
         sources: Sequence[SourceIdentity] = (),
         limits: MqttLimits = DEFAULT_LIMITS,
@@ -68,15 +67,11 @@ class Mqtt(Sink[RunLine]):
 
         discovery: Home Assistant's prefix; None: no discovery messages.
         every: seconds between two states of a source.
-        ca_file: PEM file of the authority that signed the broker's certificate.
+        files: certificates, and the password.
         feedback: receives the commands; None: they are not subscribed to.
         sources: all that there will be; none: they are not known.
         """
         broker = Broker.parse(url)
-        if ca_file and not broker.tls:
-            raise ConfigError(
-                "--mqtt-ca is for a connection with TLS; write mqtts://, or leave --mqtt-ca out"
-            )
         client_id = client_id or default_client_id(broker.prefix)
         self._discovery = checked_prefix(discovery) if discovery else None
         self._every = every
@@ -102,7 +97,7 @@ class Mqtt(Sink[RunLine]):
             client_id,
             availability_topic=self._availability_topic,
             birth_topic=f"{self._discovery or self._client_topic}/status",
-            ca_file=ca_file,
+            files=files,
             handlers=self._retained_topics.handlers(self._clear) if sources else {},
             limits=limits,
         )

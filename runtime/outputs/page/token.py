@@ -9,10 +9,10 @@ from pathlib import Path
 from threading import Lock
 
 from ...errors import ConfigError
+from ...system.secret_file import read_secret
 
 TOKEN_VARIABLE = "EDGEAE_PAGE_TOKEN"
 MIN_TOKEN_CHARACTERS = 16
-MAX_TOKEN_BYTES = 1000
 ADVICE = 'make one with: python3 -c "import secrets; print(secrets.token_urlsafe())"'
 
 
@@ -25,7 +25,7 @@ def read_token(file: Path | None) -> str | None:
         text = os.environ.get(TOKEN_VARIABLE)
         name = f"${TOKEN_VARIABLE}"
     else:
-        text = _first_line(file)
+        text = read_secret("--page-token-file", file)
         name = f"--page-token-file {file}"
     if text is None:
         return None
@@ -35,16 +35,6 @@ def read_token(file: Path | None) -> str | None:
             f"{name}: a token has {MIN_TOKEN_CHARACTERS} letters and digits or more; {ADVICE}"
         )
     return token
-
-
-def _first_line(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_TOKEN_BYTES).partition(b"\n")[0].decode(errors="replace")
-    except OSError as error:
-        raise ConfigError(
-            f"--page-token-file {file}: cannot be read ({error.strerror}); name another file"
-        ) from error
 
 
 @dataclass(frozen=True)

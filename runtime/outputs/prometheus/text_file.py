@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ...errors import ConfigError
-from ...system.files import FileLock, replace_file
+from ...system.files import lock_named, replace_file
 from ..lines import RunLine
 from ..sink import Sink
 from .metrics import Metrics
@@ -43,7 +43,7 @@ class MetricsFile(Sink[RunLine]):
                 f"--metrics-file {path}: there is no folder {path.parent}; make it first"
             )
         self._path = path
-        self._lock = self._locked()
+        self._lock = lock_named(f"--{self.name}", path)
         self._metrics = metrics
         self._every = every
         self._failure: OSError | None = None
@@ -64,19 +64,6 @@ class MetricsFile(Sink[RunLine]):
         self._closing.set()
         self._thread.join(CLOSE_SECONDS)
         self._lock.release()
-
-    def _locked(self) -> FileLock:
-        try:
-            return FileLock(self._path)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"--metrics-file {self._path}: another process writes it; name another file"
-            ) from error
-        except OSError as error:
-            raise ConfigError(
-                f"--metrics-file {self._path}: cannot be written ({error.strerror}); "
-                f"choose another place"
-            ) from error
 
     def _work(self) -> None:
         closing = False

@@ -231,6 +231,25 @@ def test_a_token_is_given_to_the_service_as_a_credential(
     assert token not in unit.readable
 
 
+def test_certificates_and_passwords_are_given_to_the_service_as_credentials(
+    artifact: Path, tmp_path: Path
+) -> None:
+    files = {name: tmp_path / name for name in ("cert", "key", "password-file")}
+    arguments = [str(artifact), "-D", "hw:1", "--mqtt", "mqtts://pi@broker"]
+    for name, file in files.items():
+        file.touch(mode=0o600)
+        arguments += [f"--mqtt-{name}", str(file)]
+    unit = plan(Request.parse(arguments, run), **PLAN)
+    assert list(unit.credentials) == [
+        Credential("mqtt-cert", "EDGEAE_MQTT_CERT", files["cert"]),
+        Credential("mqtt-key", "EDGEAE_MQTT_KEY", files["key"]),
+        Credential("mqtt-password-file", "EDGEAE_MQTT_PASSWORD_FILE", files["password-file"]),
+    ]
+    assert not any(str(tmp_path / name) in unit.command for name in files)
+    assert f"LoadCredential=mqtt-key:{files['key']}" in unit.text()
+    assert "Environment=EDGEAE_MQTT_KEY=%d/mqtt-key" in unit.text()
+
+
 def test_a_token_that_is_not_there_is_refused(artifact: Path, tmp_path: Path) -> None:
     arguments = ["--page", "8321", "--page-token-file", str(tmp_path / "token")]
     with pytest.raises(ConfigError, match="there is no such file; create it first"):

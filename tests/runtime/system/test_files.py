@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.files import (
     ABANDONED_SECONDS,
     FileLock,
     absolute,
     create_file,
+    lock_named,
     replace_file,
     sync_folder,
 )
@@ -236,3 +238,26 @@ def test_a_link_at_the_end_is_kept(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "latest.onnx").symlink_to("pump-7.onnx")
     assert absolute(tmp_path / "work/../latest.onnx") == tmp_path / "latest.onnx"
+
+
+def test_a_file_that_another_process_uses_is_refused_with_the_option_that_names_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "file"
+    lock = lock_named("--file", path)
+    with pytest.raises(ConfigError) as caught:
+        lock_named("--file", path)
+    assert str(caught.value) == f"--file {path}: another process uses it; name another file"
+    lock.release()
+    lock_named("--file", path).release()
+
+
+def test_a_file_whose_folder_is_missing_is_refused_with_the_option_that_names_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "none" / "file"
+    with pytest.raises(ConfigError) as caught:
+        lock_named("--file", path)
+    assert str(caught.value) == (
+        f"--file {path}: cannot be written (No such file or directory); choose another place"
+    )

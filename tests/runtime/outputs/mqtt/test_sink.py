@@ -16,7 +16,6 @@ from example_lines import gap, status
 from mosquitto import Message, Mosquitto, Subscriber
 from waiting import WAIT_SECONDS, wait_for
 
-from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.monitoring.states import SOUND_STATES
 from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
 from edgeae.runtime.outputs.latest import MAX_SOURCES
@@ -529,37 +528,6 @@ def test_a_wrong_password_is_reported_and_the_right_one_works(
     make_sink(url, client_id="other").deliver(score())
     subscriber = subscribe("pi", "right")
     wait_for(lambda: subscriber.last(STATE))
-
-
-# paho leaves the socket of a failed handshake to the garbage collector.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
-)
-def test_tls_is_checked_against_the_given_authority(
-    mosquitto: Mosquitto, make_sink: MakeSink, tmp_path: Path
-) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-        "-nodes -days 2 -subj /CN=localhost"
-    )
-    names = [
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
-    mosquitto.configure("allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
-    mosquitto.start()
-    url = mosquitto.url.replace("mqtt:", "mqtts:")
-    with pytest.raises(OutputError, match=r"cannot be reached .*self.signed certificate"):
-        make_sink(url).deliver(score())
-    make_sink(url, client_id="other", ca_file=certificate).deliver(score())
-    with pytest.raises(ConfigError, match="no certificates in PEM form"):
-        make_sink(url, ca_file=key)
 
 
 def test_two_processes_with_one_client_id_are_reported(

@@ -93,7 +93,7 @@ def test_the_numbers_of_the_process_are_left_to_node_exporter(tmp_path: Path) ->
 def test_a_file_that_another_process_writes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "edgeae.prom"
     first = MetricsFile(path, Metrics(), every=15)
-    with pytest.raises(ConfigError, match="another process writes it; name another file"):
+    with pytest.raises(ConfigError, match="another process uses it; name another file"):
         MetricsFile(path, Metrics(), every=15)
     first.close()
     MetricsFile(path, Metrics(), every=15).close()
