@@ -66,7 +66,7 @@ soak: $(VENV)/.installed  ## a day of sound through the live path; SOAK_HOURS=1 
 	$(BIN)/python benchmarks/soak.py build/soak/machine.onnx build/soak/data/train $(wildcard $(EDGEAE_DATA)/drone_motor/test) --hours $(or $(SOAK_HOURS),24)
 
 benchmarks: $(VENV)/.installed  ## time, memory, accuracy; beside peers where they have a wheel for this Python
-	$(BIN)/pip install --quiet --only-binary librosa,kaldi-native-fbank,ai-edge-litert --editable '.[train,mqtt,dev,peers]' --config-settings editable_mode=strict || echo 'not all peers can be installed here: the table says which are missing'
+	$(BIN)/pip install --quiet --only-binary librosa,kaldi-native-fbank,ai-edge-litert --editable '.[train,mqtt,notify,dev,peers]' --config-settings editable_mode=strict || echo 'not all peers can be installed here: the table says which are missing'
 	$(BIN)/pytest benchmarks
 
 release: $(VENV)/.installed $(VENV)-release/.installed  ## dist/: source archive and wheel, checked and tried
@@ -84,7 +84,7 @@ STAGES := runtime calibrate train quantize evaluate configs
 FOLDERS := $(shell find $(STAGES) -type d -not -name __pycache__)
 $(VENV)/.installed: pyproject.toml $(FOLDERS)
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --editable '.[train,mqtt,dev]' --config-settings editable_mode=strict
+	$(BIN)/pip install --quiet --editable '.[train,mqtt,notify,dev]' --config-settings editable_mode=strict
 	touch $@
 
 clean:

@@ -52,15 +52,18 @@ class RunOption(click.Option):
         *arguments: Any,
         value_kind: ValueKind | None = None,
         keeps_lines: bool = False,
+        needs_network: bool = False,
         **attributes: Any,
     ) -> None:
         """value_kind: what a service must allow for the value; None: nothing.
 
         keeps_lines: True if lines are stored or sent, so that a service need not log them.
+        needs_network: True if any other computer may be connected to.
         """
         super().__init__(*arguments, **attributes)
         self.value_kind = value_kind
         self.keeps_lines = keeps_lines
+        self.needs_network = needs_network
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])

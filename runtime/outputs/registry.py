@@ -19,6 +19,7 @@ OUTPUT_MODULES = (
     "command.declaration",
     "webhook.declaration",
     "mqtt.declaration",
+    "notify.declaration",
     "clips.declaration",
     "page.declaration",
     "prometheus.declaration",  # after all outputs on which it reports

@@ -140,6 +140,8 @@ class Request:
             yield peer(url.text)
         for address in self.given("address"):
             yield LOCALHOST if peer(address.text) == LOCALHOST else ANYBODY
+        if any(option.needs_network and self.values[str(option.name)] for option in self.options):
+            yield ANYBODY
 
     def inputs(self) -> Iterator[Path]:
         """The files that are read, artifacts apart: of a program, those that its command names."""

@@ -4,6 +4,7 @@ The file is written here, with zlib, and not by an imaging library: a device nee
 of picture. Its few letters are drawn from the dots below.
 """
 
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -16,6 +17,7 @@ from ...errors import AudioError
 from ...features.mel import MelSpec, band_edges, log_mel
 
 MAX_SECONDS = 120.0
+CLIP_BEFORE_SECONDS = 10.0  # of a clip whose JSON file says nothing about it
 WIDTH = 900  # of the spectrogram, pixels
 BAND_PIXELS = 3  # the height of a band
 LEFT = 52  # margins, pixels
@@ -67,6 +69,14 @@ def spectrogram_png(path: Path, mark_seconds: float | None = None) -> bytes:
     """
     levels, seconds = _levels(path)
     return _png(_drawn(levels, seconds, mark_seconds))
+
+
+def before_seconds(clip: Path) -> float:
+    """Seconds of a clip before its alarm starts, as its JSON file says."""
+    try:
+        return float(json.loads(clip.with_suffix(".json").read_bytes())["before"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return CLIP_BEFORE_SECONDS
 
 
 def _levels(path: Path) -> tuple[NDArray[np.float32], float]:

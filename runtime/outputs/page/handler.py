@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ...errors import AudioError
 from ...system.identity import SourceIdentity
-from ..clips.picture import spectrogram_png
+from ..clips.picture import before_seconds, spectrogram_png
 from ..database import DatabaseError
 from ..feedback import NormalMessage
 from ..http_server import HttpServer, RequestHandler
@@ -25,7 +25,6 @@ from .history_query import Parameters, events_answer, number, parameters, scores
 
 MAX_BODY_BYTES = 1000  # of a POST, which needs none
 LEARNABLE_MS = 3_600_000  # after the end of an event, its sound can still be learned
-CLIP_BEFORE_SECONDS = 10.0  # of a clip whose JSON file says nothing about it
 
 Answer = Callable[[Parameters], None]
 
@@ -361,14 +360,6 @@ class _Slot:
     def __exit__(self, *rest: object) -> None:
         if self._is_taken:
             self._free.release()
-
-
-def before_seconds(clip: Path) -> float:
-    """Seconds of a clip before its alarm starts, as its JSON file says."""
-    try:
-        return float(json.loads(clip.with_suffix(".json").read_bytes())["before"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return CLIP_BEFORE_SECONDS
 
 
 def _host(url: str) -> str | None:

@@ -74,6 +74,13 @@ def test_peers_are_those_that_the_options_name(arguments: list[str], peers: list
     assert list(parse(*arguments).peers()) == peers
 
 
+def test_notification_services_may_be_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "addresses").touch()
+    request = parse("--notify-file", str(tmp_path / "addresses"))
+    assert list(request.peers()) == [ANYBODY]
+    assert [secret.name for secret in request.credentials()] == ["notify-file"]
+
+
 def test_a_password_in_a_url_is_refused() -> None:
     with pytest.raises(ConfigError, match="can read a password in a unit"):
         list(parse("--mqtt", "mqtt://user:secret@192.0.2.1").peers())

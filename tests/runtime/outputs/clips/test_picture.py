@@ -16,6 +16,7 @@ from edgeae.runtime.outputs.clips.picture import (
     MARK,
     TOP,
     WIDTH,
+    before_seconds,
     spectrogram_png,
 )
 
@@ -68,3 +69,10 @@ def test_what_is_no_sound_is_refused(tmp_path: Path) -> None:
     soundfile.write(clip, np.zeros(10), 16000)
     with pytest.raises(AudioError, match="too short"):
         spectrogram_png(clip)
+
+
+def test_the_alarm_of_a_clip_starts_where_its_file_says(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.flac"
+    assert before_seconds(clip) == 10.0
+    clip.with_suffix(".json").write_text('{"before": 4.5}')
+    assert before_seconds(clip) == 4.5

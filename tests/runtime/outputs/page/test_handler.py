@@ -13,7 +13,6 @@ from example_lines import event, score, status
 
 from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
 from edgeae.runtime.outputs.page.context import PageLimits
-from edgeae.runtime.outputs.page.handler import before_seconds
 from edgeae.runtime.outputs.page.history import History
 from edgeae.runtime.outputs.page.history_store import HistoryStore
 from edgeae.runtime.outputs.page.server import PageServer
@@ -167,13 +166,6 @@ def test_too_many_files_at_once_are_refused(serve: Serve, tmp_path: Path) -> Non
     server.context.free_files.release()
     assert ask(server, "GET", "/clip?event=2")[0] == 200
     assert ask(server, "GET", "/picture?event=2")[0] == 404, "it is no sound"
-
-
-def test_the_alarm_of_a_clip_starts_where_its_file_says(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.flac"
-    assert before_seconds(clip) == 10.0
-    clip.with_suffix(".json").write_text('{"before": 4.5}')
-    assert before_seconds(clip) == 4.5
 
 
 @pytest.fixture(scope="module")

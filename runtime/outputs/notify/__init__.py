@@ -1,0 +1,1 @@
+"""`--notify-file`: notifications to people, through the services that Apprise knows."""
