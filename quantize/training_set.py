@@ -124,12 +124,12 @@ class TrainingSet:
         Scaled so that the sum of their squares is NOISE_SHARE of the mean over the examples.
         """
         recordings = evenly_spread(self.frames, N_EXAMPLES)
+        means = [_mean_features(pipeline, frames) for frames in recordings]
         changes: list[Float64] = []
         for number, (noise, snr_db) in enumerate(noise_examples(pipeline.spec)):
-            frames = recordings[number % len(recordings)]
-            noisy = with_noise(frames, noise, snr_db)
-            change = _mean_features(pipeline, noisy) - _mean_features(pipeline, frames)
-            changes.append(change)
+            recording = number % len(recordings)
+            noisy = with_noise(recordings[recording], noise, snr_db)
+            changes.append(_mean_features(pipeline, noisy) - means[recording])
         return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
 
 

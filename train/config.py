@@ -74,7 +74,8 @@ class TrainingConfig:
     """How the network is trained: AdamW, a warm-up of one epoch, a cosine down to a hundredth."""
 
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
-    epochs: Count = 25
+    # Passes over the patches; auto: as many as the amount of sound deserves (`patches.n_epochs`).
+    epochs: Count | Literal["auto"] = "auto"
     batch_size: Count = 64
     learning_rate: Annotated[float, Between(1e-7, 1.0)] = 5e-3
     weight_decay: Annotated[float, Between(0.0, 1.0)] = 1e-4

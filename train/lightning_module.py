@@ -115,7 +115,7 @@ class AutoencoderModule(LightningModule):
             self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        warm = max(1, steps // training.epochs)
+        warm = max(1, steps // (self.trainer.max_epochs or 1))
 
         def share(step: int) -> float:
             progress = min(1.0, max(0, step - warm) / max(1, steps - warm))

@@ -9,6 +9,7 @@ frames of all recordings, one after the other:
 For a network with an identity embedding, several patches in a row are cut as one crop.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ from .frame_store import Frames
 from .torch_features import DEFAULT_CHUNK_FRAMES, Features
 
 TARGET_PATCHES = 10_000  # in an epoch, about
+# Patches that a training draws, for each root of the patches that its sound holds side by side:
+# four times the sound, twice the steps. With twice as many, the validation loss of half an hour to
+# an hour of sound falls by 1 to 2 %, and the AUC does not change.
+PATCHES_PER_ROOT = 2400
+MIN_EPOCHS = 5
+MAX_EPOCHS = 25
 T = TypeVar("T")
 MASKING_STD_DB = 1e6  # of a masked band: so large that nothing in it counts
 # A band that is nearly constant in training must not turn 0.1 dB into many deviations.
@@ -160,6 +167,21 @@ def patch_step(stretches: Sequence[Frames], config: Config) -> int:
     return min(max(1, frames // TARGET_PATCHES), config.model.patch_frames)
 
 
+def n_epochs(stretches: Sequence[Frames], config: Config) -> int:
+    """Number of epochs, as configured or, if that is ``auto``, by the amount of sound.
+
+    The patches that are drawn grow with the root of the sound: the more sound there is, the more
+    steps it deserves, and the less often each patch has to be repeated.
+    """
+    if config.training.epochs != "auto":
+        return config.training.epochs
+    patch_frames = config.model.patch_frames
+    side_by_side = sum(len(stretch) for stretch in stretches) / patch_frames
+    in_an_epoch = len(PatchDataset(stretches, patch_frames, patch_step(stretches, config)))
+    drawn = PATCHES_PER_ROOT * math.sqrt(side_by_side)
+    return min(max(MIN_EPOCHS, round(drawn / max(1, in_an_epoch))), MAX_EPOCHS)
+
+
 class PatchDataset(Dataset[torch.Tensor]):
     """Patches (patch_frames, n_mels) in dB, ``step`` frames apart, of stretches (n_frames, n_mels).
 
@@ -259,6 +281,7 @@ class PatchData(LightningDataModule):
         self.validation = PatchDataset(parts.validation, patch_frames, patch_frames)
         self.crop_patches = crop_patches(parts, config)
         self.crops = CropDataset(parts, patch_frames, self.crop_patches, step)
+        self.n_epochs = n_epochs(parts.fit, config)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
         if self.config.model.embedding:

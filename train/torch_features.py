@@ -11,7 +11,9 @@ import json
 import os
 import shutil
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,13 +30,13 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, filter_bank
 from edgeae.runtime.system.arrays import Float32
-from edgeae.runtime.system.process_pool import in_order
 from edgeae.runtime.system.progress import bar
 
 from .config import Config
 from .frame_store import Frames, StoredFrames, store
 
 DEFAULT_CHUNK_FRAMES = 2048  # about a minute, 50 MB of float64 spectrum
+MAX_RECORDINGS_AHEAD = 4  # for each thread, begun before their turn
 MAX_HEADERS = 100  # recordings whose headers are read to estimate the length of all
 
 
@@ -44,8 +46,7 @@ class FeatureLimits:
 
     chunk_frames: int = DEFAULT_CHUNK_FRAMES  # frames computed at once
     min_reported_bytes: float = 1e9  # features of more bytes are reported before they are computed
-    # Features of more bytes take longer than torch takes to start in another process.
-    min_parallel_bytes: float = 3e8
+    min_parallel_bytes: float = 1e7  # more, ten minutes of sound, are computed on all cores
 
 
 DEFAULT_LIMITS = FeatureLimits()
@@ -135,8 +136,8 @@ def features(
     jobs = 1
     if device == "cpu" and missing > limits.min_parallel_bytes:
         jobs = len(os.sched_getaffinity(0))
-    make_computer = partial(_computer, config, cache, device, limits.chunk_frames)
-    results = in_order(recordings, make_computer, jobs)
+    compute = _computer(config, cache, device, limits.chunk_frames)
+    results = _in_order(recordings, compute, jobs)
     shown = bar(results, len(recordings), "features")
     return [
         item
@@ -144,6 +145,30 @@ def features(
             shown, lambda pair: pair[1](), report, skip_bad=config.data.skip_bad
         )
     ]
+
+
+def _in_order(
+    recordings: Iterable[Recording], compute: Callable[[Recording], Features], jobs: int
+) -> Iterator[tuple[Recording, Callable[[], Features]]]:
+    """Yield each recording with a function that returns its features, or raises what they raised.
+
+    jobs: the number of threads; reading, hashing and the transform run outside of Python's lock. 1
+        computes in this thread, each recording when its features are asked for.
+    """
+    if jobs == 1:
+        for recording in recordings:
+            yield recording, partial(compute, recording)
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        pending: deque[tuple[Recording, Callable[[], Features]]] = deque()
+        for recording in recordings:
+            pending.append((recording, pool.submit(compute, recording).result))
+            if len(pending) == MAX_RECORDINGS_AHEAD * jobs:
+                yield pending.popleft()
+        yield from pending
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _check_room(

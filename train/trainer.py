@@ -93,7 +93,7 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
                 devices=training.devices,
                 strategy=_strategy(config),
                 precision=training.precision,
-                max_epochs=training.epochs,
+                max_epochs=-1,  # `fit` knows how many the data deserves
                 callbacks=[*own, progress, *callbacks],
                 logger=TensorBoardLogger(run, name="tensorboard", version=""),
                 enable_progress_bar=sys.stderr.isatty(),
@@ -153,6 +153,7 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     if last.exists():
         # Refuses a pickle that holds more than weights, before Lightning loads it.
         load_network(last)
+    trainer.fit_loop.max_epochs = data.n_epochs
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
     return _outcome(last)

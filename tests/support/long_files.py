@@ -36,7 +36,7 @@ LONG_FILES = (
     "tests/runtime/outputs/page/test_page.py",
 )
 # Files with long tests that share nothing but the trained artifacts: a test is a unit of work.
-SPLIT_FILES = ("tests/test_docs_run.py", "tests/test_real_recordings.py")
+SPLIT_FILES = ("tests/test_docs_run.py",)
 
 
 def file_of(node_id: str) -> str:

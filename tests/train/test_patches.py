@@ -13,14 +13,17 @@ from edgeae.runtime.audio.resample import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
-from edgeae.train.config import Config, DataConfig, load_config
+from edgeae.train.config import Config, DataConfig, TrainingConfig, load_config
 from edgeae.train.patches import (
     MASKING_STD_DB,
+    MAX_EPOCHS,
+    MIN_EPOCHS,
     MIN_STD_DB,
     PatchData,
     PatchDataset,
     band_statistics,
     long_enough,
+    n_epochs,
     patch_step,
     split,
 )
@@ -225,3 +228,19 @@ def _keys(frames: torch.Tensor) -> list[float]:
 def test_a_single_crop_still_makes_a_batch_of_two() -> None:
     (batch,) = _crops_of({"id_00": [64]}, "training.batch_size=1").train_dataloader()
     assert len(batch.frames) == 2
+
+
+def test_four_times_the_sound_is_trained_twice_as_long() -> None:
+    minutes = [np.zeros((1875, 128), np.float32)]
+    drawn = [
+        n_epochs(minutes * count, Config()) * len(PatchDataset(minutes * count, 32, step))
+        for count, step in ((60, 11), (240, 32))
+    ]
+    assert drawn[1] / drawn[0] == pytest.approx(2, rel=0.15)
+
+
+def test_little_sound_is_trained_for_a_few_epochs_and_a_given_number_stays() -> None:
+    second = [np.zeros((32, 128), np.float32)]
+    assert n_epochs(second, Config()) == MAX_EPOCHS
+    assert n_epochs([np.zeros((10_000, 128), np.float32)], Config()) == MIN_EPOCHS
+    assert n_epochs(second, Config(training=TrainingConfig(epochs=3))) == 3

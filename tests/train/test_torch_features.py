@@ -145,8 +145,7 @@ def test_the_channel_is_the_one_asked_for(tmp_path: Path) -> None:
     assert (np.asarray(found.frames) == -100).all()
 
 
-@pytest.mark.slow
-def test_several_processes_compute_what_one_does(
+def test_several_threads_compute_what_one_does(
     make_data: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recordings = scan(make_data(4), "train")

@@ -5,7 +5,7 @@ bumps. An export adds it in power to the training recordings, at signal-to-noise
 hardly audible, and adds what it does to the features of a window to the covariance of normal sound.
 """
 
-from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -39,16 +39,20 @@ def with_noise(frames: Float32, noise: Float32, snr_db: float) -> Float32:
     return np.asarray(10 * np.log10(power + factor * noise_power), np.float32)
 
 
-def noise_examples(spec: MelSpec) -> Iterator[tuple[Float32, float]]:
-    """Yield N_EXAMPLES noises (n_frames, n_mels) dB with a signal-to-noise ratio in dB."""
+@cache  # an export needs them for the float and for the int8 network
+def noise_examples(spec: MelSpec) -> tuple[tuple[Float32, float], ...]:
+    """N_EXAMPLES noises (n_frames, n_mels) dB, each with a signal-to-noise ratio in dB."""
     rng = np.random.default_rng(SEED)
     n_samples = NOISE_SECONDS * spec.sample_rate
     noises = [
         log_mel(_noise(rng, n_samples, spec.sample_rate).astype(np.float32), spec)
         for _ in range(N_NOISES)
     ]
-    for number in range(N_EXAMPLES):
-        yield noises[number % N_NOISES], float(rng.uniform(*SNR_DB))
+    for noise in noises:
+        noise.flags.writeable = False
+    return tuple(
+        (noises[number % N_NOISES], float(rng.uniform(*SNR_DB))) for number in range(N_EXAMPLES)
+    )
 
 
 def _noise(rng: np.random.Generator, n_samples: int, sample_rate: int) -> Float64:

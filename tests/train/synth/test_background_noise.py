@@ -27,6 +27,7 @@ def test_noise_is_added_in_power_at_the_ratio(snr_db: float) -> None:
 
 def test_the_examples_are_the_same_each_time_and_differ_from_each_other() -> None:
     first = list(noise_examples(SPEC))
+    noise_examples.cache_clear()
     second = list(noise_examples(SPEC))
     assert len(first) == N_EXAMPLES
     for (noise, snr_db), (other, other_snr_db) in zip(first, second, strict=True):
