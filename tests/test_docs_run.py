@@ -125,7 +125,8 @@ def home(trained: Any, steady: Path, tmp_path: Path) -> Path:
         (tmp_path / "recordings" / name).mkdir(parents=True)
         for number, part in enumerate(samples[-6 * 10 * rate :].reshape(6, -1)):
             soundfile.write(tmp_path / "recordings" / name / f"normal_{number:02}.wav", part, rate)
-    _run(tmp_path, "edgeae calibrate model.int8.onnx recordings/pump-1 -o machine.onnx")
+    calibrate = "edgeae calibrate --no-known-sensitivity model.int8.onnx recordings/pump-1"
+    _run(tmp_path, f"{calibrate} -o machine.onnx")
     for name in ("pump", "fan", "pump-3"):
         _copy(tmp_path / "machine.onnx", tmp_path / f"{name}.onnx")
     return tmp_path

@@ -231,7 +231,7 @@ def test_a_single_crop_still_makes_a_batch_of_two() -> None:
 
 
 def test_four_times_the_sound_is_trained_twice_as_long() -> None:
-    minutes = [np.zeros((1875, 128), np.float32)]
+    minutes: list[Any] = [np.zeros((1875, 128), np.float32)]
     drawn = [
         n_epochs(minutes * count, Config()) * len(PatchDataset(minutes * count, 32, step))
         for count, step in ((60, 11), (240, 32))
@@ -240,7 +240,8 @@ def test_four_times_the_sound_is_trained_twice_as_long() -> None:
 
 
 def test_little_sound_is_trained_for_a_few_epochs_and_a_given_number_stays() -> None:
-    second = [np.zeros((32, 128), np.float32)]
+    second: list[Any] = [np.zeros((32, 128), np.float32)]
+    minutes: list[Any] = [np.zeros((10_000, 128), np.float32)]
     assert n_epochs(second, Config()) == MAX_EPOCHS
-    assert n_epochs([np.zeros((10_000, 128), np.float32)], Config()) == MIN_EPOCHS
+    assert n_epochs(minutes, Config()) == MIN_EPOCHS
     assert n_epochs(second, Config(training=TrainingConfig(epochs=3))) == 3
