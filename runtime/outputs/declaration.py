@@ -131,6 +131,9 @@ class OutputDeclaration(Generic[OptionsType]):
     open: Callable[[OptionsType, OutputContext], OpenOutput | None]  # None: not requested
 
     def open_with(self, values: OptionValues, context: OutputContext) -> OpenOutput | None:
-        """Open the output if its options request it; ConfigError for values that cannot work."""
+        """Open the output if its options request it; ConfigError for values that cannot work.
+
+        An output may also read options of others; one that the command does not have is None.
+        """
         names = [item.name for item in fields(self.options_type)]  # type: ignore[arg-type]
-        return self.open(self.options_type(**{name: values[name] for name in names}), context)
+        return self.open(self.options_type(**{name: values.get(name) for name in names}), context)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any
 
 import click
@@ -29,8 +28,7 @@ def opened_output(
 ) -> Iterator[OpenOutput | None]:
     """What the declaration opens for these arguments; it is closed at the end."""
     command = click.Command("run", params=[*options_of(output).values()])
-    others = dict.fromkeys(item.name for item in fields(output.options_type))
-    values = {**others, **command.make_context("run", list(arguments)).params}
+    values = command.make_context("run", list(arguments)).params
     opened = output.open_with(values, OutputContext(live))
     try:
         yield opened
