@@ -129,11 +129,11 @@ class OutputDeclaration(Generic[OptionsType]):
     options: Sequence[Callable[[Any], Any]]  # decorators, see `run_option`
     options_type: type[OptionsType]  # a dataclass; a field for each option
     open: Callable[[OptionsType, OutputContext], OpenOutput | None]  # None: not requested
+    # Options of others that it also reads, as fields of its own; None if the command has none such.
+    other_options: Sequence[str] = ()
 
     def open_with(self, values: OptionValues, context: OutputContext) -> OpenOutput | None:
-        """Open the output if its options request it; ConfigError for values that cannot work.
-
-        An output may also read options of others; one that the command does not have is None.
-        """
+        """Open the output if its options request it; ConfigError for values that cannot work."""
         names = [item.name for item in fields(self.options_type)]  # type: ignore[arg-type]
-        return self.open(self.options_type(**{name: values.get(name) for name in names}), context)
+        given = dict.fromkeys(self.other_options) | dict(values)
+        return self.open(self.options_type(**{name: given[name] for name in names}), context)

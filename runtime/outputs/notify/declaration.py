@@ -64,4 +64,4 @@ def open_notify(options: NotifyOptions, context: OutputContext) -> OpenOutput | 
     return OpenOutput([context.outbox(sink)])
 
 
-OUTPUT = OutputDeclaration(OPTIONS, NotifyOptions, open_notify)
+OUTPUT = OutputDeclaration(OPTIONS, NotifyOptions, open_notify, other_options=("page_url",))

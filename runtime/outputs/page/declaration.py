@@ -184,4 +184,4 @@ def _tls(options: PageOptions) -> "ServerTls | None":
     return ServerTls(options.page_cert, options.page_key, "--page-cert")
 
 
-OUTPUT = OutputDeclaration(OPTIONS, PageOptions, open_page)
+OUTPUT = OutputDeclaration(OPTIONS, PageOptions, open_page, other_options=("state", "log"))
