@@ -92,10 +92,11 @@ def fit_chart_priors(
     gain: Float64,
     views: tuple[View, ...],
     noise: Float64 | None = None,
+    rounding: Float64 | None = None,
 ) -> tuple[ChartPriorSection, ...]:
     """The prior of each of these views.
 
-    gain, noise: (n, n_features), see `Fleet.fit`.
+    gain, noise, rounding: (n, n_features), see `Fleet.fit`.
     """
     trials = {view.name: _Trials() for view in views}
     for number, stream in enumerate(streams):
@@ -104,7 +105,7 @@ def fit_chart_priors(
         for k, part in enumerate(parts):
             remaining = np.concatenate(parts[:k] + parts[k + 1 :])
             others[number] = remaining[:: stream.windows_apart]
-            fleet = Fleet.fit(others, gain, views, noise)
+            fleet = Fleet.fit(others, gain, views, noise, rounding)
             for view in views:
                 trials[view.name].add(*_trial(fleet, view, stream, part))
     return tuple(trials[view.name].section(view) for view in views)

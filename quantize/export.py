@@ -149,7 +149,7 @@ def export(
     assert_same(model, equalized, inside=False)
     quantization = _quantization_section(quantized, len(patches), reduce_range)
     step("fitting the head on the int8 network")
-    int8_artifact = fit(quantized, quantization=quantization)
+    int8_artifact = fit(quantized, quantization=quantization, exact=float_artifact)
     test_normals = read_test_normals(folder, config, report)
     return Export(float_artifact, int8_artifact, training_set, equalized, test_normals, identity)
 
@@ -265,10 +265,12 @@ def fit_artifact(
     window: float,
     false_alarms: str,
     quantization: QuantizationSection | None = None,
+    exact: Artifact | None = None,
 ) -> Artifact:
     """The artifact of a network: head, threshold and self-test come from its own outputs.
 
     explain, provenance, quantization: sections of the artifact.
+    exact: the artifact of the float network that became this int8 network.
     """
     artifact = Artifact.build(
         model.SerializeToString(),
@@ -278,6 +280,7 @@ def fit_artifact(
         quantization=quantization,
     )
     pipeline = Pipeline(config.mel, Network(artifact), window)
-    fleet = training_set.fit(pipeline, config.scoring.head, false_alarms)
+    float_pipeline = Pipeline(config.mel, Network(exact), window) if exact else None
+    fleet = training_set.fit(pipeline, config.scoring.head, false_alarms, float_pipeline)
     fitted = artifact.with_sections(head=fleet.head, threshold=fleet.threshold)
     return fitted.with_sections(selftest=measure(Detector(fitted)))

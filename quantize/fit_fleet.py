@@ -40,18 +40,31 @@ WEIGHTED_WINDOWS = 10  # of a calibration, by whose simulations the views are we
 NETWORK_WEIGHT = 0.5  # of a view of the network, relative to one of the input
 MIN_DISTANCE_SCALE = 0.05  # ln, between median and 90th percentile of a view's distance
 
-Views = tuple[View, ...] | None  # of a window, see `Fleet.fit`
-Noise = Float64 | None  # (n, n_features) what it changes, see `Fleet.fit`
+
+@dataclass(frozen=True)
+class FleetFit:
+    """Fits a fleet to machines; the fields are what does not depend on them, see `Fleet.fit`."""
+
+    gain: Float64
+    views: tuple[View, ...] | None = None
+    noise: Float64 | None = None
+    rounding: Float64 | None = None
+
+    def __call__(self, machines: Sequence[Float64]) -> Fleet:
+        """The fleet of machines with features (n_windows, n_features)."""
+        return Fleet.fit(machines, self.gain, self.views, self.noise, self.rounding)
 
 
 @dataclass(frozen=True)
 class CalibrationTrial:
     """One simulated calibration of a training machine."""
 
+    machine: int
     block: int  # number of the block that calibrates
     fleet: Fleet  # fitted without the two blocks
     calibration: Float64  # (n_windows, n_features)
     held_out: Float64  # (n_windows, n_features) to score, from another time of the same machine
+    held_out_rows: slice  # where they are in the windows of the machine
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,9 @@ def fit_fleet(
     window: float,
     false_alarms: str,
     *,
-    views: Views = None,
-    noise: Noise = None,
+    views: tuple[View, ...] | None = None,
+    noise: Float64 | None = None,
+    rounding: Float64 | None = None,
     held_out: Sequence[NDArray[np.bool]] | None = None,
 ) -> FittedFleet:
     """The sections ``head`` and ``threshold`` of an artifact that is not calibrated yet.
@@ -79,18 +93,17 @@ def fit_fleet(
     gain: (n, n_features) by which a gain changes the features, see `Fleet.fit`.
     window: the decision window, seconds.
     false_alarms: the budget, such as ``1/day``.
-    views, noise: see `Fleet.fit`.
+    views, noise, rounding: see `Fleet.fit`.
     held_out: (n_windows,) of each machine: windows that the network was not trained on.
 
     Raises ConfigError if there is too little sound to fit anything.
     """
-    fleet = Fleet.fit(machines, gain, views, noise)
-    directions = fleet.gain_directions
-    noise = fleet.noise_directions
+    fleet = Fleet.fit(machines, gain, views, noise, rounding)
+    fit = FleetFit(fleet.gain_directions, views, fleet.noise_directions, rounding)
     references: dict[Kind, list[Reference]] = {}
     for calibratable in CALIBRATABLE_KINDS:
-        simulated = simulated_references(machines, directions, calibratable, views, noise)
-        gap = generalisation_gap(machines, held_out, simulated, directions, calibratable, views)
+        simulated = simulated_references(machines, fit, calibratable)
+        gap = generalisation_gap(machines, held_out, simulated, fit, calibratable)
         references[calibratable] = raised(simulated, gap)
         if KINDS_OF_HEAD[calibratable].is_distance:
             fleet = replace(fleet, views=weighted_views(fleet.views, simulated, gap))
@@ -116,13 +129,12 @@ def fit_references(
     gain: (n, n_features), see `Fleet.fit`.
     held_out: (n_windows,) of each machine: windows that the network was not trained on.
     """
-    references = simulated_references(machines, gain, kind)
-    return raised(references, generalisation_gap(machines, held_out, references, gain, kind))
+    fit = FleetFit(gain)
+    references = simulated_references(machines, fit, kind)
+    return raised(references, generalisation_gap(machines, held_out, references, fit, kind))
 
 
-def simulated_references(
-    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views = None, noise: Noise = None
-) -> list[Reference]:
+def simulated_references(machines: Sequence[Float64], fit: FleetFit, kind: Kind) -> list[Reference]:
     """References for no calibration, and for every calibration size that the machines allow.
 
     Raises ConfigError if no machine has three windows, the fewest that a calibration can be
@@ -134,9 +146,9 @@ def simulated_references(
             f"the training set holds at most {longest} windows of one machine; a threshold needs "
             f"{MIN_WINDOWS}, better 100 (record longer, or choose a shorter --window)"
         )
-    references = [_fleet_reference(machines, gain, kind, views, noise)]
+    references = [_fleet_reference(machines, fit, kind)]
     for n in CALIBRATION_WINDOWS:
-        reference = _calibrated_reference(machines, gain, n, kind, views, noise)
+        reference = _calibrated_reference(machines, fit, n, kind)
         if reference:
             references.append(reference)
     return references
@@ -171,29 +183,27 @@ def weighted_views(
     )
 
 
-def _fleet_reference(
-    machines: Sequence[Float64], gain: Float64, kind: Kind, views: Views, noise: Noise
-) -> Reference:
+def _fleet_reference(machines: Sequence[Float64], fit: FleetFit, kind: Kind) -> Reference:
     """The scores of every machine's windows by a head that is not calibrated (cross-validation)."""
     parts = list[Float64]()
     for fold in range(LEFT_OUT_FOLDS):
         scored = [windows[fold::LEFT_OUT_FOLDS] for windows in machines]
-        fitted = [np.delete(windows, np.s_[fold::LEFT_OUT_FOLDS], 0) for windows in machines]
-        fitted = [windows for windows in fitted if len(windows)]
-        if _can_be_a_fleet(fitted):
-            head = Head.of_fleet(Fleet.fit(fitted, gain, views, noise), fitted, kind)
+        others = [np.delete(windows, np.s_[fold::LEFT_OUT_FOLDS], 0) for windows in machines]
+        others = [windows for windows in others if len(windows)]
+        if _can_be_a_fleet(others):
+            head = Head.of_fleet(fit(others), others, kind)
             parts.append(head.parts(np.concatenate(scored)))
     scores = np.concatenate(parts)
     return Reference(0, scores, np.zeros(scores.shape[1]))
 
 
 def _calibrated_reference(
-    machines: Sequence[Float64], gain: Float64, n: int, kind: Kind, views: Views, noise: Noise
+    machines: Sequence[Float64], fit: FleetFit, n: int, kind: Kind
 ) -> Reference | None:
     """The scores of held-out windows after calibrations on ``n``; None without such trials."""
     parts = list[Float64]()
     left_out = list[Float64]()
-    for trial in _calibration_trials(machines, gain, n, views, noise):
+    for trial in calibration_trials(machines, fit, n):
         head = Head.calibrated(trial.fleet, trial.calibration, kind)
         parts.append(head.parts(trial.held_out))
         if n >= MIN_LEAVE_ONE_OUT_WINDOWS and trial.block < MAX_LEAVE_ONE_OUT_BLOCKS:
@@ -206,8 +216,8 @@ def _calibrated_reference(
     return Reference(n, scores, mean_left_out)
 
 
-def _calibration_trials(
-    machines: Sequence[Float64], gain: Float64, n: int, views: Views = None, noise: Noise = None
+def calibration_trials(
+    machines: Sequence[Float64], fit: FleetFit, n: int
 ) -> Iterator[CalibrationTrial]:
     """Yield one simulated calibration on ``n`` windows per block of each machine.
 
@@ -226,8 +236,14 @@ def _calibration_trials(
             remaining = np.delete(windows, np.r_[calibration, held_out], 0)
             others = _replaced(machines, machine, remaining)
             if others:
-                fleet = Fleet.fit(others, gain, views, noise)
-                yield CalibrationTrial(block, fleet, windows[calibration][:n], windows[held_out])
+                yield CalibrationTrial(
+                    machine,
+                    block,
+                    fit(others),
+                    windows[calibration][:n],
+                    windows[held_out],
+                    held_out,
+                )
 
 
 def _block(number: int, size: int) -> slice:
@@ -253,10 +269,8 @@ def generalisation_gap(
     machines: Sequence[Float64],
     held_out: Sequence[NDArray[np.bool]] | None,
     references: Sequence[Reference],
-    gain: Float64,
+    fit: FleetFit,
     kind: Kind,
-    views: Views = None,
-    noise: Noise = None,
 ) -> Float64:
     """(n_parts,) mean score of recordings held out from network training minus that of the others.
 
@@ -277,7 +291,7 @@ def generalisation_gap(
         chosen = np.linspace(0, len(trained) - 1, reference.windows).astype(int)
         others = _replaced(machines, machine, np.delete(trained, chosen, 0))
         if others:
-            head = Head.calibrated(Fleet.fit(others, gain, views, noise), trained[chosen], kind)
+            head = Head.calibrated(fit(others), trained[chosen], kind)
             scores.append(head.parts(windows[is_held_out]))
     if not scores:
         return no_gap

@@ -1,8 +1,9 @@
 """The training recordings as the device's front end computes them: what a head is fitted on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,12 @@ class TrainingSet:
         """(n_patches, patch_frames, n_mels) dB of each recording, see `cut_patches`."""
         return [cut_patches(frames, patch_frames) for frames in self.frames]
 
+    def part(self, n_recordings: int) -> Self:
+        """At most so many of the recordings, evenly spread."""
+        chosen = evenly_spread(list(zip(self.recordings, self.frames, strict=True)), n_recordings)
+        recordings, frames = zip(*chosen, strict=True)
+        return replace(self, recordings=list(recordings), frames=list(frames))
+
     def window(self, max_seconds: float, config: Config) -> float:
         """The decision window in seconds: ``max_seconds``, or what a median recording fills."""
         patch_frames = config.model.patch_frames
@@ -51,9 +58,17 @@ class TrainingSet:
         n_patches = max(1, round(median_frames / patch_frames))
         return min(max_seconds, n_patches * patch_seconds)
 
-    def fit(self, pipeline: Pipeline, kind: Kind, false_alarms: str) -> FittedFleet:
-        """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`."""
+    def fit(
+        self, pipeline: Pipeline, kind: Kind, false_alarms: str, exact: Pipeline | None = None
+    ) -> FittedFleet:
+        """The head and threshold of an artifact, see `edgeae.quantize.fit_fleet.fit_fleet`.
+
+        exact: with the float network that became the int8 network of ``pipeline``.
+        """
         machines, held_out = self.machines(pipeline)
+        rounding = None
+        if exact is not None:
+            rounding = rounding_changes(self.machines(exact)[0], machines)
         gain = self.gain(pipeline)
         noise = self.noise(pipeline)
         views = views_of(pipeline.spec.n_mels, pipeline.network.n_identity)
@@ -65,9 +80,10 @@ class TrainingSet:
             false_alarms,
             views=views,
             noise=noise,
+            rounding=rounding,
             held_out=held_out,
         )
-        priors = fit_chart_priors(self.streams(pipeline), gain, views, noise)
+        priors = fit_chart_priors(self.streams(pipeline), gain, views, noise, rounding)
         return replace(fitted, head=replace(fitted.head, chart_priors=priors))
 
     def streams(self, pipeline: Pipeline) -> list[MachineStream]:
@@ -131,6 +147,20 @@ class TrainingSet:
             noisy = with_noise(recordings[recording], noise, snr_db)
             changes.append(_mean_features(pipeline, noisy) - means[recording])
         return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
+
+
+def rounding_changes(exact: Sequence[Float64], machines: Sequence[Float64]) -> Float64:
+    """(n, n_features) changes of the features by int8, whose squares add up to a covariance.
+
+    What all windows of a machine share does not count: its calibration is made on int8, too.
+
+    exact: features (n_windows, n_features) of each machine by the float network.
+    machines: the same windows by the int8 network.
+    """
+    changes = [after - before for before, after in zip(exact, machines, strict=True)]
+    centred = [change - change.mean(axis=0) for change in changes]
+    n_windows = sum(len(change) for change in centred)
+    return np.asarray(np.concatenate(centred) / np.sqrt(n_windows))
 
 
 def _mean_features(pipeline: Pipeline, frames: Float32) -> Float64:

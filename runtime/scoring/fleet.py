@@ -18,6 +18,8 @@ MIN_VARIANCE = 1e-9  # of a direction of the covariance
 # Standard deviation of a feature, at least. Every real sound has more, except in a band that no
 # recording reaches.
 MIN_WITHIN_STD = 0.03
+# Standard deviation that rounding adds to a feature, at most, in deviations within a machine.
+MAX_ROUNDING_STD = 1.0
 # Directions that a change of gain has in the features, at most. The network makes several of one
 # gain, and int8 turns the weaker ones.
 MAX_GAIN_DIRECTIONS = 8
@@ -66,7 +68,7 @@ class Fleet:
     noise_directions: (n_directions, n_features) N, where background noise adds N'N to the
         covariance that a score is based on.
     within_correlation: (n, n) of the features of each source (`edgeae.runtime.scoring.views`)
-        within a machine.
+        within a machine, with what rounding in an int8 network adds.
     windows: number of windows behind the correlations, minus one for the mean of each machine.
     views: the groups of features that are scored apart.
     """
@@ -86,6 +88,7 @@ class Fleet:
         gain: Float64,
         views: tuple[View, ...] | None = None,
         noise: Float64 | None = None,
+        rounding: Float64 | None = None,
     ) -> Self:
         """The statistics of these machines; every machine has the same weight.
 
@@ -93,6 +96,8 @@ class Fleet:
         gain: (n, n_features) changes of the features by a change of gain, n examples.
         views: by default those of a network without an identity embedding.
         noise: (n, n_features) changes of the features by background noise, by default none.
+        rounding: (n, n_features) changes R of the features by rounding in an int8 network, where
+            R'R is their covariance; by default none.
 
         Raises ValueError if no machine has two windows.
         """
@@ -109,7 +114,9 @@ class Fleet:
             within_std=within_std,
             gain_directions=_strongest_directions(gain, within_std, MAX_GAIN_DIRECTIONS),
             noise_directions=_strongest_directions(noise, within_std, MAX_NOISE_DIRECTIONS),
-            within_correlation=_within_correlation(centred, within_std, sources_of(views)),
+            within_correlation=_within_correlation(
+                centred, within_std, sources_of(views), rounding
+            ),
             windows=sum(len(windows) - 1 for windows in centred),
             views=views,
         )
@@ -203,12 +210,25 @@ def _strongest_directions(changes: Float64, within_std: Float64, n_directions: i
 
 
 def _within_correlation(
-    centred: Sequence[Float64], within_std: Float64, sources: Mapping[str, slice]
+    centred: Sequence[Float64],
+    within_std: Float64,
+    sources: Mapping[str, slice],
+    rounding: Float64 | None,
 ) -> tuple[Float64, ...]:
-    """(n, n) mean correlation of the features of each source over the machines."""
+    """(n, n) of each source: the mean correlation over the machines, with that of ``rounding``.
+
+    Few windows leave directions in which no machine varies, but rounding does. Such directions
+    would count most.
+    """
     scaled = [windows / within_std / np.sqrt(len(windows) - 1) for windows in centred]
+    if rounding is None:
+        rounding = np.empty((0, len(within_std)))
+    changes = rounding / within_std
+    stds = np.sqrt(np.square(changes).sum(axis=0))
+    changes = changes / np.maximum(stds / MAX_ROUNDING_STD, 1)
     correlations: list[Float64] = []
     for source in sources.values():
         of_machines = [windows[:, source].T @ windows[:, source] for windows in scaled]
-        correlations.append(np.mean(of_machines, axis=0))
+        of_rounding = changes[:, source].T @ changes[:, source]
+        correlations.append(np.mean(of_machines, axis=0) + of_rounding)
     return tuple(correlations)

@@ -6,7 +6,8 @@ from simulated_machines import WINDOW, correlated_machines, fitted_threshold
 
 from edgeae.quantize.fit_fleet import (
     CALIBRATION_WINDOWS,
-    _calibration_trials,
+    FleetFit,
+    calibration_trials,
     fit_fleet,
     fit_references,
     weighted_views,
@@ -41,7 +42,7 @@ def numbered(n_machines: int, n_windows: int) -> list[Float64]:
 
 
 def test_the_block_that_is_scored_lies_half_a_recording_away() -> None:
-    trials = list(_calibration_trials(numbered(2, 48), NO_GAIN, 5))
+    trials = list(calibration_trials(numbered(2, 48), FleetFit(NO_GAIN), 5))
     assert [trial.block for trial in trials] == [*range(8), *range(8)]
     for trial in trials:
         start = 6 * trial.block
@@ -52,11 +53,11 @@ def test_the_block_that_is_scored_lies_half_a_recording_away() -> None:
 
 
 def test_a_long_recording_has_at_most_twenty_blocks() -> None:
-    assert len(list(_calibration_trials(simulate(1, 401, seed=0), NO_GAIN, 1))) == 19
+    assert len(list(calibration_trials(simulate(1, 401, seed=0), FleetFit(NO_GAIN), 1))) == 19
 
 
 def test_a_machine_with_one_block_plays_no_new_machine() -> None:
-    assert list(_calibration_trials(simulate(3, 9, seed=0), NO_GAIN, 5)) == []
+    assert list(calibration_trials(simulate(3, 9, seed=0), FleetFit(NO_GAIN), 5)) == []
 
 
 def test_references_exist_for_every_size_that_the_windows_allow() -> None:

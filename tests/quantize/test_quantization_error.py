@@ -7,12 +7,13 @@ from edgeae.quantize.cli import DEFAULT_MAX_DRIFT
 from edgeae.quantize.quantization_error import (
     Row,
     compare,
+    held_out_scores,
     rank_correlation,
     score_drift,
     score_movement,
 )
 from edgeae.quantize.training_set import TrainingSet
-from edgeae.runtime import Artifact
+from edgeae.runtime import Artifact, Detector
 from tests.conftest import Trained
 
 SCORES = np.array([0.0, 2.0, 4.0, 6.0])
@@ -32,11 +33,31 @@ def test_scores_of_int8_rank_as_those_of_float(trained: Trained, training_set: T
     assert "ratio" in str(compared)
 
 
+def test_the_drift_of_a_few_minutes_of_sound_is_small(
+    trained: Trained, training_set: TrainingSet
+) -> None:
+    """The scores compared are those of windows that no head has seen."""
+    float_, int8 = (Detector.load(path) for path in (trained.float_, trained.int8))
+    exact, rounded = held_out_scores(float_, int8, training_set)
+    assert len(exact) == len(rounded) == 45
+    assert 0 < score_drift(exact, rounded) < 0.05
+
+
+def test_too_little_sound_for_a_simulated_calibration_is_compared_all_the_same(
+    trained: Trained, training_set: TrainingSet
+) -> None:
+    float_, int8 = (Detector.load(path) for path in (trained.float_, trained.int8))
+    exact, rounded = held_out_scores(float_, int8, training_set.part(6))
+    assert len(exact) == len(rounded) == 6
+    assert score_drift(exact, rounded) < 0.2
+
+
 def test_drift_is_what_moves_scores_against_each_other() -> None:
     moved = np.array([0.1, -0.1, 0.1, -0.1])
     assert score_drift(SCORES, SCORES + 5) == pytest.approx(0)
-    assert score_drift(SCORES, SCORES + moved + 5) == pytest.approx(0.1 / np.std(SCORES))
-    assert score_drift(SCORES, 3 * SCORES) == pytest.approx(2)
+    int8 = SCORES + moved + 5
+    assert score_drift(SCORES, int8) == pytest.approx(0.1 / np.std(int8))
+    assert score_drift(SCORES, 3 * SCORES) == pytest.approx(2 / 3)
 
 
 def test_of_one_window_the_whole_change_counts() -> None:

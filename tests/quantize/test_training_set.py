@@ -11,6 +11,7 @@ from edgeae.quantize.training_set import (
     TrainingSet,
     cut_patches,
     read_training_set,
+    rounding_changes,
 )
 from edgeae.runtime import AudioError, Detector
 from edgeae.train.config import load_config
@@ -84,3 +85,19 @@ def test_a_recording_too_short_for_a_patch_is_named_or_skipped(make_data: Maker)
     kept = read_training_set(data, config, reported.append, skip_bad=True, held_out=held_out)
     assert len(kept.recordings) == len(kept.frames) == 2
     assert kept.held_out == held_out
+
+
+def test_rounding_that_all_windows_of_a_machine_share_is_no_change() -> None:
+    exact = [np.zeros((4, 3)), np.ones((2, 3))]
+    shared = [windows + k for k, windows in enumerate(exact)]
+    assert not rounding_changes(exact, shared).any()
+    moved = [windows.copy() for windows in exact]
+    moved[0][:, 1] += [1, -1, 1, -1]
+    np.testing.assert_allclose(np.square(rounding_changes(exact, moved)).sum(axis=0), [0, 4 / 6, 0])
+
+
+def test_a_part_of_the_training_set_is_spread_over_it(training_set: TrainingSet) -> None:
+    part = training_set.part(3)
+    assert len(part.recordings) == len(part.frames) == 3
+    assert len({recording.machine for recording in part.recordings}) == 3
+    assert training_set.part(10_000).recordings == training_set.recordings

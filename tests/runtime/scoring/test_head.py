@@ -442,3 +442,29 @@ def test_a_damaged_section_is_an_artifact_error(
     values: Any = to_values(Head.calibrated(fleet, machines[3][:5]).to_section(10.0))
     with pytest.raises(ArtifactError, match="scoring head is damaged"):
         Head.from_section(read_section(HeadSection, damage(values), "head"))
+
+
+def test_rounding_in_a_direction_without_sound_does_not_decide_a_score() -> None:
+    """Two features that always agree, but for rounding, would count most without it."""
+    rng = np.random.default_rng(0)
+    windows = rng.standard_normal((200, SIZE))
+    windows[:, 2] = windows[:, 1] + 0.01 * windows[:, 2]
+    error = np.zeros((200, SIZE))
+    error[:, 2] = rng.standard_normal(200)
+
+    def movement(fleet: Fleet) -> float:
+        head = Head.calibrated(fleet, windows[:5])
+        return float(np.std(head.score(windows + error) - head.score(windows)))
+
+    declared = Fleet.fit([windows], NO_GAIN, rounding=error / np.sqrt(200))
+    assert movement(declared) < 0.5 * movement(Fleet.fit([windows], NO_GAIN))
+
+
+def test_rounding_counts_at_most_as_much_as_the_sound(machines: list[Float64]) -> None:
+    plain = Fleet.fit(machines[:3], NO_GAIN)
+    fleet = Fleet.fit(machines[:3], NO_GAIN, rounding=np.full((1, SIZE), 100.0))
+    for with_rounding, without in zip(
+        fleet.within_correlation, plain.within_correlation, strict=True
+    ):
+        np.testing.assert_allclose(np.diag(with_rounding - without), 1)
+    Head.from_section(Head.of_fleet(fleet, machines[:3]).to_section(10.0))
