@@ -66,9 +66,9 @@ class ChartsState:
         recent = state["recent"]
         result = cls(
             minutes=_decoded(state["minutes"], n_features),
-            n_learned=_count(state["n_learned"]),
-            monitored_minutes=_count(state["monitored"]),
-            accepted=[(_count(at), _count(n)) for at, n in state["accepted"]],
+            n_learned=count_of(state["n_learned"]),
+            monitored_minutes=count_of(state["monitored"]),
+            accepted=[(count_of(at), count_of(n)) for at, n in state["accepted"]],
             recent=_decoded(recent["vectors"], n_features),
             deviations=_decoded(recent["deviations"], n_views),
             learnable=_flags(recent["learnable"]),
@@ -124,7 +124,8 @@ def _decoded(text: object, n_columns: int) -> Float64:
     return array
 
 
-def _count(value: object) -> int:
+def count_of(value: object) -> int:
+    """A count in a state; ValueError for anything else."""
     if not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{value!r} is no count")
     return value

@@ -42,7 +42,10 @@ class SourceReporter:
         self._source = source
         self._track = track
         self._memory = memory
-        self._alarm = Alarm.of(detector, memory.charts if memory else None, learns=learns)
+        if memory:
+            self._alarm = Alarm.of(detector, memory.charts, memory.hours)
+        else:
+            self._alarm = Alarm.of(detector, learns=learns)
         self._learning: LearningReport | None = None
         if self._alarm.charts:
             budget = detector.threshold.false_alarms

@@ -161,17 +161,19 @@ class Alarm:
         rule: Threshold,
         explainer: Explainer,
         charts: Charts | None = None,
+        hours: deque[int] | None = None,
     ) -> None:
         """rule: the threshold, and how many windows above it are an alarm.
 
         explainer: names what changed.
         charts: of the source; None for a detector that has none.
+        hours: see `Recurrence`.
         """
         self._rule = rule
         self._explainer = explainer
         self.charts = charts
         self._windows = _Windows(rule)
-        self._recurrence = Recurrence(rule)
+        self._recurrence = Recurrence(rule, hours)
         self._is_recurrence = False  # bursts raised the present alarm
         self._last_burst: _Burst | None = None
         self._started: float | None = None  # seconds; None while no alarm is on
@@ -186,16 +188,22 @@ class Alarm:
 
     @classmethod
     def of(
-        cls, detector: Detector, charts: Charts | None = None, *, learns: bool = True
+        cls,
+        detector: Detector,
+        charts: Charts | None = None,
+        hours: deque[int] | None = None,
+        *,
+        learns: bool = True,
     ) -> "Alarm":
         """The alarm of a new source.
 
         charts: with what was learned before; default: new ones.
+        hours: see `Recurrence`.
         learns: whether new charts learn.
         """
         if charts is None and has_charts(detector):
             charts = Charts(detector, learns=learns)
-        return cls(detector.threshold, detector.explainer, charts)
+        return cls(detector.threshold, detector.explainer, charts, hours)
 
     @property
     def active(self) -> bool:

@@ -14,6 +14,7 @@ the budget of false alarms allows. A share of this budget sets how small the pro
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 from ..scoring.threshold import Threshold
 
@@ -30,14 +31,24 @@ MAX_PROBABILITY = 0.05  # of a false alarm for one of these looks
 QUIET_DISTANCES = 4.0
 
 
+def burst_hours(counts: Iterable[int] = ()) -> deque[int]:
+    """The bursts of each monitored hour, of a week at most, oldest first."""
+    return deque(counts, maxlen=MAX_HOURS)
+
+
 class Recurrence:
     """Counts the bursts of one source."""
 
-    def __init__(self, rule: Threshold) -> None:
-        """rule: with the budget of false alarms."""
+    def __init__(self, rule: Threshold, hours: deque[int] | None = None) -> None:
+        """rule: with the budget of false alarms.
+
+        hours: from `burst_hours`, what is known of the place; continued here.
+        """
         per_hour = rule.probability * HOUR_SECONDS / (rule.window or 1.0)
         self._max_probability = min(BUDGET_SHARE * per_hour / LOOKS_PER_HOUR, MAX_PROBABILITY)
-        self._counts = deque([math.floor(per_hour)], maxlen=MAX_HOURS)  # of monitored hours
+        self._hours = burst_hours() if hours is None else hours
+        if not self._hours:
+            self._hours.append(math.floor(per_hour))
         self._starts: deque[float] = deque()  # seconds, of the bursts of the last hour
         self._t = 0.0  # seconds, of the last window
         self._last_end = 0.0  # seconds, of the last burst
@@ -67,7 +78,7 @@ class Recurrence:
         while self._starts and self._starts[0] < t - HOUR_SECONDS:
             self._starts.popleft()
         if self._seconds >= HOUR_SECONDS:
-            self._counts.append(self._n_present)
+            self._hours.append(self._n_present)
             self._seconds = 0.0
             self._n_present = 0
 
@@ -91,7 +102,7 @@ class Recurrence:
     @property
     def _busy_count(self) -> int:
         """How many bursts a busy hour has; of few hours, the busiest."""
-        counts = sorted(self._counts)
+        counts = sorted(self._hours)
         return counts[math.ceil(BUSY_QUANTILE * len(counts)) - 1]
 
     @property
@@ -102,7 +113,7 @@ class Recurrence:
 
     def accept(self) -> None:
         """A person calls as many bursts as came in the last hour normal."""
-        self._counts.append(self.n_recent)
+        self._hours.append(self.n_recent)
 
     def clear(self) -> None:
         """An alarm is over: its bursts do not count for the next, and are not normal."""

@@ -44,6 +44,12 @@ def test_what_was_learned_and_pooled_survives_a_restart(path: Path, calibrated: 
     assert charts.judged_minutes == (1, 4)
 
 
+def test_the_bursts_of_each_hour_survive_a_restart(path: Path, calibrated: Detector) -> None:
+    with ChartsFile(path, calibrated) as memory:
+        memory.hours.extend([0, 3, 7])
+    assert list(ChartsFile(path, calibrated).hours)[-3:] == [0, 3, 7]
+
+
 def test_after_hours_only_the_learned_sound_stays(path: Path, calibrated: Detector) -> None:
     state = json.loads(path.read_text())
     saved = datetime.now(UTC) - timedelta(hours=2)
@@ -71,11 +77,21 @@ def test_the_state_of_an_earlier_calibration_is_moved_away(
     assert "belongs to another calibration of the machine" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("change", [{"n_learned": "x"}, {"minutes": "?"}, {"saved": "2026"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_learned": "x"},
+        {"minutes": "?"},
+        {"saved": "2026"},
+        {"bursts": [-1]},
+        {"bursts": ["3"]},
+        {"bursts": 3},
+    ],
+)
 def test_a_damaged_state_is_moved_away_and_learning_starts_again(
     path: Path,
     calibrated: Detector,
-    change: dict[str, str],
+    change: dict[str, object],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

@@ -1,18 +1,19 @@
 """How often bursts come back before it is an alarm."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 
-from edgeae.runtime.monitoring.recurrence import HOUR_SECONDS, MAX_HOURS, Recurrence
+from edgeae.runtime.monitoring.recurrence import HOUR_SECONDS, MAX_HOURS, Recurrence, burst_hours
 from edgeae.runtime.scoring.threshold import Threshold, probability_of
 
 WINDOW = 10.0
 
 
-def recurrence(budget: str = "1/day") -> Recurrence:
-    return Recurrence(
-        Threshold(1.0, budget, probability_of(budget, WINDOW), 100, False, window=WINDOW)
-    )
+def recurrence(budget: str = "1/day", hours: deque[int] | None = None) -> Recurrence:
+    probability = probability_of(budget, WINDOW)
+    return Recurrence(Threshold(1.0, budget, probability, 100, False, window=WINDOW), hours)
 
 
 def play(counter: Recurrence, starts: list[float], until: float, start: float = 0.0) -> int:
@@ -53,6 +54,15 @@ def test_where_bursts_are_normal_more_of_them_are_an_alarm() -> None:
     play(counter, [], start=HOUR_SECONDS + 20, until=3 * HOUR_SECONDS)
     assert counter.n_recent == 0
     assert limit(counter) == 23
+
+
+def test_what_a_place_is_used_to_is_continued() -> None:
+    assert limit(recurrence(hours=burst_hours())) == limit(recurrence())
+    assert limit(recurrence(hours=burst_hours([6, 6]))) == 23
+    hours = burst_hours([0] * MAX_HOURS)
+    play(recurrence(hours=hours), [600.0 * k for k in range(6)], until=HOUR_SECONDS + 20)
+    assert list(hours)[-2:] == [0, 6]
+    assert len(hours) == MAX_HOURS
 
 
 def test_a_busy_hour_is_forgotten_after_a_week() -> None:
