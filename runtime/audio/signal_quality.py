@@ -64,8 +64,8 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
     pieces = samples[: len(samples) // length * length].reshape(-1, length)
     if not len(pieces):
         return SignalQuality()
-    high = pieces.max(axis=1)
-    low = pieces.min(axis=1)
+    high = np.maximum.reduce(pieces, axis=1)
+    low = np.minimum.reduce(pieces, axis=1)
     constant = high == low
     n_constant = np.count_nonzero(constant)
     n_zero = np.count_nonzero(high[constant] == 0) if n_constant else 0
@@ -73,14 +73,16 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
     period = 0 if n_constant else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
-    peak = max(float(high.max()), -float(low.min()))
-    swing = float(high.max()) - float(low.min())
+    highest = float(np.maximum.reduce(high))
+    lowest = float(np.minimum.reduce(low))
+    peak = max(highest, -lowest)
     silent = float(n_zero / len(pieces))
-    if _is_silent(samples, swing) and (stuck < 1 or peak**2 < SILENCE_POWER):
+    if _is_silent(samples, highest - lowest) and (stuck < 1 or peak**2 < SILENCE_POWER):
         silent = 1.0
     if period or peak < MIN_CLIPPED_PEAK:  # in a repeated period the peak is repeated, too
         return SignalQuality(silent, stuck)
-    loudest = pieces[(np.maximum(high, -low) >= NEAR_RATIO * peak) & ~constant]
+    is_loud = np.maximum(high, -low) >= NEAR_RATIO * peak
+    loudest = pieces[is_loud & ~constant if n_constant else is_loud]
     return SignalQuality(silent, stuck, _clipped(loudest, peak) / len(samples))
 
 
@@ -121,9 +123,10 @@ def _clipped(samples: Float32, peak: float) -> int:
     """The number of samples in a flat top; 0 if the peak is as rare as that of unclipped sound."""
     amplitudes = np.abs(samples)
     n_top = np.count_nonzero(amplitudes >= TOP_RATIO * peak)
+    if n_top < MIN_CLIPPED_SAMPLES:
+        return 0
     n_near = np.count_nonzero(amplitudes >= NEAR_RATIO * peak) - n_top
-    is_flat = n_top >= MIN_CLIPPED_SAMPLES and n_top > MIN_TOP_RATIO * n_near
-    return int(n_top) if is_flat else 0
+    return int(n_top) if n_top > MIN_TOP_RATIO * n_near else 0
 
 
 class QualityMeter:
@@ -147,23 +150,28 @@ class QualityMeter:
     def push(self, block: Float32) -> None:
         """Add a block (n,), full scale 1."""
         while len(block):
-            n_new = min(len(block), self._length() - self._n_buffered)
+            length = self._length()
+            if not self._n_buffered and len(block) >= length:
+                self._measure(block[:length])
+                block = block[length:]
+                continue
+            n_new = min(len(block), length - self._n_buffered)
             end = self._n_buffered + n_new
             self._buffer[self._n_buffered : end] = block[:n_new]
             self._n_buffered = end
             block = block[n_new:]
-            if self._n_buffered == self._length():
-                self._measured.append(self._measure())
+            if self._n_buffered == length:
+                self._measure(self._buffer[:length])
                 self._n_buffered = 0
-                self._n_measured += 1
 
     def _length(self) -> int:
         """Samples of the present stretch: rounded so that the lengths of all add up."""
         start = round(self._n_measured * self._stretch_samples)
         return round((self._n_measured + 1) * self._stretch_samples) - start
 
-    def _measure(self) -> SignalQuality:
-        return measure_quality(self._buffer[: self._n_buffered], self._samplerate)
+    def _measure(self, stretch: Float32) -> None:
+        self._measured.append(measure_quality(stretch, self._samplerate))
+        self._n_measured += 1
 
     def pop(self) -> list[SignalQuality]:
         """The next stretch that is complete, if any."""
@@ -174,4 +182,5 @@ class QualityMeter:
         if not self._n_buffered:
             return list(self._measured)
         share = self._n_buffered / self._length()
-        return [*self._measured, self._measure().scaled(share)]
+        incomplete = measure_quality(self._buffer[: self._n_buffered], self._samplerate)
+        return [*self._measured, incomplete.scaled(share)]

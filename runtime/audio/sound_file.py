@@ -1,8 +1,9 @@
 """Recordings: WAV, FLAC, OGG, MP3, AIFF, AU, CAF and W64 files as blocks of mono samples."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
@@ -245,13 +246,18 @@ def sequential(source: bytes | SeekableFile) -> "SoundFile":
 
     soundfile seeks after each block, which libsndfile cannot in a FLAC of unknown length or a pipe.
     """
+    return _sequential_class()(source)
+
+
+@cache
+def _sequential_class() -> "Callable[[bytes | SeekableFile], SoundFile]":
     import soundfile
 
     class Sequential(soundfile.SoundFile):  # type: ignore[misc]
         def seekable(self) -> bool:
             return False
 
-    return Sequential(source)
+    return Sequential
 
 
 def _check_signature(path: Path, content: Path) -> None:

@@ -7,7 +7,7 @@ time of its first patch.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Thread
@@ -78,19 +78,15 @@ class PatchStatistics:
     def __len__(self) -> int:
         return len(self.sums)
 
-    def __iter__(self) -> "Iterator[PatchStatistics]":
-        """The statistics of each patch, n_patches being 1."""
-        return (
-            PatchStatistics(self.sums[k : k + 1], self.identity[k : k + 1])
-            for k in range(len(self))
-        )
+    def __getitem__(self, patches: slice) -> "PatchStatistics":
+        """The statistics of these patches."""
+        return PatchStatistics(self.sums[patches], self.identity[patches])
 
-    @classmethod
-    def joined(cls, parts: "Collection[PatchStatistics]") -> "PatchStatistics":
-        """The statistics of the patches of all parts, in their order."""
-        return cls(
-            np.concatenate([part.sums for part in parts]),
-            np.concatenate([part.identity for part in parts]),
+    def joined(self, following: "PatchStatistics") -> "PatchStatistics":
+        """The statistics of these patches and of those that follow."""
+        return PatchStatistics(
+            np.concatenate([self.sums, following.sums]),
+            np.concatenate([self.identity, following.identity]),
         )
 
 

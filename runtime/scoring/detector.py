@@ -136,7 +136,8 @@ class Detector(Pipeline):
 
         The same blocks give the same results however they are cut.
         """
-        return map(self.result, self.windows(blocks, samplerate or self.spec.sample_rate))
+        rate = samplerate or self.spec.sample_rate
+        return map(self.result, self.windows(blocks, rate, is_live=True))
 
     def score(self, samples: Float32, samplerate: int) -> float:
         """The score of a whole recording (n,) at ``samplerate`` Hz: the mean over its windows."""

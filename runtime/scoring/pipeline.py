@@ -12,7 +12,14 @@ from ..errors import AudioError, printable
 from ..features.log_mel_file import read_log_mel
 from ..features.mel import MelSpec
 from ..system.arrays import Float32, Float64
-from .window_stream import PatchNetwork, Window, WindowStream, checked, patches_of
+from .window_stream import (
+    PatchNetwork,
+    Window,
+    WindowStream,
+    checked,
+    infer_batched,
+    patches_of,
+)
 
 END_ROUNDING_SECONDS = 1e-3  # of `Window.end`
 
@@ -35,15 +42,24 @@ class Pipeline:
         """The stream of a new source of sound, ``samplerate`` Hz before resampling."""
         return WindowStream(self.spec, self.network, self.window, samplerate)
 
-    def windows(self, blocks: Iterable[Float32], samplerate: int) -> Iterator[Window]:
-        """The windows of a recording of mono blocks (n,) at ``samplerate`` Hz."""
+    def windows(
+        self, blocks: Iterable[Float32], samplerate: int, *, is_live: bool = False
+    ) -> Iterator[Window]:
+        """The windows of a recording of mono blocks (n,) at ``samplerate`` Hz.
+
+        is_live: yield each window with the block that completes it. Without, they come a block
+            later, so that the network infers the last ones in one call.
+        """
         check_samplerate(samplerate)
         stream = self.window_stream(samplerate)
         resampler = Resampler(samplerate, self.spec.sample_rate)
         for block in map(checked, blocks):
+            yield from infer_batched([stream])[0]
             stream.measure(block)
-            yield from stream.push(resampler.push(block))
-        yield from stream.push(resampler.push(np.empty(0, np.float32), last=True))
+            stream.push_pending(resampler.push(block))
+            if is_live:
+                yield from infer_batched([stream])[0]
+        stream.push_pending(resampler.push(np.empty(0, np.float32), last=True))
         yield from stream.flush()
 
     def windows_of_frames(self, frames: Float32) -> list[Window]:

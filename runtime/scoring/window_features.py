@@ -1,4 +1,4 @@
-"""The feature vector of a window: statistics of its patches."""
+"""The feature vectors of windows: statistics of their patches."""
 
 from functools import lru_cache
 
@@ -33,30 +33,38 @@ def n_mels_of(n_features: int) -> int:
     return next(n for n in range(n_features) if n_features_of(n) >= n_features)
 
 
-def window_features(statistics: PatchStatistics, n_frames: int) -> Float64:
-    """(n_features,) of one window: energy, of the input, of the residual, identity embedding.
+def window_features(statistics: PatchStatistics, n_frames: int, n_patches: int) -> Float64:
+    """(n_windows, n_features) energy, of the input, of the residual, identity embedding.
 
-    statistics: of its patches.
+    statistics: of patches in a row; a window ends with each patch that has enough before it.
     n_frames: frames of one patch.
+    n_patches: patches of one window.
+
+    The sums of a window are added anew, in the order of its patches: so a window has the same bits
+    however many others are computed with it, which differences of running sums would not have.
     """
-    n_patches, _, n_columns = statistics.sums.shape
+    n_columns = statistics.sums.shape[2]
     n_mels = n_columns // 2
     n_identity = statistics.identity.shape[1]
-    sums = statistics.sums.sum(axis=0, dtype=np.float64)
-    total, squares, changes = sums.reshape(3, 2, n_mels)  # each: (view, band)
+    n_windows = len(statistics) - n_patches + 1
+    patch_sums = statistics.sums.astype(np.float64)
+    sums = np.array([patch_sums[k : k + n_patches].sum(axis=0) for k in range(n_windows)])
+    total, squares, changes = (sums.reshape(n_windows, 3, 2, n_mels)[:, k] for k in range(3))
     mean = total / (n_patches * n_frames)
     square = squares / (n_patches * n_frames)
-    variance_in_time = np.maximum(square - mean * mean, 0)
-    variance_of_change = changes / (n_patches * (n_frames - 1))
-    variances = np.stack([variance_in_time, variance_of_change], axis=1)
-    # (view, spread or change, n_mels // 4)
+    # (n_windows, view, in time or of the change, n_mels)
+    variances = np.empty((n_windows, 2, 2, n_mels))
+    np.maximum(square - mean * mean, 0, out=variances[:, :, 0])
+    variances[:, :, 1] = changes / (n_patches * (n_frames - 1))
     smooth = np.log(np.sqrt(variances) + EPSILON) @ smooth_basis(n_mels)
 
-    features = np.empty(n_features_of(n_mels, n_identity))
-    end = len(features) - n_identity
-    features[end:] = statistics.identity.sum(axis=0, dtype=np.float64) / n_patches
-    features[0] = np.log(np.add.reduce(square[1]) / n_mels + 1e-12)
-    views = features[1:end].reshape(2, -1)
-    views[:, :n_mels] = mean
-    views[:, n_mels:] = smooth.reshape(2, -1)
+    features = np.empty((n_windows, n_features_of(n_mels, n_identity)))
+    end = features.shape[1] - n_identity
+    features[:, 0] = np.log(np.add.reduce(square[:, 1], axis=1) / n_mels + 1e-12)
+    by_view = np.concatenate([mean, smooth.reshape(n_windows, 2, -1)], axis=2)
+    features[:, 1:end] = by_view.reshape(n_windows, -1)
+    if n_identity:
+        identity = statistics.identity.astype(np.float64)
+        for k in range(n_windows):
+            features[k, end:] = identity[k : k + n_patches].sum(axis=0) / n_patches
     return features

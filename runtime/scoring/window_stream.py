@@ -1,7 +1,7 @@
 """From a stream of sound to decision windows."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,8 +51,28 @@ class Window:
         return self.sound or SignalQuality()
 
 
-# Of one patch: statistics, mean (n_mels,) dB, share out of range.
-PatchOutput = tuple[PatchStatistics, Float32, float]
+@dataclass(frozen=True)
+class Patches:
+    """What windows are computed from, of patches in a row."""
+
+    statistics: PatchStatistics
+    bands: Float32  # (n_patches, n_mels) dB, mean of each
+    out_of_range: Float32  # (n_patches,) share of each beyond the range of the network's input
+
+    def __len__(self) -> int:
+        return len(self.bands)
+
+    def __getitem__(self, patches: slice) -> "Patches":
+        return Patches(self.statistics[patches], self.bands[patches], self.out_of_range[patches])
+
+    def joined(self, following: "Patches") -> "Patches":
+        """These patches and those that follow."""
+        return Patches(
+            self.statistics.joined(following.statistics),
+            np.concatenate([self.bands, following.bands]),
+            np.concatenate([self.out_of_range, following.out_of_range]),
+        )
+
 
 MAX_SHOWN_CHARACTERS = 40  # of a value that is no sound, in a message
 MIN_FULL_SHARE = 0.9  # of the decision window
@@ -76,13 +96,11 @@ class WindowStream:
         self._mel = MelStream(spec, self.patch_frames)
         self._pending = np.empty((0, spec.n_mels), np.float32)
         self._last_patch = self._pending
-        self._statistics: deque[PatchStatistics] = deque(maxlen=patches)
-        self._bands: deque[Float32] = deque(maxlen=patches)
+        self._patches: Patches | None = None  # the last ones, at most those of a window
         self._measured: deque[SignalQuality] = deque(maxlen=patches)
         self.windows_apart = patches  # every so many windows do not overlap
         self._n_frames = 0  # of the patches so far
         self._n_frames_since_gap = 0
-        self._out_of_range = 0.0  # of the last patch
         self._sound = np.empty(0, np.float32)
         self._levels: deque[float] = deque()
 
@@ -102,11 +120,11 @@ class WindowStream:
 
     def push_pending(self, block: Float32) -> None:
         """Add a block (n,) as `push` does; its patches are pending until `infer_batched`."""
-        sound = np.concatenate([self._sound, block])
+        sound = np.concatenate([self._sound, block]) if len(self._sound) else block
         step = self.patch_frames * self.spec.hop
         whole = len(sound) // step * step
         self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
-        self._sound = sound[whole:]
+        self._sound = sound[whole:].copy()
         self._push_pending_frames(self._mel.push(block))
 
     def _push_pending_frames(self, frames: Float32) -> None:
@@ -120,61 +138,94 @@ class WindowStream:
             n, self.patch_frames, self.spec.n_mels
         )
 
-    def pop_windows(self, outputs: Iterable[PatchOutput]) -> list[Window]:
+    def pop_windows(self, outputs: Patches) -> list[Window]:
         """Return the windows that the pending patches complete.
 
-        outputs: of the network; its first items belong to the pending patches, no more are read.
+        outputs: of the pending patches; more may follow.
         """
         patches = self.pending_patches
         if not len(patches):
             return []
         self._last_patch = patches[-1]
         self._pending = self._pending[len(patches) * self.patch_frames :]
+        recent = self._join(outputs[: len(patches)])
+        first_end = max(self.windows_apart, len(recent) - len(patches) + 1)
+        features = iter(self._features(recent[first_end - self.windows_apart :]))
         windows = []
-        for _, output in zip(patches, outputs, strict=False):
-            self._add(output, self.patch_frames)
+        for end in range(len(recent) - len(patches) + 1, len(recent) + 1):
+            self._count(self.patch_frames)
             level = self._levels.popleft() if self._levels else None
-            if self.is_warm:
-                windows.append(self._window(level))
+            if end >= first_end:
+                patches_of_window = recent[end - self.windows_apart : end]
+                windows.append(self._window(patches_of_window, next(features), level))
         return windows
 
-    def _add(self, output: PatchOutput, n_new_frames: int) -> None:
-        """Add a patch; ``n_new_frames`` of its frames were not in the patch before."""
-        statistics, bands, out_of_range = output
-        self._statistics.append(statistics)
-        self._bands.append(bands)
+    def _join(self, outputs: Patches) -> Patches:
+        """Add patches; returns them behind those before that are in a window with the first."""
+        before = self._patches
+        recent = outputs
+        if before is not None:
+            recent = before[max(0, len(before) - self.windows_apart + 1) :].joined(outputs)
+        self._patches = recent[max(0, len(recent) - self.windows_apart) :]
+        return recent
+
+    def _features(self, patches: Patches) -> Float64:
+        """(n, n_features) of the windows of these patches; of all of them, if they are less."""
+        n_patches = min(len(patches), self.windows_apart)
+        if not n_patches:
+            return np.empty((0, 0))
+        return window_features(patches.statistics, self.patch_frames, n_patches)
+
+    def _count(self, n_new_frames: int) -> None:
+        """Account for a patch; ``n_new_frames`` of its frames were not in the patch before."""
         self._measured.extend(self._meter.pop())
-        self._out_of_range = float(out_of_range)
         self._n_frames += n_new_frames
         self._n_frames_since_gap += n_new_frames
 
     @property
     def is_warm(self) -> bool:
         """True if a whole decision window of patches came since the start or the last gap."""
-        return len(self._statistics) == self._statistics.maxlen
+        return self._patches is not None and len(self._patches) == self.windows_apart
 
     def flush(self) -> list[Window]:
-        """The last window of a recording; AudioError if it is shorter than one patch."""
+        """The last windows of a recording; AudioError if it is shorter than one patch.
+
+        The network infers all pending patches in one call, with the last one, which overlaps the
+        one before.
+        """
         self._pending = np.concatenate([self._pending, self._mel.rest()])
-        n_frames = len(self._pending)
-        if not self._statistics:
+        patches = self.pending_patches
+        n_left = len(self._pending) - len(patches) * self.patch_frames
+        if self._patches is None and not len(patches):
             raise AudioError(
-                f"only {self._seconds(n_frames):.2f} s of sound; "
+                f"only {self._seconds(n_left):.2f} s of sound; "
                 f"at least {self._seconds(self.patch_frames):.2f} s is needed"
             )
-        if self.is_warm and not n_frames:
-            return []
-        if n_frames:
+        if n_left:
             frames = np.concatenate([self._last_patch, self._pending])
-            [output] = _infer(self.network, frames[None, -self.patch_frames :])
-            self._add(output, n_frames)
+            patches = np.concatenate([patches, frames[None, -self.patch_frames :]])
+        windows: list[Window] = []
+        if len(patches):
+            outputs = _infer(self.network, patches)
+            windows = self.pop_windows(outputs)
+            if n_left:
+                self._join(outputs[-1:])
+                self._count(n_left)
+        if not n_left and self.is_warm:
+            return windows
+        return [*windows, self._last_window()]
+
+    def _last_window(self) -> Window:
+        """The window at the end of a recording, however few patches it holds."""
+        assert self._patches is not None  # `flush` has seen to it
         self._measured.extend(self._meter.flush())
         level: float | None
         if self._levels:
             level = self._levels.popleft()
         else:
             level = level_dbfs(self._sound) if len(self._sound) else None
-        return [self._window(level)]
+        [features] = self._features(self._patches)
+        return self._window(self._patches, features, level)
 
     def reset(self, samples: int) -> None:
         """Drop all sound so far, as after a gap.
@@ -185,25 +236,26 @@ class WindowStream:
         self._meter.reset()
         self._pending = self._pending[:0]
         self._sound = self._sound[:0]
-        for queue in (self._statistics, self._bands, self._measured, self._levels):
-            queue.clear()
+        self._patches = None
+        self._measured.clear()
+        self._levels.clear()
         self._n_frames = samples // self.spec.hop
         self._n_frames_since_gap = 0
 
     def _seconds(self, frames: int) -> float:
         return frames * self.spec.hop / self.spec.sample_rate
 
-    def _window(self, level: float | None) -> Window:
+    def _window(self, patches: Patches, features: Float64, level: float | None) -> Window:
         min_full_frames = MIN_FULL_SHARE * self.windows_apart * self.patch_frames
         return Window(
             end=round(self._seconds(self._n_frames), 3),
-            features=window_features(PatchStatistics.joined(self._statistics), self.patch_frames),
+            features=features,
             level=level,
             is_full=self._n_frames_since_gap >= min_full_frames,
-            out_of_range=round(self._out_of_range, 4),
-            bands=np.array(self._bands).sum(axis=0, dtype=np.float64) / len(self._bands),
+            out_of_range=round(float(patches.out_of_range[-1]), 4),
+            bands=patches.bands.sum(axis=0, dtype=np.float64) / len(patches),
             sound=pooled(self._measured) if self._measured else None,
-            latest=self._bands[-1],
+            latest=patches.bands[-1],
         )
 
 
@@ -223,12 +275,14 @@ def infer_batched(streams: Sequence[WindowStream]) -> list[list[Window]]:
             continue
         outputs = _infer(network, np.concatenate([streams[k].pending_patches for k in indices]))
         for k in indices:
+            n_patches = len(streams[k].pending_patches)
             windows[k] = streams[k].pop_windows(outputs)
+            outputs = outputs[n_patches:]
     return windows
 
 
-def _infer(network: PatchNetwork, patches: Float32) -> Iterator[PatchOutput]:
-    return zip(network(patches), patches.mean(axis=1), network.out_of_range(patches), strict=True)
+def _infer(network: PatchNetwork, patches: Float32) -> Patches:
+    return Patches(network(patches), patches.mean(axis=1), network.out_of_range(patches))
 
 
 def patches_of(window: float, spec: MelSpec, network: PatchNetwork) -> int:
