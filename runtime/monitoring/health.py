@@ -20,9 +20,9 @@ three windows without it; `off` ends after a whole decision window without it, s
 judged that holds sound from before the machine was on.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 
@@ -72,6 +72,23 @@ class SoundCondition:
 OK = SoundCondition("ok", "the sound can be judged again", {})
 
 
+@dataclass(frozen=True)
+class _BandChange:
+    """How the bands of a window differ from normal."""
+
+    bands: Float64  # (n_mels,) dB
+    ordered: Float64  # (n_mels,) dB, ascending
+    median: float  # dB
+    scatter: float  # dB, standard deviation by the quartiles
+
+    @classmethod
+    def of(cls, change: Float64) -> Self:
+        ordered = np.sort(change)
+        quarter = len(ordered) // 4
+        interquartile = float(ordered[-quarter - 1] - ordered[quarter])
+        return cls(change, ordered, float(ordered[len(ordered) // 2]), interquartile / IQR_STDS)
+
+
 class Health:
     """The condition of one source of sound, window by window."""
 
@@ -108,20 +125,18 @@ class Health:
 
     def _measure(self, window: Window) -> SoundCondition:
         """The most severe condition of this window alone."""
-        checks: tuple[Callable[[Window], SoundCondition | None], ...] = (
-            self._silence,
-            self._stuck,
-            self._off,
-            self._clipping,
-            self._bandwidth,
-            self._noise,
-            self._level,
+        on_samples = self._silence(window) or self._stuck(window)
+        if on_samples or window.bands is None:
+            return on_samples or self._clipping(window) or OK
+        change = _BandChange.of(window.bands - self._normal.bands)
+        return (
+            self._off(window)
+            or self._clipping(window)
+            or self._bandwidth(change)
+            or self._noise(change)
+            or self._level(window, change)
+            or OK
         )
-        for check in checks:
-            condition = check(window)
-            if condition:
-                return condition
-        return OK
 
     def _limit(self, state: SoundState, limit: float) -> float:
         """The limit from which a state begins, or, if it is on, stays."""
@@ -175,17 +190,14 @@ class Health:
             _share(share),
         )
 
-    def _bandwidth(self, window: Window) -> SoundCondition | None:
-        if window.bands is None:
-            return None
-        change = window.bands - self._normal.bands
+    def _bandwidth(self, change: _BandChange) -> SoundCondition | None:
         limit = self._limit("bandwidth", MIN_DROP_DB)
-        if change.min() > -limit:  # quick, and almost always true
+        if change.ordered[0] > -limit:  # quick, and almost always true
             return None
-        top = round((1 - IGNORED_TOP_SHARE) * len(change))
+        top = round((1 - IGNORED_TOP_SHARE) * len(change.bands))
         edges = range(BELOW_BANDS + EDGE_BANDS, top - 2 * EDGE_BANDS)
         tolerance = MIN_BAND_DROP_STDS * self._normal.band_std
-        step = find_step_down(change, edges, top, _mean_loss, tolerance)
+        step = find_step_down(change.bands, edges, top, _mean_loss, tolerance)
         edge_hz = float(self._normal.edges[step.band + 1])
         if edge_hz < MIN_EDGE_HZ or step.drop_db < limit:
             return None
@@ -197,16 +209,15 @@ class Health:
             {"above_hz": round(edge_hz), "missing_db": round(step.drop_db, 1)},
         )
 
-    def _level(self, window: Window) -> SoundCondition | None:
-        if window.bands is None or self._detector.machine is None:  # machines differ in level
+    def _level(self, window: Window, change: _BandChange) -> SoundCondition | None:
+        if self._detector.machine is None:  # machines differ in level
             return None
-        change = window.bands - self._normal.bands
-        median, scatter = _median_and_scatter(change)
-        if median < 0 and self._turns_off(window):
-            return None
+        median = change.median
         if abs(median) < self._limit("level", self._min_level_change(MIN_LEVEL_CHANGE_DB)):
             return None
-        if not self._is_even(median, scatter):
+        if not self._is_even(median, change.scatter):
+            return None
+        if median < 0 and self._turns_off(window):
             return None
         direction = "louder" if median > 0 else "quieter"
         noise = " and for another source of noise" if median > 0 else ""
@@ -223,15 +234,14 @@ class Health:
             return False
         return self._normal_level.is_off(window.latest.astype(np.float64))
 
-    def _noise(self, window: Window) -> SoundCondition | None:
-        if window.bands is None or self._detector.machine is None:  # machines differ in level
+    def _noise(self, change: _BandChange) -> SoundCondition | None:
+        if self._detector.machine is None:  # machines differ in level
             return None
-        change = window.bands - self._normal.bands
-        median, scatter = _median_and_scatter(change)
+        median = change.median
         limit = self._limit("noise", self._min_level_change(MIN_NOISE_DB))
-        if median < limit or self._is_even(median, scatter):
+        if median < limit or self._is_even(median, change.scatter):
             return None
-        if np.quantile(change, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
+        if _quantile(change.ordered, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
             return None
         return SoundCondition(
             "noise",
@@ -314,12 +324,10 @@ def silent_share(window: Window, floor_db: float) -> float:
     return window.raw.silent
 
 
-def _median_and_scatter(change: Float64) -> tuple[float, float]:
-    """Median of ``change`` (n_mels,), dB, and its standard deviation by the quartiles."""
-    ordered = np.sort(change)
-    quarter = len(ordered) // 4
-    interquartile = float(ordered[-quarter - 1] - ordered[quarter])
-    return float(ordered[len(ordered) // 2]), interquartile / IQR_STDS
+def _quantile(ordered: Float64, share: float) -> float:
+    """The quantile of ascending values (n,), interpolated as by `numpy.quantile`."""
+    place = share * (len(ordered) - 1)
+    return float(np.interp(place, np.arange(len(ordered)), ordered))
 
 
 def _share(share: float) -> dict[str, float]:

@@ -13,6 +13,7 @@ on such noise, or on its own quiet parts, is not off when it sounds like them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -89,7 +90,7 @@ class NormalLevel:
         is_low = self._noise_loss_db(bands) >= limit_ratio * MIN_NOISE_LOSS_DB
         if is_low and self._is_plain_noise(bands, limit_ratio):
             return True
-        below_quietest_db = self.ruler.level_db(self.quietest) - self.ruler.level_db(bands)
+        below_quietest_db = self._quietest_level_db - self.ruler.level_db(bands)
         if below_quietest_db < limit_ratio * self.min_loss_db:
             return False
         return self._loss_db(bands) > MAX_GAIN_LOSS_DB or not self._has_kept_shape(bands)
@@ -98,13 +99,25 @@ class NormalLevel:
         """How many dB the spectrum (n_mels,) lies below the calibration, apart from hum."""
         return max(self._loss_db(bands), self._noise_loss_db(bands))
 
+    @cached_property
+    def _quietest_level_db(self) -> float:
+        return self.ruler.level_db(self.quietest)
+
+    @cached_property
+    def _mean_level_db(self) -> float:
+        return self.ruler.level_db(self.mean)
+
+    @cached_property
+    def _mean_noise_level_db(self) -> float:
+        return self.ruler.noise_level_db(self.mean)
+
     def _loss_db(self, bands: Float64) -> float:
         """How many dB the level lies below the mean of the calibration."""
-        return self.ruler.level_db(self.mean) - self.ruler.level_db(bands)
+        return self._mean_level_db - self.ruler.level_db(bands)
 
     def _noise_loss_db(self, bands: Float64) -> float:
         """The same of the bands in which plain noise is recognised."""
-        return self.ruler.noise_level_db(self.mean) - self.ruler.noise_level_db(bands)
+        return self._mean_noise_level_db - self.ruler.noise_level_db(bands)
 
     def _is_plain_noise(self, bands: Float64, limit_ratio: float) -> bool:
         """True if the window is as flat as the noise of a converter, and the machine is not."""

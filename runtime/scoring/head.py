@@ -192,11 +192,11 @@ class Head:
     def distances(self, windows: Float64) -> Float64:
         """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         deviations = windows - self.mean
-        distances = []
-        for source, factor in self._factors:
+        distances = np.empty((*windows.shape[:-1], len(self._factors)))
+        for view, (source, factor) in enumerate(self._factors):
             squares = np.square(deviations[..., source] @ factor)
-            distances.append(np.add.reduce(squares, axis=-1) / squares.shape[-1])
-        return np.asarray(np.log(np.stack(distances, axis=-1) + 1e-12))
+            distances[..., view] = np.add.reduce(squares, axis=-1) / squares.shape[-1]
+        return np.asarray(np.log(distances + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:
         """Features (..., n_features) -> parts (..., n_parts); the score is their weighted mean."""
