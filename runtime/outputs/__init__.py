@@ -9,6 +9,8 @@
     lifecycle.py      opens, checks and closes the outputs of one process
     latest.py         the state of each source, for outputs that publish a state
     http_server.py    the server of the page and of the metrics
+    server_tls.py     the certificate of a server
+    page_link.py      the address of the page, for links in other outputs
     database.py       what SQLite's errors mean, for outputs that keep something
     stdout.py         standard output that is a file or a pipe
     terminal.py       standard output that is a terminal

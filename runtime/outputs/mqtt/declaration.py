@@ -88,6 +88,9 @@ class MqttOptions:
     mqtt_key: Path | None
     mqtt_password_file: Path | None
     mqtt_commands: bool
+    page: str | None  # for a link
+    page_url: str | None
+    page_cert: Path | None
 
 
 def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None:
@@ -103,6 +106,7 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
         if needing:
             raise ConfigError(f"{needing[0]} needs a broker; give --mqtt, too")
         return None
+    from ..page_link import page_link
     from .sink import Mqtt
 
     sink = Mqtt(
@@ -113,8 +117,11 @@ def open_mqtt(options: MqttOptions, context: OutputContext) -> OpenOutput | None
         files=files,
         sources=context.sources,
         feedback=context.feedback if options.mqtt_commands else None,
+        page_url=page_link(options.page, options.page_url, is_encrypted=bool(options.page_cert)),
     )
     return OpenOutput([context.outbox(sink)])
 
 
-OUTPUT = OutputDeclaration(OPTIONS, MqttOptions, open_mqtt)
+OUTPUT = OutputDeclaration(
+    OPTIONS, MqttOptions, open_mqtt, other_options=("page", "page_url", "page_cert")
+)

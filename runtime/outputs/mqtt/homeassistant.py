@@ -11,7 +11,7 @@ value that is not measured any more.
 
 import hashlib
 import re
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from ...monitoring.states import SOUND_STATES, UNJUDGED_STATES
 from ..latest import Latest
 from .broker import DEFAULT_PREFIX
 
+DEFAULT_DISCOVERY = "homeassistant"  # prefix of the topics
 MAX_STATE_CHARACTERS = 255  # of Home Assistant
+WITHOUT_STATE = ("button", "event")  # platforms whose values do not expire
 NORMAL = "normal"  # the command: a person calls the sound normal
 
 
@@ -52,6 +54,7 @@ def discovery_message(
     *,
     name: str | None = None,
     has_commands: bool = False,
+    page_url: str | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """(device id, payload) of the discovery message of a source.
 
@@ -60,6 +63,7 @@ def discovery_message(
     every: maximum seconds between two states.
     name: of the device, for people; None: that of the machine, or of the source.
     has_commands: whether a message can call the sound of the source normal.
+    page_url: of the live page; Home Assistant shows a link to it.
     """
     device_id = device_id_of(base)
     described = _components(base)
@@ -77,7 +81,7 @@ def discovery_message(
     for component in ("alarm", "score", "level", "health"):
         components[component]["availability"] = [process, microphone]
     for values in components.values():
-        if values["platform"] != "button":
+        if values["platform"] not in WITHOUT_STATE:
             values["expire_after"] = expire_seconds(every)
     return device_id, {
         "device": {
@@ -86,13 +90,29 @@ def discovery_message(
             "manufacturer": "edgeae",
             "model": Path(latest.model).name if latest.model else "listener",
             "sw_version": version("edgeae"),
+            **_given("configuration_url", page_url),
         },
-        "origin": {"name": "edgeae", "sw_version": version("edgeae")},
+        "origin": {
+            "name": "edgeae",
+            "sw_version": version("edgeae"),
+            **_given("support_url", _support_url() or page_url),
+        },
         "state_topic": f"{base}/state",
         "availability": [process],
         "availability_mode": "all",
         "components": components,
     }
+
+
+def _given(key: str, value: str | None) -> dict[str, str]:
+    """The key with its value; nothing without a value."""
+    return {} if value is None else {key: value}
+
+
+def _support_url() -> str | None:
+    """The project's address in the metadata of the package."""
+    urls = metadata("edgeae").get_all("Project-URL") or []
+    return next((url.partition(",")[2].strip() for url in urls), None)
 
 
 def _components(base: str) -> dict[str, dict[str, Any]]:
@@ -137,6 +157,14 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
                 f"{{{{ (value_json.last_event or 'none')[:{MAX_STATE_CHARACTERS}] }}}}"
             ),
             "json_attributes_topic": f"{base}/event",
+        },
+        # An entity for automations: it fires for each event line, with its keys as attributes.
+        "alarm_event": {
+            "platform": "event",
+            "name": "Alarm event",
+            "event_types": ["start", "update", "end", "burst"],
+            "state_topic": f"{base}/event",
+            "value_template": "{{ dict(value_json, event_type=value_json.event) | tojson }}",
         },
         "listening": {
             "platform": "binary_sensor",

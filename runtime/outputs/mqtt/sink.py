@@ -37,7 +37,13 @@ from .broker import Broker, checked_prefix, default_client_id
 from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
 from .files import NO_FILES, MqttFiles
-from .homeassistant import NORMAL, device_id_of, discovery_message, expire_seconds
+from .homeassistant import (
+    DEFAULT_DISCOVERY,
+    NORMAL,
+    device_id_of,
+    discovery_message,
+    expire_seconds,
+)
 from .retained_topics import RetainedTopics
 from .rivals import Rivals
 
@@ -61,6 +67,7 @@ class Mqtt(Sink[RunLine]):
         files: MqttFiles = NO_FILES,
         feedback: FeedbackQueue | None = None,
         sources: Sequence[SourceIdentity] = (),
+        page_url: str | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
         """Start to connect; ConfigError for settings that cannot work.
@@ -70,11 +77,13 @@ class Mqtt(Sink[RunLine]):
         files: certificates, and the password.
         feedback: receives the commands; None: they are not subscribed to.
         sources: all that there will be; none: they are not known.
+        page_url: of the live page, for a link in Home Assistant.
         """
         broker = Broker.parse(url)
         client_id = client_id or default_client_id(broker.prefix)
         self._discovery = checked_prefix(discovery) if discovery else None
         self._every = every
+        self._page_url = page_url
         self._prefix = broker.prefix
         self._client_topic = f"{broker.prefix}/{topic_level(client_id)}"
         self._availability_topic = f"{self._client_topic}/availability"
@@ -87,7 +96,8 @@ class Mqtt(Sink[RunLine]):
         self._retained_topics = RetainedTopics(
             f"{self._client_topic}/retained",
             [topic for one in self._names.identities for topic in self._topics(one)],
-            prefixes=[broker.prefix, *([self._discovery] if self._discovery else [])],
+            # Also without discovery: an earlier process may have had it.
+            prefixes=[broker.prefix, self._discovery or DEFAULT_DISCOVERY],
         )
         self._limits = limits
         self._feedback = feedback
@@ -226,6 +236,7 @@ class Mqtt(Sink[RunLine]):
             self._every,
             name=source.name,
             has_commands=self._feedback is not None,
+            page_url=self._page_url,
         )
         self._connection.retain(f"{self._discovery}/device/{device_id}/config", _payload(config))
 

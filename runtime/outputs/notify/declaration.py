@@ -38,7 +38,9 @@ class NotifyOptions:
 
     notify_file: Path | None
     notify_per_hour: int
-    page_url: str | None  # of the page, for a link
+    page: str | None  # for a link
+    page_url: str | None
+    page_cert: Path | None
 
 
 def open_notify(options: NotifyOptions, context: OutputContext) -> OpenOutput | None:
@@ -51,6 +53,7 @@ def open_notify(options: NotifyOptions, context: OutputContext) -> OpenOutput | 
             "--notify-file notifies of what a microphone or a pipe hears; of recordings, look at "
             "the exit code of --fail-on-anomaly"
         )
+    from ..page_link import page_link
     from .service import open_services, read_addresses
     from .sink import Notify
 
@@ -58,10 +61,12 @@ def open_notify(options: NotifyOptions, context: OutputContext) -> OpenOutput | 
     sink = Notify(
         services,
         max_per_hour=options.notify_per_hour,
-        page_url=options.page_url,
+        page_url=page_link(options.page, options.page_url, is_encrypted=bool(options.page_cert)),
         sources=context.sources,
     )
     return OpenOutput([context.outbox(sink)])
 
 
-OUTPUT = OutputDeclaration(OPTIONS, NotifyOptions, open_notify, other_options=("page_url",))
+OUTPUT = OutputDeclaration(
+    OPTIONS, NotifyOptions, open_notify, other_options=("page", "page_url", "page_cert")
+)

@@ -123,6 +123,7 @@ def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None
         raise ConfigError(
             "--page shows a microphone or a pipe; of recordings, `edgeae evaluate` writes a report"
         )
+    from ..page_link import page_link
     from .history import History
     from .history_store import HistoryLimits, HistoryStore
     from .server import PageServer
@@ -143,7 +144,7 @@ def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None
             token=token,
             queue=context.feedback,
             tls=tls,
-            page_url=options.page_url,
+            page_url=page_link(options.page, options.page_url, is_encrypted=tls is not None),
         )
     except BaseException:
         outbox.close()

@@ -1,6 +1,10 @@
 """Discovery messages without a broker. What a broker gets of them: test_sink.py."""
 
+import json
 import re
+
+from example_lines import event
+from jinja2 import Template
 
 from edgeae.runtime.outputs.latest import Latest
 from edgeae.runtime.outputs.mqtt.homeassistant import device_id_of, discovery_message, identifier
@@ -22,11 +26,11 @@ def test_every_component_with_a_state_expires_without_one() -> None:
         for name, component in message["components"].items()
         if "expire_after" in component
     }
-    assert expiring == dict.fromkeys(message["components"], 90)
+    assert expiring == dict.fromkeys(message["components"].keys() - {"alarm_event"}, 90)
     latest = Latest("hw:1", "pump-3")
     _, message = discovery_message(latest, "edgeae/pump-3", "a", 10, has_commands=True)
     assert "expire_after" not in message["components"]["normal"], "a button has no state"
-    assert expiring.keys() == message["components"].keys() - {"normal"}
+    assert expiring.keys() == message["components"].keys() - {"normal", "alarm_event"}
 
 
 def test_topics_that_differ_have_devices_that_differ() -> None:
@@ -51,3 +55,24 @@ def test_sound_that_is_not_judged_is_no_proof_that_nothing_is_wrong() -> None:
         "value_json.health in ['silence', 'stuck', 'off'] else 'OFF' }}"
     )
     assert "off" in message["components"]["health"]["options"]
+
+
+def test_an_entity_fires_for_each_event_with_its_keys_as_attributes() -> None:
+    _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10)
+    component = message["components"]["alarm_event"]
+    assert (component["platform"], component["state_topic"]) == ("event", "edgeae/pump-3/event")
+    template = Template(component["value_template"])
+    for line in (event("start"), event("end", duration=9.0), event("burst", kind="burst")):
+        fired = json.loads(template.render(value_json=line.to_dict()))
+        assert fired["event_type"] == line.phase
+        assert fired["event_type"] in component["event_types"]
+        assert fired["sentence"] == line.sentence
+
+
+def test_home_assistant_links_to_the_page() -> None:
+    _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10)
+    assert "configuration_url" not in message["device"]
+    url = "https://pi.lan:8321/"
+    _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10, page_url=url)
+    assert message["device"]["configuration_url"] == url
+    assert message["origin"]["support_url"].startswith("http")

@@ -292,7 +292,7 @@ def test_home_assistant_receives_one_device_for_each_source(
     )
     assert components["health"]["options"] == list(SOUND_STATES)
     assert components["level"]["unit_of_measurement"] == "dBFS"
-    assert {"score", "event", "listening"} < set(components)
+    assert {"score", "event", "listening", "alarm_event"} < set(components)
     assert len({component["unique_id"] for component in components.values()}) == len(components)
     assert {entry["topic"] for entry in components["alarm"]["availability"]} == {
         AVAILABILITY,
@@ -362,7 +362,9 @@ def test_templates_for_home_assistant_read_keys_that_the_state_has(
         wait_for(lambda: subscriber.last(CONFIG)),
         wait_for(lambda: subscriber.last(STATE)),
     )
-    templates = [component["value_template"] for component in config["components"].values()]
+    components = config["components"].values()
+    of_state = [one for one in components if one["platform"] != "event"]
+    templates = [component["value_template"] for component in of_state]
     keys = {text.split("value_json.")[1].split()[0] for text in templates}
     assert len(keys) == len(templates)
     assert keys <= set(state)
@@ -471,6 +473,34 @@ def test_what_an_earlier_process_retained_of_sources_that_are_gone_is_deleted(
     topics = {message.topic for message in late.messages}
     assert not topics & gone
     assert {"edgeae/id_00-hw-0/state", "edgeae/pump-9/state", "elsewhere/pump-9/state"} <= topics
+
+
+def test_a_device_of_home_assistant_is_deleted_when_discovery_is_turned_off(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    first = make_sink(sources=MICROPHONES[:1])
+    first.deliver(listening(MICROPHONES[0].source, MICROPHONES[0].machine))
+    early = subscribe()
+    wait_for(lambda: [m.topic for m in early.messages if m.topic.endswith("/config")])
+    topic = next(m.topic for m in early.messages if m.topic.endswith("/config"))
+    first.close()
+    make_sink(sources=MICROPHONES[:1], discovery=None)
+    wait_for(lambda: early.payloads(topic)[-1] == b"")
+
+
+def test_the_event_entity_receives_the_events(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    sink, subscriber = make_sink(page_url="https://pi.lan:8321/"), subscribe()
+    connected(sink)
+    config = wait_for(lambda: subscriber.last(CONFIG))
+    assert config["device"]["configuration_url"] == "https://pi.lan:8321/"
+    component = config["components"]["alarm_event"]
+    sink.deliver(event("start"))
+    line = wait_for(lambda: subscriber.last(component["state_topic"]))
+    assert line["event"] in component["event_types"]
 
 
 def test_another_computer_with_the_same_machine_is_reported_while_it_publishes(
