@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?= artifact names network rewriter recording trackstate
 
-demo: $(VENV)/.installed  ## environment, synthetic machines, train, export, calibrate, evaluate, monitor
+demo: $(VENV)/.for-demo  ## environment, synthetic machines, train, export, calibrate, evaluate, monitor
 	rm -rf demo
 	$(BIN)/edgeae demo -o demo
 
@@ -79,13 +79,18 @@ $(VENV)-release/.installed: Makefile
 	$(VENV)-release/bin/pip install --quiet 'build>=1.2' 'twine>=6.1' 'readme_renderer[md]>=44'
 	touch $@
 
+# One environment, with what each purpose needs: a demo installs no test tools, and tests add theirs
+# to what a demo has installed. TORCH_INDEX=URL: torch from there, see scripts/make-environment.
 # A strict editable install links each file, so a new file in any folder of a stage needs it again.
 STAGES := runtime calibrate train quantize evaluate configs
 FOLDERS := $(shell find $(STAGES) -type d -not -name __pycache__)
+$(VENV)/.for-demo: pyproject.toml $(FOLDERS)
+	@$(PYTHON) scripts/make-environment $(VENV) train
+	@touch $@
+
 $(VENV)/.installed: pyproject.toml $(FOLDERS)
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --editable '.[train,mqtt,notify,dev]' --config-settings editable_mode=strict
-	touch $@
+	@$(PYTHON) scripts/make-environment $(VENV) train,mqtt,notify,dev
+	@touch $(VENV)/.for-demo $@
 
 clean:
 	rm -rf $(VENV) $(VENV)-release .emulated .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
