@@ -16,11 +16,13 @@ T = TypeVar("T")
 
 @pytest.fixture
 def record() -> Callable[..., Row]:
-    """Note a row of the table; takes what `Row` takes."""
+    """Note a row of the table; takes what `Row` takes, and fails for a gross regression."""
 
     def note(*values: Any, **named: Any) -> Row:
-        ROWS.append(Row(*values, **named))
-        return ROWS[-1]
+        row = Row(*values, **named)
+        ROWS.append(row)
+        assert not row.is_gross_regression, figures.markdown([row])
+        return row
 
     return note
 
@@ -53,7 +55,7 @@ def pytest_terminal_summary(
 ) -> None:
     build = Path(config.rootpath, "build")
     if ROWS:
-        terminalreporter.section("figures of this run, one thread")
+        terminalreporter.section(f"figures of this run, one thread, {figures.processor()}")
         terminalreporter.write_line(figures.markdown(ROWS))
         _write(terminalreporter, build / "benchmarks.json", figures.as_json(ROWS))
     if ROBUSTNESS:

@@ -2,7 +2,7 @@
 
 import json
 
-from figures import Row, as_json, markdown
+from figures import Row, as_json, markdown, processor
 
 
 def test_a_target_is_that_of_the_ratio_where_there_is_a_peer() -> None:
@@ -11,13 +11,26 @@ def test_a_target_is_that_of_the_ratio_where_there_is_a_peer() -> None:
     assert not Row("edgeae --help", 0.2, "s", target=0.15).met
 
 
+def test_half_as_slow_again_as_the_target_is_a_gross_regression() -> None:
+    assert Row("edgeae --help", 0.151, "s", target=0.1).is_gross_regression
+    assert not Row("edgeae --help", 0.149, "s", target=0.1).is_gross_regression
+    assert Row("front end", 9.1, "us", "librosa", 10.0, target=0.6).is_gross_regression
+    assert not Row("front end", None, "", "librosa", target=0.6).is_gross_regression
+    assert not Row("front end", 9.1, "us").is_gross_regression
+
+
+def test_the_processor_has_a_name() -> None:
+    assert processor().endswith("cores")
+
+
 def test_a_missed_target_and_a_peer_that_is_not_installed_are_said() -> None:
     rows = [
         Row("edgeae --help", 0.2, "s", target=0.15),
         Row("front end", None, "", "librosa", target=0.5),
     ]
     _, _, slow, missing = markdown(rows).splitlines()
-    assert "0.15, missed" in slow
+    assert "| 0.15" in slow
+    assert slow.rstrip(" |").endswith("missed")
     assert "librosa is not installed" in missing
     assert "missed" not in missing
 
