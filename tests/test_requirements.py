@@ -62,11 +62,3 @@ def test_compiled_packages_have_a_hash_for_each_python_and_processor() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_no_file_names_a_server(file: Path) -> None:
     assert not re.search(r"://|index-url|find-links|trusted-host", file.read_text())
-
-
-def test_pip_reads_the_files() -> None:
-    parse = pytest.importorskip("pip._internal.req.req_file").parse_requirements
-    session = pytest.importorskip("pip._internal.network.session").PipSession()
-    for file in FILES:
-        names = {entry.requirement.split("==")[0] for entry in parse(str(file), session)}
-        assert names == set(pins(file))
