@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from edgeae.runtime.audio.other_channel import CHECK_MICROPHONE
-from edgeae.runtime.monitoring.normal_level import normal_level_of_recordings
+from edgeae.runtime.monitoring.normal_level import is_plain_noise, normal_level_of_recordings
 
 from .band_levels import BAND_CENTRES_HZ, INSPECTION_SPEC
 from .duplicates import Duplicates
@@ -19,6 +19,7 @@ MAX_CLIPPED_SHARE = 1e-4  # of the samples, as in `calibrate`
 MAX_BAD_SHARE = 0.05  # of a second: digital zeros or stuck samples, as in `run`
 PATCH_FRAMES = 32  # of the presets
 MAX_LEVEL_DIFFERENCE_DB = 15.0  # from the median of a machine's normal recordings
+MAX_DEAD_DBFS = -60.0  # of the noise of a converter; of louder even noise a leak may be the cause
 MAX_SHIFTED_SHARE = 0.25  # of the bands whose test median lies outside the training
 
 # Kind of a finding, and what its check looks for.
@@ -61,6 +62,7 @@ def findings(survey: Survey) -> list[Finding]:
         *duplicates.leaks(),
         *_silence(recordings),
         *_off(survey, audible),
+        *_dead_microphones(survey, audible),
         *_clipping(audible),
         *_stuck(audible),
         *_interruptions(audible),
@@ -89,12 +91,37 @@ def _silence(recordings: Recordings) -> Iterator[Finding]:
     )
     others = sorted({item.other_channel for item in recordings if item.other_channel is not None})
     for other in others:
+        with_other = [item for item in recordings if item.other_channel == other]
         yield from finding_about(
             "silence",
             f"silent (below {MIN_LEVEL_DBFS:g} dBFS), but channel {other} is not",
             f"give --channel {other}",
-            [item for item in recordings if item.other_channel == other],
+            [item for item in with_other if _is_silent(item)],
         )
+        yield from finding_about(
+            "off",
+            f"even noise, as of a converter without a microphone, but channel {other} has sound",
+            f"give --channel {other}",
+            [item for item in with_other if not _is_silent(item)],
+        )
+
+
+def _dead_microphones(survey: Survey, recordings: Recordings) -> Iterator[Finding]:
+    """Quiet, even noise, also where all recordings of a machine are so."""
+    yield from finding_about(
+        "off",
+        f"even noise below {MAX_DEAD_DBFS:g} dBFS, as of a converter without a microphone",
+        "remove it, and check the microphone",
+        [
+            item
+            for item in recordings
+            if item.other_channel is None
+            and item.level_dbfs is not None
+            and item.level_dbfs < MAX_DEAD_DBFS
+            and item.file in survey.spectra
+            and is_plain_noise(INSPECTION_SPEC, survey.spectra[item.file])
+        ],
+    )
 
 
 def _off(survey: Survey, recordings: Recordings) -> Iterator[Finding]:

@@ -17,7 +17,8 @@ from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality
 from edgeae.runtime.audio.sound_file import AudioFile
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelStream
-from edgeae.runtime.system.arrays import Float32
+from edgeae.runtime.monitoring.normal_level import is_plain_noise
+from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.runtime.system.path_text import path_text
 
 from .band_levels import INSPECTION_SPEC, BandLevels, bandwidth_hz
@@ -138,9 +139,14 @@ class _FrameMeter:
         return np.concatenate(self._kept)
 
     @property
+    def mean_db(self) -> Float64 | None:
+        """(n_mels,) dB: mean log-mel; None without a frame."""
+        return self._sum_db / self.n_frames if self.n_frames else None
+
+    @property
     def bandwidth_hz(self) -> float | None:
         """See `band_levels.bandwidth_hz`."""
-        return bandwidth_hz(self._sum_db / self.n_frames) if self.n_frames else None
+        return bandwidth_hz(self.mean_db) if self.mean_db is not None else None
 
 
 def measure_recording(
@@ -175,15 +181,21 @@ def measure_recording(
         bandwidth_hz=frame_meter.bandwidth_hz,
         sha256=samples.sha256,
         fingerprint=print_.hex() if print_ else None,
-        other_channel=_other_channel(recording.path, channel, samples.level_dbfs),
+        other_channel=_other_channel(recording.path, channel, samples, frame_meter.mean_db),
     )
     return stats, frames
 
 
-def _other_channel(path: Path, channel: Channel, level_dbfs: float | None) -> int | None:
-    if level_dbfs is None or level_dbfs >= MIN_LEVEL_DBFS:
+def _other_channel(
+    path: Path, channel: Channel, samples: _SampleStats, mean_db: Float64 | None
+) -> int | None:
+    """A channel with sound, where the one that was read has none, or only even noise."""
+    if samples.level_dbfs is None or mean_db is None or samples.channels == 1:
         return None
-    return channel_with_sound(path, channel)
+    is_silent = samples.level_dbfs < MIN_LEVEL_DBFS
+    if is_silent or is_plain_noise(INSPECTION_SPEC, mean_db):
+        return channel_with_sound(path, channel)
+    return None
 
 
 def _measure_features(path: Path, frame_meter: _FrameMeter) -> _SampleStats:

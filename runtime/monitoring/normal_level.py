@@ -5,8 +5,9 @@ Two kinds of sound are `off`:
     far below     less sound than the quietest window of the calibration, by 12 dB or more, unless
                   the spectrum has kept its shape: then the gain was turned down
     plain noise   above 1 kHz the spectrum is flat, as that of a converter without a microphone
-                  and of no machine, and lies below that of the machine; hum below 1 kHz does not
-                  matter
+                  and of no machine, and lies below that of the machine; or it falls evenly with
+                  the frequency, up to as fast as pink noise (1/f), and lies far below that of the
+                  machine; hum below 1 kHz does not matter
 
 Bands that a constant (DC) offset of the samples reaches do not count. A machine that was calibrated
 on such noise, or on its own quiet parts, is not off when it sounds like them.
@@ -34,6 +35,9 @@ IGNORED_TOP_SHARE = 0.05  # of the bands, at the top: a resampler changes them
 MAX_NOISE_RIPPLE_DB = 0.75  # ripple of plain noise: up to .4 in a window of 2 s; machines: above .9
 MIN_MACHINE_RIPPLE_DB = 1.5  # of the calibration, or plain noise would be its sound
 MIN_NOISE_LOSS_DB = 1.0  # of plain noise, below the mean of the calibration
+MIN_SLOPED_NOISE_LOSS_DB = 6.0  # of noise that falls with the frequency: machines do so, too
+# dB per octave of the power at each frequency: pink noise falls by 3, and an estimate varies.
+MAX_NOISE_SLOPE_DB = 3.5
 
 # Correlation of the powers of bins 0, 1 and 2 apart, of noise under a Hann window.
 HANN_CORRELATION = (1.0, 4 / 9, 1 / 36)
@@ -87,9 +91,14 @@ class NormalLevel:
         bands: (n_mels,) dB, mean log-mel.
         limit_ratio: of the limits that is used; below 1 for a machine that is already off.
         """
-        is_low = self._noise_loss_db(bands) >= limit_ratio * MIN_NOISE_LOSS_DB
-        if is_low and self._is_plain_noise(bands, limit_ratio):
-            return True
+        noise_loss_db = self._noise_loss_db(bands)
+        for max_slope_db, min_loss_db in (
+            (0.0, MIN_NOISE_LOSS_DB),
+            (MAX_NOISE_SLOPE_DB, MIN_SLOPED_NOISE_LOSS_DB),
+        ):
+            is_low = noise_loss_db >= limit_ratio * min_loss_db
+            if is_low and self._is_plain_noise(bands, max_slope_db, limit_ratio):
+                return True
         below_quietest_db = self._quietest_level_db - self.ruler.level_db(bands)
         if below_quietest_db < limit_ratio * self.min_loss_db:
             return False
@@ -119,12 +128,17 @@ class NormalLevel:
         """The same of the bands in which plain noise is recognised."""
         return self._mean_noise_level_db - self.ruler.noise_level_db(bands)
 
-    def _is_plain_noise(self, bands: Float64, limit_ratio: float) -> bool:
-        """True if the window is as flat as the noise of a converter, and the machine is not."""
-        if self.ruler.ripple_db(bands) > MAX_NOISE_RIPPLE_DB / limit_ratio:
+    def _is_plain_noise(self, bands: Float64, max_slope_db: float, limit_ratio: float) -> bool:
+        """True if the window is as even as the noise of a converter, and the machine is not.
+
+        max_slope_db: by how much the noise may fall in an octave.
+        """
+        if self.ruler.ripple_db(bands, max_slope_db) > MAX_NOISE_RIPPLE_DB / limit_ratio:
             return False
-        of_machine = min(self.ruler.ripple_db(self.mean), self.ruler.ripple_db(self.quietest))
-        return of_machine >= MIN_MACHINE_RIPPLE_DB
+        of_machine = [
+            self.ruler.ripple_db(spectrum, max_slope_db) for spectrum in (self.mean, self.quietest)
+        ]
+        return min(of_machine) >= MIN_MACHINE_RIPPLE_DB
 
     def _has_kept_shape(self, bands: Float64) -> bool:
         """True if the spectrum differs from the machine's by hardly more than the gain."""
@@ -148,6 +162,11 @@ def normal_level_of_recordings(spec: MelSpec, spectra: Float64) -> NormalLevel:
     return NormalLevel(middle, middle, min_loss_db, ruler)
 
 
+def is_plain_noise(spec: MelSpec, bands: Float64) -> bool:
+    """True for a spectrum (n_mels,) dB as even as that of a converter without a microphone."""
+    return LevelRuler.of(spec).ripple_db(bands, MAX_NOISE_SLOPE_DB) <= MAX_NOISE_RIPPLE_DB
+
+
 @dataclass(frozen=True)
 class LevelRuler:
     """Measures spectra (n_mels,) dB of mean log-mel."""
@@ -155,6 +174,7 @@ class LevelRuler:
     widths_hz: Float64  # (n_mels,) of the bands; 0 for those that do not count
     is_noise_band: Mask  # (n_mels,) True for the bands in which plain noise is recognised
     noise_shape: Float64  # (n_mels,) dB, of noise with equal power at all frequencies
+    octaves: Float64  # (n_mels,) of the centres of the bands, above 1 kHz
 
     @classmethod
     def of(cls, spec: MelSpec, used: Mask | None = None) -> Self:
@@ -170,7 +190,8 @@ class LevelRuler:
         is_noise_band = counts & (edges[1:-1] >= MIN_NOISE_HZ)
         is_noise_band &= numbers < round((1 - IGNORED_TOP_SHARE) * spec.n_mels)
         widths = np.where(counts, edges[2:] - edges[:-2], 0.0)
-        return cls(widths, is_noise_band, noise_shape(spec))
+        octaves = np.log2(np.maximum(edges[1:-1], 1.0) / MIN_NOISE_HZ)
+        return cls(widths, is_noise_band, noise_shape(spec), octaves)
 
     @property
     def used(self) -> Mask:
@@ -190,11 +211,20 @@ class LevelRuler:
         levels = [self.level_db(bands) for bands in windows]
         return np.asarray(windows[int(np.argmin(levels))], np.float64)
 
-    def ripple_db(self, bands: Float64) -> float:
-        """By how much the bands differ from plain noise: 0 for a perfectly flat spectrum."""
+    def ripple_db(self, bands: Float64, max_slope_db: float = 0.0) -> float:
+        """By how much the bands differ from plain noise: 0 for a perfectly even spectrum.
+
+        max_slope_db: by how much the noise may fall in an octave.
+        """
         if np.count_nonzero(self.is_noise_band) < 2:
             return np.inf
-        return float((bands - self.noise_shape)[self.is_noise_band].std())
+        excess = (bands - self.noise_shape)[self.is_noise_band]
+        if max_slope_db:
+            octaves = self.octaves[self.is_noise_band]
+            octaves = octaves - octaves.mean()
+            slope_db = float(excess @ octaves / (octaves @ octaves))
+            excess = excess - np.clip(slope_db, -max_slope_db, 0.0) * octaves
+        return float(excess.std())
 
 
 def noise_shape(spec: MelSpec) -> Float64:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from edgeae.evaluate.dataset.checks import KINDS, findings
 from edgeae.evaluate.dataset.findings import Finding
 from edgeae.evaluate.dataset.recording_stats import RecordingStats
 from edgeae.evaluate.dataset.survey import Survey
+from edgeae.evaluate.dataset.survey import survey as survey_folder
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.system.arrays import Float32, Float64
 from tests.evaluate.dataset.conftest import MakeStats
@@ -181,3 +183,42 @@ def test_a_dead_microphone_is_found_as_run_does(
     off = [finding for finding in findings(survey) if finding.kind == "off"]
     assert [finding.files for finding in off] == ([(("other",),)] if is_off else [])
     assert all("the machine is off or the microphone is dead" in finding.what for finding in off)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+@pytest.mark.parametrize(("level_db", "is_found"), [(-65.0, True), (-75.0, True), (-50.0, False)])
+def test_a_machine_of_which_all_recordings_are_quiet_even_noise_is_found(
+    complete: list[RecordingStats],
+    make_stats: MakeStats,
+    level_db: float,
+    exponent: float,
+    is_found: bool,
+) -> None:
+    recordings = [
+        make_stats(
+            recording.file, split=recording.split, label=recording.label, level_dbfs=level_db
+        )
+        for recording in complete
+    ]
+    spectrum = spectrum_of(noise_of(level_db, exponent))
+    survey = Survey(Path("data"), recordings, spectra={one.file: spectrum for one in recordings})
+    off = [finding for finding in findings(survey) if finding.kind == "off"]
+    assert len(off) == is_found
+    assert all("as of a converter without a microphone" in finding.what for finding in off)
+
+
+def test_a_dead_channel_whose_noise_is_not_silent_names_the_other(tmp_path: Path) -> None:
+    sound = noise_of(-30.0, 0.0) + np.sin(np.arange(32000)).astype(np.float32) * 0.1
+    for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
+        (tmp_path / split).mkdir(exist_ok=True)
+        stereo = np.stack([noise_of(-70.0, 0.0), np.roll(sound, ord(name))], axis=1)
+        soundfile.write(tmp_path / split / f"normal_id_00_{name}.wav", stereo, 16000)
+    off = [finding for finding in findings(survey_folder(tmp_path)) if finding.kind == "off"]
+    assert [(finding.what, finding.advice, len(finding.files)) for finding in off] == [
+        (
+            "even noise, as of a converter without a microphone, but channel 1 has sound",
+            "give --channel 1",
+            3,
+        )
+    ]
+    assert not [f for f in findings(survey_folder(tmp_path, 1)) if f.kind in ("off", "silence")]

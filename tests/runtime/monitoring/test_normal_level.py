@@ -40,6 +40,15 @@ def converter_noise(seconds: float, level_db: float, offset_bits: int = 0) -> Fl
     return np.asarray((np.rint(noise * 2**15) + offset_bits) / 2**15, np.float32)
 
 
+def pink_noise(seconds: float, level_db: float) -> Float32:
+    """1/f noise, as of the transistors of an amplifier without a capsule."""
+    n = round(seconds * RATE)
+    spectrum = np.fft.rfft(RNG.standard_normal(n))
+    hertz = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 20)
+    noise = np.fft.irfft(spectrum / np.sqrt(hertz), n)
+    return np.asarray(noise / noise.std() * 10 ** (level_db / 20), np.float32)
+
+
 def hum(seconds: float, level_db: float) -> Float32:
     t = np.arange(round(seconds * RATE)) / RATE
     waves = sum(np.sin(2 * np.pi * 50 * k * t) / k for k in range(1, 12))
@@ -96,6 +105,21 @@ def test_a_bit_of_noise_is_not_ok_whatever_its_offset(
 ) -> None:
     sound = converter_noise(14, level_db, offset_bits)
     assert set(states(machine, sound)) <= {"off", "silence", "stuck"}
+
+
+@pytest.mark.parametrize("level_db", [-55.0, -65.0, -75.0, -85.0])
+def test_pink_noise_of_a_dead_microphone_is_off(machine: Detector, level_db: float) -> None:
+    assert set(states(machine, pink_noise(14, level_db))) == {"off"}
+
+
+@pytest.mark.parametrize("slope_db", [0.0, -3.0, -6.0])
+def test_noise_that_falls_with_the_frequency_has_no_ripple_up_to_pink_noise(
+    slope_db: float,
+) -> None:
+    ruler = LevelRuler.of(MelSpec())
+    bands = ruler.noise_shape + slope_db * ruler.octaves
+    assert ruler.ripple_db(bands) == pytest.approx(0.0, abs=1e-6) or slope_db < 0
+    assert (ruler.ripple_db(bands, 3.5) < 0.01) == (slope_db >= -3.5)
 
 
 def test_no_window_with_sound_from_before_is_judged_when_the_machine_is_on_again(
