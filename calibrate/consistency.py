@@ -25,6 +25,7 @@ from .recording import CalibrationRecording, name_recordings, name_windows
 
 REFUSED_SHARE = 0.01  # of healthy calibrations have a window that differs so much from the others
 REFUSED_BY_FLEET_SHARE = 0.001  # ... by the scores of the fleet's windows
+MAX_UNEXPLAINED_SHARE = 0.5  # of the squared deviations, by a change at one point
 ADVICE = "record again while the machine runs evenly"
 
 
@@ -51,16 +52,34 @@ def find_outlier_windows(
     outliers = scores > limit
     usual = f"up to {limit:.1f} is usual"
     if outliers.mean() > 0.5:
-        return (
-            f"{name_recordings(recordings)}: the sound is not consistent (its windows score up to "
-            f"{left_out_scores.max():.1f} against each other, {usual}); {ADVICE}"
-        )
+        scored = f"(windows score up to {left_out_scores.max():.1f} against each other, {usual})"
+        n_before = _change_point(windows / head.fleet.within_std)
+        if n_before:
+            before = name_windows(detector, recordings, np.arange(len(windows)) < n_before)
+            return f"{before} differ from what follows {scored}; {ADVICE}"
+        return f"{name_recordings(recordings)}: the sound is not consistent {scored}; {ADVICE}"
     verb = "differs" if outliers.sum() == 1 and len(recordings) > 1 else "differ"
     return (
         f"{name_windows(detector, recordings, outliers)} {verb} from the rest "
         f"(score {scores[outliers].max():.1f}, the others at most {scores[~outliers].max():.1f}, "
         f"{usual}); {ADVICE}"
     )
+
+
+def _change_point(windows: Float64) -> int:
+    """After how many windows (n, n_features) the sound is another; 0 if it has no such point.
+
+    The point leaves the smallest sum of squared deviations from the means of the two parts (the
+    least squares of Bai, Econometric Theory 13, 1997); it has to explain most of the deviations.
+    """
+    n_windows = len(windows)
+    remaining = [
+        sum(float(np.square(part - part.mean(axis=0)).sum()) for part in np.split(windows, [k]))
+        for k in range(1, n_windows)
+    ]
+    total = float(np.square(windows - windows.mean(axis=0)).sum())
+    best = int(np.argmin(remaining))
+    return best + 1 if remaining[best] < MAX_UNEXPLAINED_SHARE * total else 0
 
 
 def _leave_one_out_scores(

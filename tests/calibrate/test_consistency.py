@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeae.calibrate.consistency import find_outlier_windows
+from edgeae.calibrate.consistency import _change_point, find_outlier_windows
 from edgeae.calibrate.recording import CalibrationRecording
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
@@ -57,7 +57,7 @@ def test_windows_of_two_kinds_are_not_consistent(fresh: Detector, normal: Float6
     windows[::2] += 40 * fresh.head.fleet.within_std
     message = problem(fresh, windows)
     assert message is not None
-    assert message.startswith("0.wav and 7 more: the sound is not consistent (its windows score")
+    assert message.startswith("0.wav and 7 more: the sound is not consistent (windows score")
 
 
 def test_one_window_cannot_differ_from_others(fresh: Detector, normal: Float64) -> None:
@@ -69,3 +69,18 @@ def test_a_head_without_references_is_not_checked(fresh: Detector, normal: Float
     windows = normal[:8].copy()
     windows[0] += 20 * fresh.head.fleet.within_std
     assert problem(fresh.with_sections(head=head), windows) is None
+
+
+@pytest.mark.parametrize("n_before", [1, 3, 4, 6])
+def test_the_point_where_the_sound_changes_is_known(n_before: int) -> None:
+    rng = np.random.default_rng(n_before)
+    windows = rng.standard_normal((7, 20))
+    windows[:n_before] += 5
+    assert _change_point(windows) == n_before
+
+
+def test_sound_that_goes_to_and_fro_does_not_change_at_one_point() -> None:
+    rng = np.random.default_rng(0)
+    windows = rng.standard_normal((8, 20))
+    windows[::2] += 5
+    assert _change_point(windows) == 0
