@@ -20,6 +20,7 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
+from .levels import LevelOutput, level_output, quantize_z, use_table
 from .rewriting.graph import Array, constant_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def use_whole_units(graph: GraphProto) -> float:
 
     made_by = {name: node for node in graph.node for name in node.output}
     residual = made_by[graph.output[0].name]
+    end = level_output(graph)
+    if end is not None:
+        return _use_table(graph, end)
     multiply, divide = (made_by[name] for name in residual.input)
     # Without a Mul, all bands have the same step.
     if multiply.op_type != "Mul":
@@ -63,6 +67,21 @@ def use_whole_units(graph: GraphProto) -> float:
         if node.op_type == "QuantizeLinear" and node.input[0] == residual.input[1]:
             node.input[1] = _add(graph, "of_input", constant_of(graph, node.input[1]) / unit)
     return float(unit)
+
+
+def _use_table(graph: GraphProto, end: LevelOutput) -> float:
+    """`use_whole_units` of a network that ends in a Sigmoid."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    residual = made_by[graph.output[0].name]
+    divide = made_by[residual.input[1]]
+    subtract = made_by[divide.input[0]]
+    if [divide.op_type, subtract.op_type] != ["Div", "Sub"]:
+        raise ArtifactError("the network must give its reconstruction minus (input - mean) / std")
+    z = residual.input[1]
+    _round_input(graph, subtract, divide, z, MIN_UNIT)
+    quantize_z(graph, z, MIN_UNIT)
+    use_table(graph, end, MIN_UNIT)
+    return MIN_UNIT
 
 
 def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:

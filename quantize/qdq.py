@@ -23,6 +23,7 @@ from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
 from .integer_residual import use_whole_units
+from .levels import level_ranges
 from .ranges import DEFAULT_HEADROOM, measure_ranges
 from .rewriting.graph import constant_of, sort_nodes
 from .statistics_output import with_statistics
@@ -78,7 +79,9 @@ def quantize(
         for name, (low, high) in measure_ranges(model, patches).items()
     }
     _widen_output(model.graph, ranges)
-    quantized = _insert_qdq(model, _joined(model.graph, ranges), reduce_range)
+    quantized = _insert_qdq(
+        model, level_ranges(model.graph, _joined(model.graph, ranges)), reduce_range
+    )
     _keep_float_input(quantized.graph)
     _move_integers(quantized.graph)
     unit = use_whole_units(quantized.graph)

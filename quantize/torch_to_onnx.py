@@ -16,6 +16,8 @@ from edgeae.train.architectures import Autoencoder
 from edgeae.train.config import Config
 
 from .identity_output import ENCODED
+from .rewriting.fold_zeros import fold_zeros
+from .rewriting.graph import constants_to_initializers
 from .statistics_output import with_statistics
 
 OPSET = 17
@@ -53,6 +55,7 @@ def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # The TorchScript exporter needs no further package; it warns about its age.
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "Constant folding")  # of a Pad; see `fold_zeros`
         torch.onnx.export(
             exported.eval(),
             (example,),
@@ -64,6 +67,8 @@ def to_onnx(network: Autoencoder, config: Config) -> onnx.ModelProto:
             dynamic_axes={name: {0: "n_patches"} for name in ("log_mel", *outputs)},
         )
     model = onnx.load_from_string(buffer.getvalue())
+    constants_to_initializers(model.graph)
+    fold_zeros(model.graph)
     for node in model.graph.node:
         node.name = _module_name(node.name)
         for names in (node.input, node.output):

@@ -27,8 +27,9 @@ NETWORK = ("Conv", "Relu", *MOVES)
 INTEGER = ("QLinearConv", *MOVES)
 # Operations that are allowed in float before the integer part: the standardisation.
 STANDARDISE = ("Sub", "Div", "Mul", "Add", "Round", "Clip")
-# Operations that are allowed in float after it: restoring the size of each band, minus the input.
-AFTER_NETWORK = ("Sub", "Mul")
+# Operations that are allowed in float after it: restoring the size of each band, minus the input,
+# and the Sigmoid that becomes a table (`edgeae.quantize.levels`).
+AFTER_NETWORK = ("Sub", "Mul", "Sigmoid")
 # Layers that must not be left in float.
 WEIGHTED = {
     "Conv",

@@ -23,6 +23,10 @@ from edgeae.runtime.features.mel import MelSpec
 
 from .config import ModelConfig
 
+ORIGIN_RANGE_DB = (-90.0, 24.0)  # of levels that origin scales to 0..1
+# Of a band without sound in training: so large that nothing in it counts.
+MASKING_STD_DB = 1e6
+
 
 class Identity(nn.Module):
     """The identity embedding: numbers in which machines, and changes of their sound, differ.
@@ -127,9 +131,45 @@ class Autoencoder2d(Autoencoder):
         return image.reshape(-1, *self.shape)
 
 
+class ScaledAutoencoder(Autoencoder2d):
+    """An image of levels scaled to 0..1, of which ``body`` gives the logit.
+
+    One standard deviation holds for all bands, so that an error of 1 dB counts alike in each.
+    """
+
+    scale: torch.Tensor  # (1,), of 0..1 for one standard deviation
+    shift: torch.Tensor  # (1,), of 0..1 at z = 0
+
+    def __init__(self, body: nn.Sequential, n_mels: int, frames: int) -> None:
+        super().__init__(body, n_mels, frames)
+        self.register_buffer("scale", torch.ones(1))
+        self.register_buffer("shift", torch.zeros(1))
+
+    def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Those of all bands together; a band that is masked by its deviation stays masked."""
+        has_sound = std < MASKING_STD_DB
+        of_sound = mean[has_sound]
+        common_mean = of_sound.mean()
+        variance = (std[has_sound].square() + (of_sound - common_mean).square()).mean()
+        common_std = variance.sqrt()
+        super().set_statistics(common_mean.expand_as(mean), torch.where(has_sound, common_std, std))
+        lowest, highest = ORIGIN_RANGE_DB
+        self.scale.copy_(common_std / (highest - lowest))
+        self.shift.copy_((common_mean - lowest) / (highest - lowest))
+
+    def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) -> (N, T, n_mels), both in standard deviations."""
+        image = torch.clamp(z * self.scale + self.shift, 0.0, 1.0)
+        logits: torch.Tensor = self.body(image.reshape(-1, 1, *self.shape))
+        n_frames, n_mels = self.shape  # the body gives one more of each
+        logits = logits[:, :, :n_frames, :n_mels].reshape(-1, n_frames, n_mels)
+        levels = torch.sigmoid(logits)
+        return (levels - self.shift) / self.scale
+
+
 def build(config: ModelConfig, n_mels: int) -> Autoencoder:
     """The network of a configuration, with fresh weights from torch's global generator."""
-    networks = {"edge": edge, "cnn2d": cnn2d, "dense": dense}
+    networks = {"edge": edge, "cnn2d": cnn2d, "dense": dense, "origin": origin}
     return networks[config.name](config, n_mels)
 
 
@@ -186,6 +226,34 @@ def cnn2d(config: ModelConfig, n_mels: int) -> Autoencoder:
     return Autoencoder2d(body, n_mels, config.patch_frames)
 
 
+def origin(config: ModelConfig, n_mels: int) -> Autoencoder:
+    """The network that edgeae started from: `cnn2d` without padding inside and without BatchNorm.
+
+        side      128 -> 64 -> 32 -> 15 -> 7 -> 5 -> 7 -> 15 -> 31 -> 63 -> 128
+        channels    1    32    64   128  256   z  256  128    64    32      1 -> Sigmoid
+
+    (1, 2) zeros stand before and after the first two images. Of the two largest images of the
+    decoder, borders are cut off.
+    """
+    drop = _dropouts(config, 7)
+    z = config.bottleneck
+    zeros = partial(nn.ZeroPad2d, (1, 2, 1, 2))
+    up = nn.ConvTranspose2d
+    body = nn.Sequential(
+        zeros(), nn.Conv2d(1, 32, 5, stride=2), *_dropped(drop[0]),
+        zeros(), nn.Conv2d(32, 64, 5, stride=2), *_dropped(drop[1]),
+        nn.Conv2d(64, 128, 3, stride=2), *_dropped(drop[2]),
+        nn.Conv2d(128, 256, 3, stride=2), *_dropped(drop[3]),
+        nn.Conv2d(256, z, 3),
+        up(z, 256, 3), *_dropped(drop[4]),
+        up(256, 128, 3, stride=2), *_dropped(drop[5]),
+        up(128, 64, 3, stride=2), *_dropped(drop[6]),
+        up(64, 32, 5, stride=2, padding=1), nn.ReLU(),
+        up(32, 1, 5, stride=2),
+    )  # fmt: skip
+    return ScaledAutoencoder(body, n_mels, config.patch_frames)
+
+
 def dense(config: ModelConfig, n_mels: int) -> Autoencoder:
     """The dense autoencoder of DCASE 2020 Task 2 and MLPerf Tiny, written as convolutions.
 
@@ -220,6 +288,10 @@ def dense(config: ModelConfig, n_mels: int) -> Autoencoder:
 def _active(channels: int, dropout: float = 0, dimensions: int = 1) -> list[nn.Module]:
     norm: nn.Module = nn.BatchNorm1d(channels) if dimensions == 1 else nn.BatchNorm2d(channels)
     return [norm, nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+
+
+def _dropped(dropout: float) -> list[nn.Module]:
+    return [nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
 
 
 def _dropouts(config: ModelConfig, layers: int) -> list[float]:

@@ -53,7 +53,7 @@ def _override_for(option: str, arguments: list[str]) -> str | None:
     "name",
     type=click.Path(),
     metavar="CONFIG",
-    help="Configuration: edge (default), cnn2d, dense, tiny or a YAML file.",
+    help="Configuration: edge (default), cnn2d, dense, origin, tiny or a YAML file.",
 )
 @click.option(
     "-o",

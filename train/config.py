@@ -16,7 +16,8 @@ from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.system.schema import Between, build
 
 MAX_BYTES = 1 << 20  # of a configuration
-PRESETS = ("edge", "cnn2d", "dense", "tiny")
+MIN_IMAGE_SIDE = 64  # frames and bands of a patch of origin
+PRESETS = ("edge", "cnn2d", "dense", "tiny", "origin")
 
 # Names of values in other programs, and those of their keys here.
 SHORT_NAMES = {
@@ -40,9 +41,10 @@ Share = Annotated[float, Between(0.0, 0.95)]
 class ModelConfig:
     """The network; `edgeae.train.architectures` draws each of them."""
 
-    name: Literal["edge", "cnn2d", "dense"] = "edge"
+    name: Literal["edge", "cnn2d", "dense", "origin"] = "edge"
     bottleneck: Annotated[int, Between(1, 512)] = 8  # channels
-    # Share of the activations that are dropped after encoder layers 1, 2, 3, ...
+    # Share of the activations that are dropped after encoder layers 1, 2, 3, ...; of origin, after
+    # the layers of the decoder, too.
     dropout: tuple[Share, ...] = ()
     patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
     # Numbers of the identity embedding, which tells machines apart; 0: none. Only edge has one.
@@ -71,7 +73,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the network is trained: AdamW, a warm-up of one epoch, a cosine down to a hundredth."""
+    """How the network is trained: by AdamW, which without weight decay is Adam."""
 
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     # Passes over the patches; auto: as many as the amount of sound deserves (`patches.n_epochs`).
@@ -79,6 +81,10 @@ class TrainingConfig:
     batch_size: Count = 64
     learning_rate: Annotated[float, Between(1e-7, 1.0)] = 5e-3
     weight_decay: Annotated[float, Between(0.0, 1.0)] = 1e-4
+    # cosine: a warm-up of one epoch, then a cosine down to a hundredth of the learning rate.
+    schedule: Literal["cosine", "constant"] = "cosine"
+    # edgeae: epoch003-val_loss0.512345.ckpt; origin: model-epoch=03-val_loss=0.5123.ckpt.
+    checkpoint_name: Literal["edgeae", "origin"] = "edgeae"
     patience: Count = 10  # epochs without a better validation loss before training stops
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
@@ -130,6 +136,17 @@ class Config:
             raise ConfigError(
                 f"mel.n_mels is {self.mel.n_mels}; allowed for cnn2d are multiples of 16"
             )
+        if self.model.name == "origin":
+            self._check_image()
+
+    def _check_image(self) -> None:
+        """ConfigError unless the convolutions of origin leave something of a patch."""
+        sides = {"mel.n_mels": self.mel.n_mels, "model.patch_frames": self.model.patch_frames}
+        for key, side in sides.items():
+            if side % 16 or side < MIN_IMAGE_SIDE:
+                raise ConfigError(
+                    f"{key} is {side}; allowed for origin are multiples of 16 from {MIN_IMAGE_SIDE}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested dictionaries of plain types, as `from_dict` and YAML read them."""

@@ -109,11 +109,13 @@ class AutoencoderModule(LightningModule):
         self.log("val_loss", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with a linear warm-up of one epoch, then a cosine to a hundredth of the rate."""
+        """AdamW; the rate warms up for an epoch, then falls by a cosine, unless it is constant."""
         training = self.config.training
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
+        if training.schedule == "constant":
+            return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
         warm = max(1, steps // (self.trainer.max_epochs or 1))
 

@@ -27,6 +27,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges
 from edgeae.runtime.system.arrays import Float32, Float64
 
+from .architectures import MASKING_STD_DB
 from .config import Config
 from .frame_store import Frames
 from .torch_features import DEFAULT_CHUNK_FRAMES, Features
@@ -39,7 +40,6 @@ PATCHES_PER_ROOT = 2400
 MIN_EPOCHS = 5
 MAX_EPOCHS = 25
 T = TypeVar("T")
-MASKING_STD_DB = 1e6  # of a masked band: so large that nothing in it counts
 # A band that is nearly constant in training must not turn 0.1 dB into many deviations.
 MIN_STD_DB = 1.0
 

@@ -30,7 +30,8 @@ DEFAULT_DATA = Path("data")
 LOCKED_NAME = "training"
 LOCK_NAME = f".{LOCKED_NAME}{LOCK}"  # of the file that a running training locks
 T = TypeVar("T")
-_CHECKPOINT_NAME = re.compile(r"epoch(\d+)-val_loss(\d+\.\d+)(?:-v\d+)?\.ckpt")
+# See `edgeae.train.config.TrainingConfig.checkpoint_name`.
+_CHECKPOINT_NAME = re.compile(r"(?:model-)?epoch=?(\d+)-val_loss=?(\d+\.\d+)(?:-v\d+)?\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,14 @@ def checkpoints_by_loss(run: Path) -> list[Path]:
             f"{run}: no checkpoint of a finished epoch; train with edgeae train or give another run"
         )
     return sorted(losses, key=losses.__getitem__)
+
+
+def epoch_of(checkpoint: Path) -> int:
+    """The epoch, from 0, that the name of a checkpoint of a finished epoch states."""
+    match = _CHECKPOINT_NAME.fullmatch(checkpoint.name)
+    if match is None:
+        raise ConfigError(f"{checkpoint}: not the name of a checkpoint of a finished epoch")
+    return int(match[1])
 
 
 def claim_folder(run: Path, *, resume: bool) -> None:

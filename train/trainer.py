@@ -29,9 +29,13 @@ from .checkpoint_files import WholeCheckpoints
 from .config import Config
 from .lightning_module import AutoencoderModule, load_network
 from .patches import PatchData
+from .run_folder import epoch_of
 
 LAST = "last"  # checkpoints/last.ckpt: where a resumed run continues
-CHECKPOINT_NAME = "epoch{epoch:03d}-val_loss{val_loss:.6f}"
+CHECKPOINT_NAMES = {  # see `edgeae.train.config.TrainingConfig.checkpoint_name`
+    "edgeae": "epoch{epoch:03d}-val_loss{val_loss:.6f}",
+    "origin": "model-epoch={epoch:02d}-val_loss={val_loss:.4f}",
+}
 MAX_PROGRESS_LINES = 10  # of a whole run, where stderr is not a terminal
 IGNORED_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
@@ -83,7 +87,7 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
         EndWithParent(),
         Timer(),
         EarlyStopping("val_loss", patience=training.patience),
-        *_checkpoints(run),
+        *_checkpoints(run, training.checkpoint_name),
     ]
     progress = TQDMProgressBar() if sys.stderr.isatty() else ProgressLines()
     try:
@@ -124,15 +128,17 @@ def _strategy(config: Config) -> str:
     return "ddp_spawn" if devices > 1 else training.strategy
 
 
-def _checkpoints(run: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+def _checkpoints(run: Path, name: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """The callbacks that keep the best three checkpoints, and the last one.
+
+    name: of `CHECKPOINT_NAMES`.
 
     One callback for both would not update the last one after an epoch that is none of the best.
     """
     folder = run / "checkpoints"
     best = ModelCheckpoint(
         folder,
-        CHECKPOINT_NAME,
+        CHECKPOINT_NAMES[name],
         monitor="val_loss",
         save_top_k=3,
         auto_insert_metric_name=False,
@@ -156,17 +162,18 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     trainer.fit_loop.max_epochs = data.n_epochs
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
-    return _outcome(last)
+    return _outcome(last, data.config.training.checkpoint_name)
 
 
-def _outcome(last: Path) -> Outcome:
+def _outcome(last: Path, name: str) -> Outcome:
     """The result as the last checkpoint holds it.
 
     On several devices the callbacks were in other processes.
     """
     state = torch.load(last, map_location="cpu", weights_only=True)
     best, _ = (
-        state["callbacks"][callback.state_key] for callback in _checkpoints(last.parent.parent)
+        state["callbacks"][callback.state_key]
+        for callback in _checkpoints(last.parent.parent, name)
     )
     val_loss = float(best["best_model_score"])
     if not math.isfinite(val_loss):
@@ -174,7 +181,7 @@ def _outcome(last: Path) -> Outcome:
             f"{last}: the loss is not a number; lower training.learning_rate "
             f"or use precision 32-true"
         )
-    epoch = int(Path(best["best_model_path"]).name[len("epoch") :].partition("-")[0])
+    epoch = epoch_of(Path(best["best_model_path"]))
     seconds = float(state["callbacks"][Timer().state_key]["time_elapsed"]["train"])
     return Outcome(val_loss, epoch, state["epoch"] + 1, seconds)
 

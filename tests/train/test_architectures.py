@@ -4,7 +4,7 @@ from torch import nn
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
-from edgeae.train.architectures import Autoencoder, build, cost
+from edgeae.train.architectures import MASKING_STD_DB, Autoencoder, build, cost
 from edgeae.train.config import ModelConfig, load_config
 
 NAMES = ("edge", "cnn2d", "dense")
@@ -127,3 +127,47 @@ def test_dense_has_the_layers_of_the_baseline() -> None:
 def test_more_dropout_than_layers_is_refused(name: str, dropout: tuple[float, ...]) -> None:
     with pytest.raises(ConfigError, match="allowed for"):
         build(ModelConfig(name=name, dropout=dropout), 128)  # type: ignore[arg-type]
+
+
+def test_origin_has_the_layers_that_it_had() -> None:
+    """The sides of the images; a Sigmoid follows the last one."""
+    shapes: list[torch.Size] = []
+    network = _network("origin").eval()
+    for layer in network.body.children():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda layer, inputs, output: shapes.append(output.shape))
+    assert network(torch.full((2, 128, 128), -40.0)).shape == (2, 128, 128)
+    sides = [64, 32, 15, 7, 5, 7, 15, 31, 63, 129]
+    channels = [32, 64, 128, 256, 40, 256, 128, 64, 32, 1]
+    assert shapes == [(2, c, side, side) for c, side in zip(channels, sides, strict=True)]
+    dropouts = [layer.p for layer in network.body.modules() if isinstance(layer, nn.Dropout)]
+    assert dropouts == [0.2, 0.3, 0.3, 0.3, 0.3, 0.2]
+
+
+def test_origin_weights_an_error_of_1_db_alike_in_each_band() -> None:
+    network = _network("origin").eval()
+    network.set_statistics(torch.linspace(-20, -60, 128), torch.full((128,), 5.0))
+    assert network.std.unique().numel() == network.mean.unique().numel() == 1
+    levels = torch.full((1, 128, 128), -40.0)
+    z = network.standardised(levels)
+    reconstruction_db = network.reconstruct(z) * network.std + network.mean
+    assert reconstruction_db.min() >= -90 - 1e-3
+    assert reconstruction_db.max() <= 24 + 1e-3
+    residual = network(levels)
+    torch.testing.assert_close(residual * network.std, reconstruction_db - levels)
+
+
+def test_origin_reads_nothing_beyond_its_range() -> None:
+    network = _network("origin").eval()
+    network.set_statistics(torch.full((128,), -40.0), torch.full((128,), 10.0))
+    z = network.standardised(torch.full((1, 128, 128), -90.0))
+    torch.testing.assert_close(network.reconstruct(z), network.reconstruct(z - 3))
+
+
+def test_a_band_without_sound_stays_masked_in_origin() -> None:
+    network = _network("origin")
+    std = torch.full((128,), 10.0)
+    std[-3:] = MASKING_STD_DB
+    network.set_statistics(torch.full((128,), -40.0), std)
+    assert network.std[-3:].tolist() == [MASKING_STD_DB] * 3
+    assert network.std[:-3].unique().tolist() == [10.0]

@@ -112,7 +112,7 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_lists_the_presets() -> None:
-    with pytest.raises(ConfigError, match="edge, cnn2d, dense, tiny"):
+    with pytest.raises(ConfigError, match="edge, cnn2d, dense, tiny, origin"):
         load_config("egde")
 
 
@@ -165,3 +165,9 @@ def test_a_short_name_means_one_key(name: str, key: str | None) -> None:
 def test_a_value_without_a_section_is_answered_with_its_key() -> None:
     with pytest.raises(ConfigError, match=r"for example training\.epochs=5$"):
         load_config("tiny", ["epochs=5"])
+
+
+@pytest.mark.parametrize("change", ["mel.n_mels=48", "mel.n_mels=72", "model.patch_frames=32"])
+def test_origin_refuses_patches_of_which_its_layers_leave_nothing(change: str) -> None:
+    with pytest.raises(ConfigError, match="allowed for origin are multiples of 16 from 64"):
+        load_config("origin", [change])

@@ -13,9 +13,9 @@ from edgeae.runtime.audio.resample import PASSBAND, Resampler
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
+from edgeae.train.architectures import MASKING_STD_DB
 from edgeae.train.config import Config, DataConfig, TrainingConfig, load_config
 from edgeae.train.patches import (
-    MASKING_STD_DB,
     MAX_EPOCHS,
     MIN_EPOCHS,
     MIN_STD_DB,

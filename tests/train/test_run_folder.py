@@ -14,6 +14,7 @@ from edgeae.train.run_folder import (
     claim_folder,
     data_folder_of,
     data_folder_or_default,
+    epoch_of,
     is_complete,
     metrics_record,
     point_latest,
@@ -175,3 +176,13 @@ def test_one_training_at_a_time_is_in_a_folder(tmp_path: Path) -> None:
         pass
     with training_lock(run):
         claim_folder(run, resume=False)  # the lock itself is no other run
+
+
+def test_checkpoints_named_as_in_origin_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in ("model-epoch=00-val_loss=0.3000", "model-epoch=12-val_loss=0.2000", "last"):
+        (folder / f"{name}.ckpt").touch()
+    best = best_checkpoint(tmp_path)
+    assert best.name == "model-epoch=12-val_loss=0.2000.ckpt"
+    assert epoch_of(best) == 12
