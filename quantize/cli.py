@@ -123,6 +123,7 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
 
     Raises ArtifactError if the scores drift by more than ``max_drift``.
     """
+    import numpy as np
     import onnx
 
     from edgeae.runtime.system.spread import evenly_spread
@@ -135,7 +136,8 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
     recordings = exported.test_normals
     kind = "normal test clips"
     if not recordings:
-        recordings = evenly_spread(exported.training_set.frames, MAX_RECORDINGS)
+        frames = evenly_spread(exported.training_set.frames, MAX_RECORDINGS)
+        recordings = [np.asarray(each) for each in frames]
         kind = "training clips, which set the ranges"
     quantized = onnx.load_from_string(int8.model)
     layers = analyse(exported.model, quantized, exported.float_, recordings, exported.identity)

@@ -31,7 +31,7 @@ from .layer_tensors import Tensor, quantize_only, tensors_of
 from .quantization_error import score_movement, window_scores
 from .rewriting.graph import Array
 from .statistics_output import with_statistics
-from .training_set import TrainingSet
+from .training_set import cut_patches
 from .verify import observe
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ def analyse(
     detector = Detector(float_)
     max_frames = round(MAX_RECORDING_SECONDS * float_.mel.frames_per_second)
     clips = [frames[:max_frames] for frames in recordings]
-    patches = np.concatenate(TrainingSet([], clips).patches(detector.network.patch_frames))
+    patch_frames = detector.network.patch_frames
+    patches = np.concatenate([cut_patches(frames, patch_frames) for frames in clips])
     powers = _powers(model, quantized, layers, patches)
     drifts = _drifts(model, float_, layers, clips, identity)
     total_drift = max(sum(drifts.values()), MIN_POWER)

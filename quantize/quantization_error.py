@@ -53,7 +53,10 @@ class Comparison:
 
 
 def compare(float_: Artifact, int8: Artifact, training_set: TrainingSet) -> Comparison:
-    """Compare both artifacts on at most 200 training recordings, and on this computer."""
+    """Compare both artifacts on at most 200 training recordings, and on this computer.
+
+    The first minute of each recording is used.
+    """
     detectors = (Detector(float_), Detector(int8))
     compared = training_set.part(MAX_RECORDINGS)
     patches = np.concatenate(compared.patches(detectors[0].network.patch_frames))

@@ -1,6 +1,6 @@
 """The training recordings as the device's front end computes them: what a head is fitted on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,11 +19,14 @@ from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
+from edgeae.train.frame_store import Frames, StoredFrames
 from edgeae.train.synth.background_noise import N_EXAMPLES, noise_examples, with_noise
 
 from .chart_priors import MachineStream, fit_chart_priors
 from .fit_fleet import FittedFleet, fit_fleet
+from .training_frames import Computed, FramesOnDisk
 
+EXAMPLE_SECONDS = 60.0  # of a recording that gets another gain or background noise
 MAX_GAIN_RECORDINGS = 24  # recordings that are made louder and softer
 GAIN_STEPS_DB = (-12, -6, 6, 12)
 # Of the covariance that background noise adds, from loud to hardly audible. Noise that is 20 dB
@@ -37,12 +40,15 @@ class TrainingSet:
     """The training recordings as the device's front end computes them."""
 
     recordings: list[Recording]
-    frames: list[Float32]  # (n_frames, n_mels) dB of each
+    frames: Sequence[Frames]  # (n_frames, n_mels) dB of each, in memory or on disk
     held_out: frozenset[Path] = frozenset()  # recordings that the network was validated with
+    disk: FramesOnDisk | None = None  # what has written the frames, if they are on disk
 
-    def patches(self, patch_frames: int) -> list[Float32]:
+    def patches(self, patch_frames: int) -> Sequence[Float32]:
         """(n_patches, patch_frames, n_mels) dB of each recording, see `cut_patches`."""
-        return [cut_patches(frames, patch_frames) for frames in self.frames]
+        return Computed(
+            len(self.frames), lambda i: cut_patches(np.asarray(self.frames[i]), patch_frames)
+        )
 
     def part(self, n_recordings: int) -> Self:
         """At most so many of the recordings, evenly spread."""
@@ -88,15 +94,14 @@ class TrainingSet:
 
     def streams(self, pipeline: Pipeline) -> list[MachineStream]:
         """The recordings of each machine, joined in their order."""
-        frames_of: dict[str, list[Float32]] = {}
+        frames_of: dict[str, list[Frames]] = {}
         for recording, frames in zip(self.recordings, self.frames, strict=True):
             frames_of.setdefault(recording.machine, []).append(frames)
         fade_frames = round(DEFAULT_FADE_SECONDS * pipeline.spec.frames_per_second)
         streams: list[MachineStream] = []
         for recordings in frames_of.values():
-            blocks = joined([[frames] for frames in recordings], fade_frames)
-            windows = pipeline.windows_of_frames(np.concatenate(list(blocks)))
-            features = np.array([window.features for window in windows])
+            blocks = joined(([np.asarray(frames)] for frames in recordings), fade_frames)
+            features = np.array(list(_features_of(pipeline, blocks)))
             step = pipeline.network.patch_frames / pipeline.spec.frames_per_second
             streams.append(MachineStream(features, step, pipeline.window))
         return streams
@@ -110,7 +115,7 @@ class TrainingSet:
         windows_of: dict[str, list[Float64]] = {}
         held_out_of: dict[str, list[NDArray[np.bool]]] = {}
         for recording, frames in zip(self.recordings, self.frames, strict=True):
-            windows = pipeline.independent(pipeline.windows_of_frames(frames))
+            windows = pipeline.independent(pipeline.windows_of_frames(np.asarray(frames)))
             held_out = np.full(len(windows), recording.path in self.held_out)
             windows_of.setdefault(recording.machine, []).append(windows)
             held_out_of.setdefault(recording.machine, []).append(held_out)
@@ -125,13 +130,13 @@ class TrainingSet:
         Scaled so that the sum of their squares is that of one recording at all gain steps, averaged
         over the recordings.
         """
-        recordings = evenly_spread(self.frames, MAX_GAIN_RECORDINGS)
-        means = [_mean_features(pipeline, frames) for frames in recordings]
-        changes = [
-            _mean_features(pipeline, frames + np.float32(step)) - mean
-            for step in GAIN_STEPS_DB
-            for frames, mean in zip(recordings, means, strict=True)
-        ]
+        recordings = self._beginnings(pipeline, MAX_GAIN_RECORDINGS)
+        changes: list[Float64] = []
+        for frames in recordings:
+            mean = _mean_features(pipeline, frames)
+            changes += [
+                _mean_features(pipeline, frames + np.float32(step)) - mean for step in GAIN_STEPS_DB
+            ]
         return np.asarray(np.array(changes) / np.sqrt(len(recordings)))
 
     def noise(self, pipeline: Pipeline) -> Float64:
@@ -139,14 +144,33 @@ class TrainingSet:
 
         Scaled so that the sum of their squares is NOISE_SHARE of the mean over the examples.
         """
-        recordings = evenly_spread(self.frames, N_EXAMPLES)
-        means = [_mean_features(pipeline, frames) for frames in recordings]
+        recordings = self._beginnings(pipeline, N_EXAMPLES)
+        examples = noise_examples(pipeline.spec)
         changes: list[Float64] = []
-        for number, (noise, snr_db) in enumerate(noise_examples(pipeline.spec)):
-            recording = number % len(recordings)
-            noisy = with_noise(recordings[recording], noise, snr_db)
-            changes.append(_mean_features(pipeline, noisy) - means[recording])
+        for first, frames in enumerate(recordings):
+            mean = _mean_features(pipeline, frames)
+            for noise, snr_db in examples[first :: len(recordings)]:
+                noisy = with_noise(frames, noise, snr_db)
+                changes.append(_mean_features(pipeline, noisy) - mean)
         return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
+
+    def _beginnings(self, pipeline: Pipeline, max_recordings: int) -> Sequence[Float32]:
+        """The first minute (n_frames, n_mels), dB, of evenly spread recordings, read one by one."""
+        chosen = evenly_spread(self.frames, max_recordings)
+        max_frames = max(
+            pipeline.window_frames, round(EXAMPLE_SECONDS * pipeline.spec.frames_per_second)
+        )
+        return Computed(len(chosen), lambda i: np.asarray(chosen[i][:max_frames]))
+
+
+def _features_of(pipeline: Pipeline, blocks: Iterator[Float32]) -> Iterator[Float64]:
+    """Yield the features (n_features,) of each window of a stream of blocks (n, n_mels), dB."""
+    stream = pipeline.window_stream()
+    for block in blocks:
+        for window in stream.push_frames(block):
+            yield window.features
+    for window in stream.flush():
+        yield window.features
 
 
 def rounding_changes(exact: Sequence[Float64], machines: Sequence[Float64]) -> Float64:
@@ -196,12 +220,13 @@ def read_training_set(
     held_out: the recordings that the network was validated with.
     """
     patch_frames = config.model.patch_frames
+    disk = FramesOnDisk(config.mel.n_mels)
 
-    def read(recording: Recording) -> Float32:
+    def read(recording: Recording) -> StoredFrames:
         frames = read_log_mel(recording.path, config.mel, config.data.channel)
         if len(frames) < patch_frames:
             raise AudioError(f"{recording.path}: {len(frames)} frames; {patch_frames} are needed")
-        return frames
+        return disk.write(frames)
 
     pairs = read_each(
         scan(data, "train", report=report, command="edgeae export --data"),
@@ -210,4 +235,4 @@ def read_training_set(
         skip_bad=skip_bad,
     )
     recordings = [recording for recording, _ in pairs]
-    return TrainingSet(recordings, [frames for _, frames in pairs], held_out)
+    return TrainingSet(recordings, [frames for _, frames in pairs], held_out, disk)
