@@ -20,8 +20,8 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
-from .levels import LevelOutput, level_output, quantize_z, use_table
 from .rewriting.graph import Array, constant_of
+from .rewriting.levels import LevelOutput, level_output, quantize_z, use_table
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

@@ -23,11 +23,11 @@ from edgeae.runtime.system.arrays import Float32
 
 from .equalize import MIN_UNIT
 from .integer_residual import use_whole_units
-from .levels import level_ranges
 from .ranges import DEFAULT_HEADROOM, measure_ranges
-from .rewriting.graph import constant_of, sort_nodes
+from .rewriting.graph import MOVES, constant_of, sort_nodes
+from .rewriting.levels import level_ranges
 from .statistics_output import with_statistics
-from .verify import MOVES, NETWORK, check_layers
+from .verify import NETWORK, check_layers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.arrays import Float32
 
-from .verify import MOVES, observe
+from .rewriting.graph import MOVES
+from .verify import observe
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

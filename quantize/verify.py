@@ -14,21 +14,19 @@ import numpy as np
 
 from edgeae.runtime.errors import ArtifactError
 
-from .rewriting.graph import Array
+from .rewriting.graph import MOVES, Array
 
 if TYPE_CHECKING:
     import onnxruntime
     from onnx import GraphProto, ModelProto, NodeProto
 
-# Operations that only move elements.
-MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")
 # Operations that become integer, and what onnxruntime makes of them.
 NETWORK = ("Conv", "Relu", *MOVES)
 INTEGER = ("QLinearConv", *MOVES)
 # Operations that are allowed in float before the integer part: the standardisation.
 STANDARDISE = ("Sub", "Div", "Mul", "Add", "Round", "Clip")
 # Operations that are allowed in float after it: restoring the size of each band, minus the input,
-# and the Sigmoid that becomes a table (`edgeae.quantize.levels`).
+# and the Sigmoid that becomes a table (`edgeae.quantize.rewriting.levels`).
 AFTER_NETWORK = ("Sub", "Mul", "Sigmoid")
 # Layers that must not be left in float.
 WEIGHTED = {

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 Array = NDArray[Any]
+# Operations that only move elements.
+MOVES = ("Transpose", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Concat")
 
 
 def shapes_of(model: ModelProto) -> dict[str, list[int | None]]:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rewriting.graph import add_constant, constant_of, substitute
-from .verify import MOVES
+from .graph import MOVES, add_constant, constant_of, substitute
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
