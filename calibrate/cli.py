@@ -6,6 +6,7 @@ import click
 
 from edgeae.runtime.audio.channel import Channel, parse_channel
 from edgeae.runtime.audio.recordings import DEFAULT_MACHINE
+from edgeae.runtime.capture.stream_address import shown_name
 from edgeae.runtime.charts.charts_setup import has_charts
 from edgeae.runtime.commands.shared_options import (
     budget_of,
@@ -36,7 +37,11 @@ from .uncertainty import uncertainty_of
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="[MODEL] [FILES... | DIR]")
-@click.option("--device", "-D", help="Capture device, as `edgeae devices` lists it.")
+@click.option(
+    "--device",
+    "-D",
+    help="Capture device, as `edgeae devices` lists it, or the address of a network stream.",
+)
 @click.option(
     "--duration",
     default=60.0,
@@ -151,7 +156,7 @@ def calibrate(
             chosen = choose_recordings(inputs, machine, clips, recursive=recursive, report=_report)
         result = _from_files(detector, chosen, file_channel, options, skip_bad)
     result.artifact.write(target)
-    _report_result(result, target, device)
+    _report_result(result, target, device and shown_name(device))
 
 
 def _target(model: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
@@ -180,7 +185,8 @@ def _from_device(
     recordings = record_device(detector, device, duration, channel, wait, budget)
     if not recordings:
         raise DeviceError(
-            f"{device} gave no uninterrupted second of sound; check it with `edgeae record`"
+            f"{shown_name(device)} gave no uninterrupted second of sound; "
+            f"check it with `edgeae record`"
         )
     with Progress() as progress:
         return calibrate_recordings(

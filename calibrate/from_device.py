@@ -5,7 +5,8 @@ import contextlib
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.level_meter import LevelMeter
 from edgeae.runtime.capture.blocks import Gap
-from edgeae.runtime.capture.capture import open_capture
+from edgeae.runtime.capture.capture import check_stream, open_capture
+from edgeae.runtime.capture.stream_address import shown_name
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.live.stream import Stream, limited, stopping
 from edgeae.runtime.scoring.detector import Detector
@@ -26,11 +27,13 @@ def record_device(
 ) -> list[CalibrationRecording]:
     """The windows of a device; empty if it gave no complete window.
 
-    device: its ALSA name.
+    device: its ALSA name, or the address of a network stream.
     duration: seconds to record. A gap begins a new recording.
     wait: seconds to wait for a device that is missing or busy.
     budget: how much of the sound is kept as excerpts; by default nothing.
     """
+    check_stream(device)
+    name = shown_name(device)
     budget = budget or ExcerptBudget(detector, 0.0)
     recordings: list[CalibrationRecording] = []
     windows: list[Window] = []
@@ -47,7 +50,7 @@ def record_device(
                     stream.gap(item.frames)
                     excerpt = budget.of_blocks(kept, samplerate)
                     recordings.append(
-                        CalibrationRecording(device, windows, samplerate, start, excerpt)
+                        CalibrationRecording(name, windows, samplerate, start, excerpt)
                     )
                     windows = []
                     kept = []
@@ -64,5 +67,5 @@ def record_device(
         with contextlib.suppress(AudioError):  # the sound after a gap may be too short
             windows += stream.flush()
     excerpt = budget.of_blocks(kept, samplerate)
-    recordings.append(CalibrationRecording(device, windows, samplerate, start, excerpt))
+    recordings.append(CalibrationRecording(name, windows, samplerate, start, excerpt))
     return [recording for recording in recordings if recording.windows]

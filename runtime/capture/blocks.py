@@ -1,6 +1,16 @@
 """What a capture device delivers: blocks of sound, and gaps where sound was lost."""
 
+import contextlib
+import queue
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
+
+from ..audio.channel import Channel, select_channel
+from ..errors import DeviceError
+from ..system.arrays import Float32
+
+POLL_SECONDS = 0.032  # between two looks of `sound_blocks` whether the device has stalled
 
 
 @dataclass(frozen=True)
@@ -20,3 +30,66 @@ class Gap:
 
     frames: int
     reason: str
+
+
+CaptureItem = Block | Gap | DeviceError
+Deliver = Callable[[CaptureItem], None]
+
+
+@dataclass(frozen=True)
+class CaptureLimits:
+    """Time limits and lengths of a capture."""
+
+    # Without sound for so long, the device has stalled.
+    stall_seconds: float = 10.0
+    # Until the reading thread sees that it has to stop; more than the sound it wakes for.
+    wait_ms: int = 300
+    # Periods that wait for the caller of `Capture.blocks`.
+    queue_periods: int = 8
+
+
+class StallError(DeviceError):
+    """A device that is open but delivers nothing."""
+
+
+class Delivering(Protocol):
+    """What `sound_blocks` needs of a capture."""
+
+    @property
+    def stopped(self) -> bool: ...
+
+    def start(self, deliver: Deliver) -> None: ...
+
+    def check_stall(self) -> None: ...
+
+    def decode(self, raw: bytes | bytearray) -> Float32: ...
+
+
+def sound_blocks(
+    capture: Delivering, channel: Channel, limits: CaptureLimits
+) -> Iterator[Float32 | Gap]:
+    """Yield a channel of a capture: float32 `(period,)` in [-1, 1), or a Gap.
+
+    Ends when it is stopped. Raises DeviceError when the device is unplugged, fails or stalls.
+    """
+    items: queue.Queue[CaptureItem] = queue.Queue(limits.queue_periods)
+
+    def deliver(item: CaptureItem) -> None:
+        while not capture.stopped:
+            with contextlib.suppress(queue.Full):
+                items.put(item, timeout=limits.wait_ms / 1000)
+                break
+
+    capture.start(deliver)
+    while not capture.stopped:
+        try:
+            item = items.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            capture.check_stall()
+            continue
+        if isinstance(item, DeviceError):
+            raise item
+        if isinstance(item, Gap):
+            yield item
+        else:
+            yield select_channel(capture.decode(item.raw), channel)

@@ -13,45 +13,28 @@ A Capture ends at the first failure; `edgeae.runtime.capture.microphone` opens t
 """
 
 import contextlib
-import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ..audio.channel import Channel, select_channel
+from ..audio.channel import Channel
 from ..audio.pcm import decode
 from ..errors import DeviceError
 from ..system.arrays import Float32
 from .alsa import Alsa, AlsaError
-from .blocks import Block, Gap
+from .blocks import CaptureLimits, Deliver, Gap, StallError, sound_blocks
 from .names import resolve
-from .negotiate import PERIOD_SECONDS, FormatRefusedError, negotiate
+from .negotiate import FormatRefusedError, negotiate
 from .opening import open_or_explain
 from .reader import PcmReader
+from .stream_address import StreamAddress, is_stream
+
+if TYPE_CHECKING:
+    from .ffmpeg import StreamCapture
 
 RETRY_SECONDS = 0.5  # between two attempts of `open_capture`
-
-CaptureItem = Block | Gap | DeviceError
-Deliver = Callable[[CaptureItem], None]
-
-
-@dataclass(frozen=True)
-class CaptureLimits:
-    """Time limits and lengths of a Capture."""
-
-    # Without sound for so long, the device has stalled.
-    stall_seconds: float = 10.0
-    # Until the reading thread sees that it has to stop; more than the sound it wakes for.
-    wait_ms: int = 300
-    # Periods that wait for the caller of `Capture.blocks`.
-    queue_periods: int = 8
-
-
-class StallError(DeviceError):
-    """A device that is open but delivers nothing."""
 
 
 class Capture:
@@ -149,31 +132,13 @@ class Capture:
         return decode(raw, self.format, self.channels)
 
     def blocks(self) -> Iterator[Float32 | Gap]:
-        """Yield the first of the wanted channels: float32 `(period,)` in [-1, 1), or a Gap.
+        """Yield the first of the wanted channels, see `sound_blocks`."""
+        return sound_blocks(self, self._channels[0], self._limits)
 
-        Ends after `stop`. Raises DeviceError when the device is unplugged, fails or stalls.
-        """
-        items: queue.Queue[CaptureItem] = queue.Queue(self._limits.queue_periods)
-
-        def deliver(item: CaptureItem) -> None:
-            while not self._reader.stopped:
-                with contextlib.suppress(queue.Full):
-                    items.put(item, timeout=self._limits.wait_ms / 1000)
-                    break
-
-        self.start(deliver)
-        while not self._reader.stopped:
-            try:
-                item = items.get(timeout=PERIOD_SECONDS)
-            except queue.Empty:
-                self.check_stall()
-                continue
-            if isinstance(item, DeviceError):
-                raise item
-            if isinstance(item, Gap):
-                yield item
-            else:
-                yield select_channel(self.decode(item.raw), self._channels[0])
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped."""
+        return self._reader.stopped
 
     def _run(self) -> None:
         """Read the device until it fails or is stopped; this is the thread."""
@@ -209,13 +174,29 @@ def open_capture(
     wait: float = 0.0,
     samplerate: int = 16000,
     channels: Sequence[Channel] = (0,),
-) -> Capture:
-    """Return a Capture; a device that is missing or busy is tried again for `wait` seconds."""
+    limits: CaptureLimits | None = None,
+) -> "Capture | StreamCapture":
+    """Return the capture of a device or of a network stream.
+
+    One that is missing or busy is tried again for `wait` seconds.
+    """
     deadline = time.monotonic() + wait
     while True:
         try:
-            return Capture(device, samplerate=samplerate, channels=channels)
+            if is_stream(device):
+                from .ffmpeg import StreamCapture  # a microphone needs no child process
+
+                return StreamCapture(device, channels=channels, limits=limits)
+            return Capture(device, samplerate=samplerate, channels=channels, limits=limits)
         except DeviceError as error:
             if isinstance(error, FormatRefusedError) or time.monotonic() >= deadline:
                 raise
             time.sleep(RETRY_SECONDS)
+
+
+def check_stream(device: str) -> None:
+    """ConfigError for an address that cannot be used, or if ffmpeg is missing; any other passes."""
+    if is_stream(device):
+        from .ffmpeg import find_program
+
+        find_program(StreamAddress.parse(device).name)

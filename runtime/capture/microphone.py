@@ -21,9 +21,10 @@ from ..audio.channel import Channel
 from ..errors import DeviceError
 from ..system.arrays import Float32
 from ..system.clock import now
-from .blocks import Block, Gap
-from .capture import Capture, CaptureItem, CaptureLimits, Deliver, StallError
+from .blocks import Block, CaptureItem, CaptureLimits, Deliver, Gap, StallError
+from .capture import open_capture
 from .queue import CaptureFailed, CaptureQueue, CaptureStarted
+from .stream_address import shown_name
 
 
 @dataclass(frozen=True)
@@ -87,21 +88,21 @@ class Microphone:
     ) -> None:
         """Start to capture.
 
-        device: an ALSA name or a stable one; see `Capture`.
+        device: an ALSA name or a stable one, see `Capture`, or the address of a stream.
         queue: receives what the device delivers.
         samplerate: wanted rate, Hz.
         channels: wanted channels.
         limits: time limits.
-        opener: opens the device; a `Capture` with these options if it is not given.
+        opener: opens the device; `open_capture` with these options if it is not given.
         """
-        self.device = device
+        self.device = shown_name(device)
         self.queue = queue
         # When the last sound was captured, seconds of `now`; None before the first.
         self.last_sound_time: float | None = None
         self._limits = limits or MicrophoneLimits()
 
         def open_device() -> OpenCapture:
-            return Capture(
+            return open_capture(
                 device, samplerate=samplerate, channels=channels, limits=self._limits.capture
             )
 

@@ -9,6 +9,7 @@ The command line wins over the environment, and that over the file. Values are c
 the command line are; relative paths start from the folder in which the command runs.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,7 +90,9 @@ def _check(path: Path, key: str, value: Any, option: click.Option, context: clic
     values = value if option.multiple and isinstance(value, list) else [value]
     wrong_shape = option.multiple and not isinstance(value, list)
     if wrong_shape or not all(_has_type(item, option) for item in values):
-        raise ConfigError(f"{path}: {key} is {value!r}; allowed is {_expected(option)}")
+        # The address of a stream may hold a password.
+        shown = re.sub(r"//[^\s'\"]*@", "//***@", repr(value))
+        raise ConfigError(f"{path}: {key} is {shown}; allowed is {_expected(option)}")
     if option.is_flag:
         return
     try:

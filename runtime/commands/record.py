@@ -16,7 +16,7 @@ from ..audio.pcm import to_int16
 from ..audio.resample import Resampler
 from ..audio.sound_file import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from ..capture.blocks import Gap
-from ..capture.capture import Capture, open_capture
+from ..capture.capture import check_stream, open_capture
 from ..errors import ConfigError
 from ..live.stream import stopping
 from ..system.arrays import Float32
@@ -25,6 +25,9 @@ from .shared_options import wait_device_option
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
+
+    from ..capture.capture import Capture
+    from ..capture.ffmpeg import StreamCapture
 
 SUFFIXES = (".wav", ".flac")
 DEFAULT_RATE = 16000  # Hz
@@ -37,7 +40,7 @@ FULL_SCALE = 2**15
     "-D",
     default="default",
     show_default=True,
-    help="Capture device, as `edgeae devices` lists it.",
+    help="Capture device, as `edgeae devices` lists it, or the address of a network stream.",
 )
 @click.option(
     "--duration",
@@ -86,6 +89,7 @@ def record(
       edgeae record --device hw:1 --duration 60 -o data/train/normal_00.wav
     """
     _check_output(output, overwrite)
+    check_stream(device)
     target_rate = _parse_rate(rate)
     chosen_channel = parse_channel(channel)
     part = output.with_name(output.name + ".part")
@@ -120,7 +124,7 @@ class WavRecorder:
     total: float = 0.0  # sum of the samples
     clipped: int = 0
 
-    def run(self, capture: Capture, file: "SoundFile", duration: float) -> None:
+    def run(self, capture: "Capture | StreamCapture", file: "SoundFile", duration: float) -> None:
         """Write ``duration`` seconds of the device into the file, at the file's rate."""
         self.samplerate = file.samplerate
         resampler = Resampler(capture.samplerate, self.samplerate)

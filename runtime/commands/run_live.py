@@ -9,6 +9,7 @@ from threading import Condition
 
 import click
 
+from ..capture.capture import check_stream
 from ..capture.microphone import Microphone
 from ..capture.names import resolve
 from ..capture.queue import CaptureQueue
@@ -127,6 +128,7 @@ def score_microphones(
     """
     microphone_options = options.microphone
     for device in microphone_options.device:
+        check_stream(device)
         # A missing device may be connected later; a name that no device can have is refused.
         with suppress(DeviceError):
             resolve(device)

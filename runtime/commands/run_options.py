@@ -10,6 +10,7 @@ import click
 
 from ..audio.channel import Channel, parse_channel
 from ..audio.pcm import FORMATS
+from ..capture.stream_address import shown_name
 from ..errors import ConfigError
 from ..model.find import split_models
 from ..monitoring.drift import DEFAULT_DAYS
@@ -22,7 +23,8 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--device",
         "-D",
         multiple=True,
-        help="Capture device, as `edgeae devices` lists it. Repeatable.",
+        help="Capture device, as `edgeae devices` lists it, or the address of a network stream "
+        "(rtsp://, http://, https://), which ffmpeg reads. Repeatable.",
     ),
     click.option("--duration", type=POSITIVE, help="Stop after this many seconds of sound."),
     click.option(
@@ -295,5 +297,5 @@ def _check_learning(option: str, values: OptionValues, *, live: bool) -> None:
 
 def _channel_names(devices: tuple[str, ...], channels: list[Channel]) -> list[str]:
     if len(channels) == 1:
-        return list(devices)
-    return [f"{device} channel {channel}" for device in devices for channel in channels]
+        return [shown_name(device) for device in devices]
+    return [f"{shown_name(device)} channel {channel}" for device in devices for channel in channels]

@@ -5,13 +5,14 @@ import re
 import site
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from ..capture.names import is_numbered, lasting_name
+from ..capture.stream_address import is_stream, shown_name
 from ..charts.charts_setup import has_charts
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
@@ -19,7 +20,7 @@ from ..scoring.detector import Detector
 from ..scoring.selftest import load_all
 from ..service.install import install
 from ..service.request import Request
-from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden
+from ..service.unit import ANYBODY, HIDDEN_FOLDERS, Unit, is_hidden, peer
 from ..system.files import absolute
 from ..system.identity import slug
 from .run import run
@@ -82,9 +83,11 @@ def plan(
         ],
         readable=[*needed, *_python(program)],
         writable=list(request.writable(folders.state / title, user)),
-        peers=frozenset([*request.peers(), *([ANYBODY] if network else [])]),
+        peers=frozenset(
+            [*request.peers(), *_stream_peers(request), *([ANYBODY] if network else [])]
+        ),
         machines=sorted({detector.machine for detector in detectors if detector.machine}),
-        secrets=any(request.given("url")),
+        secrets=any(request.given("url")) or any(_stream_peers(request)),
         public=any(request.given("public-file")),
         credentials=list(request.credentials()),
         quiet=request.keeps_lines,
@@ -107,6 +110,20 @@ def _check_microphone(request: Request) -> None:
             "a service listens without limit and is started again when it ends; "
             "leave --duration out"
         )
+
+
+def _stream_peers(request: Request) -> Iterator[str]:
+    """The senders of network streams; ConfigError for a password that everybody could read."""
+    for device in request.values.get("device") or ():
+        if not is_stream(device):
+            continue
+        if re.search(r"//[^/@]*:(?!\$)[^/@]*@", device):
+            raise ConfigError(
+                f"--device {shown_name(device)}: everybody can read a password in a unit; write "
+                f"$CAMERA_PASSWORD in its place, and set that in /etc/edgeae/, in the file that "
+                f"the unit names"
+            )
+        yield peer(device)
 
 
 def _check_options(name: str | None, user: str | None, memory: str) -> None:

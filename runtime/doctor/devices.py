@@ -33,8 +33,12 @@ def check_devices(
     from ..capture.alsa import Alsa
     from ..capture.names import resolve
     from ..capture.probe import probe_all
+    from ..capture.stream_address import is_stream
     from ..capture.trial import try_device
 
+    if named and is_stream(named):
+        yield _check_stream(named)
+        named = None
     sysfs = root / "sys"
     procfs = root / "proc"
     try:
@@ -52,6 +56,19 @@ def check_devices(
         yield _check_trial(title, probe.trial, is_named=_is_called(probe, alsa_name))
     if named and not any(_is_called(probe, alsa_name) for probe in probes):
         yield _check_trial(named, try_device(alsa, alsa_name), is_named=True)
+
+
+def _check_stream(address: str) -> Check:
+    """The check of a network stream: what it delivers."""
+    from ..capture.ffmpeg import StreamCapture
+    from ..capture.stream_address import shown_name
+
+    try:
+        with StreamCapture(address) as capture:
+            sound = f"{capture.samplerate} Hz, {capture.channels} channels"
+    except EdgeaeError as error:
+        return _failed(str(error), is_named=True)
+    return Check.ok(NAMED, f"{shown_name(address)}: {sound}")
 
 
 def _is_called(probe: "Probe", alsa_name: str) -> bool:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.pcm import FORMATS
-from edgeae.runtime.capture.blocks import Gap
-from edgeae.runtime.capture.capture import Capture, CaptureLimits
-from edgeae.runtime.errors import DeviceError
+from edgeae.runtime.capture.blocks import CaptureLimits, Gap
+from edgeae.runtime.capture.capture import Capture, check_stream
+from edgeae.runtime.errors import ConfigError, DeviceError
 from tests.runtime.capture.fakes import (
     AlsaDevice,
     AlsaMicrophone,
@@ -117,3 +117,9 @@ def test_unplugging_is_an_error_that_names_the_device(alsa_device: AlsaDevice, c
     ):
         received.extend(capture.blocks())
     assert len(received) == 2
+
+
+def test_an_address_that_cannot_be_used_is_refused_at_once() -> None:
+    check_stream("hw:1")
+    with pytest.raises(ConfigError, match=r"--device rtsp://: no address of a stream"):
+        check_stream("rtsp://")

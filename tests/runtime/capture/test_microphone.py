@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeae.runtime.audio.pcm import decode
+from edgeae.runtime.capture import capture as capture_module
 from edgeae.runtime.capture import microphone as module
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
-from edgeae.runtime.capture.blocks import Block, Gap
-from edgeae.runtime.capture.capture import Capture, CaptureLimits, Deliver, StallError
+from edgeae.runtime.capture.blocks import Block, CaptureLimits, Deliver, Gap, StallError
+from edgeae.runtime.capture.capture import Capture
 from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits, OpenCapture
 from edgeae.runtime.capture.queue import (
     CaptureFailed,
@@ -217,7 +218,7 @@ def test_it_opens_captures_unless_told_otherwise(
             super().start(deliver)
 
     alsa_device(SAMPLES)
-    monkeypatch.setattr(module, "Capture", Noticed)
+    monkeypatch.setattr(capture_module, "Capture", Noticed)
     microphone = Microphone("hw:1", CaptureQueue(Condition()), samplerate=RATE, limits=QUICK)
     assert opened.wait(30)
     microphone.close()

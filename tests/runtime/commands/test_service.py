@@ -250,6 +250,18 @@ def test_certificates_and_passwords_are_given_to_the_service_as_credentials(
     assert "Environment=EDGEAE_MQTT_KEY=%d/mqtt-key" in unit.text()
 
 
+def test_a_service_reaches_the_sender_of_a_stream_and_hides_its_password(artifact: Path) -> None:
+    def planned(address: str) -> Unit:
+        return plan(Request.parse([str(artifact), "--device", address, "--json"], run), **PLAN)
+
+    unit = planned("rtsp://viewer:$CAMERA_PASSWORD@192.0.2.7/1")
+    assert unit.peers == {"192.0.2.7"}
+    assert unit.secrets
+    with pytest.raises(ConfigError, match=r"rtsp://192\.0\.2\.7/1: .*\$CAMERA_PASSWORD") as refusal:
+        planned("rtsp://viewer:s3cr3t@192.0.2.7/1")
+    assert "s3cr3t" not in str(refusal.value)
+
+
 def test_a_token_that_is_not_there_is_refused(artifact: Path, tmp_path: Path) -> None:
     arguments = ["--page", "8321", "--page-token-file", str(tmp_path / "token")]
     with pytest.raises(ConfigError, match="there is no such file; create it first"):

@@ -123,3 +123,14 @@ def test_no_device_at_all_is_a_warning(tmp_path: Path) -> None:
 
     [check] = check_devices(None, tmp_path, NoCards())
     assert (check.state, check.sentence) == ("warning", "no capture device")
+
+
+def test_a_network_stream_that_cannot_be_opened_is_a_problem_without_its_login(
+    kernel: Kernel, alsa_device: AlsaDevice
+) -> None:
+    alsa_device(TONE, samplerate=48000)
+    stream, microphone = devices(kernel, "http://viewer:s3cr3t@127.0.0.1:9/live")
+    assert (stream.name, stream.state) == ("device", "problem")
+    assert "http://127.0.0.1:9/live" in stream.sentence
+    assert "s3cr3t" not in stream.sentence
+    assert microphone.state == "ok"

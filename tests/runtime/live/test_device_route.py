@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeae.runtime.audio.pcm import decode
-from edgeae.runtime.capture.blocks import Block, Gap
-from edgeae.runtime.capture.capture import Deliver
+from edgeae.runtime.capture.blocks import Block, Deliver, Gap
 from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits
 from edgeae.runtime.capture.negotiate import FormatRefusedError
 from edgeae.runtime.capture.queue import CaptureQueue, QueueItem

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from network_streams import StreamServer, http_stream
 from numpy.typing import NDArray
 
 from edgeae.runtime.capture.alsa import Alsa, AlsaError
@@ -367,3 +369,20 @@ def test_a_device_that_repeats_itself_is_not_judged(
     assert {line["health"] for line in after} <= {"stuck", "silence"}
     assert not any(line["anomaly"] for line in after)
     assert code == int(any(line["anomaly"] for line in lines if line["type"] == "score"))
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_network_stream_is_scored_and_its_login_is_nowhere(
+    run: Run, machine: Path, sound: NDArray[np.int16], tmp_path: Path
+) -> None:
+    server = StreamServer(sound, RATE, pace=4.0, credentials="viewer:s3cr3t-word")
+    with http_stream(server):
+        address = f"http://viewer:s3cr3t-word@127.0.0.1:{server.port}/live?token=abcdef"
+        log = tmp_path / "log.jsonl"
+        code, lines, err = run(machine, "--device", address, "--duration", 13, "--log", log)
+    assert code == 0
+    assert len(scores(lines, f"http://127.0.0.1:{server.port}/live?token=***")) > 2
+    for text in (json.dumps(lines), err, log.read_text()):
+        assert "s3cr3t" not in text
+        assert "viewer" not in text
+        assert "abcdef" not in text

@@ -41,7 +41,7 @@ PATIENCE = 60  # seconds, for what takes one
 
 # `edgeae run` whose waits are short.
 HURRIED = """
-from edgeae.runtime.capture.capture import CaptureLimits
+from edgeae.runtime.capture.blocks import CaptureLimits
 from edgeae.runtime.capture.microphone import MicrophoneLimits
 from edgeae.runtime.commands.cli import main
 from edgeae.runtime.live.limits import RunLimits
