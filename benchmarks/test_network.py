@@ -69,7 +69,8 @@ def test_int8_is_faster_than_float(record: Record, forms: Forms, patches: int) -
     target = TARGETS.get(name, PATCHES)[patches]
     record(what, int8, "us", f"{FLOAT}, residual alone", bare)
     record(what, int8, "us", "torch, residual alone", torch_)
-    record(what, int8, "us", FLOAT, float_, target)
+    # Processors without instructions for int8 gain less.
+    record(what, int8, "us", FLOAT, float_, target, limit=1.0)
 
 
 def test_int8_is_smaller_than_float(record: Record, forms: Forms) -> None:

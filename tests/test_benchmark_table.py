@@ -12,11 +12,16 @@ def test_a_target_is_that_of_the_ratio_where_there_is_a_peer() -> None:
 
 
 def test_half_as_slow_again_as_the_target_is_a_gross_regression() -> None:
-    assert Row("edgeae --help", 0.151, "s", target=0.1).is_gross_regression
-    assert not Row("edgeae --help", 0.149, "s", target=0.1).is_gross_regression
+    assert Row("peak memory", 121, "MiB", target=80).is_gross_regression
+    assert not Row("peak memory", 119, "MiB", target=80).is_gross_regression
     assert Row("front end", 9.1, "us", "librosa", 10.0, target=0.6).is_gross_regression
     assert not Row("front end", None, "", "librosa", target=0.6).is_gross_regression
     assert not Row("front end", 9.1, "us").is_gross_regression
+    assert not Row("network", 9.1, "us", "float", 10.0, target=0.4, limit=1.0).is_gross_regression
+
+
+def test_a_time_alone_is_no_regression_because_computers_differ() -> None:
+    assert not Row("edgeae --help", 5.0, "s", target=0.1).is_gross_regression
 
 
 def test_the_processor_has_a_name() -> None:
