@@ -16,6 +16,7 @@ from edgeae.runtime.outputs.http_server import (
     HttpLimits,
     HttpServer,
     RequestHandler,
+    is_loopback,
     is_own_name,
     parse_address,
 )
@@ -36,8 +37,6 @@ class Greeting(RequestHandler):
             raise ZeroDivisionError("a defect of the handler")
         else:
             self.send_body("text/plain", f"{path} {query}".encode())
-
-    do_HEAD = RequestHandler.do_GET  # noqa: N815
 
 
 @pytest.fixture
@@ -237,3 +236,24 @@ def test_a_closed_server_accepts_nothing(serve: Serve) -> None:
     server.close()
     with pytest.raises(ConnectionRefusedError):
         ask(server.port)
+
+
+def test_the_client_that_sends_its_request_slowest_makes_room_for_a_new_one(serve: Serve) -> None:
+    port = serve(limits=HttpLimits(max_requests=2, request_seconds=60.0)).port
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+    for client in slow:
+        client.send(b"GET / HTTP/1.1\r\n")
+    assert ask(port) == (200, b"/hello ")
+    assert slow[0].recv(10) == b"", "the oldest is closed"
+    slow[1].send(b"Host: localhost\r\n\r\n")
+    assert slow[1].recv(12).startswith(b"HTTP/1.")
+    for client in slow:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("fe80::1%1", False)],
+)
+def test_an_address_of_this_computer_alone_is_known(address: str, local: bool) -> None:
+    assert is_loopback(address) is local
