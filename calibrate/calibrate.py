@@ -17,8 +17,10 @@ from edgeae.runtime.audio.sound_file import samplerate_of
 from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.scoring.calibration import calibrated, extended
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, counted, no_step
 
+from .background import with_background
 from .checks import find_low_samplerate, find_problems
 from .excerpt import MAX_EXCERPT_SECONDS, ExcerptBudget
 from .minutes import with_minutes
@@ -38,10 +40,11 @@ class CalibrationOptions:
     force: bool = False  # calibrate on sound that is unfit
     sensitivity: bool = False  # find the smallest changes that the detector reports
     of_alarms: bool = False  # a person called it normal, though it raised alarms
+    background: tuple[Float32, ...] = ()  # (n_frames, n_mels) dB, with the machine off
 
     def excerpt_budget(self, detector: Detector) -> ExcerptBudget:
         """How much sound to keep, to plant changes into it."""
-        max_seconds = MAX_EXCERPT_SECONDS if self.sensitivity else 0.0
+        max_seconds = MAX_EXCERPT_SECONDS if self.sensitivity or self.background else 0.0
         return ExcerptBudget(detector, max_seconds)
 
 
@@ -107,6 +110,7 @@ def calibrate_files(
     force: bool = False,
     sensitivity: bool = False,
     of_alarms: bool = False,
+    background: tuple[Float32, ...] = (),
     skip_bad: bool = False,
     report: Callable[[str], None],
     step: Step = no_step,
@@ -117,10 +121,13 @@ def calibrate_files(
     channel: of each file.
     of_alarms: they raised alarms, and are normal; so they may differ from the calibration and from
         each other.
+    background: log-mel (n_frames, n_mels) dB of recordings with the machine off.
     skip_bad: leave out files that cannot be read.
     step: is called with the number of the file that is read, and of the change that is planted.
     """
-    options = CalibrationOptions(machine, false_alarms, add, force, sensitivity, of_alarms)
+    options = CalibrationOptions(
+        machine, false_alarms, add, force, sensitivity, of_alarms, background
+    )
     budget = options.excerpt_budget(detector)
 
     def read(path: Path) -> CalibrationRecording:
@@ -179,6 +186,9 @@ def calibrate_recordings(
         if not options.force:
             raise AudioError(f"{problem} (or --force)")
         report(problem)
+    if options.background:
+        excerpts = [recording.excerpt for recording in recordings if recording.excerpt]
+        detector = with_background(detector, excerpts, options.background)
     windows = np.concatenate([detector.independent(recording.windows) for recording in recordings])
     seconds = round(sum(recording.seconds for recording in recordings), 1)
     if options.add:

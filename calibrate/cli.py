@@ -24,6 +24,7 @@ from edgeae.runtime.scoring.sensitivity_table import sensitivity_table
 from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS, probability_of
 from edgeae.runtime.system.progress import Progress
 
+from .background import read_background
 from .calibrate import (
     CalibrationOptions,
     calibrate_files,
@@ -85,6 +86,13 @@ from .uncertainty import uncertainty_of
     show_default=True,
     help="Find, print and store the smallest changes that would raise an alarm.",
 )
+@click.option(
+    "--background",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Recording made while the machine is off: its noise raises fewer alarms. Repeatable.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out recordings that cannot be read.")
 @recursive_option
 @click.option(
@@ -109,6 +117,7 @@ def calibrate(
     from_clips: Path | None,
     force: bool,
     known_sensitivity: bool,
+    background: tuple[Path, ...],
     skip_bad: bool,
     recursive: bool,
     output: Path | None,
@@ -122,6 +131,7 @@ def calibrate(
       edgeae calibrate model.int8.onnx --device hw:1 --duration 60 -o machine.onnx
       edgeae calibrate model.int8.onnx normal_*.wav --machine pump-3 --false-alarms 1/week
       edgeae calibrate model.int8.onnx DATA --machine id_03 --clips 5
+      edgeae calibrate model.int8.onnx --device hw:1 --background machine_off.wav
       edgeae calibrate machine.onnx --add --device hw:1 --in-place
       edgeae calibrate machine.onnx --add --from-clips clips --in-place
     """
@@ -142,14 +152,20 @@ def calibrate(
     detector = load_checked(model)
     # A wrong budget is reported before a minute is recorded.
     probability_of(false_alarms or detector.threshold.false_alarms, detector.window)
+    file_channel = parse_channel(channel) if channel else detector.channel
     options = CalibrationOptions(
-        machine, false_alarms, add, force, known_sensitivity, of_alarms=from_clips is not None
+        machine,
+        false_alarms,
+        add,
+        force,
+        known_sensitivity,
+        of_alarms=from_clips is not None,
+        background=read_background(background, detector, file_channel),
     )
     if device:
         device_channel = parse_channel(channel) if channel else 0
         result = _from_device(detector, device, duration, device_channel, wait_device, options)
     else:
-        file_channel = parse_channel(channel) if channel else detector.channel
         if from_clips:
             chosen = choose_clips(from_clips, detector.machine, clips)
         else:
@@ -217,6 +233,7 @@ def _from_files(
             force=options.force,
             sensitivity=options.sensitivity,
             of_alarms=options.of_alarms,
+            background=options.background,
             skip_bad=skip_bad,
             report=lambda message: progress.message(f"edgeae: {message}"),
             step=progress.step,

@@ -62,6 +62,10 @@ class Excerpt(ABC):
         """Mean square of its samples, full scale 1."""
 
     @abstractmethod
+    def log_mel(self, spec: MelSpec) -> Float32:
+        """Its log-mel frames (n_frames, n_mels), dB."""
+
+    @abstractmethod
     def windows(self, pipeline: Pipeline) -> list[Window]:
         """The decision windows of the excerpt."""
 
@@ -95,6 +99,9 @@ class SampleExcerpt(Excerpt):
     @property
     def power(self) -> float:
         return rms(self.samples) ** 2
+
+    def log_mel(self, spec: MelSpec) -> Float32:
+        return log_mel(self.samples, spec)
 
     def windows(self, pipeline: Pipeline) -> list[Window]:
         return list(pipeline.windows([self.samples], self.samplerate))
@@ -141,6 +148,9 @@ class LogMelExcerpt(Excerpt):
     @property
     def power(self) -> float:
         return _total_power(self.frames, self.spec) / _power_of_unit_noise(self.spec)
+
+    def log_mel(self, spec: MelSpec) -> Float32:
+        return self.frames
 
     def windows(self, pipeline: Pipeline) -> list[Window]:
         return pipeline.windows_of_frames(self.frames)

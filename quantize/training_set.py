@@ -13,6 +13,7 @@ from edgeae.runtime.audio.recordings import Recording, scan
 from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
 from edgeae.runtime.features.log_mel_file import read_log_mel
+from edgeae.runtime.features.mixing import mixed
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.views import views_of
@@ -20,7 +21,7 @@ from edgeae.runtime.system.arrays import Float32, Float64
 from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
 from edgeae.train.frame_store import Frames, StoredFrames
-from edgeae.train.synth.background_noise import N_EXAMPLES, noise_examples, with_noise
+from edgeae.train.synth.background_noise import N_EXAMPLES, noise_examples
 
 from .chart_priors import MachineStream, fit_chart_priors
 from .fit_fleet import FittedFleet, fit_fleet
@@ -150,7 +151,7 @@ class TrainingSet:
         for first, frames in enumerate(recordings):
             mean = _mean_features(pipeline, frames)
             for noise, snr_db in examples[first :: len(recordings)]:
-                noisy = with_noise(frames, noise, snr_db)
+                noisy = mixed(frames, noise, snr_db)
                 changes.append(_mean_features(pipeline, noisy) - mean)
         return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
 

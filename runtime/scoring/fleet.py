@@ -112,8 +112,8 @@ class Fleet:
         return cls(
             mean=np.mean([windows.mean(axis=0) for windows in machines], axis=0),
             within_std=within_std,
-            gain_directions=_strongest_directions(gain, within_std, MAX_GAIN_DIRECTIONS),
-            noise_directions=_strongest_directions(noise, within_std, MAX_NOISE_DIRECTIONS),
+            gain_directions=strongest_directions(gain, within_std, MAX_GAIN_DIRECTIONS),
+            noise_directions=strongest_directions(noise, within_std, MAX_NOISE_DIRECTIONS),
             within_correlation=_within_correlation(
                 centred, within_std, sources_of(views), rounding
             ),
@@ -202,7 +202,7 @@ class Fleet:
         return max(0.0, float(np.mean(np.square(shift))) - 1 / windows)
 
 
-def _strongest_directions(changes: Float64, within_std: Float64, n_directions: int) -> Float64:
+def strongest_directions(changes: Float64, within_std: Float64, n_directions: int) -> Float64:
     """(n_directions, n_features) the strongest of ``changes``, scaled by their strength."""
     _, strengths, directions = np.linalg.svd(changes / within_std, full_matrices=False)
     strongest = slice(n_directions)

@@ -26,19 +26,6 @@ MODULATION_HZ = (0.05, 0.5)
 NOISE_RMS = 0.1  # full scale is 1
 
 
-def with_noise(frames: Float32, noise: Float32, snr_db: float) -> Float32:
-    """Frames (n, n_mels) dB with noise (n_noise, n_mels) dB, which is repeated as often as needed.
-
-    snr_db: ratio of the mean powers over all bands.
-    """
-    n_repeats = len(frames) // len(noise) + 1
-    repeated = np.tile(noise, (n_repeats, 1))[: len(frames)]
-    power = 10 ** (frames.astype(np.float64) / 10)
-    noise_power = 10 ** (repeated.astype(np.float64) / 10)
-    factor = power.mean() / noise_power.mean() / 10 ** (snr_db / 10)
-    return np.asarray(10 * np.log10(power + factor * noise_power), np.float32)
-
-
 @cache  # an export needs them for the float and for the int8 network
 def noise_examples(spec: MelSpec) -> tuple[tuple[Float32, float], ...]:
     """N_EXAMPLES noises (n_frames, n_mels) dB, each with a signal-to-noise ratio in dB."""
