@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -296,7 +297,16 @@ class PageHandler(RequestHandler):
             self.send_error(404, "there is no such source")
         else:
             context.queue.put(NormalMessage(source.source, "page"))
+            self._mark_last_alarm(source)
             self._send_empty(202)
+
+    def _mark_last_alarm(self, source: SourceIdentity) -> None:
+        """Store the same about the alarm of the last hour, if nobody has judged it."""
+        store = self.server.context.store
+        with suppress(DatabaseError):  # the sound is learned nevertheless
+            alarm = store.last_alarm(source.source, source.machine)
+            if alarm and alarm.verdict is None and self._can_learn(alarm):
+                store.judge(alarm.id, "normal")
 
     def _judge(self, values: Parameters) -> None:
         """Store what a person says about an event; sound that is still known is learned, too."""

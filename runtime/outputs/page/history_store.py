@@ -156,6 +156,14 @@ class HistoryStore(Sink[Line]):
     def event(self, event_id: int) -> StoredEvent | None:
         return self._database.event(event_id)
 
+    def last_alarm(self, source: str, machine: str | None) -> StoredEvent | None:
+        """The newest alarm of a source; None if there is none."""
+        for stored in self._database.sources():
+            if (stored.source, stored.machine) == (source, machine or ""):
+                wanted = EventFilter(source_id=stored.id, kind="alarm")
+                return next(iter(self._database.events(wanted, 1)), None)
+        return None
+
     def sources(self) -> list[StoredSource]:
         return self._database.sources()
 

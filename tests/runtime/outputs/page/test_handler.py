@@ -118,6 +118,15 @@ def test_what_a_person_says_about_an_event_is_stored(serve: Serve, verdict: str)
     assert queue.pop_all() == expected
 
 
+def test_a_source_that_is_called_normal_has_its_alarm_marked(serve: Serve) -> None:
+    queue = FeedbackQueue()
+    server = serve(queue=queue)
+    assert ask(server, "POST", "/normal?source=0", Authorization=f"Bearer {TOKEN}")[0] == 202
+    assert queue.pop_all() == [NormalMessage("hw:1", "page")]
+    [event] = json.loads(ask(server, "GET", "/history?kind=alarm")[2])["events"]
+    assert event["verdict"] == "normal"
+
+
 def test_an_event_of_last_year_is_judged_and_not_learned(serve: Serve) -> None:
     queue = FeedbackQueue()
     server = serve(queue=queue)
