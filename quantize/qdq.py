@@ -66,7 +66,7 @@ def quantize(
     reduce_range: limit weights to 7 bits, for x86 processors with AVX2 but without VNNI, whose
         8-bit products saturate.
     identity: the matrix of the identity embedding, see
-        `edgeae.quantize.identity_output.with_identity`.
+        `edgeae.quantize.rewriting.identity_output.with_identity`.
 
     Raises ConfigError for patches or a headroom that cannot be used, ArtifactError for a network
     that has a layer without an integer form.

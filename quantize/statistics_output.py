@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from edgeae.runtime.model.network import RESIDUAL, STATISTICS
 from edgeae.runtime.system.arrays import Float32
 
-from .identity_output import with_identity
+from .rewriting.identity_output import with_identity
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -46,7 +46,7 @@ def with_statistics(
         both outputs are in standard deviations. None for a float network, which is in standard
         deviations already.
     identity: the matrix of the identity embedding, which then is an output, too; see
-        `edgeae.quantize.identity_output.with_identity`.
+        `edgeae.quantize.rewriting.identity_output.with_identity`.
     """
     import onnx
     from onnx import TensorProto, helper

@@ -15,9 +15,9 @@ from edgeae.runtime.system.arrays import Float32
 from edgeae.train.architectures import Autoencoder
 from edgeae.train.config import Config
 
-from .identity_output import ENCODED
 from .rewriting.fold_zeros import fold_zeros
 from .rewriting.graph import constants_to_initializers
+from .rewriting.identity_output import ENCODED
 from .statistics_output import with_statistics
 
 OPSET = 17

@@ -21,7 +21,7 @@ from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.network import IDENTITY
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from .rewriting.graph import add_constant, constant_of, sort_nodes
+from .graph import add_constant, constant_of, sort_nodes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

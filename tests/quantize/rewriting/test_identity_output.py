@@ -5,9 +5,14 @@ import onnx
 import pytest
 import torch
 
-from edgeae.quantize.identity_output import ENCODED, MAX_EXACT, weight_units, with_identity
 from edgeae.quantize.qdq import quantize
 from edgeae.quantize.rewriting.conv_transpose import rewrite
+from edgeae.quantize.rewriting.identity_output import (
+    ENCODED,
+    MAX_EXACT,
+    weight_units,
+    with_identity,
+)
 from edgeae.quantize.statistics_output import with_statistics
 from edgeae.quantize.torch_to_onnx import check_parity, identity_matrix, to_onnx
 from edgeae.quantize.verify import assert_integer, assert_same, observe, optimized_nodes
