@@ -47,7 +47,11 @@ def test_zsh_shows_the_summaries() -> None:
 
 
 def test_options_and_their_values() -> None:
-    assert offered("edgeae run --pag") == ["plain,--page", "plain,--page-token-file"]
+    assert offered("edgeae run --page-h") == [
+        "plain,--page-history",
+        "plain,--page-history-days",
+        "plain,--page-history-megabytes",
+    ]
     assert offered("edgeae run --format S1") == ["plain,S16_LE"]
     assert "plain,--mqtt-discovery" in offered("edgeae run machine.onnx --mqtt")
 
@@ -75,7 +79,7 @@ def test_bash_itself_completes(tmp_path: Path) -> None:
     program.chmod(0o755)
     script = """
 eval "$(_EDGEAE_COMPLETE=bash_source edgeae)"
-COMP_WORDS=(edgeae run --pag) COMP_CWORD=2
+COMP_WORDS=(edgeae run --page-t) COMP_CWORD=2
 _edgeae_completion edgeae
 echo "${COMPREPLY[@]}"
 """
@@ -85,5 +89,5 @@ echo "${COMPREPLY[@]}"
     )
     assert (process.returncode, process.stdout) == (
         0,
-        "--page --page-token-file\n",
+        "--page-token-file\n",
     ), process.stderr

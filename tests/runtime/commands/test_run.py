@@ -342,7 +342,7 @@ class FakeCapture:
 @pytest.fixture
 def device_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def install(*items: Any) -> None:
-        monkeypatch.setattr("edgeae.runtime.capture.microphone.Capture", FakeCapture)
+        monkeypatch.setattr("edgeae.runtime.capture.capture.Capture", FakeCapture)
         monkeypatch.setattr(FakeCapture, "items", items)
 
     return install
