@@ -11,7 +11,7 @@ TEST_PROCESSES ?= $(shell nproc)
 TESTS ?= tests
 PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: demo test test-fast test-random durations emulated arm-counts fuzz soak lint benchmarks clean release
+.PHONY: demo test test-fast test-random durations emulated services arm-counts fuzz soak lint benchmarks clean release
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -25,7 +25,7 @@ test: $(VENV)/.installed  ## all tests
 	$(PYTEST) $(TESTS)
 
 test-fast: $(VENV)/.installed  ## without the slow ones: for the time between two edits
-	$(PYTEST) -m "not slow and not emulated" $(TESTS)
+	$(PYTEST) -m "not slow and not emulated and not services" $(TESTS)
 
 test-random: $(VENV)/.installed  ## all tests in random order, twice: none may depend on another
 	$(PYTEST) -p randomly $(TESTS)
@@ -37,6 +37,9 @@ durations: $(VENV)/.installed  ## the tests that take longest
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
 	$(PYTEST) -m emulated tests/emulated
+
+services: $(VENV)/.installed  ## systemd, and Home Assistant if HASS names its program: which ran, and why others did not
+	$(BIN)/pytest -m services -rA --tb=short tests/services
 
 arm-counts: $(VENV)/.installed  ## instructions per second of sound on the processors of a Raspberry Pi; needs qemu-user
 	scripts/install-emulator

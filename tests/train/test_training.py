@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,9 @@ from edgeae.train.run_folder import best_checkpoint
 from edgeae.train.training import train
 from tests.conftest import Maker
 from tests.train.short_runs import At, raising, tiny_config
+
+ROOT = Path(__file__).parents[2]
+PYTHON_PATHS = (ROOT, *sys.path)
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -78,6 +85,30 @@ def test_a_killed_run_ends_as_it_would_have(make_data: Maker, epoch: int) -> Non
     assert metrics[0]["val_loss"] == metrics[1]["val_loss"]
     assert best_checkpoint(cut).name == best_checkpoint(whole).name
     assert len(list((cut / "checkpoints").iterdir())) == 4
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edgeae.train.training import train
+from tests.train.short_runs import At, tiny_config
+kill = At(1, lambda: os.kill(os.getpid(), signal.SIGKILL))
+train(Path(sys.argv[1]), tiny_config(), Path("cut"), callbacks=[kill])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_in_the_middle_of_an_epoch_is_resumed(make_data: Maker) -> None:
+    data = make_data()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PYTHON_PATHS))}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(data)], env=environment, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    whole = train(data, tiny_config(), Path("whole"))
+    cut = train(data, tiny_config(), Path("cut"), resume=True)
+    expected = _weights(whole)
+    assert all(torch.equal(value, expected[key]) for key, value in _weights(cut).items())
 
 
 def test_a_complete_run_has_nothing_to_resume(

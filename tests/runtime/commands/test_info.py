@@ -129,3 +129,8 @@ def test_the_noise_of_the_self_test_is_the_same_on_every_computer() -> None:
     first = (1664525 * DEFAULT_SEED + 1013904223) % 2**32 // 2**16 - 2**15
     assert noise[0] == pytest.approx(first * 0.1 * 3**0.5 / 2**15)
     assert float((noise.astype(float) ** 2).mean()) == pytest.approx(0.01, rel=0.02)  # -20 dBFS
+
+
+def test_a_device_without_an_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["info", "/dev/zero"]) == 3
+    assert "it is larger than 32 MiB" in capsys.readouterr().err
