@@ -77,7 +77,8 @@ def evaluate(
     folder or a checkpoint (.ckpt). Writes anomaly_scores.csv, test_results.csv and report.html:
     curves, the worst misses and false alarms as pictures and sound, and what to do next, in one
     file. After an interruption, repeat the command to continue: the folder of the results keeps
-    what is already computed.
+    what is already computed. Of test recordings without labels it writes the scores only, in the
+    format of the DCASE challenge.
 
     \b
     Examples:
@@ -89,6 +90,11 @@ def evaluate(
 
     from .report.evaluation import Evaluation, write_report
     from .report.notes import notes
+    from .results.challenge import (
+        score_unlabelled,
+        unlabelled_recordings,
+        write_challenge_files,
+    )
     from .results.load_detector import load_detector
     from .results.result_cache import FILE_NAME, ResultCache
     from .results.scores import EvaluationOptions, evaluate_machines
@@ -111,6 +117,16 @@ def evaluate(
         false_alarms=false_alarms,
     )
     folder = output or (model if model.is_dir() else model.parent) / "evaluation"
+    if unlabelled := unlabelled_recordings(data):
+        scores = score_unlabelled(detector, data, unlabelled, options, _report)
+        written = write_challenge_files(folder, data.resolve().name, scores)
+        _report(
+            f"{data}: no test recording has a label, so there are scores only, as the DCASE "
+            f"challenge takes them"
+        )
+        for path in written:
+            click.echo(printable(str(path)))
+        return
     with ResultCache(folder / FILE_NAME) as cache:
         if len(cache):
             _report(

@@ -20,7 +20,13 @@ import soundfile
 from alsa_files import configuration
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/tutorial.md", "docs/how-to.md", "docs/listening.md"]
+PAGES = [
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to.md",
+    "docs/listening.md",
+    "docs/challenge.md",
+]
 SECONDS = 600.0  # that a page may take; far more than it does, for a busy computer
 NOT_RUN = {
     "make": "the targets run in .ci/run, or take hours",
@@ -102,6 +108,23 @@ def few_recordings(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+def write_challenge_data(home: Path, recordings: Path) -> None:
+    """One section of a development set, and of an evaluation set without labels."""
+    train = sorted((recordings / "train").glob("*.wav"))[:12]
+    for number, path in enumerate(train):
+        name = f"section_00_source_train_normal_{number:04}_x.wav"
+        for data_set in ("fan", "fan-evaluation"):
+            _copy(path, home / data_set / "train" / name)
+    for label in ("normal", "anomaly"):
+        for number, path in enumerate(sorted((recordings / "test").glob(f"{label}*.wav"))):
+            domain = ("source", "target")[number % 2]
+            name = f"section_00_{domain}_test_{label}_{number:04}.wav"
+            _copy(path, home / "fan" / "test" / name)
+            _copy(
+                path, home / "fan-evaluation" / "test" / f"section_00_{len(label)}{number:03}.wav"
+            )
+
+
 @pytest.fixture
 def home(trained: Any, steady: Path, tmp_path: Path) -> Path:
     """A folder with the files that the pages name, except those that the pages make."""
@@ -167,6 +190,8 @@ def test_the_commands_of_a_page_run_in_their_order(
 ) -> None:
     if page != "docs/tutorial.md":  # which records its own
         (home / "data").symlink_to(few_recordings)
+    if page == "docs/challenge.md":
+        write_challenge_data(home, few_recordings)
     script = "\n".join(blocks(page))
     for written in re.findall(r"^edgeae calibrate .* -o (\S+\.onnx)", script, re.M):
         (home / written).unlink(missing_ok=True)  # calibrate overwrites nothing
