@@ -99,7 +99,7 @@ def few_recordings(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("few")
     for machine in ("id_00", "id_01"):
         for pattern, count in (
-            (f"train/normal_{machine}_*.wav", 7),
+            (f"train/normal_{machine}_*.wav", 16),
             (f"test/normal_{machine}_*.wav", 3),
             (f"test/anomaly_{machine}_*.wav", 3),
         ):
