@@ -24,7 +24,7 @@ WARM = 15  # seconds of sound, until the first windows are full
 CPU_TARGET = 2.5  # at the pace of a microphone
 CPU_UNIT = "ms per second of audio"
 PEAK_TARGET = 80  # MiB
-ALL_OUTPUTS_PEAK_TARGET = 110  # MiB
+ALL_OUTPUTS_PEAK_TARGET = 95  # MiB
 
 
 def _listen(models: Models, folder: Path, seconds: int, *, paced: bool) -> Listening:
