@@ -34,7 +34,7 @@ def quantized(exported: Export) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def clips(exported: Export) -> list[Float32]:
-    return exported.training_set.frames[::4]
+    return [np.asarray(frames) for frames in exported.training_set.frames[::4]]
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from edgeae.quantize.training_set import (
 )
 from edgeae.runtime import AudioError, Detector
 from edgeae.train.config import load_config
+from edgeae.train.frame_store import Frames
 from edgeae.train.run_folder import validation_files
 from tests.conftest import Maker, Trained
 
@@ -41,7 +42,7 @@ def test_each_recording_has_its_patches(training_set: TrainingSet) -> None:
 
 def test_the_window_is_what_a_median_recording_fills() -> None:
     config = load_config("tiny")
-    frames = [np.zeros((n, 128), np.float32) for n in (40, 100, 1000)]
+    frames: list[Frames] = [np.zeros((n, 128), np.float32) for n in (40, 100, 1000)]
     training_set = TrainingSet([], frames)
     assert training_set.window(60.0, config) == pytest.approx(3 * 1.024)
     assert training_set.window(2.0, config) == 2.0
@@ -65,7 +66,7 @@ def test_the_gain_directions_are_those_of_louder_and_softer_recordings(
     few = replace(training_set, frames=training_set.frames[:2])
     gain = few.gain(detector)
     assert len(gain) == 2 * len(GAIN_STEPS_DB)
-    frames = few.frames[1]
+    frames = np.asarray(few.frames[1])
     louder, plain = (
         detector.independent(detector.windows_of_frames(frames + np.float32(step))).mean(axis=0)
         for step in (GAIN_STEPS_DB[-1], 0)

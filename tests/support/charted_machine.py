@@ -30,7 +30,7 @@ N_CALIBRATION = 12  # windows
 class DetectorDouble(SimpleNamespace):
     """The members of a detector; like a detector, it is equal to itself alone."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def charted_detector(
