@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ def test_each_recording_has_its_patches(training_set: TrainingSet) -> None:
 
 def test_the_window_is_what_a_median_recording_fills() -> None:
     config = load_config("tiny")
-    frames: list[Frames] = [np.zeros((n, 128), np.float32) for n in (40, 100, 1000)]
+    # mypy does not see that arrays are frames: their slices have more overloads.
+    frames = [cast(Frames, np.zeros((n, 128), np.float32)) for n in (40, 100, 1000)]
     training_set = TrainingSet([], frames)
     assert training_set.window(60.0, config) == pytest.approx(3 * 1.024)
     assert training_set.window(2.0, config) == 2.0
