@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from .export import Export
 
-# Runs drift by .005 to .03, those on a few minutes of sound too. At 0.3, the distance of a fault
-# from normal sound, in standard deviations, is 5 % smaller than in float.
-DEFAULT_MAX_DRIFT = 0.3
+# Runs drift by .005 to .03, those on a few minutes of sound too. At 0.1, the distance of a fault
+# from normal sound, in standard deviations, is half a percent smaller than in float.
+DEFAULT_MAX_DRIFT = 0.1
 DEFAULT_FALSE_ALARMS = "1/day"
 
 

@@ -53,10 +53,7 @@ class Comparison:
 
 
 def compare(float_: Artifact, int8: Artifact, training_set: TrainingSet) -> Comparison:
-    """Compare both artifacts on at most 200 training recordings, and on this computer.
-
-    The first minute of each recording is used.
-    """
+    """Compare both artifacts on at most 200 training recordings, and on this computer."""
     detectors = (Detector(float_), Detector(int8))
     compared = training_set.part(MAX_RECORDINGS)
     patches = np.concatenate(compared.patches(detectors[0].network.patch_frames))
@@ -77,8 +74,8 @@ def held_out_scores(
 ) -> tuple[Float64, Float64]:
     """(n,) scores of windows by the features of each network.
 
-    The training machines play new machines, as for the threshold: a window is scored by a head that
-    did not see it, calibrated on a few windows of the same machine. The head of both scores is that
+    The training machines play new machines, as for the threshold: the head of a window is calibrated
+    on a few other windows of the same machine. The head of both scores is that
     of the int8 network, because it is what a user gets, and knows how rounding disturbs each
     feature. What rounding does to all windows of a machine alike does not count.
 
@@ -112,14 +109,14 @@ def window_scores(detector: Detector, recordings: Sequence[Float32]) -> Float64:
 
 
 def score_drift(float_: Float64, int8: Float64) -> float:
-    """By how much int8 moves scores (n,) against each other, in their standard deviations.
+    """By how much int8 moves scores (n,) against each other, in standard deviations of ``float_``.
 
     An error of a tenth makes the distance of a fault from normal sound half a percent smaller, in
     standard deviations of normal sound, an error of three tenths 5 percent.
 
     The standard deviation of a few windows whose scores happen to be close is taken as 0.1.
     """
-    return score_movement(float_, int8) / max(float(np.std(int8)), MIN_SCORE_STD)
+    return score_movement(float_, int8) / max(float(np.std(float_)), MIN_SCORE_STD)
 
 
 def score_movement(before: Float64, after: Float64) -> float:

@@ -56,8 +56,8 @@ def test_drift_is_what_moves_scores_against_each_other() -> None:
     moved = np.array([0.1, -0.1, 0.1, -0.1])
     assert score_drift(SCORES, SCORES + 5) == pytest.approx(0)
     int8 = SCORES + moved + 5
-    assert score_drift(SCORES, int8) == pytest.approx(0.1 / np.std(int8))
-    assert score_drift(SCORES, 3 * SCORES) == pytest.approx(2 / 3)
+    assert score_drift(SCORES, int8) == pytest.approx(0.1 / np.std(SCORES))
+    assert score_drift(SCORES, 3 * SCORES) == pytest.approx(2)
 
 
 def test_of_one_window_the_whole_change_counts() -> None:
