@@ -18,7 +18,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mixing import mixed
 from edgeae.runtime.scoring.detector import Detector
-from edgeae.runtime.scoring.fleet import strongest_directions
+from edgeae.runtime.scoring.fleet import MAX_NOISE_DIRECTIONS, strongest_directions
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
 
@@ -76,8 +76,10 @@ def with_background(
     fleet = detector.head.fleet
     scaled = np.array(changes) * np.sqrt(BACKGROUND_SHARE / len(changes))
     added = strongest_directions(scaled, fleet.within_std, MAX_DIRECTIONS)
+    together = np.concatenate([fleet.noise_directions, added])
+    n_directions = MAX_NOISE_DIRECTIONS + MAX_DIRECTIONS
+    directions = strongest_directions(together, fleet.within_std, n_directions)
     head = detector.artifact.head
-    directions = np.concatenate([fleet.noise_directions, added])
     return detector.with_sections(
         head=replace(head, fleet=replace(head.fleet, noise_directions=directions))
     )

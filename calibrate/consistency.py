@@ -73,11 +73,13 @@ def _change_point(windows: Float64) -> int:
     least squares of Bai, Econometric Theory 13, 1997); it has to explain most of the deviations.
     """
     n_windows = len(windows)
-    remaining = [
-        sum(float(np.square(part - part.mean(axis=0)).sum()) for part in np.split(windows, [k]))
-        for k in range(1, n_windows)
-    ]
-    total = float(np.square(windows - windows.mean(axis=0)).sum())
+    centred = windows - windows.mean(axis=0)
+    total = float(np.square(centred).sum())
+    n_before = np.arange(1, n_windows)
+    sums_before = np.square(np.cumsum(centred, axis=0)[:-1]).sum(axis=1)
+    # What the means of two parts explain: their sums are opposite.
+    explained = sums_before * (1 / n_before + 1 / (n_windows - n_before))
+    remaining = total - explained
     best = int(np.argmin(remaining))
     return best + 1 if remaining[best] < MAX_UNEXPLAINED_SHARE * total else 0
 

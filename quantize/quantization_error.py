@@ -74,10 +74,10 @@ def held_out_scores(
 ) -> tuple[Float64, Float64]:
     """(n,) scores of windows by the features of each network.
 
-    The training machines play new machines, as for the threshold: the head of a window is calibrated
-    on a few other windows of the same machine. The head of both scores is that
-    of the int8 network, because it is what a user gets, and knows how rounding disturbs each
-    feature. What rounding does to all windows of a machine alike does not count.
+    The training machines play new machines, as for the threshold: the head of a window is
+    calibrated on a few other windows of the same machine. The head of both scores is that of the
+    int8 network, because it is what a user gets, and knows how rounding disturbs each feature. What
+    rounding does to all windows of a machine alike does not count.
 
     Where there is too little sound for that, the head of ``int8`` scores all windows.
     """

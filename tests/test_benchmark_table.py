@@ -20,6 +20,12 @@ def test_half_as_slow_again_as_the_target_is_a_gross_regression() -> None:
     assert not Row("network", 9.1, "us", "float", 10.0, target=0.4, limit=1.0).is_gross_regression
 
 
+def test_an_accuracy_and_a_size_fail_where_the_target_is_missed() -> None:
+    assert Row("edge, int8: auc lost", 0.0011, "", target=0.001).is_gross_regression
+    assert not Row("edge, int8: auc lost", 0.001, "", target=0.001).is_gross_regression
+    assert Row("edge, int8", 31, "KiB", "float", 100, target=0.3).is_gross_regression
+
+
 def test_a_time_alone_is_no_regression_because_computers_differ() -> None:
     assert not Row("edgeae --help", 5.0, "s", target=0.1).is_gross_regression
 

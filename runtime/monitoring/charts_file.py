@@ -96,7 +96,7 @@ class ChartsFile(KeptState):
         charts = Charts(self._detector)
         n_features = len(self._detector.head.mean)
         charts_state = ChartsState.from_json(state, n_features, charts.n_views)
-        hours = burst_hours(map(count_of, state["bursts"]))
+        hours = burst_hours(map(count_of, state.get("bursts", [])))
         saved = datetime.fromisoformat(state["saved"])
         paused_seconds = (datetime.now(UTC) - saved).total_seconds()
         # The time is saved in whole seconds.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.calibrate.background import read_background, with_background
+from edgeae.calibrate.background import MAX_DIRECTIONS, read_background, with_background
 from edgeae.calibrate.calibrate import CalibrationOptions, calibrate_files
 from edgeae.calibrate.excerpt import SampleExcerpt
 from edgeae.runtime.audio.recordings import audio_files
@@ -15,6 +15,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import log_mel
 from edgeae.runtime.features.mixing import mixed
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.fleet import MAX_NOISE_DIRECTIONS
 from edgeae.runtime.system.arrays import Float32, Float64
 from tests.conftest import Trained
 
@@ -68,6 +69,17 @@ def test_the_artifact_keeps_it(fresh: Detector, clips: list[Float32], off: Path)
     assert n_before < len(directions) <= n_before + 8
     np.testing.assert_array_equal(result.head.fleet.noise_directions, directions)
     np.testing.assert_array_equal(result.head.mean, fresh.head.mean)
+
+
+def test_the_same_background_again_does_not_make_the_artifact_grow(
+    fresh: Detector, clips: list[Float32], off: Path
+) -> None:
+    detector = fresh
+    excerpts = [SampleExcerpt(clips[0], RATE)]
+    background = read_background([off], fresh)
+    for _ in range(4):
+        detector = with_background(detector, excerpts, background)
+    assert len(detector.head.fleet.noise_directions) <= MAX_NOISE_DIRECTIONS + MAX_DIRECTIONS
 
 
 def test_a_short_recording_is_refused(fresh: Detector, tmp_path: Path) -> None:

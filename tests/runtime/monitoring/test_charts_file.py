@@ -77,6 +77,17 @@ def test_the_state_of_an_earlier_calibration_is_moved_away(
     assert "belongs to another calibration of the machine" in capsys.readouterr().err
 
 
+def test_a_state_from_before_bursts_were_kept_is_continued(
+    path: Path, calibrated: Detector
+) -> None:
+    state = json.loads(path.read_text())
+    del state["bursts"]
+    path.write_text(json.dumps(state))
+    memory = ChartsFile(path, calibrated)
+    assert memory.charts.sound.n_learned == state["n_learned"]
+    assert not memory.hours
+
+
 @pytest.mark.parametrize(
     "change",
     [
