@@ -38,6 +38,15 @@ def page_link(page: str | None, page_url: str | None, *, is_encrypted: bool) -> 
     return f"{'https' if is_encrypted else 'http'}://{host}:{port}/"
 
 
+def is_url_of_this_computer(url: str) -> bool:
+    """Whether a URL leads to this computer alone, whichever computer opens it."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return is_loopback(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _check(page_url: str) -> None:
     try:
         parts = urlsplit(page_url)

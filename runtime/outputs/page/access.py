@@ -1,6 +1,6 @@
 """Who may read the page, and who may say something on it.
 
-                  at 127.0.0.1 or ::1     at any other address
+                  at 127.0.0.1 or ::1     at any other address, or behind a proxy (--page-url)
     read          everybody               who knows the token
     write         who knows the token     who knows the token
 
@@ -75,8 +75,8 @@ class PageAccess:
     ) -> None:
         """token: None: nobody can write.
 
-        is_public: whether other computers reach the page.
-        is_encrypted: whether it is served over TLS.
+        is_public: whether other computers reach the page, also through a proxy.
+        is_encrypted: whether browsers open it over TLS, here or at a proxy.
         guard: counts wrong tokens.
         """
         self.is_public = is_public

@@ -36,7 +36,7 @@ OPTIONS = (
         envvar="EDGEAE_PAGE_TOKEN_FILE",
         value_kind="secret-file",
         help="Let people who know the token in this file log in to the page: to read it at an "
-        "address of other computers, and to say what an event was.  "
+        "address of other computers or through a proxy, and to say what an event was.  "
         "[default: $EDGEAE_PAGE_TOKEN, else none]",
     ),
     run_option(
@@ -57,7 +57,7 @@ OPTIONS = (
         "--page-url",
         metavar="URL",
         help="Address at which people open the page, such as that of a proxy; for links in "
-        "notifications and Home Assistant.",
+        "notifications and Home Assistant. One of another host needs --page-token-file.",
     ),
     run_option(
         "--page-history",
@@ -144,7 +144,7 @@ def open_page(options: PageOptions, context: OutputContext) -> OpenOutput | None
             token=token,
             queue=context.feedback,
             tls=tls,
-            page_url=page_link(options.page, options.page_url, is_encrypted=tls is not None),
+            page_url=page_link(None, options.page_url, is_encrypted=tls is not None),
         )
     except BaseException:
         outbox.close()

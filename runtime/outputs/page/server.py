@@ -27,6 +27,7 @@ import click
 from ...errors import ConfigError
 from ..feedback import FeedbackQueue
 from ..http_server import HttpLimits
+from ..page_link import is_url_of_this_computer
 from ..server_tls import ServerTls
 from .access import PageAccess
 from .context import DEFAULT_LIMITS, PageContext, PageLimits
@@ -62,13 +63,16 @@ class PageServer(ContextServer):
         guard: compares the token and counts wrong ones; None: one with the default limits.
         queue: receives what people say; None: nothing is learned.
         tls: the certificate; None: connections are not encrypted.
-        page_url: at which people open the page, such as that of a proxy.
+        page_url: the value of --page-url, such as the address of a proxy. One of another host
+        needs a token; with one of https, browsers send the cookie over TLS only.
         """
+        is_encrypted = tls is not None
+        is_https = is_encrypted or (page_url or "").lower().startswith("https:")
         page = files(__package__).joinpath("page.html").read_bytes()
         self.context = PageContext(
             history,
             store or HistoryStore(),
-            PageAccess(token, is_encrypted=tls is not None, guard=guard),
+            PageAccess(token, is_encrypted=is_https, guard=guard),
             page,
             security_policy(page.decode()),
             message_seconds,
@@ -88,14 +92,21 @@ class PageServer(ContextServer):
             warns_of_readers=False,
         )
         # Until here each request was taken for one of another computer.
-        self.context.access.is_public = self.is_public
+        has_proxy = page_url is not None and not is_url_of_this_computer(page_url)
+        self.context.access.is_public = self.is_public or has_proxy
         if self.is_public and not token:
             self.close()
             raise ConfigError(
                 f"--page {address}: other computers reach this address, so reading needs a token; "
                 f"give --page-token-file FILE, or listen at 127.0.0.1:{self.port}"
             )
-        self._report(is_encrypted=tls is not None)
+        if has_proxy and not token:
+            self.close()
+            raise ConfigError(
+                f"--page-url {page_url}: other computers open the page there, so reading needs a "
+                f"token; give --page-token-file FILE, or leave --page-url out"
+            )
+        self._report(is_encrypted=is_encrypted)
 
     def close(self) -> None:
         """Accept no further request, and send each viewer a last message."""

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.outputs.page_link import page_link
+from edgeae.runtime.outputs.page_link import is_url_of_this_computer, page_link
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_the_given_address_wins() -> None:
 def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="--page-url: no address of a page"):
         page_link("8321", url, is_encrypted=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_own"),
+    [
+        ("http://localhost:8321/", True),
+        ("http://127.0.0.2/", True),
+        ("http://[::1]:8321/", True),
+        ("https://pi.lan/", False),
+        ("https://192.0.2.7/", False),
+        ("https://localhost.example.org/", False),
+    ],
+)
+def test_only_loopback_is_this_computer_alone(url: str, is_own: bool) -> None:
+    assert is_url_of_this_computer(url) is is_own

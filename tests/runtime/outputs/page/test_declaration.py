@@ -48,6 +48,15 @@ def test_the_page_taps_the_windows_of_each_source(machine: Path) -> None:
         assert of_days.sink.name == "history"
 
 
+def test_a_proxy_without_a_token_is_refused() -> None:
+    arguments = ("--page", "127.0.0.1:0", "--page-url", "https://pi.lan/")
+    with (
+        pytest.raises(ConfigError, match=r"--page-url https://pi.lan/: .*needs a token"),
+        opened_output(OUTPUT, *arguments),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("option", ["--page-cert", "--page-key", "--page-history"])
 def test_an_option_of_the_page_without_a_page_is_refused(tmp_path: Path, option: str) -> None:
     arguments = (option, str(tmp_path / "file"))

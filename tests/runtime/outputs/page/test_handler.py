@@ -165,6 +165,24 @@ def test_the_name_of_a_proxy_is_allowed_if_the_page_is_opened_there(serve: Serve
     assert ask(server, "GET", "/", Host="evil.example.org")[0] == 403
 
 
+def test_a_proxy_makes_a_page_of_this_computer_public(serve: Serve) -> None:
+    server = serve(page_url="https://machines.example.org/pump-3/")
+    proxied = {"Host": "machines.example.org"}
+    assert ask(server, "GET", "/history", **proxied)[0] == 401
+    bearer = f"Bearer {TOKEN}"
+    assert ask(server, "GET", "/history", Authorization=bearer, **proxied)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "is_secure"), [("https://pi.lan/", True), ("http://pi.lan/", False), (None, False)]
+)
+def test_the_cookie_is_sent_over_tls_only_if_the_page_is_opened_over_tls(
+    serve: Serve, url: str | None, is_secure: bool
+) -> None:
+    _, headers, _ = ask(serve(page_url=url), "POST", "/login", Authorization=f"Bearer {TOKEN}")
+    assert ("; Secure" in headers["Set-Cookie"]) is is_secure
+
+
 def test_too_many_files_at_once_are_refused(serve: Serve, tmp_path: Path) -> None:
     server = serve(limits=PageLimits(max_files=1))
     clip = tmp_path / "clip.flac"

@@ -386,6 +386,18 @@ def test_an_address_of_other_computers_needs_a_token(
     assert "is not encrypted: others on the network can read its token" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", ["https://pi.lan/", "http://192.0.2.7:8080/"])
+def test_a_page_behind_a_proxy_needs_a_token(serve: Serve, url: str) -> None:
+    with pytest.raises(ConfigError, match=f"^--page-url {url}: .*give --page-token-file FILE"):
+        serve(page_url=url)
+    assert ask(serve(page_url=url, token=TOKEN).port, "/history")[0] == 401
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8321/", "http://[::1]:8321/"])
+def test_a_page_url_of_this_computer_needs_no_token(serve: Serve, url: str) -> None:
+    assert ask(serve(page_url=url).port, "/history")[0] == 200
+
+
 def test_fifty_slow_connections_keep_nobody_away(serve: Serve) -> None:
     port = serve().port
     slow = []
