@@ -1,9 +1,10 @@
 """Sends the notifications of one service, in order, in a thread of its own.
 
-    put --> queue --thread--> wait for its time and its clip --> send
-                                     ^---- 10, 20, 40 ... 600 s ----' as long as that fails
+    put --> queue --thread--> the oldest that is due --> wait for its clip --> send
+                                             ^---- 10, 20, 40 ... 600 s ----' as long as that fails
 
-Each service has such a queue, so that one that is down delays no other.
+A notification that is not due yet delays no other, and is dropped at the end. Each service has such
+a queue, so that one that is down delays no other.
 """
 
 import time
@@ -46,7 +47,7 @@ class Sender(Protocol):
     def send(self, message: Message, *, with_files: bool) -> None: ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Notification:
     """A message that waits, for all services."""
 
@@ -80,9 +81,11 @@ class Delivery:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Try once more to send what waits, then stop."""
+        """Drop what is not due yet, try once more to send the rest, then stop."""
         with self._changed:
             self._closing = True
+            now = time.monotonic()
+            self._waiting = deque(one for one in self._waiting if one.due_at <= now)
             self._changed.notify_all()
 
     def join(self, seconds: float) -> None:
@@ -91,25 +94,31 @@ class Delivery:
         self.lost += len(self._waiting)
 
     def _work(self) -> None:
-        while (notification := self._oldest()) is not None:
-            self._await_time(notification)
+        while (notification := self._oldest_due()) is not None:
+            self._await_clip(notification)
             message = notification.message()
-            if message is not None and not self._deliver(notification, message):
-                self.lost += 1
+            is_sent = message is None or self._deliver(notification, message)
             with self._changed:
-                if self._waiting and self._waiting[0] is notification:
-                    self._waiting.popleft()
+                # It is gone, and counted, if the queue became too long meanwhile.
+                if notification in self._waiting:
+                    self._waiting.remove(notification)
+                    self.lost += not is_sent
 
-    def _oldest(self) -> Notification | None:
-        """Wait for a notification; None at the end."""
+    def _oldest_due(self) -> Notification | None:
+        """Wait for a notification that is due; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-            return self._waiting[0] if self._waiting else None
+            while True:
+                now = time.monotonic()
+                for notification in self._waiting:
+                    if notification.due_at <= now:
+                        return notification
+                if self._closing:
+                    return None
+                next_due_at = min((one.due_at for one in self._waiting), default=None)
+                self._changed.wait(None if next_due_at is None else next_due_at - now)
 
-    def _await_time(self, notification: Notification) -> None:
-        """Wait until a notification is due and its clip is written; not while closing."""
-        now = time.monotonic()
-        self._pause(notification.due_at - now)
+    def _await_clip(self, notification: Notification) -> None:
+        """Wait until the clip of a notification is written; not while closing."""
         clip = notification.clip
         if clip is None or not self._sender.takes_files:
             return

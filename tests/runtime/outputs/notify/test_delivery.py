@@ -83,6 +83,26 @@ def test_a_notification_that_is_not_wanted_any_more_is_not_sent(
     assert [title for title, _ in sender.wait_for(1)] == ["two"]
 
 
+def test_a_notification_that_is_not_due_yet_delays_no_other(
+    delivery: Delivery, sender: KeptSender
+) -> None:
+    now = time.monotonic()
+    delivery.put(text("in a day", due_at=now + 86_400))
+    delivery.put(text("later", due_at=now + 0.3))
+    delivery.put(text("now"))
+    assert [title for title, _ in sender.wait_for(2)] == ["now", "later"]
+
+
+def test_a_notification_that_is_not_due_at_the_end_is_dropped(sender: KeptSender) -> None:
+    made = Delivery(sender, QUICK)
+    made.put(text("in a day", due_at=time.monotonic() + 86_400))
+    made.put(text("now"))
+    made.end()
+    made.join(10)
+    assert [title for title, _ in sender.sent] == ["now"]
+    assert made.lost == 0
+
+
 def test_the_clip_is_waited_for(delivery: Delivery, sender: KeptSender, tmp_path: Path) -> None:
     clip = tmp_path / "clip.flac"
     delivery.put(text("one", clip=clip))

@@ -84,6 +84,17 @@ def test_a_microphone_that_is_back_soon_is_no_news(open_notify: Open, ntfy: Ntfy
     assert received.title == "ALARM pump-3"
 
 
+def test_a_lost_microphone_delays_no_alarm_and_is_not_reported_at_the_end(
+    open_notify: Open, ntfy: Ntfy
+) -> None:
+    lost = status("lost", source="hw:2", machine="fan-2")
+    sink = open_notify(lost, event("start"), lost_seconds=86_400.0)
+    assert [one.title for one in ntfy.wait_for(1)] == ["ALARM pump-3"]
+    sink.close()
+    assert len(ntfy.received) == 1
+    assert sink.lost == 0
+
+
 def test_a_storm_is_cut_and_the_next_notification_says_so(open_notify: Open, ntfy: Ntfy) -> None:
     sink = open_notify(max_per_hour=2)
     for _ in range(10):
