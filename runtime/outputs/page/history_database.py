@@ -114,6 +114,16 @@ class EventFilter:
     is_open: bool = False  # neither acknowledged nor judged by a person
 
 
+@dataclass(frozen=True)
+class ChartFilter:
+    """Which minutes of a source a chart shows; the newest points if there are too many."""
+
+    since_minute: int = 0  # since 1970
+    until_minute: int = 1 << 40
+    minutes_per_point: int = 1
+    max_points: int = 10_000
+
+
 class HistoryDatabase:
     """The tables. DamagedError for a file that is not such a database."""
 
@@ -266,18 +276,19 @@ class HistoryDatabase:
                     *minute,
                 )
 
-    def scores(
-        self, source_id: int, since_minute: int, minutes_per_point: int
-    ) -> list[tuple[int, float, float, float]]:
+    def scores(self, source_id: int, chart: ChartFilter) -> list[tuple[int, float, float, float]]:
         """Minute, lowest, mean and highest score of each point of a chart, the oldest first."""
         rows = self._rows(
             "SELECT minute / ?1 * ?1, min(lowest), avg(mean), max(highest) FROM minutes"
-            " WHERE source_id = ?2 AND minute >= ?3 GROUP BY minute / ?1 ORDER BY minute",
-            minutes_per_point,
+            " WHERE source_id = ?2 AND minute >= ?3 AND minute <= ?4"
+            " GROUP BY minute / ?1 ORDER BY minute / ?1 DESC LIMIT ?5",
+            chart.minutes_per_point,
             source_id,
-            since_minute,
+            chart.since_minute,
+            chart.until_minute,
+            chart.max_points,
         )
-        return [(int(row[0]), float(row[1]), float(row[2]), float(row[3])) for row in rows]
+        return [(int(row[0]), float(row[1]), float(row[2]), float(row[3])) for row in rows[::-1]]
 
     # --- Limits ---
 

@@ -1,12 +1,13 @@
 """Answers of the page about days: events by source, kind and time, and the points of a chart."""
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from .history_database import EVENT_KINDS, EventFilter, StoredEvent
+from .history_database import EVENT_KINDS, ChartFilter, EventFilter, StoredEvent
 from .history_store import MS_PER_MINUTE, HistoryStore
 
 MAX_QUERY_CHARACTERS = 200
@@ -54,17 +55,26 @@ def events_answer(store: HistoryStore, values: Parameters) -> dict[str, Any]:
 def scores_answer(
     store: HistoryStore, source: str, machine: str | None, values: Parameters
 ) -> dict[str, Any]:
-    """The points of a chart from a time on; each is one minute, or several of a long time."""
+    """The points of a chart of a time; each is one minute, or several of a long time.
+
+    Without `until` the time ends now.
+    """
     since_ms = number(values, "since") or 0
-    until_ms = number(values, "until") or since_ms
+    until_ms = number(values, "until") or round(1000 * time.time())
     n_minutes = max(1, (until_ms - since_ms) // MS_PER_MINUTE)
     minutes_per_point = max(1, -(-n_minutes // MAX_POINTS))
-    points = store.scores(source, machine, since_ms // MS_PER_MINUTE, minutes_per_point)
+    chart = ChartFilter(
+        since_minute=since_ms // MS_PER_MINUTE,
+        until_minute=until_ms // MS_PER_MINUTE,
+        minutes_per_point=minutes_per_point,
+        max_points=MAX_POINTS + 1,
+    )
+    points = store.scores(source, machine, chart)
     return {
         "seconds": 60 * minutes_per_point,
         "points": [
             [minute * MS_PER_MINUTE, lowest, round(mean, 2), highest]
-            for minute, lowest, mean, highest in points[-MAX_POINTS - 1 :]
+            for minute, lowest, mean, highest in points
         ],
     }
 

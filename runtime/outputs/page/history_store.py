@@ -26,6 +26,7 @@ from ..latest import CAPTURE_STATES
 from ..lines import PROGRAM, EventLine, Line, RunLine, ScoreLine, StatusLine
 from ..sink import Sink
 from .history_database import (
+    ChartFilter,
     EventFilter,
     EventKind,
     HistoryDatabase,
@@ -168,12 +169,12 @@ class HistoryStore(Sink[Line]):
         return self._database.sources()
 
     def scores(
-        self, source: str, machine: str | None, since_minute: int, minutes_per_point: int
+        self, source: str, machine: str | None, chart: ChartFilter
     ) -> list[tuple[int, float, float, float]]:
         """The points of a chart, see `HistoryDatabase.scores`."""
         for stored in self._database.sources():
             if (stored.source, stored.machine) == (source, machine or ""):
-                return self._database.scores(stored.id, since_minute, minutes_per_point)
+                return self._database.scores(stored.id, chart)
         return []
 
     def judge(self, event_id: int, verdict: Verdict | None) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from edgeae.runtime.outputs.database import DamagedError, DatabaseError, DiskError
 from edgeae.runtime.outputs.page.history_database import (
+    ChartFilter,
     EventFilter,
     HistoryDatabase,
     NewEvent,
@@ -81,15 +82,27 @@ def test_an_event_that_went_on_at_the_end_is_interrupted(database: HistoryDataba
 def test_points_of_a_chart_join_minutes(database: HistoryDatabase) -> None:
     source = database.source_id("hw:1", "")
     database.add_minutes([StoredMinute(source, k, -1.0 - k, k, 1.0 + k) for k in range(6)])
-    assert len(database.scores(source, 0, 1)) == 6
-    assert database.scores(source, 2, 2) == [(2, -4.0, 2.5, 4.0), (4, -6.0, 4.5, 6.0)]
+    assert len(database.scores(source, ChartFilter())) == 6
+    chart = ChartFilter(since_minute=2, minutes_per_point=2)
+    assert database.scores(source, chart) == [(2, -4.0, 2.5, 4.0), (4, -6.0, 4.5, 6.0)]
+
+
+def test_a_chart_ends_at_a_time_and_has_the_newest_points(database: HistoryDatabase) -> None:
+    source = database.source_id("hw:1", "")
+    database.add_minutes([StoredMinute(source, k, 0.0, 0.0, 0.0) for k in range(9)])
+
+    def minutes(chart: ChartFilter) -> list[int]:
+        return [point[0] for point in database.scores(source, chart)]
+
+    assert minutes(ChartFilter(since_minute=2, until_minute=4)) == [2, 3, 4]
+    assert minutes(ChartFilter(until_minute=6, max_points=2)) == [5, 6]
 
 
 def test_a_minute_that_a_restart_divides_is_joined(database: HistoryDatabase) -> None:
     source = database.source_id("hw:1", "")
     database.add_minutes([StoredMinute(source, 5, -1.0, 0.0, 1.0)])
     database.add_minutes([StoredMinute(source, 5, -3.0, 1.0, 0.5)])
-    assert database.scores(source, 0, 1) == [(5, -3.0, 0.5, 1.0)]
+    assert database.scores(source, ChartFilter()) == [(5, -3.0, 0.5, 1.0)]
 
 
 def test_what_is_old_is_deleted_but_not_an_event_that_goes_on(database: HistoryDatabase) -> None:
@@ -99,7 +112,7 @@ def test_what_is_old_is_deleted_but_not_an_event_that_goes_on(database: HistoryD
     database.add_minutes([StoredMinute(source, k, 0, 0, 0) for k in (0, 5)])
     database.delete_before(120_000)
     assert [event.id for event in database.events(EventFilter(), 9)] == [lasting]
-    assert [point[0] for point in database.scores(source, 0, 1)] == [5]
+    assert [point[0] for point in database.scores(source, ChartFilter())] == [5]
 
 
 def test_the_file_never_becomes_larger_than_its_limit(

@@ -70,3 +70,19 @@ def test_a_chart_of_a_month_has_a_limited_number_of_points() -> None:
     assert since - 60_000 * 29 < at <= since
     assert values_of_point == [1.0, 1.0, 1.0]
     assert scores_answer(store, "hw:9", None, values)["points"] == []
+
+
+def test_a_chart_has_a_limited_number_of_points_whatever_is_asked() -> None:
+    store = HistoryStore(limits=HistoryLimits(flush_seconds=0.0))
+    for minute in range(0, 2 * MAX_POINTS):
+        time = (START + timedelta(minutes=minute)).isoformat()
+        store.deliver(score(1.0, time=time))
+    since = round(1000 * START.timestamp())
+    until = since + 60_000 * 2 * MAX_POINTS
+    backwards = {"since": str(until), "until": str(since)}
+    queries: list[dict[str, str]] = [{}, {"since": str(since)}, backwards]
+    for query in queries:
+        assert len(scores_answer(store, "hw:1", "pump-3", query)["points"]) <= MAX_POINTS + 1
+    values = {"since": str(since), "until": str(since + 10 * 60_000)}
+    points = scores_answer(store, "hw:1", "pump-3", values)["points"]
+    assert [at for at, *_ in points] == [since + 60_000 * minute for minute in range(11)]

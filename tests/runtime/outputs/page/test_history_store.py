@@ -10,7 +10,12 @@ from example_lines import event, score, status
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.database import DamagedError
 from edgeae.runtime.outputs.lines import RunLine
-from edgeae.runtime.outputs.page.history_database import EventFilter, NewEvent, StoredEvent
+from edgeae.runtime.outputs.page.history_database import (
+    ChartFilter,
+    EventFilter,
+    NewEvent,
+    StoredEvent,
+)
 from edgeae.runtime.outputs.page.history_store import HistoryLimits, HistoryStore
 
 Open = Callable[..., HistoryStore]
@@ -109,7 +114,7 @@ def test_the_history_survives_a_restart(open_store: Open) -> None:
     done, cut_off = events(second)
     assert (done.verdict, done.interrupted) == ("fault", 0)
     assert (cut_off.interrupted, cut_off.end_ms) == (1, cut_off.updated_ms)
-    points = second.scores("hw:1", "pump-3", 0, 1)
+    points = second.scores("hw:1", "pump-3", ChartFilter())
     assert [point[1:] for point in points] == [(0, 25, 50), (60, 85, 110), (120, 145, 170)]
 
 
