@@ -2,7 +2,7 @@
 
     sources   a microphone or a pipe, and the machine that it listens to
     events    alarms, bursts, a microphone that was lost, sound that could not be judged
-    minutes   lowest, mean and highest score of each minute
+    minutes   lowest, mean and highest score of each minute, and its number of windows
 
 Times are milliseconds since 1970, UTC. Each change of an event is on the disk when its method
 returns; a power cut leaves the state before a change or after it (write-ahead log, synchronous
@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from ..database import DamagedError, DatabaseError, database_errors
 
 APPLICATION_ID = 0x65644831  # "edH1", in the header of the file
-FORMAT = 1  # PRAGMA user_version
+FORMAT = 2  # PRAGMA user_version; 1: minutes have no n_windows
 EventKind = Literal["alarm", "burst", "microphone", "sound"]
 EVENT_KINDS: tuple[EventKind, ...] = ("alarm", "burst", "microphone", "sound")
 Verdict = Literal["normal", "fault"]
@@ -38,6 +38,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS events_by_start ON events (start_ms)",
     "CREATE TABLE IF NOT EXISTS minutes (source_id INTEGER NOT NULL, minute INTEGER NOT NULL,"
     " lowest REAL NOT NULL, mean REAL NOT NULL, highest REAL NOT NULL,"
+    " n_windows INTEGER NOT NULL DEFAULT 1,"
     " PRIMARY KEY (source_id, minute)) WITHOUT ROWID",
 )
 _EVENT_COLUMNS = (
@@ -85,6 +86,7 @@ class StoredMinute(NamedTuple):
     lowest: float
     mean: float
     highest: float
+    n_windows: int = 1
 
 
 @dataclass(frozen=True)
@@ -269,17 +271,26 @@ class HistoryDatabase:
         """Store the scores of minutes; a minute that is there is joined with its new part."""
         with self.transaction():
             for minute in minutes:
-                self._execute(
-                    "INSERT INTO minutes VALUES (?, ?, ?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest),"
-                    " mean = (mean + excluded.mean) / 2, highest = max(highest, excluded.highest)",
-                    *minute,
-                )
+                self._add_minute(minute)
+
+    def _add_minute(self, minute: StoredMinute) -> None:
+        # Right of "=" a column has its earlier value.
+        self._execute(
+            "INSERT INTO minutes (source_id, minute, lowest, mean, highest, n_windows)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest),"
+            " mean = (mean * n_windows + excluded.mean * excluded.n_windows)"
+            " / (n_windows + excluded.n_windows),"
+            " highest = max(highest, excluded.highest),"
+            " n_windows = n_windows + excluded.n_windows",
+            *minute,
+        )
 
     def scores(self, source_id: int, chart: ChartFilter) -> list[tuple[int, float, float, float]]:
         """Minute, lowest, mean and highest score of each point of a chart, the oldest first."""
         rows = self._rows(
-            "SELECT minute / ?1 * ?1, min(lowest), avg(mean), max(highest) FROM minutes"
+            "SELECT minute / ?1 * ?1, min(lowest), sum(mean * n_windows) / sum(n_windows),"
+            " max(highest) FROM minutes"
             " WHERE source_id = ?2 AND minute >= ?3 AND minute <= ?4"
             " GROUP BY minute / ?1 ORDER BY minute / ?1 DESC LIMIT ?5",
             chart.minutes_per_point,
@@ -346,10 +357,12 @@ class HistoryDatabase:
         if n_tables and application != APPLICATION_ID:
             raise DatabaseError(f"{self.path}: it is a database of another program")
         (version,) = execute("PRAGMA user_version").fetchone()
-        if n_tables and version != FORMAT:
+        if n_tables and version not in (1, FORMAT):
             raise DamagedError(f"it has format {version}, and this edgeae reads {FORMAT}")
         execute("PRAGMA synchronous = FULL")
         execute("BEGIN")
+        if n_tables and version == 1:
+            execute("ALTER TABLE minutes ADD COLUMN n_windows INTEGER NOT NULL DEFAULT 1")
         for table in _TABLES:
             execute(table)
         execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -363,7 +376,9 @@ class HistoryDatabase:
             raise DamagedError(finding)
         # Raises "no such column" if the tables are of another shape.
         execute(f"{_EVENTS} LIMIT 1").fetchone()
-        execute("SELECT source_id, minute, lowest, mean, highest FROM minutes LIMIT 1").fetchone()
+        execute(
+            "SELECT source_id, minute, lowest, mean, highest, n_windows FROM minutes LIMIT 1"
+        ).fetchone()
         self._inode = self.path.stat().st_ino if self.path else 0
 
     def _execute(self, statement: str, *values: object) -> int:

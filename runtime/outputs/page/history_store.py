@@ -394,9 +394,15 @@ class HistoryStore(Sink[Line]):
 
 
 def _stored(source_id: int, minute: _Minute) -> StoredMinute:
-    mean = minute.total / max(1, minute.n_windows)
-    values = (round(value, 2) for value in (minute.lowest, mean, minute.highest))
-    return StoredMinute(source_id, minute.number, *values)
+    n_windows = max(1, minute.n_windows)
+    return StoredMinute(
+        source_id,
+        minute.number,
+        lowest=round(minute.lowest, 2),
+        mean=round(minute.total / n_windows, 2),
+        highest=round(minute.highest, 2),
+        n_windows=n_windows,
+    )
 
 
 def _locked(path: Path) -> FileLock:

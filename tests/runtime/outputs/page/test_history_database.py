@@ -105,6 +105,29 @@ def test_a_minute_that_a_restart_divides_is_joined(database: HistoryDatabase) ->
     assert database.scores(source, ChartFilter()) == [(5, -3.0, 0.5, 1.0)]
 
 
+def test_the_mean_of_a_minute_and_of_a_point_counts_each_window_once(
+    database: HistoryDatabase,
+) -> None:
+    source = database.source_id("hw:1", "")
+    database.add_minutes([StoredMinute(source, 4, 0.0, 1.0, 2.0, n_windows=50)])
+    database.add_minutes([StoredMinute(source, 4, 0.0, 7.0, 9.0, n_windows=10)])
+    database.add_minutes([StoredMinute(source, 5, 0.0, 6.0, 6.0, n_windows=20)])
+    assert database.scores(source, ChartFilter(until_minute=4)) == [(4, 0.0, 2.0, 9.0)]
+    assert database.scores(source, ChartFilter(minutes_per_point=2)) == [(4, 0.0, 3.0, 9.0)]
+
+
+def test_a_database_without_numbers_of_windows_is_continued(path: Path) -> None:
+    HistoryDatabase(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE minutes DROP COLUMN n_windows")
+        other.execute("INSERT INTO minutes VALUES (1, 5, 0.0, 1.0, 2.0)")
+        other.execute("PRAGMA user_version = 1")
+        other.commit()
+    for _ in range(2):
+        with closing(HistoryDatabase(path)) as database:
+            assert database.scores(1, ChartFilter()) == [(5, 0.0, 1.0, 2.0)]
+
+
 def test_what_is_old_is_deleted_but_not_an_event_that_goes_on(database: HistoryDatabase) -> None:
     source = database.source_id("hw:1", "")
     database.add_event(alarm(source, 1000, 2000))
