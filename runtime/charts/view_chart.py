@@ -39,9 +39,6 @@ TAIL_SHARE = 0.1  # of the distances, that the tail is fitted to ...
 MAX_TAIL_VALUES = 30  # ... and how many of them at most
 PRIOR_PAIRS = 3  # of minutes without a slow share, that the estimate of it begins with
 MIN_MINUTES = 3  # for a cross-validation
-# Background noise in the covariance, relative to that of a score: the sensitivity that it costs is
-# regained by pooling.
-NOISE_POWER = 10.0
 
 
 @dataclass(frozen=True)
@@ -220,7 +217,7 @@ class ViewChart:
         n = len(own)
         own_covariance = own.T @ own / max(n - 1, 1)
         covariance = self._fleet.covariance(
-            self.view.features, own_covariance, own_weight(n), NOISE_POWER
+            self.view.features, own_covariance, own_weight(n), with_noise=True
         )
         return whitening(covariance)
 

@@ -135,22 +135,24 @@ class Fleet:
         raise ValueError(f"the features {features} are not of one source")
 
     def covariance(
-        self, features: slice, own: Float64, own_weight: float, noise_power: float = 0.0
+        self, features: slice, own: Float64, own_weight: float, *, with_noise: bool = False
     ) -> Float64:
         """(n, n) of these features in normal sound of a machine, in deviations of the fleet.
 
         features: of one source.
         own: (n, n) covariance of the machine itself.
         own_weight: its weight against that of the fleet, 0 to 1.
-        noise_power: how much of the covariance of background noise is added; 1 for a score.
+        with_noise: whether background noise is added, as for scores and charts.
         """
         fleet = self.correlation_of(features)
         blend = (1 - own_weight) * fleet + own_weight * own
         ridge = SHRINKAGE * oas_shrinkage(fleet, self.windows)
         gain = self.gain_directions[:, features] / self.within_std[features]
-        noise = self.noise_directions[:, features] / self.within_std[features]
-        of_machine = (1 - ridge) * blend + ridge * np.eye(len(blend))
-        return np.asarray(of_machine + gain.T @ gain + noise_power * noise.T @ noise)
+        covariance = (1 - ridge) * blend + ridge * np.eye(len(blend)) + gain.T @ gain
+        if with_noise:
+            noise = self.noise_directions[:, features] / self.within_std[features]
+            covariance += noise.T @ noise
+        return np.asarray(covariance)
 
     def projection(self, view: View, own: Float64, own_weight: float) -> Float64:
         """(n_source, n_features of the view): deviations of its source -> whitened directions.
@@ -162,7 +164,7 @@ class Fleet:
         own_weight: its weight against that of the fleet, 0 to 1.
         """
         source = self.sources[view.source]
-        covariance = self.covariance(source, own, own_weight, noise_power=1.0)
+        covariance = self.covariance(source, own, own_weight, with_noise=True)
         inside = np.zeros(len(covariance), bool)
         inside[view.features.start - source.start : view.features.stop - source.start] = True
         if inside.all():

@@ -115,7 +115,7 @@ def test_a_layer_without_an_integer_form_is_named(op: str) -> None:
             *ENTRY,
             *RELU,
             node("Conv", ["b", "w"], ["c"], pads=[1, 1]),
-            node("Sigmoid", ["c"], ["d"], "layer"),
+            node("Tanh", ["c"], ["d"], "layer"),
         ],
         [
             *ENTRY,

@@ -185,4 +185,4 @@ def test_a_change_like_background_noise_is_nearer_than_any_other(fleet: Fleet) -
     by_noise, by_other = chart.squares(shifts)
     assert by_noise < by_other / 2
     undeclared = chart_of(fleet, normal_sound())
-    assert by_noise < undeclared.squares(shifts)[0] / 10
+    assert by_noise < undeclared.squares(shifts)[0] / 5
