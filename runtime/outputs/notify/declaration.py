@@ -50,8 +50,8 @@ def open_notify(options: NotifyOptions, context: OutputContext) -> OpenOutput | 
         return None
     if not context.live:
         raise ConfigError(
-            "--notify-file notifies of what a microphone or a pipe hears; of recordings, look at "
-            "the exit code of --fail-on-anomaly"
+            "--notify-file notifies of what a microphone or a pipe receives; of recordings, look "
+            "at the exit code of --fail-on-anomaly"
         )
     from ..page_link import page_link
     from .service import open_services, read_addresses
