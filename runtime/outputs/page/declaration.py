@@ -162,11 +162,20 @@ def history_path(options: PageOptions) -> Path | None:
     if options.page_history:
         return options.page_history
     neighbour = options.state or options.log
-    if neighbour is None:
+    if neighbour is None or _is_special(neighbour):
         return None
     if neighbour.is_dir():
         return neighbour / "history.sqlite3"
     return neighbour.with_name(f"{neighbour.stem}-history.sqlite3")
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a terminal, a pipe or a device, beside which no file is kept.
+
+    /dev/stdout may lead to a regular file, and still nothing can be written beside it.
+    """
+    is_in_system = path.is_relative_to("/dev") or path.is_relative_to("/proc")
+    return is_in_system or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _refuse_without_page(options: PageOptions) -> None:

@@ -1,5 +1,6 @@
 """`--page`: the page of live sound."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,14 @@ def test_the_history_is_beside_the_learned_sound_or_the_log(tmp_path: Path) -> N
     assert path(**both) == tmp_path / "s-history.sqlite3"
     assert path(state=tmp_path) == tmp_path / "history.sqlite3"
     assert path(page_history=tmp_path / "own", **both) == tmp_path / "own"
+
+
+def test_beside_a_log_that_is_no_file_the_history_is_in_memory(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for log in (Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1"), pipe):
+        none = (None, None, None, None, None, None)
+        assert history_path(PageOptions(*none, 1.0, 1.0, None, log)) is None
 
 
 def test_a_history_of_another_process_is_refused(tmp_path: Path) -> None:
