@@ -41,6 +41,10 @@ _TABLES = (
     " n_windows INTEGER NOT NULL DEFAULT 1,"
     " PRIMARY KEY (source_id, minute)) WITHOUT ROWID",
 )
+_EVENT_VALUES = (
+    "kind, start_ms, end_ms, updated_ms, interrupted, peak, cause, sentence, clip, synced, verdict,"
+    " verdict_ms, acknowledged_ms"
+)
 _EVENT_COLUMNS = (
     "events.id, source_id, source, machine, kind, start_ms, end_ms, updated_ms, interrupted, peak,"
     " cause, sentence, clip, synced, verdict, verdict_ms, acknowledged_ms"
@@ -151,6 +155,32 @@ class HistoryDatabase:
     def close(self) -> None:
         with self._lock, database_errors():
             self._connection.close()
+
+    def copy_to(self, other: "HistoryDatabase") -> dict[int, int]:
+        """Add what is here to another database, which gives each event a new number.
+
+        Returns the new numbers by the old ones. After an error the other database is as before.
+        """
+        event_ids = {}
+        with self._lock, other.transaction():
+            source_ids = {
+                int(number): other.source_id(source, machine)
+                for number, source, machine in self._rows("SELECT id, source, machine FROM sources")
+            }
+            for number, source_id, *values in self._rows(
+                f"SELECT id, source_id, {_EVENT_VALUES} FROM events ORDER BY id"
+            ):
+                places = ", ".join("?" * len(values))
+                event_ids[int(number)] = other._execute(
+                    f"INSERT INTO events (source_id, {_EVENT_VALUES}) VALUES (?, {places})",
+                    source_ids[source_id],
+                    *values,
+                )
+            for source_id, *scores in self._rows(
+                "SELECT source_id, minute, lowest, mean, highest, n_windows FROM minutes"
+            ):
+                other._add_minute(StoredMinute(source_ids[source_id], *scores))
+        return event_ids
 
     def transaction(self) -> AbstractContextManager[object]:
         """Several changes that are on the disk all together, or not at all."""

@@ -4,7 +4,8 @@
                               --> minutes: together    --+
 
 It is a sink of its own beside that of the live page, so that a slow disk delays neither the page
-nor the scoring. A file that is damaged is set aside, and a new one begins.
+nor the scoring. A file that is damaged is set aside, and a new one begins. While a file cannot be
+used, the history is kept in memory; each flush tries the file again and moves the history into it.
 """
 
 import time
@@ -104,7 +105,7 @@ class HistoryStore(Sink[Line]):
         if path is not None:
             self._lock = _locked(path)
         try:
-            self._database = self._opened()
+            self._database = self._opened(is_start=True)
         except BaseException:
             self._release()
             raise
@@ -310,10 +311,12 @@ class HistoryStore(Sink[Line]):
         """Write the minutes that are over, and delete what is too old or too much."""
         self._flushed_at = time.monotonic()
         self._limit()
-        if self.is_lasting:
-            self._trouble = None
         self._database.add_minutes(self._finished_minutes)
         self._finished_minutes = []
+        if self.path is not None and not self.is_lasting:
+            self._return_to_file()
+        elif self.is_lasting:
+            self._trouble = None
 
     def _limit(self) -> None:
         limits = self.limits
@@ -328,19 +331,20 @@ class HistoryStore(Sink[Line]):
             )
             self._changed(True)
 
-    def _opened(self) -> HistoryDatabase:
+    def _opened(self, *, is_start: bool) -> HistoryDatabase:
+        """The file; memory if it fails. ConfigError at the start for one that cannot be used."""
         try:
             database = HistoryDatabase(self.path)
         except DamagedError as error:
             database = self._renewed(error)
-        except DiskError as error:
+        except (DatabaseError, OSError) as error:
+            if is_start and not isinstance(error, DiskError):
+                raise ConfigError(
+                    f"--page-history {self.path}: cannot be used ({error}); name another file"
+                ) from error
             self._trouble = f"{self.path}: cannot be written ({error}); events are kept in memory"
             click.echo(f"edgeae: history: {self._trouble}", err=True)
             database = HistoryDatabase(None)
-        except DatabaseError as error:
-            raise ConfigError(
-                f"--page-history {self.path}: cannot be used ({error}); name another file"
-            ) from error
         database.limit_bytes(self.limits.megabytes * MEGABYTE)
         database.interrupt_events()
         return database
@@ -368,9 +372,40 @@ class HistoryStore(Sink[Line]):
 
     def _replace(self, reason: str) -> None:
         self._close_database()
-        self._database = self._opened()
-        self._trouble = f"{self.path}: {reason}; a new one was begun"
+        self._database = self._opened(is_start=False)
+        if self.is_lasting:
+            self._trouble = f"{self.path}: {reason}; a new one was begun"
         self._forget()
+
+    def _return_to_file(self) -> None:
+        """Move what memory holds into the file, if that can be used again."""
+        try:
+            file = HistoryDatabase(self.path)
+        except (DatabaseError, OSError):
+            return
+        try:
+            file.limit_bytes(self.limits.megabytes * MEGABYTE)
+            file.interrupt_events()
+            event_ids = self._database.copy_to(file)
+            source_ids = {key: file.source_id(*key) for key in self._source_ids}
+        except DatabaseError:
+            with suppress(DatabaseError):
+                file.close()
+            return
+        memory = self._database
+        new_ids = {old: source_ids[key] for key, old in self._source_ids.items()}
+        self._database = file
+        self._trouble = None
+        self._source_ids = source_ids
+        self._open_events = {
+            (new_ids[source_id], kind): event_ids[event_id]
+            for (source_id, kind), event_id in self._open_events.items()
+        }
+        self._sound_states = {new_ids[old]: state for old, state in self._sound_states.items()}
+        self._minutes = {new_ids[old]: minute for old, minute in self._minutes.items()}
+        self._changed(True)
+        with suppress(DatabaseError):
+            memory.close()
 
     def _close_database(self) -> None:
         # What it holds is set aside.

@@ -1,6 +1,7 @@
 """Lines become events and minutes that survive restarts, within limits."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.page.history_database import (
     ChartFilter,
     EventFilter,
+    HistoryDatabase,
     NewEvent,
     StoredEvent,
 )
@@ -161,6 +163,39 @@ def test_a_file_that_is_deleted_is_begun_again(open_store: Open, path: Path) -> 
     assert path.exists()
     assert [one.sentence for one in events(store)] == ["later"]
     assert "moved or deleted" in str(store.trouble)
+
+
+def test_while_the_folder_is_away_the_history_is_in_memory_and_then_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    path = folder / "history.sqlite3"
+    store = HistoryStore(path, HistoryLimits())
+    store.deliver(event("start", sentence="earlier", source="hw:0"))
+    away = folder.rename(tmp_path / "away")
+    store.deliver(score(3.0, time=at(0)))
+    store.deliver(event("start", time=at(1), sentence="meanwhile"))
+    store._flush()
+    assert [one.sentence for one in events(store)] == ["meanwhile"]
+    assert store.judge(1, "fault")
+    assert "events are kept in memory" in str(store.trouble)
+    assert f"{path}: cannot be written" in capsys.readouterr().err
+
+    away.rename(folder)
+    store.deliver(score(5.0, time=at(2)))
+    store._flush()
+    assert store.trouble is None
+    assert store.is_lasting
+    store.deliver(event("end", time=at(61), duration=60.0, sentence="over"))
+    store.close()
+    with closing(HistoryDatabase(path)) as database:
+        earlier, later = database.events(EventFilter(), 9)[::-1]
+        assert (earlier.sentence, earlier.interrupted) == ("earlier", 1)
+        assert (later.sentence, later.interrupted, later.verdict) == ("over", 0, "fault")
+        assert later.end_ms == later.start_ms + 60_000
+        [point] = database.scores(later.source_id, ChartFilter())
+        assert point[1:] == (3.0, 4.0, 5.0)
 
 
 def test_one_process_at_a_time_keeps_a_file(open_store: Open) -> None:
