@@ -50,7 +50,10 @@ def test_the_alarm_waits_for_its_clip(open_notify: Open, ntfy: Ntfy, tmp_path: P
     clip = tmp_path / "clip.flac"
     open_notify(event("start", clip=str(clip)))
     assert ntfy.received == []
-    soundfile.write(clip, np.random.default_rng(1).normal(0, 0.1, 32000), 16000)
+    # As clips are written: beside, then renamed.
+    unfinished = tmp_path / "unfinished.flac"
+    soundfile.write(unfinished, np.random.default_rng(1).normal(0, 0.1, 32000), 16000)
+    unfinished.rename(clip)
     assert [one.file_name for one in ntfy.wait_for(2)] == ["clip.png", "clip.flac"]
 
 
