@@ -10,15 +10,16 @@ environment, so that no password stands on a command line.
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..errors import ConfigError
 
 MIN_SECRET_CHARACTERS = 3
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 ADVICE = "write rtsp://, rtsps://, http:// or https://, as in rtsp://user:$PASSWORD@camera.lan/1"
-# Values of a query that choose a channel, and are no secret.
-_PLAIN_VALUE = re.compile(r"\d{1,4}|main|sub")
+# Parts of a query that choose what is streamed, and are no secret. Any other may be one.
+_PLAIN_KEYS = ("channel", "stream", "subtype", "profile", "unicast", "proto")
+_PLAIN_VALUE = re.compile(r"\d{1,4}|main|sub|Onvif")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -67,17 +68,25 @@ def shown_name(device: str) -> str:
         return device
     scheme, _, rest = device.partition("://")
     netloc, slash, path = rest.partition("/")
-    path, question, query = path.partition("#")[0].partition("?")
-    values = [
-        f"{name}={value if _PLAIN_VALUE.fullmatch(value) else '***'}"
-        for name, value in parse_qsl(query, keep_blank_values=True)
-    ]
-    host = netloc.rpartition("@")[2]
-    # An @ or ? in a password that is not encoded would make a part of it the path.
+    # A /, ? or # in a password that is not encoded would make a part of it the path or the query.
     if "@" in path:
         return f"{scheme}://***"
-    host = host.partition("?")[0]
-    return f"{scheme}://{host}{slash}{path}{question}{'&'.join(values)}"
+    path, question, query = path.partition("#")[0].partition("?")
+    shown = "&".join(map(_shown_part, query.split("&")))
+    host = re.split(r"[?#]", netloc.rpartition("@")[2])[0]
+    return f"{scheme}://{host}{slash}{path}{question}{shown}"
+
+
+def _shown_part(part: str) -> str:
+    """A part of a query without its value, or as a whole ***, if it may be a secret."""
+    key, equals, value = part.partition("=")
+    if not equals:
+        return "***" if part else ""
+    return part if _is_plain(key, value) else f"{key}=***"
+
+
+def _is_plain(key: str, value: str) -> bool:
+    return key.lower() in _PLAIN_KEYS and _PLAIN_VALUE.fullmatch(value) is not None
 
 
 def _filled_in(text: str, name: str) -> str:
@@ -96,7 +105,9 @@ def _secrets(url: str) -> tuple[str, ...]:
     """What must not be shown: the address as a whole, its login, and values of its query."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
-    values = [value for _, value in parse_qsl(parts.query) if not _PLAIN_VALUE.fullmatch(value)]
+    pairs = [part.partition("=") for part in parts.query.split("&")]
+    values = [value if equals else key for key, equals, value in pairs if not _is_plain(key, value)]
+    values = [value for value in values if value]
     words = [login, *login.split(":"), *values, parts.query if values else ""]
     if login or values:
         words.append(url)

@@ -154,7 +154,8 @@ class HttpServer(ThreadingTCPServer):
             return False
         self._unread.pop(slowest, None)
         with suppress(OSError):
-            slowest.shutdown(socket.SHUT_RDWR)
+            # Of the TCP connection: that of TLS would let its thread go on in plain text.
+            socket.socket.shutdown(slowest, socket.SHUT_RDWR)
         return self._free_requests.acquire(timeout=self.limits.evict_seconds)
 
     def shutdown_request(self, request: Any) -> None:
@@ -169,7 +170,7 @@ class HttpServer(ThreadingTCPServer):
         for request, deadline in list(self._deadlines.items()):
             if time.monotonic() > deadline:
                 try:
-                    request.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(request, socket.SHUT_RDWR)
                 except OSError:  # it has ended by itself
                     self._deadlines.pop(request, None)
 

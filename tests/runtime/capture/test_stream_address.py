@@ -21,6 +21,12 @@ def test_names_of_devices_are_no_streams(name: str) -> None:
         ("https://token@cam.lan/a#part", "https://cam.lan/a"),
         ("rtsp://u:p@ss/w@cam.lan/1", "rtsp://***"),
         ("rtsp://u:p?ss@cam.lan/1", "rtsp://cam.lan/1"),
+        ("rtsp://u:pa/x?y@cam.lan/1", "rtsp://***"),
+        ("rtsp://u:pa/x#y@cam.lan/1", "rtsp://***"),
+        ("rtsp://cam/s?user=admin&password=1234", "rtsp://cam/s?user=***&password=***"),
+        ("http://cam.lan/s?abcdef123", "http://cam.lan/s?***"),
+        ("http://cam.lan/s?abcdef123=", "http://cam.lan/s?abcdef123=***"),
+        ("http://cam.lan?token=abcdef", "http://cam.lan"),
     ],
 )  # fmt: skip
 def test_login_and_secrets_are_not_shown(address: str, shown: str) -> None:
@@ -61,3 +67,9 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 def test_an_address_without_a_login_has_no_secret() -> None:
     assert StreamAddress.parse("http://radio.lan/pump?channel=1").secrets == ()
+
+
+@pytest.mark.parametrize("query", ["user=admin&password=1234", "1234", "a=1&1234"])
+def test_every_secret_of_a_query_is_masked(query: str) -> None:
+    address = StreamAddress.parse(f"rtsp://cam.lan/s?{query}")
+    assert "1234" not in address.masked(f"cannot open /s?{query}: 1234 is wrong")
