@@ -19,7 +19,6 @@ from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mixing import mixed
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.fleet import MAX_NOISE_DIRECTIONS, strongest_directions
-from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32, Float64
 
 from .excerpt import Excerpt
@@ -67,12 +66,14 @@ def with_background(
     """
     if not excerpts:
         raise ConfigError("--background needs sound of the machine that is longer than a patch")
-    changes = [
-        _mean_features(detector, mixed(frames, noise, snr_db)) - _mean_features(detector, frames)
-        for frames in (excerpt.log_mel(detector.spec) for excerpt in excerpts)
-        for noise in background
-        for snr_db in SNRS_DB
-    ]
+    changes: list[Float64] = []
+    for frames in (excerpt.log_mel(detector.spec) for excerpt in excerpts):
+        quiet = detector.mean_features(frames)
+        changes += [
+            detector.mean_features(mixed(frames, noise, snr_db)) - quiet
+            for noise in background
+            for snr_db in SNRS_DB
+        ]
     fleet = detector.head.fleet
     scaled = np.array(changes) * np.sqrt(BACKGROUND_SHARE / len(changes))
     added = strongest_directions(scaled, fleet.within_std, MAX_DIRECTIONS)
@@ -83,9 +84,3 @@ def with_background(
     return detector.with_sections(
         head=replace(head, fleet=replace(head.fleet, noise_directions=directions))
     )
-
-
-def _mean_features(pipeline: Pipeline, frames: Float32) -> Float64:
-    """(n_features,) mean over the windows of frames (n_frames, n_mels) dB."""
-    windows = pipeline.independent(pipeline.windows_of_frames(frames))
-    return np.asarray(windows.mean(axis=0))

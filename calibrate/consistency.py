@@ -69,8 +69,8 @@ def find_outlier_windows(
 def _change_point(windows: Float64) -> int:
     """After how many windows (n, n_features) the sound is another; 0 if it has no such point.
 
-    The point leaves the smallest sum of squared deviations from the means of the two parts (the
-    least squares of Bai, Econometric Theory 13, 1997); it has to explain most of the deviations.
+    There the means of the two parts explain more of the squared deviations than anywhere else (the
+    least squares of Bai, Econometric Theory 13, 1997); they have to explain most of them.
     """
     n_windows = len(windows)
     centred = windows - windows.mean(axis=0)
@@ -79,9 +79,8 @@ def _change_point(windows: Float64) -> int:
     sums_before = np.square(np.cumsum(centred, axis=0)[:-1]).sum(axis=1)
     # What the means of two parts explain: their sums are opposite.
     explained = sums_before * (1 / n_before + 1 / (n_windows - n_before))
-    remaining = total - explained
-    best = int(np.argmin(remaining))
-    return best + 1 if remaining[best] < MAX_UNEXPLAINED_SHARE * total else 0
+    best = int(np.argmax(explained))
+    return best + 1 if total - explained[best] < MAX_UNEXPLAINED_SHARE * total else 0
 
 
 def _leave_one_out_scores(

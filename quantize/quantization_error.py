@@ -14,7 +14,7 @@ from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS
 from edgeae.runtime.system.arrays import Float32, Float64
 
 from .fit_fleet import FleetFit, calibration_trials
-from .training_set import TrainingSet, rounding_changes
+from .training_set import TrainingSet, rounding_changes, rounding_of
 
 MAX_RECORDINGS = 200  # training recordings that are compared
 # Scores of 50 to 500 recordings have standard deviations of 0.14 to 0.29 ln; those of 3 to 6
@@ -83,8 +83,7 @@ def held_out_scores(
     """
     float_machines, _ = training_set.machines(float_)
     machines, _ = training_set.machines(int8)
-    changes = [after - before for before, after in zip(float_machines, machines, strict=True)]
-    centred = [change - change.mean(axis=0) for change in changes]
+    centred = rounding_of(float_machines, machines)
     exact = [windows - change for windows, change in zip(machines, centred, strict=True)]
     head = int8.head
     fleet = head.fleet

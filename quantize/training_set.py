@@ -134,9 +134,9 @@ class TrainingSet:
         recordings = self._beginnings(pipeline, MAX_GAIN_RECORDINGS)
         changes: list[Float64] = []
         for frames in recordings:
-            mean = _mean_features(pipeline, frames)
+            mean = pipeline.mean_features(frames)
             changes += [
-                _mean_features(pipeline, frames + np.float32(step)) - mean for step in GAIN_STEPS_DB
+                pipeline.mean_features(frames + np.float32(step)) - mean for step in GAIN_STEPS_DB
             ]
         return np.asarray(np.array(changes) / np.sqrt(len(recordings)))
 
@@ -149,10 +149,10 @@ class TrainingSet:
         examples = noise_examples(pipeline.spec)
         changes: list[Float64] = []
         for first, frames in enumerate(recordings):
-            mean = _mean_features(pipeline, frames)
+            mean = pipeline.mean_features(frames)
             for noise, snr_db in examples[first :: len(recordings)]:
                 noisy = mixed(frames, noise, snr_db)
-                changes.append(_mean_features(pipeline, noisy) - mean)
+                changes.append(pipeline.mean_features(noisy) - mean)
         return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
 
     def _beginnings(self, pipeline: Pipeline, max_recordings: int) -> Sequence[Float32]:
@@ -174,8 +174,8 @@ def _features_of(pipeline: Pipeline, blocks: Iterator[Float32]) -> Iterator[Floa
         yield window.features
 
 
-def rounding_changes(exact: Sequence[Float64], machines: Sequence[Float64]) -> Float64:
-    """(n, n_features) changes of the features by int8, whose squares add up to a covariance.
+def rounding_of(exact: Sequence[Float64], machines: Sequence[Float64]) -> list[Float64]:
+    """(n_windows, n_features) of each machine: the changes of its features by int8.
 
     What all windows of a machine share does not count: its calibration is made on int8, too.
 
@@ -183,15 +183,13 @@ def rounding_changes(exact: Sequence[Float64], machines: Sequence[Float64]) -> F
     machines: the same windows by the int8 network.
     """
     changes = [after - before for before, after in zip(exact, machines, strict=True)]
-    centred = [change - change.mean(axis=0) for change in changes]
-    n_windows = sum(len(change) for change in centred)
-    return np.asarray(np.concatenate(centred) / np.sqrt(n_windows))
+    return [change - change.mean(axis=0) for change in changes]
 
 
-def _mean_features(pipeline: Pipeline, frames: Float32) -> Float64:
-    """(n_features,) mean over the windows of one recording (n_frames, n_mels) dB."""
-    windows = pipeline.independent(pipeline.windows_of_frames(frames))
-    return np.asarray(windows.mean(axis=0))
+def rounding_changes(exact: Sequence[Float64], machines: Sequence[Float64]) -> Float64:
+    """(n, n_features) those of all machines, whose squares add up to their covariance."""
+    changes = np.concatenate(rounding_of(exact, machines))
+    return np.asarray(changes / np.sqrt(len(changes)))
 
 
 def cut_patches(frames: Float32, patch_frames: int) -> Float32:

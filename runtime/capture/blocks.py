@@ -2,9 +2,11 @@
 
 import contextlib
 import queue
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from ..audio.channel import Channel, select_channel
 from ..errors import DeviceError
@@ -50,6 +52,25 @@ class CaptureLimits:
 
 class StallError(DeviceError):
     """A device that is open but delivers nothing."""
+
+
+class OpenDevice(ABC):
+    """A device or stream that is open; it is closed at the end of its context."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop, and release what is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class Delivering(Protocol):

@@ -16,15 +16,14 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from threading import Lock, Thread
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ..audio.channel import Channel
 from ..audio.pcm import decode
 from ..errors import DeviceError
 from ..system.arrays import Float32
 from .alsa import Alsa, AlsaError
-from .blocks import CaptureLimits, Deliver, Gap, StallError, sound_blocks
+from .blocks import CaptureLimits, Deliver, Gap, OpenDevice, StallError, sound_blocks
 from .names import resolve
 from .negotiate import FormatRefusedError, negotiate
 from .opening import open_or_explain
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 0.5  # between two attempts of `open_capture`
 
 
-class Capture:
+class Capture(OpenDevice):
     """An open capture device.
 
     device: an ALSA name (`hw:1`, `plughw:1,0`, `hw:CARD=Device,DEV=0`, `default`) or a stable one
@@ -84,17 +83,6 @@ class Capture:
         self.format = setup.format
         self.period = setup.period
         self.buffer = setup.buffer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self, deliver: Deliver) -> None:
         """Start to capture, once per Capture. The reading thread calls `deliver` with each item.

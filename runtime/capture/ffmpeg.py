@@ -19,15 +19,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from ..audio.channel import Channel
 from ..audio.pcm import decode
 from ..errors import ConfigError, DeviceError
 from ..system.arrays import Float32
 from ..system.clock import now
-from .blocks import Block, CaptureItem, CaptureLimits, Deliver, Gap, StallError, sound_blocks
+from .blocks import (
+    Block,
+    CaptureItem,
+    CaptureLimits,
+    Deliver,
+    Gap,
+    OpenDevice,
+    StallError,
+    sound_blocks,
+)
 from .negotiate import FormatRefusedError
 from .stream_address import StreamAddress
 
@@ -105,7 +113,7 @@ class StreamClock:
         return lost
 
 
-class StreamCapture:
+class StreamCapture(OpenDevice):
     """An open network stream. Raises DeviceError if it cannot be opened."""
 
     def __init__(
@@ -143,17 +151,6 @@ class StreamCapture:
         self.format = FORMAT
         self.period = round(READ_SECONDS * self.samplerate)
         self.buffer = self.period
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def stopped(self) -> bool:

@@ -67,6 +67,10 @@ class Pipeline:
         stream = self.window_stream()
         return stream.push_frames(frames) + stream.flush()
 
+    def mean_features(self, frames: Float32) -> Float64:
+        """(n_features,) mean over the windows, which do not overlap, of frames (n, n_mels), dB."""
+        return np.asarray(self.independent(self.windows_of_frames(frames)).mean(axis=0))
+
     def read(self, path: str | Path, channel: Channel = 0) -> Iterator[Window]:
         """The windows of a recording or of a ``.npy`` log-mel array.
 

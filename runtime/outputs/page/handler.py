@@ -249,33 +249,34 @@ class PageHandler(RequestHandler):
         self._send_json(scores_answer(context.store, source.source, source.machine, values))
 
     def _send_clip(self, values: Parameters) -> None:
-        path = self._clip_path(values)
-        if path is None:
-            return
-        with _Slot(self, self.server.context.free_files) as is_free:
-            if is_free:
-                self._allow_long()
-                with path.open("rb") as file:
-                    self.send_body("audio/flac", file)
+        self._send_of_clip(values, self._send_sound)
 
     def _send_picture(self, values: Parameters) -> None:
+        self._send_of_clip(values, self._send_spectrogram)
+
+    def _send_of_clip(self, values: Parameters, send: Callable[[Path], None]) -> None:
+        """Send something of the clip of an event, as one of the files that are sent at once."""
         path = self._clip_path(values)
         if path is None:
             return
-        with _Slot(self, self.server.context.free_files) as is_free:
+        context = self.server.context
+        with _Slot(self, context.free_files) as is_free:
             if is_free:
-                self._allow_long()
-                try:
-                    picture = spectrogram_png(path, before_seconds(path))
-                except AudioError:
-                    self.send_error(404, "the clip cannot be read")
-                else:
-                    self.send_body("image/png", picture)
+                self.server.allow(self.connection, context.limits.clip_seconds)
+                self.connection.settimeout(context.limits.clip_seconds)
+                send(path)
 
-    def _allow_long(self) -> None:
-        seconds = self.server.context.limits.clip_seconds
-        self.server.allow(self.connection, seconds)
-        self.connection.settimeout(seconds)
+    def _send_sound(self, clip: Path) -> None:
+        with clip.open("rb") as file:
+            self.send_body("audio/flac", file)
+
+    def _send_spectrogram(self, clip: Path) -> None:
+        try:
+            picture = spectrogram_png(clip, before_seconds(clip))
+        except AudioError:
+            self.send_error(404, "the clip cannot be read")
+        else:
+            self.send_body("image/png", picture)
 
     def _clip_path(self, values: Parameters) -> Path | None:
         """The path of the clip of an event; None, and an answer, if there is none."""

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from .history_database import EVENT_KINDS, ChartFilter, EventFilter, StoredEvent
-from .history_store import MS_PER_MINUTE, HistoryStore
+from .history_store import HistoryStore
+from .source_history import MILLISECONDS_PER_MINUTE
 
 MAX_QUERY_CHARACTERS = 200
 MAX_EVENTS = 50  # in one answer
@@ -61,11 +62,11 @@ def scores_answer(
     """
     since_ms = number(values, "since") or 0
     until_ms = number(values, "until") or round(1000 * time.time())
-    n_minutes = max(1, (until_ms - since_ms) // MS_PER_MINUTE)
+    n_minutes = max(1, (until_ms - since_ms) // MILLISECONDS_PER_MINUTE)
     minutes_per_point = max(1, -(-n_minutes // MAX_POINTS))
     chart = ChartFilter(
-        since_minute=since_ms // MS_PER_MINUTE,
-        until_minute=until_ms // MS_PER_MINUTE,
+        since_minute=since_ms // MILLISECONDS_PER_MINUTE,
+        until_minute=until_ms // MILLISECONDS_PER_MINUTE,
         minutes_per_point=minutes_per_point,
         max_points=MAX_POINTS + 1,
     )
@@ -73,7 +74,7 @@ def scores_answer(
     return {
         "seconds": 60 * minutes_per_point,
         "points": [
-            [minute * MS_PER_MINUTE, lowest, round(mean, 2), highest]
+            [minute * MILLISECONDS_PER_MINUTE, lowest, round(mean, 2), highest]
             for minute, lowest, mean, highest in points
         ],
     }

@@ -37,10 +37,10 @@ from .history_database import (
     StoredSource,
     Verdict,
 )
+from .source_history import MILLISECONDS_PER_MINUTE, MinutePoint
 
 MEGABYTE = 10**6
 MS_PER_DAY = 86_400_000
-MS_PER_MINUTE = 60_000
 FAILED_STATES = ("waiting", "lost", "stalled")  # of the capture
 
 
@@ -55,23 +55,6 @@ class HistoryLimits:
 
 
 DEFAULT_LIMITS = HistoryLimits()
-
-
-@dataclass
-class _Minute:
-    """The scores of the minute that is not over."""
-
-    number: int  # since 1970
-    lowest: float
-    highest: float
-    total: float = 0.0
-    n_windows: int = 0
-
-    def add(self, score: float) -> None:
-        self.lowest = min(self.lowest, score)
-        self.highest = max(self.highest, score)
-        self.total += score
-        self.n_windows += 1
 
 
 class HistoryStore(Sink[Line]):
@@ -97,7 +80,7 @@ class HistoryStore(Sink[Line]):
         self._source_ids: dict[tuple[str, str], int] = {}
         self._open_events: dict[tuple[int, EventKind], int] = {}
         self._sound_states: dict[int, str] = {}  # by source
-        self._minutes: dict[int, _Minute] = {}  # by source
+        self._minutes: dict[int, MinutePoint] = {}  # that are not over, by source
         self._finished_minutes: list[StoredMinute] = []
         self._flushed_at = time.monotonic()
         self._revision = 0
@@ -193,7 +176,7 @@ class HistoryStore(Sink[Line]):
         time_ms = _time_ms(line)
         source_id = self._source_id(line)
         if isinstance(line, ScoreLine):
-            self._add_score(source_id, time_ms // MS_PER_MINUTE, line.score)
+            self._add_score(source_id, time_ms, line.score)
         elif isinstance(line, EventLine):
             self._add_alarm(source_id, time_ms, line)
         elif isinstance(line, StatusLine):
@@ -207,13 +190,13 @@ class HistoryStore(Sink[Line]):
             self._source_ids[key] = self._database.source_id(*key)
         return self._source_ids[key]
 
-    def _add_score(self, source_id: int, number: int, score: float) -> None:
+    def _add_score(self, source_id: int, time_ms: int, score: float) -> None:
         minute = self._minutes.get(source_id)
-        if minute is not None and minute.number != number:
+        if minute is not None and minute.number != time_ms // MILLISECONDS_PER_MINUTE:
             self._finished_minutes.append(_stored(source_id, minute))
             minute = None
         if minute is None:
-            minute = _Minute(number, lowest=score, highest=score)
+            minute = MinutePoint(time_ms, lowest=score, highest=score)
             self._minutes[source_id] = minute
         minute.add(score)
 
@@ -221,7 +204,7 @@ class HistoryStore(Sink[Line]):
         kind: EventKind = "burst" if line.kind == "burst" else "alarm"
         event_id = self._open_events.get((source_id, kind))
         is_new = line.phase in ("start", "burst") or event_id is None
-        if is_new:
+        if event_id is None or is_new:
             new = NewEvent(
                 source_id,
                 kind,
@@ -235,14 +218,11 @@ class HistoryStore(Sink[Line]):
                 synced=line.synced,
             )
             event_id = self._begin(new)
-        elif event_id is not None and line.phase != "end":
+        if not is_new or line.phase == "end":
             self._database.update_event(
                 event_id, now_ms=time_ms, peak=line.peak, cause=line.cause, sentence=line.sentence
             )
-        if line.phase == "end" and event_id is not None:
-            self._database.update_event(
-                event_id, now_ms=time_ms, peak=line.peak, cause=line.cause, sentence=line.sentence
-            )
+        if line.phase == "end":
             # The duration is that of the sound, whatever became of the clock meanwhile.
             event = self._database.event(event_id)
             start_ms = event.start_ms if event else time_ms
@@ -334,7 +314,7 @@ class HistoryStore(Sink[Line]):
     def _opened(self, *, is_start: bool) -> HistoryDatabase:
         """The file; memory if it fails. ConfigError at the start for one that cannot be used."""
         try:
-            database = HistoryDatabase(self.path)
+            database = self._database_at(self.path)
         except DamagedError as error:
             database = self._renewed(error)
         except (DatabaseError, OSError) as error:
@@ -344,21 +324,30 @@ class HistoryStore(Sink[Line]):
                 ) from error
             self._trouble = f"{self.path}: cannot be written ({error}); events are kept in memory"
             click.echo(f"edgeae: history: {self._trouble}", err=True)
-            database = HistoryDatabase(None)
-        database.limit_bytes(self.limits.megabytes * MEGABYTE)
+            database = self._database_at(None)
         database.interrupt_events()
+        return database
+
+    def _database_at(self, path: Path | None) -> HistoryDatabase:
+        """A file, or memory, that never becomes larger than allowed."""
+        database = HistoryDatabase(path)
+        try:
+            database.limit_bytes(self.limits.megabytes * MEGABYTE)
+        except BaseException:
+            database.close()
+            raise
         return database
 
     def _renewed(self, error: DamagedError) -> HistoryDatabase:
         """Set the damaged file aside; a new database, in memory if that fails."""
         if self.path is None:
-            return HistoryDatabase(None)
+            return self._database_at(None)
         try:
             aside = set_aside(self.path)
-            database = HistoryDatabase(self.path)
+            database = self._database_at(self.path)
         except DatabaseError as failure:
             self._trouble = f"{failure}; events are kept in memory"
-            database = HistoryDatabase(None)
+            database = self._database_at(None)
         else:
             self._trouble = f"{self.path}: was damaged ({error}) and is now {aside.name}"
         click.echo(f"edgeae: history: {self._trouble}", err=True)
@@ -380,11 +369,10 @@ class HistoryStore(Sink[Line]):
     def _return_to_file(self) -> None:
         """Move what memory holds into the file, if that can be used again."""
         try:
-            file = HistoryDatabase(self.path)
+            file = self._database_at(self.path)
         except (DatabaseError, OSError):
             return
         try:
-            file.limit_bytes(self.limits.megabytes * MEGABYTE)
             file.interrupt_events()
             event_ids = self._database.copy_to(file)
             source_ids = {key: file.source_id(*key) for key in self._source_ids}
@@ -414,7 +402,6 @@ class HistoryStore(Sink[Line]):
 
     def _forget(self) -> None:
         """Forget what referred to rows of an earlier file."""
-        self._database.limit_bytes(self.limits.megabytes * MEGABYTE)
         self._source_ids.clear()
         self._open_events.clear()
         self._sound_states.clear()
@@ -428,15 +415,14 @@ class HistoryStore(Sink[Line]):
             self._lock = None
 
 
-def _stored(source_id: int, minute: _Minute) -> StoredMinute:
-    n_windows = max(1, minute.n_windows)
+def _stored(source_id: int, minute: MinutePoint) -> StoredMinute:
     return StoredMinute(
         source_id,
         minute.number,
         lowest=round(minute.lowest, 2),
-        mean=round(minute.total / n_windows, 2),
+        mean=round(minute.mean, 2),
         highest=round(minute.highest, 2),
-        n_windows=n_windows,
+        n_windows=minute.n_windows,
     )
 
 

@@ -49,10 +49,18 @@ class MinutePoint:
         self.total += score
         self.n_windows += 1
 
+    @property
+    def number(self) -> int:
+        """Which minute of its clock it is."""
+        return self.at // MILLISECONDS_PER_MINUTE
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.n_windows
+
     def message(self) -> list[float]:
         """Its time, and its lowest, mean and highest score."""
-        mean = self.total / self.n_windows
-        return [self.at, round(self.lowest, 2), round(mean, 2), round(self.highest, 2)]
+        return [self.at, round(self.lowest, 2), round(self.mean, 2), round(self.highest, 2)]
 
 
 @dataclass
@@ -159,7 +167,7 @@ class SourceHistory:
         self.windows.append(WindowPoint(at, round(line.score, 3), line.level_dbfs, self._levels))
         self.n_windows += 1
         number = at // MILLISECONDS_PER_MINUTE
-        if not self.minutes or self.minutes[-1].at // MILLISECONDS_PER_MINUTE != number:
+        if not self.minutes or self.minutes[-1].number != number:
             self.minutes.append(MinutePoint(at, lowest=line.score, highest=line.score))
         self.minutes[-1].add(line.score)
 
