@@ -317,9 +317,9 @@ class PageHandler(RequestHandler):
             return
         verdict: Verdict | None = next((one for one in VERDICTS if one == values.get("say")), None)
         is_learned = verdict == "normal" and self._can_learn(event)
-        context.store.judge(event.id, verdict)
         if is_learned and context.queue:
             context.queue.put(NormalMessage(event.source, "page"))
+        context.store.judge(event.id, verdict)
         self._send_json({"learned": is_learned})
 
     def _can_learn(self, event: StoredEvent) -> bool:
