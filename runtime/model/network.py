@@ -225,7 +225,8 @@ def run_within(max_seconds: float, work: Callable[[], T]) -> T:
     thread.start()
     while thread.is_alive() and time.process_time() < end:
         thread.join(PROCESSOR_TIME_CHECK_SECONDS)
-    if not outcome:
+    # The limit holds for work that ended while nobody looked, too.
+    if not outcome or time.process_time() > end:
         raise ArtifactError(
             f"the network took longer than {max_seconds:g} s of computing for one patch; "
             "use a smaller one"
