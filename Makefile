@@ -60,7 +60,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks fuzz scripts setup.py
+	$(BIN)/mypy tests benchmarks fuzz scripts contrib setup.py
 
 soak: $(VENV)/.installed  ## a day of sound through the live path; SOAK_HOURS=1 for less
 	rm -rf build/soak && mkdir -p build/soak

@@ -161,14 +161,14 @@ class Head:
         )
 
     @cached_property
-    def _factors(self) -> list[tuple[slice, Float64]]:
+    def projections(self) -> list[tuple[slice, Float64]]:
         """Of each view: its source, and (n_source, n) which projects the deviations of the source.
 
         The mean square of the projected deviations is the distance.
         """
-        return [self._factor(view) for view in self.views]
+        return [self._projection(view) for view in self.views]
 
-    def _factor(self, view: View) -> tuple[slice, Float64]:
+    def _projection(self, view: View) -> tuple[slice, Float64]:
         source = self.fleet.sources[view.source]
         projection = self.fleet.projection(view, self._own_covariance(source), self.machine_weight)
         return source, projection / self.fleet.within_std[source, None]
@@ -192,9 +192,9 @@ class Head:
     def distances(self, windows: Float64) -> Float64:
         """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         deviations = windows - self.mean
-        distances = np.empty((*windows.shape[:-1], len(self._factors)))
-        for view, (source, factor) in enumerate(self._factors):
-            squares = np.square(deviations[..., source] @ factor)
+        distances = np.empty((*windows.shape[:-1], len(self.projections)))
+        for view, (source, projection) in enumerate(self.projections):
+            squares = np.square(deviations[..., source] @ projection)
             distances[..., view] = np.add.reduce(squares, axis=-1) / squares.shape[-1]
         return np.asarray(np.log(distances + 1e-12))
 
