@@ -23,6 +23,7 @@ from edgeae.runtime.scoring.selftest import load_checked
 from edgeae.runtime.scoring.sensitivity_table import sensitivity_table
 from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS, probability_of
 from edgeae.runtime.system.progress import Progress
+from edgeae.runtime.tables.glossary import explained
 
 from .background import read_background
 from .calibrate import (
@@ -34,6 +35,9 @@ from .calibrate import (
 from .from_device import record_device
 from .inputs import ChosenRecordings, choose_clips, choose_recordings
 from .uncertainty import uncertainty_of
+
+# Of what is printed at the end, see `edgeae.runtime.tables.glossary`.
+WORDS = ("threshold", "budget", "false alarm", "window")
 
 
 @click.command()
@@ -272,5 +276,6 @@ def _report_result(detector: Detector, target: Path, device: str | None) -> None
         )
     for line in sensitivity_table(detector.artifact.head.sensitivity):
         click.echo(line, err=True)
+    click.echo(f"words\n{explained(*WORDS)}", err=True)
     click.echo(f"next: edgeae run {target} --device {device or 'DEVICE'}", err=True)
     click.echo(target)

@@ -88,7 +88,7 @@ def evaluate(
     """
     model, data = _model_and_data(arguments)
 
-    from .report.evaluation import Evaluation, write_report
+    from .report.evaluation import Evaluation, usability_of, write_report
     from .report.notes import notes
     from .results.challenge import (
         score_unlabelled,
@@ -143,7 +143,7 @@ def evaluate(
             model, data, detector, tests, result, calibration_clips, options.channel, other
         )
         write_report(folder / "report.html", evaluation, _report)
-    click.echo(terminal_text(result), err=True)
+    click.echo(f"{usability_of(evaluation).sentence}\n\n{terminal_text(result)}", err=True)
     for note in notes(tests, calibration_clips, detector.machine):
         _report(note)
     click.echo(

@@ -18,6 +18,7 @@ from .demo_tables import alarm_table, fault_table, read_alarms
 FLEET = (0, 1, 2)  # the machines to train on
 NEW_MACHINE = 3  # the machine to calibrate and monitor
 MONITORED = "monitored"  # folder of the long recordings
+BUDGET = "1/day"  # of false alarms
 LINES = "monitored.jsonl"  # what `edgeae run` prints about them
 
 
@@ -119,11 +120,19 @@ def demo_steps(folder: Path, config: str) -> list[DemoStep]:
         ),
         DemoStep(
             "Calibrate it to a new machine with a minute of normal sound",
-            ["calibrate", f"{model}", f"{new}", "--false-alarms", "1/day", "-o", f"{machine}"],
+            ["calibrate", f"{model}", f"{new}", "--false-alarms", BUDGET, "-o", f"{machine}"],
         ),
         DemoStep(
             "Evaluate how well it detects faults",
-            ["evaluate", f"{machine}", f"{new}", "-o", f"{folder / 'report'}"],
+            [
+                "evaluate",
+                f"{machine}",
+                f"{new}",
+                "--false-alarms",
+                BUDGET,
+                "-o",
+                f"{folder / 'report'}",
+            ],
         ),
         DemoStep(
             "Monitor the new machine: normal sound, and a fault that begins after some minutes",

@@ -37,6 +37,7 @@ FOLDERS = {
         "offline",
         "service",
         "doctor",
+        "tables",
         "commands",
     ),
     "evaluate": ("streams", "results", "pages", "report", "dataset", "cli", "demo_tables", "demo"),

@@ -9,10 +9,12 @@ import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import printable
+from edgeae.runtime.tables.glossary import explained
 
 from .checks import findings
 from .findings import Finding
 from .survey import GROUPS, Survey, survey
+from .verdict import verdict
 
 PAGE_NAME = "inspect.html"
 TABLE_HEAD = [
@@ -26,6 +28,8 @@ TABLE_HEAD = [
     "Hz",
     "channels",
 ]
+N_WORD_COLUMNS = 3
+TABLE_WORDS = ("split", "label", "seconds each", "dBFS", "Hz")
 
 
 def table_rows(result: Survey) -> list[list[str]]:
@@ -67,13 +71,23 @@ def _distinct(values: Iterable[int | None]) -> str:
 
 
 def terminal_text(result: Survey, points: Sequence[Finding]) -> str:
-    """The table, the problems and the notes."""
+    """The verdict, the table with its words, the problems and the notes."""
     rows = table_rows(result)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.rjust, row, widths)).rstrip() for row in rows]
-    to_fix = problems(result, points) or ["nothing to fix was found"]
+    lines = ["  ".join(map(_aligned, row, widths, range(len(row)))).rstrip() for row in rows]
+    sentences = [verdict(result, points), "", *lines, *explained(*TABLE_WORDS).splitlines()]
+    to_fix = problems(result, points)
     notes = [f"note: {point.sentence()}" for point in points if not point.hinders]
-    return "\n".join([*lines, "", *map(printable, [*to_fix, *notes])])
+    if to_fix:
+        sentences += ["", "to fix:", *(f"- {problem}" for problem in to_fix)]
+    if notes:
+        sentences += ["", *notes]
+    return "\n".join(map(printable, sentences))
+
+
+def _aligned(cell: str, width: int, column: int) -> str:
+    """Words aligned to the left, numbers to the right."""
+    return cell.ljust(width) if column < N_WORD_COLUMNS else cell.rjust(width)
 
 
 def problems(result: Survey, points: Sequence[Finding]) -> list[str]:

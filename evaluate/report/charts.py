@@ -1,12 +1,16 @@
 """The charts of an evaluation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from edgeae.runtime.scoring.sensitivity_table import BandChange
 from edgeae.runtime.system.arrays import Float64
 
 from ..pages.axes import (
+    Box,
     Colour,
     new_axes,
     set_share_axes,
@@ -24,9 +28,8 @@ from ..pages.marks import (
     draw_ring,
     draw_rule,
 )
-from ..results.alarm_metrics import FOUND_WITHIN_SECONDS
+from ..results.alarm_metrics import FOUND_WITHIN_SECONDS, found_within
 from ..results.compare import ModelComparison
-from ..results.evaluation_result import BudgetAlarms
 from ..results.learning_curve import LearningCurve
 from ..results.metrics import CURVE_GRID, auc_of, curves, resampled_curves
 from ..results.recording_scores import MachineTest
@@ -140,16 +143,19 @@ def learning_chart(curve: LearningCurve, calibration_clips: int, auc: float) -> 
     return Chart("AUC over calibration clips", svg)
 
 
-def delay_chart(machine: str, alarms: BudgetAlarms) -> Chart:
+def delay_chart(name: str, delays: Sequence[float | None]) -> Chart:
     """Return the chart of the share of faults that have raised an alarm, over the time since onset.
 
     A step curve on a logarithmic axis.
+
+    name: of the machine or machines
+    delays: of each fault, s; None without an alarm
     """
     last = max(FOUND_WITHIN_SECONDS)
-    delays = sorted(delay for delay in alarms.delays_s if delay is not None and delay <= last)
-    n_faults = len(alarms.delays_s)
-    seconds = [MIN_DELAY_SECONDS, *(max(delay, MIN_DELAY_SECONDS) for delay in delays), last]
-    shares = np.append(np.arange(len(delays) + 1), len(delays)) / n_faults
+    detected = sorted(delay for delay in delays if delay is not None and delay <= last)
+    n_faults = len(delays)
+    seconds = [MIN_DELAY_SECONDS, *(max(delay, MIN_DELAY_SECONDS) for delay in detected), last]
+    shares = np.append(np.arange(len(detected) + 1), len(detected)) / n_faults
     places = np.log2(seconds)
     axes = new_axes()
     set_x_axis(axes, "time since the fault began", float(places[0]), float(places[-1]) + 0.3)
@@ -163,13 +169,33 @@ def delay_chart(machine: str, alarms: BudgetAlarms) -> Chart:
     # The share changes with the alarm, not before.
     draw_line(axes, np.repeat(places, 2)[1:], np.repeat(shares, 2)[:-1], Colour.ANOMALY)
     shares_found = ", ".join(
-        f"{share:.0%} within {limit} s"
-        for limit, share in alarms.found_within_s.items()
-        if share is not None
+        f"{found_within(delays, limit) or 0:.0%} within {limit} s" for limit in FOUND_WITHIN_SECONDS
     )
-    svg = to_svg(axes, f"Faults of {machine} reported over time: {shares_found}")
-    key = KeyEntry(f"{len(delays)} of {n_faults} faults", Colour.ANOMALY)
-    return Chart(f"{machine}: time until a fault is reported", svg, (key,))
+    svg = to_svg(axes, f"Faults of {name} reported over time: {shares_found}")
+    key = KeyEntry(f"{len(detected)} of {n_faults} faults", Colour.ANOMALY)
+    return Chart(f"{name}: time until a fault is reported", svg, (key,))
+
+
+def sensitivity_chart(changes: Sequence[BandChange]) -> Chart:
+    """Return the chart of the smallest change of each band that raises an alarm, in dB."""
+    times = list(changes[0].at)
+    places = np.arange(len(changes), 0, -1)
+    highest = max(section.strength for change in changes for section in change.at.values())
+    axes = new_axes(Box(left=100))
+    set_x_axis(axes, "louder or quieter by, dB", 0, highest * HEADROOM)
+    set_y_axis(axes, "", 0.5, len(changes) + 0.5)
+    bands = [change.band for change in changes]
+    set_tick_labels(axes.yaxis, dict(zip(places, bands, strict=True)))
+    for place in places:
+        draw_reference(axes, [0, highest * HEADROOM], [place, place])
+    key: list[KeyEntry] = []
+    for seconds, colour in zip(times, (Colour.ANOMALY, Colour.NORMAL), strict=False):
+        strengths = [change.at[seconds].strength for change in changes]
+        draw_dots(axes, strengths, places, colour, diameter_px=9)
+        key.append(KeyEntry(f"within {seconds / 60:g} min", colour))
+    words = ", ".join(f"{change.band}: {change.at[times[0]].strength:g} dB" for change in changes)
+    svg = to_svg(axes, f"Smallest change that raises an alarm in {times[0] / 60:g} minute: {words}")
+    return Chart("smallest change that raises an alarm", svg, tuple(key))
 
 
 def comparison_chart(machine: str, comparison: ModelComparison) -> Chart:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.scoring.sensitivity_table import band_changes, sensitivity_cells
+from edgeae.runtime.tables.glossary import explanation
 
 from ..pages.chart import Chart
 from ..pages.page import render_page
@@ -15,7 +17,18 @@ from ..results.compare import compare_models, comparison_table, comparison_title
 from ..results.evaluation_result import BudgetAlarms, EvaluationResult
 from ..results.learning_curve import MAX_TEST_RECORDINGS, LearningCurve, learning_curve
 from ..results.recording_scores import MachineTest
-from ..results.tables import Table, alarms_table, ranking_table, rates_table, remarks, stream_table
+from ..results.tables import (
+    ALARMS_WORDS,
+    RANKING_WORDS,
+    RATES_WORDS,
+    STREAM_WORDS,
+    Table,
+    alarms_table,
+    ranking_table,
+    rates_table,
+    remarks,
+    stream_table,
+)
 from .advice import advice
 from .charts import (
     comparison_chart,
@@ -24,10 +37,12 @@ from .charts import (
     precision_chart,
     roc_chart,
     scores_chart,
+    sensitivity_chart,
 )
 from .example_view import example_groups
 from .notes import notes
 from .provenance import provenance, training_config
+from .usability import Usability, sensitivity_sentence, usability
 
 
 @dataclass(frozen=True)
@@ -73,8 +88,49 @@ class ComparisonSection:
     charts: list[Chart]
 
 
-def verdict(result: EvaluationResult) -> str:
-    """Return the evaluation in one sentence."""
+@dataclass(frozen=True)
+class UsabilitySection:
+    """The first screen of the page: whether the detector is usable, in a sentence and a picture."""
+
+    sentence: str
+    charts: list[Chart]
+    sensitivity: str | None  # a sentence
+    rows: Table  # of the smallest changes; empty if the artifact does not state them
+
+
+def usability_of(evaluation: Evaluation) -> Usability:
+    """Return whether the detector is usable."""
+    alarms = evaluation.result.mean_budget_alarms
+    return usability(
+        [test.stream for test in evaluation.tested.values() if test.stream],
+        evaluation.detector,
+        alarms.budget if alarms else None,
+        is_calibrated=bool(evaluation.calibration_clips or evaluation.detector.machine),
+    )
+
+
+def _usability(evaluation: Evaluation) -> UsabilitySection:
+    alarms = evaluation.result.mean_budget_alarms
+    charts: list[Chart] = []
+    if alarms and alarms.delays_s:
+        name = "all machines" if len(evaluation.tested) > 1 else next(iter(evaluation.tested))
+        charts.append(delay_chart(name, alarms.delays_s))
+    # With calibration clips each machine has another calibration than the artifact.
+    head = evaluation.detector.artifact.head
+    sections = () if evaluation.calibration_clips else head.sensitivity
+    changes = band_changes(sections)
+    if changes:
+        charts.append(sensitivity_chart(changes))
+    return UsabilitySection(
+        usability_of(evaluation).sentence,
+        charts,
+        sensitivity_sentence(sections),
+        sensitivity_cells(sections),
+    )
+
+
+def ranking_sentence(result: EvaluationResult) -> str:
+    """Return how well the scores separate faults from normal sound, in one sentence."""
     mean = result.mean.auc.value
     baseline = result.mean.no_network_auc
     worst = result.worst
@@ -101,7 +157,12 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         "edgeae.evaluate.report",
         "evaluation.html",
         title="edgeae evaluation",
-        verdict=verdict(result),
+        usability=_usability(evaluation),
+        ranking_sentence=ranking_sentence(result),
+        ranking_words=explanation(*RANKING_WORDS),
+        rates_words=explanation(*RATES_WORDS),
+        stream_words=explanation(*STREAM_WORDS),
+        alarms_words=explanation(*ALARMS_WORDS),
         setup=_setup(evaluation),
         notes=notes(evaluation.tested, evaluation.calibration_clips, evaluation.detector.machine),
         advice=advice(
@@ -157,7 +218,7 @@ def _alarms(evaluation: Evaluation) -> AlarmsSection | None:
     if rows is None or result.mean_budget_alarms is None:
         return None
     charts = [
-        delay_chart(machine, metrics.budget_alarms)
+        delay_chart(machine, metrics.budget_alarms.delays_s)
         for machine, metrics in result.machines.items()
         if metrics.budget_alarms and metrics.budget_alarms.delays_s
     ]

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from edgeae.runtime.tables.glossary import explained
+
 from .evaluation_result import (
     Alarms,
     BudgetAlarms,
@@ -39,6 +41,11 @@ STREAM_HEAD = [
     "never",
 ]
 
+# The words below each table, see `edgeae.runtime.tables.glossary`.
+RANKING_WORDS = ("AUC", "pAUC", "(95 %)", "no network", "above it", "alone")
+RATES_WORDS = ("threshold", "false alarms", "precision", "recall", "F1")
+STREAM_WORDS = ("as a stream", "alarms", "a day", "in alarm", "delay", "never")
+ALARMS_WORDS = ("budget", "normal h", "false", "a day", "in 1 min", "median s")
 
 ALARMS_HEAD = [
     "alarms",
@@ -198,13 +205,24 @@ def _alarms_row(name: str, alarms: BudgetAlarms) -> list[str]:
 
 
 def terminal_text(evaluation: EvaluationResult) -> str:
-    """The tables in columns for a terminal of 100, and remarks on them."""
-    streams = alarms_table(evaluation) or stream_table(evaluation)
-    tables = [ranking_table(evaluation), rates_table(evaluation), streams]
+    """The tables in columns for a terminal of 100, their words, and remarks on them."""
+    parts = [with_words(ranking_table(evaluation), RANKING_WORDS)]
     domains = domains_table(evaluation)
     if domains:
-        tables.insert(1, domains)
-    return "\n\n".join([*map(in_columns, tables), "\n".join(remarks(evaluation))])
+        parts.append(in_columns(domains))
+    parts.append(with_words(rates_table(evaluation), RATES_WORDS))
+    alarms = alarms_table(evaluation)
+    if alarms:
+        parts.append(with_words(alarms, ALARMS_WORDS))
+    else:
+        parts.append(with_words(stream_table(evaluation), STREAM_WORDS))
+    parts.append("\n".join(remarks(evaluation)))
+    return "\n\n".join(parts)
+
+
+def with_words(rows: Table, words: Sequence[str]) -> str:
+    """A table in columns, and below it what its words mean."""
+    return f"{in_columns(rows)}\n{explained(*words)}"
 
 
 def in_columns(rows: Table) -> str:

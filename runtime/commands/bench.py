@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 import click
 import numpy as np
 
-from ..errors import ArtifactError
+from ..errors import ArtifactError, printable
 from ..features.mel import log_mel
 from ..model.find import named_or_default
 from ..scoring.detector import Detector
 from ..scoring.selftest import load_checked, seeded_noise
+from ..system.path_text import path_text
 from ..system.progress import Progress, Step, no_step
+from ..tables.glossary import facts_text
 
 # The process reports its own peak memory: wait4 would include that of its parent process.
 SCORE_FILE_SCRIPT = """
@@ -44,6 +46,12 @@ class BenchLimits:
 
 DEFAULT_LIMITS = BenchLimits()
 NOISE_SEED = 1
+RECORDING_SECONDS = 10
+STEP_WIDTH = 32  # characters
+PACE_REMARK = (
+    "Each time is the median of several runs on noise, with one thread. With a microphone, other",
+    "programs use the caches between two windows: expect about twice the time of all steps.",
+)
 
 
 def _median_seconds(work: Callable[[], object], repeats: int) -> float:
@@ -122,6 +130,31 @@ def measure(
     }
 
 
+def table_text(model: Path, values: Mapping[str, float]) -> str:
+    """What `measure` returns as a table for a person; model: path of the artifact."""
+    rows = [
+        ("front end: sound to mel bands", values["frontend_us_per_s"]),
+        ("network", values["inference_us_per_s"]),
+        ("all steps: sound to score", values["total_us_per_s"]),
+    ]
+    head = f"{'step':{STEP_WIDTH}}{'ms per second of sound':>24}{'of one core':>14}"
+    lines = [f"{name:{STEP_WIDTH}}{us / 1e3:>24.3f}{us / 1e6:>14.2%}" for name, us in rows]
+    facts = facts_text(
+        f"`edgeae run` of one recording of {RECORDING_SECONDS} s",
+        [
+            ("until it ended", f"{values['startup_s']:.2f} s, most of it the start"),
+            ("peak memory", f"{values['rss_mib']:.0f} MiB"),
+            ("size of the artifact", f"{values['file_kib']:.0f} KiB"),
+        ],
+        STEP_WIDTH - 2,
+    )
+    sentence = (
+        f"{path_text(model)}: without pauses, one microphone takes "
+        f"{values['total_us_per_s'] / 1e6:.2%} of one core of this computer."
+    )
+    return "\n".join([printable(sentence), "", head, *lines, "", *facts, "", *PACE_REMARK])
+
+
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -133,7 +166,8 @@ def bench(limits: BenchLimits | None, /, model: Path | None, as_json: bool) -> N
     sound, and the start time and peak memory of a process that scores one recording.
 
     \b
-    edgeae bench machine.onnx
+    Example:
+      edgeae bench machine.onnx
     """
     path = named_or_default(model)
     with Progress() as progress:
@@ -141,5 +175,4 @@ def bench(limits: BenchLimits | None, /, model: Path | None, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(values))
         return
-    for key, value in values.items():
-        click.echo(f"{key:20} {value}")
+    click.echo(table_text(path, values))

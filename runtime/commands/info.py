@@ -1,7 +1,7 @@
 """`edgeae info`: show what an artifact holds and run its self-test."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,16 @@ from typing import Any
 import click
 import numpy as np
 
-from ..errors import ArtifactError, ConfigError, printable
+from ..errors import ArtifactError, ConfigError
 from ..model.find import named_or_default
 from ..model.sections import to_values
 from ..scoring.calibration import history
 from ..scoring.detector import Detector
 from ..scoring.selftest import check
-from ..scoring.sensitivity_table import sensitivity_rows
 from ..system.files import replace_file
 from ..system.path_text import path_text
+from ..tables.artifact_text import artifact_text
 
-VALUE_COLUMN = 24
 # Module and function of an upper stage, imported by name when a card is requested.
 RENDER_CARD = ("edgeae.evaluate.report.model_card", "render_card")
 
@@ -63,31 +62,6 @@ def without_arrays(value: Any) -> Any:
     return value
 
 
-def describe(key: str, value: Any, depth: int = 0) -> Iterator[str]:
-    """Lines for people; the items of an object or of a list of objects follow its key, indented."""
-    label = f"{'  ' * depth}{_text(key)}"
-    if isinstance(value, dict) and value:
-        yield label
-        for name, item in value.items():
-            yield from describe(name, item, depth + 1)
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        yield label
-        for number, item in enumerate(value, 1):
-            yield from describe(str(number), item, depth + 1)
-    else:
-        yield f"{label:{VALUE_COLUMN - 1}} {_text(value)}"
-
-
-def _text(value: Any) -> str:
-    """A value as one line, without control characters, which a file may contain."""
-    if isinstance(value, np.ndarray):
-        span = f", {value.min():.4g} to {value.max():.4g}" if value.size else ""
-        return f"array {value.shape}{span}"
-    if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "-"
-    return printable("-" if value is None or value == {} else str(value))
-
-
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -108,11 +82,13 @@ def info(
 ) -> None:
     """Show an artifact and run its self-test.
 
-    The exit code is 3 if the self-test fails.
+    The tables show what a person needs; --json prints every value. The exit code is 3 if the
+    self-test fails.
 
     \b
-    edgeae info machine.onnx
-    edgeae info machine.onnx --card --results results.json -o machine.md
+    Examples:
+      edgeae info machine.onnx
+      edgeae info machine.onnx --card --results results.json -o machine.md
     """
     if (results or output) and not as_card:
         raise ConfigError("--results and -o need --card; add it")
@@ -130,14 +106,11 @@ def info(
         verdict = str(error)
     if as_card:
         _print_card(detector, path, results, output)
-    else:
+    elif as_json:
         values = {**summary(detector, path), "selftest": verdict}
-        if as_json:
-            text = json.dumps(without_arrays(values))
-        else:
-            values["sensitivity"] = sensitivity_rows(detector.artifact.head.sensitivity)
-            text = "\n".join(line for item in values.items() for line in describe(*item))
-        click.echo(text)
+        click.echo(json.dumps(without_arrays(values)))
+    else:
+        click.echo(artifact_text(detector, path, verdict))
     if failure:
         raise failure
 

@@ -1,6 +1,7 @@
 """The known sensitivity of a detector in words: which change it detects within which time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..model.sections import SensitivitySection
 
@@ -8,28 +9,45 @@ KIND_COLUMN = 54  # characters
 OPPOSITES = ("louder", "quieter")  # the first word of two kinds that share a row
 
 
-def sensitivity_rows(sections: Sequence[SensitivitySection]) -> dict[str, str]:
-    """``3 dB within 1 minute, 1.5 dB within 10 minutes`` for each kind of change."""
-    return {
-        kind: ", ".join(
-            f"{strength_text(section)} within {_minutes(section.within_seconds)}"
-            for section in row.values()
-        )
+@dataclass(frozen=True)
+class BandChange:
+    """The smallest change of the level in a band that is detected."""
+
+    band: str  # such as "2 to 4 kHz"
+    at: Mapping[float, SensitivitySection]  # by the time within which it is detected, s
+
+
+def band_changes(sections: Sequence[SensitivitySection]) -> list[BandChange]:
+    """The bands that may become louder or quieter, in their order."""
+    start = f"{' or '.join(OPPOSITES)} at "
+    return [
+        BandChange(kind.removeprefix(start), row)
         for kind, row in _rows(sections).items()
-    }
+        if kind.startswith(start)
+    ]
 
 
-def sensitivity_table(sections: Sequence[SensitivitySection]) -> list[str]:
-    """The same as lines of a table, with a column for each time; empty without sections."""
+def sensitivity_cells(sections: Sequence[SensitivitySection]) -> list[list[str]]:
+    """Rows of cells, the first being the head: a kind of change, and a column for each time.
+
+    Empty without sections.
+    """
     times = list(dict.fromkeys(section.within_seconds for section in sections))
     if not times:
         return []
-    head = "".join(f"{_minutes(time):>12}" for time in times)
-    lines = [f"{'smallest change that raises an alarm in':{KIND_COLUMN}}{head}"]
+    cells = [["smallest change that raises an alarm in", *map(_minutes, times)]]
     for kind, row in _rows(sections).items():
-        texts = [strength_text(row[time]) if time in row else "-" for time in times]
+        cells.append([kind, *(strength_text(row[time]) if time in row else "-" for time in times)])
+    return cells
+
+
+def sensitivity_table(sections: Sequence[SensitivitySection]) -> list[str]:
+    """The same as lines of a table for a terminal."""
+    lines: list[str] = []
+    for kind, *texts in sensitivity_cells(sections):
+        label = f"  {kind}" if lines else kind
         columns = "".join(f"{text:>12}" for text in texts)
-        lines.append(f"  {kind:{KIND_COLUMN - 2}}{columns}")
+        lines.append(f"{label:{KIND_COLUMN}}{columns}")
     return lines
 
 

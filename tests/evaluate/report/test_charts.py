@@ -14,11 +14,14 @@ from edgeae.evaluate.report.charts import (
     precision_chart,
     roc_chart,
     scores_chart,
+    sensitivity_chart,
 )
 from edgeae.evaluate.results.compare import ModelComparison
-from edgeae.evaluate.results.evaluation_result import BudgetAlarms, Estimate
+from edgeae.evaluate.results.evaluation_result import Estimate
 from edgeae.evaluate.results.learning_curve import LearningCurve
 from edgeae.evaluate.results.recording_scores import MachineTest
+from edgeae.runtime.model.sections import SensitivitySection
+from edgeae.runtime.scoring.sensitivity_table import band_changes
 
 Tests = Mapping[str, MachineTest]
 
@@ -67,13 +70,8 @@ def test_a_comparison_draws_a_limited_number_of_dots(n: int) -> None:
     assert len(chart.svg) < 5000 + 40 * MAX_DOTS
 
 
-def _alarms(*delays: float | None) -> BudgetAlarms:
-    found = {60: 0.25, 300: 0.5, 900: 0.75}
-    return BudgetAlarms("1/day", 2.0, 0, Estimate(0.0), found, 100.0, delays, 0, 0)
-
-
 def test_a_curve_of_delays_rises_with_each_alarm_and_is_named_by_its_shares() -> None:
-    chart = delay_chart("id_03", _alarms(3.0, 100.0, 800.0, None))
+    chart = delay_chart("id_03", [3.0, 100.0, 800.0, None])
     assert "25% within 60 s, 50% within 300 s, 75% within 900 s" in chart.svg
     assert [entry.words for entry in chart.key] == ["3 of 4 faults"]
     for words in ("10 s", "1 min", "5 min", "15 min"):
@@ -81,5 +79,17 @@ def test_a_curve_of_delays_rises_with_each_alarm_and_is_named_by_its_shares() ->
 
 
 def test_a_curve_without_any_alarm_stays_at_the_bottom() -> None:
-    chart = delay_chart("id_03", _alarms(None, 1000.0))
+    chart = delay_chart("id_03", [None, 1000.0])
     assert [entry.words for entry in chart.key] == ["0 of 2 faults"]
+
+
+def test_a_chart_of_the_sensitivity_has_a_dot_for_each_band_and_time() -> None:
+    sections = [
+        SensitivitySection(f"louder at {band}", "", strength, "dB", seconds, True)
+        for band in ("62 to 250 Hz", "4 to 8 kHz")
+        for seconds, strength in ((60.0, 6.0), (600.0, 3.0))
+    ]
+    chart = sensitivity_chart(band_changes(sections))
+    assert "62 to 250 Hz: 6 dB, 4 to 8 kHz: 6 dB" in chart.svg
+    assert [entry.words for entry in chart.key] == ["within 1 min", "within 10 min"]
+    assert ">4 to 8 kHz<" in chart.svg

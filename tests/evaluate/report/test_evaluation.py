@@ -136,13 +136,14 @@ def test_paper_and_ink_are_those_of_the_theme(shown: OpenPage) -> None:
     assert page.evaluate("getComputedStyle(document.querySelector('svg text')).fill") == soft
 
 
-def test_the_verdict_is_that_of_the_numbers_and_stands_first(
+def test_the_usability_stands_first_and_the_ranking_is_that_of_the_numbers(
     shown: OpenPage, evaluated: Evaluated
 ) -> None:
     mean = evaluated.summary["mean"]["auc"]
     worst = evaluated.summary["worst"]
     baseline = evaluated.summary["no_network"]["auc"]
-    assert shown.page.inner_text("p.verdict") == (
+    assert shown.page.inner_text("h1 + p.verdict").startswith("Unknown whether it is usable: ")
+    assert shown.page.inner_text("p.ranking") == (
         f"Of 100 pairs of a normal and an anomalous recording, {100 * mean:.1f} are ranked "
         f"correctly on average (AUC {mean:.3f}), {100 * worst['auc']:.1f} on the worst machine "
         f"({worst['machine']}); without a network {100 * baseline:.1f} are."
@@ -203,6 +204,7 @@ def test_a_machine_without_faults_has_a_page(trained: "Trained", tmp_path: Path)
     for path in (trained.new / "test").glob("normal*"):
         (tmp_path / "test" / path.name).symlink_to(path)
     text = evaluate(tmp_path / "out", trained.int8, tmp_path).page.read_text()
+    assert "Unknown whether it is usable: the test has no recording of a fault." in text
     assert "nothing can be said about detection" in text
 
 

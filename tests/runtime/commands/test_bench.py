@@ -21,6 +21,19 @@ def test_bench_as_json_has_the_agreed_keys_and_positive_numbers(
     assert all(value > 0 for value in values.values())
 
 
+def test_bench_prints_a_table_with_units_and_one_sentence(
+    trained: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["bench", str(trained.int8)], SHORT) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{trained.int8}: without pauses, one microphone takes ")
+    assert lines[2].split("  ")[0] == "step" and "ms per second of sound" in lines[2]
+    assert [line[:9] for line in lines[3:6]] == ["front end", "network  ", "all steps"]
+    assert all(line.endswith("%") for line in lines[3:6])
+    assert any("MiB" in line for line in lines)
+    assert max(map(len, lines[1:])) <= 100
+
+
 def test_the_memory_is_that_of_the_measured_process_alone(trained: Any) -> None:
     ballast = bytearray(512 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])  # every page is touched

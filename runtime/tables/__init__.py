@@ -1,0 +1,1 @@
+"""Tables that commands print for a person, and the words in them."""
