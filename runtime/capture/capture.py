@@ -28,7 +28,7 @@ from .names import resolve
 from .negotiate import FormatRefusedError, negotiate
 from .opening import open_or_explain
 from .reader import PcmReader
-from .stream_address import StreamAddress, is_stream
+from .stream_address import StreamAddress, is_address
 
 if TYPE_CHECKING:
     from .ffmpeg import StreamCapture
@@ -171,7 +171,7 @@ def open_capture(
     deadline = time.monotonic() + wait
     while True:
         try:
-            if is_stream(device):
+            if is_address(device):
                 from .ffmpeg import StreamCapture  # a microphone needs no child process
 
                 return StreamCapture(device, channels=channels, limits=limits)
@@ -184,7 +184,7 @@ def open_capture(
 
 def check_stream(device: str) -> None:
     """ConfigError for an address that cannot be used, or if ffmpeg is missing; any other passes."""
-    if is_stream(device):
+    if is_address(device):
         from .ffmpeg import find_program
 
         find_program(StreamAddress.parse(device).name)

@@ -49,7 +49,7 @@ MAX_SAMPLE_RATE = 192_000  # Hz
 MAX_CHANNELS = 64
 MAX_REASON_CHARACTERS = 160
 MAX_LINES = 20  # of what ffmpeg says
-MAX_LINE_BYTES = 2000
+MAX_LINE_BYTES = 8000
 CLOSE_SECONDS = 2.0
 OPEN_SECONDS = 20.0  # until the first sound: ffmpeg looks at the stream for up to 5 s
 NO_PROGRAM = f"{PROGRAM} is not installed: sudo apt install {PROGRAM}"
@@ -312,10 +312,14 @@ class _LastLines:
 
     def _read(self) -> None:
         with suppress(OSError, ValueError):  # it was closed
+            continues = False
             while self._pipe and (line := self._pipe.readline(MAX_LINE_BYTES)):
+                is_cut = len(line) == MAX_LINE_BYTES and not line.endswith(b"\n")
                 text = line.decode(errors="replace").strip()
-                if text:
+                # A part of a line may begin or end with a part of a secret, which is not masked.
+                if text and not is_cut and not continues:
                     self.lines.append(text)
+                continues = is_cut
 
 
 def _started(path: str, address: StreamAddress) -> "subprocess.Popen[bytes]":

@@ -114,7 +114,7 @@ class Microphone:
         self._reported_failure = ""
         self._gap_reason = "unplugged"
         self._stopped = Event()
-        self._thread = Thread(target=self._run, name=f"microphone {device}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"microphone {self.device}", daemon=True)
         self._thread.start()
 
     @property

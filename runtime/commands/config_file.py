@@ -9,7 +9,6 @@ The command line wins over the environment, and that over the file. Values are c
 the command line are; relative paths start from the folder in which the command runs.
 """
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..capture.stream_address import shown_name
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption
 from ..system.files import read_start
@@ -90,9 +90,8 @@ def _check(path: Path, key: str, value: Any, option: click.Option, context: clic
     values = value if option.multiple and isinstance(value, list) else [value]
     wrong_shape = option.multiple and not isinstance(value, list)
     if wrong_shape or not all(_has_type(item, option) for item in values):
-        # The address of a stream may hold a password.
-        shown = re.sub(r"//[^\s'\"]*@", "//***@", repr(value))
-        raise ConfigError(f"{path}: {key} is {shown}; allowed is {_expected(option)}")
+        shown = _without_secrets(value)
+        raise ConfigError(f"{path}: {key} is {shown!r}; allowed is {_expected(option)}")
     if option.is_flag:
         return
     try:
@@ -101,6 +100,17 @@ def _check(path: Path, key: str, value: Any, option: click.Option, context: clic
         raise ConfigError(
             f"{path}: {key} is {value!r}, which is not allowed: {error.message}"
         ) from error
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value of TOML, whose addresses may hold passwords."""
+    if isinstance(value, str):
+        return shown_name(value)
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items()}
+    return value
 
 
 def _has_type(value: Any, option: click.Option) -> bool:

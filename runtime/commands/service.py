@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ..capture.names import is_numbered, lasting_name
-from ..capture.stream_address import is_stream, shown_name
+from ..capture.stream_address import has_written_secrets, is_address, shown_name
 from ..charts.charts_setup import has_charts
 from ..errors import ConfigError
 from ..model.find import names_artifact, split_models
@@ -115,13 +115,13 @@ def _check_microphone(request: Request) -> None:
 def _stream_peers(request: Request) -> Iterator[str]:
     """The senders of network streams; ConfigError for a password that everybody could read."""
     for device in request.values.get("device") or ():
-        if not is_stream(device):
+        if not is_address(device):
             continue
-        if re.search(r"//[^/@]*:(?!\$)[^/@]*@", device):
+        if has_written_secrets(device):
             raise ConfigError(
-                f"--device {shown_name(device)}: everybody can read a password in a unit; write "
-                f"$CAMERA_PASSWORD in its place, and set that in /etc/edgeae/, in the file that "
-                f"the unit names"
+                f"--device {shown_name(device)}: everybody can read a password or a token in a "
+                f"unit; write $CAMERA_PASSWORD in the place of each, and set that in /etc/edgeae/, "
+                f"in the file that the unit names"
             )
         yield peer(device)
 

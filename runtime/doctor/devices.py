@@ -33,10 +33,10 @@ def check_devices(
     from ..capture.alsa import Alsa
     from ..capture.names import resolve
     from ..capture.probe import probe_all
-    from ..capture.stream_address import is_stream
+    from ..capture.stream_address import is_address
     from ..capture.trial import try_device
 
-    if named and is_stream(named):
+    if named and is_address(named):
         yield _check_stream(named)
         named = None
     sysfs = root / "sys"

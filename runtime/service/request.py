@@ -15,13 +15,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ..capture.stream_address import NAMES_OF_SECRETS
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption, ValueKind
 from ..system.files import absolute
 from .unit import ANYBODY, LOCALHOST, Credential, peer
 
-# In a URL; of a webhook the user may be a token.
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|^https?://[^/@]*@")
+# In a URL; of a webhook the user may be a token. A password may hold a / that is not encoded.
+_PASSWORD = re.compile(
+    rf"//[^@]*:[^@]*@|^https?://.*@|[?&](?:{'|'.join(sorted(NAMES_OF_SECRETS))})=", re.IGNORECASE
+)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of services
 
 

@@ -13,7 +13,12 @@ from network_streams import StreamServer, http_stream, rtsp_stream
 from numpy.typing import NDArray
 
 from edgeae.runtime.capture.blocks import CaptureLimits, Gap, StallError
-from edgeae.runtime.capture.ffmpeg import StreamCapture, StreamClock, find_program
+from edgeae.runtime.capture.ffmpeg import (
+    MAX_LINE_BYTES,
+    StreamCapture,
+    StreamClock,
+    find_program,
+)
 from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits
 from edgeae.runtime.capture.negotiate import FormatRefusedError
 from edgeae.runtime.capture.queue import CaptureFailed, CaptureQueue, CaptureStarted, QueueItem
@@ -229,3 +234,14 @@ def test_sound_from_before_the_start_hides_no_loss() -> None:
     after = [(float(k), 1.0) for k in range(34, 100)]
     [lost] = played(StreamClock(), burst + steady + after)
     assert lost == pytest.approx(4.0, abs=1.0)
+
+
+def test_a_line_that_is_too_long_shows_no_part_of_a_secret(tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    secret = "s3cr3t" * 10
+    padding = "x" * (MAX_LINE_BYTES - len(secret) // 2)
+    program.write_text(f"#!/bin/sh\necho refused >&2\necho {padding}{secret} >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(DeviceError, match=r"no sound \(refused\)") as failure:
+        StreamCapture(f"http://u:{secret}@cam.lan/1", program=str(program))
+    assert "cr3t" not in str(failure.value)

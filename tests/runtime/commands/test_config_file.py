@@ -132,8 +132,6 @@ def test_every_option_of_run_can_stand_in_the_file(path: Path) -> None:
 
 
 def test_the_login_of_a_stream_is_not_shown(path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"device is 'rtsp://\*\*\*@cam\.lan/1'; allowed is"
-    ) as refusal:
+    with pytest.raises(ConfigError, match=r"device is 'rtsp://cam\.lan/1'; allowed is") as refusal:
         parse(path, 'device = "rtsp://viewer:s3cr3t@cam.lan/1"')
     assert "s3cr3t" not in str(refusal.value)

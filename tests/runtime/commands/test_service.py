@@ -23,7 +23,7 @@ from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.outputs.declaration import RunOption, run_option
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.service.request import Request
-from edgeae.runtime.service.unit import ANYBODY, HIDDEN_FOLDERS, LOCALHOST, Credential, Unit
+from edgeae.runtime.service.unit import ANYBODY, HIDDEN_FOLDERS, LOCALHOST, Credential, Unit, quoted
 
 # Everything that a test makes lies in a place that is hidden from services.
 FOLDERS = ServiceFolders(hidden=(*HIDDEN_FOLDERS, Path(tempfile.gettempdir())))
@@ -262,6 +262,46 @@ def test_a_service_reaches_the_sender_of_a_stream_and_hides_its_password(artifac
     assert "s3cr3t" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://s3cr3t@192.0.2.7/1",
+        "rtsp://viewer:pa/s3cr3t@192.0.2.7/1",
+        "rtsp://viewer:${P}s3cr3t@192.0.2.7/1",
+        "http://192.0.2.7/a?token=s3cr3t",
+        "http://192.0.2.7?token=abc/s3cr3t",
+        "http://192.0.2.7/a?s3cr3t=",
+        "http://192.0.2.7/a#s3cr3t",
+        "rtsp://192.0.2.7/user=admin&password=s3cr3t&channel=1",
+        "rtmp://viewer:s3cr3t@192.0.2.7/1",
+    ],
+)
+def test_a_secret_in_the_address_of_a_stream_is_not_in_the_unit(
+    artifact: Path, address: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        plan(Request.parse([str(artifact), "--device", address], run), **PLAN)
+    assert "s3cr3t" not in str(refusal.value)
+    assert "write" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://$CAMERA_TOKEN@192.0.2.7/1",
+        "rtsp://viewer:${CAMERA_PASSWORD}@192.0.2.7/1?channel=1",
+        "http://192.0.2.7/a?token=$CAMERA_TOKEN",
+        "rtsps://192.0.2.7:7441/$CAMERA_TOKEN",
+    ],
+)
+def test_variables_are_in_the_unit_and_read_from_the_file_that_it_names(
+    artifact: Path, address: str
+) -> None:
+    unit = plan(Request.parse([str(artifact), "--device", address], run), **PLAN)
+    assert unit.secrets
+    assert quoted(address) in unit.text()
+
+
 def test_a_token_that_is_not_there_is_refused(artifact: Path, tmp_path: Path) -> None:
     arguments = ["--page", "8321", "--page-token-file", str(tmp_path / "token")]
     with pytest.raises(ConfigError, match="there is no such file; create it first"):
@@ -327,6 +367,8 @@ def test_a_folder_that_only_its_owner_may_enter_is_refused(artifact: Path, tmp_p
         (["recordings"], {}, "neither files nor -"),
         (["-"], {}, "neither files nor -"),
         (["--mqtt", "mqtt://me:secret@broker"], {}, "everybody can read a password"),
+        (["--mqtt", "mqtt://me:se/cret@broker"], {}, "everybody can read a password"),
+        (["--webhook", "https://x.lan/a?token=secret"], {}, "everybody can read a password"),
         ([], {"name": "Pump 3"}, "--name Pump 3: lower case letters"),
         ([], {"name": "../x"}, "lower case letters"),
         ([], {"user": "nobody-of-this-name"}, "there is no such user"),
