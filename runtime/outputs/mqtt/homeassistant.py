@@ -95,7 +95,7 @@ def discovery_message(
         "origin": {
             "name": "edgeae",
             "sw_version": version("edgeae"),
-            **_given("support_url", _support_url() or page_url),
+            **_given("support_url", _support_url()),
         },
         "state_topic": f"{base}/state",
         "availability": [process],
@@ -110,7 +110,7 @@ def _given(key: str, value: str | None) -> dict[str, str]:
 
 
 def _support_url() -> str | None:
-    """The project's address in the metadata of the package."""
+    """The project's address in the metadata of the package; None if it has none."""
     urls = metadata("edgeae").get_all("Project-URL") or []
     return next((url.partition(",")[2].strip() for url in urls), None)
 

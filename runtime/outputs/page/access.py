@@ -7,6 +7,10 @@
 A program sends the token with each request (`Authorization: Bearer`). A browser sends it once, and
 receives a cookie: the time until which it is valid, and an HMAC of it with the token as the key. So
 nothing about logins is stored, a restart ends none, and another token ends all.
+
+Wrong tokens are counted for each address. Behind a proxy all requests come from its address; if it
+runs on this computer and --page-url declares it, the address is the last one in X-Forwarded-For,
+which is the one that the proxy itself has added. A browser that is logged in never waits.
 """
 
 import hmac
@@ -15,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from .token import TokenGuard
 
@@ -75,11 +80,12 @@ class PageAccess:
     ) -> None:
         """token: None: nobody can write.
 
-        is_public: whether other computers reach the page, also through a proxy.
+        is_public: whether other computers reach the page, also through a proxy (`has_proxy`).
         is_encrypted: whether browsers open it over TLS, here or at a proxy.
         guard: counts wrong tokens.
         """
         self.is_public = is_public
+        self.has_proxy = False
         self._is_encrypted = is_encrypted
         self._sessions = Sessions(token) if token else None
         self._guard = guard or (TokenGuard(token) if token else None)
@@ -93,6 +99,16 @@ class PageAccess:
         """Whether a request has a valid cookie."""
         value = _cookie(credentials.cookies, _cookie_name(port))
         return bool(value and self._sessions and self._sessions.is_valid(value))
+
+    def may_write_by_cookie(self, credentials: Credentials, port: int) -> bool:
+        """Whether a request may change something without a token.
+
+        A cookie counts only together with the origin of the page, which the caller has compared: a
+        page of another port of the same host sends the cookie, too.
+        """
+        if credentials.origin is None or credentials.bearer is not None:
+            return False
+        return self.is_logged_in(credentials, port)
 
     def wait_seconds(self, credentials: Credentials) -> float:
         """Seconds that this client must wait after too many wrong tokens; 0: none."""
@@ -111,15 +127,8 @@ class PageAccess:
         return credentials.bearer is not None and self.knows_token(credentials)
 
     def may_write(self, credentials: Credentials, port: int) -> bool:
-        """Whether a request may change something; a wrong token is counted.
-
-        A cookie counts only together with the origin of the page, which the caller has compared: a
-        page of another port of the same host sends the cookie, too.
-        """
-        has_cookie = credentials.origin is not None and self.is_logged_in(credentials, port)
-        if has_cookie and credentials.bearer is None:
-            return True
-        return self.knows_token(credentials)
+        """Whether a request may change something; a wrong token is counted."""
+        return self.may_write_by_cookie(credentials, port) or self.knows_token(credentials)
 
     def login_cookie(self, port: int) -> str:
         """The Set-Cookie header of a browser that has sent the token."""
@@ -136,6 +145,36 @@ class PageAccess:
             f"{_cookie_name(port)}={value}; Max-Age={seconds}; Path=/; HttpOnly; "
             f"SameSite=Strict{secure}"
         )
+
+
+def client_address(peer: str, forwarded: str, *, has_proxy: bool) -> str:
+    """The address for which wrong tokens of a request are counted.
+
+    One household or company has a whole /64 network of IPv6, which is counted as one.
+
+    peer: the address of the connection.
+    forwarded: X-Forwarded-For, "": none. Its last address is that which the proxy has seen.
+    has_proxy: whether the page is declared to be behind a proxy.
+    """
+    address = ip_address(peer.partition("%")[0])
+    if has_proxy and address.is_loopback:
+        try:
+            address = ip_address(_without_port(forwarded.rpartition(",")[2].strip()))
+        except ValueError:
+            return str(address)
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))
+
+
+def _without_port(text: str) -> str:
+    """An address of a header, which may be 192.0.2.7:80 or [2001:db8::1]:80."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    host, _, port = text.partition(":")
+    return host if port.isdigit() else text
 
 
 def _cookie_name(port: int) -> str:

@@ -18,7 +18,7 @@ from ..clips.picture import before_seconds, spectrogram_png
 from ..database import DatabaseError
 from ..feedback import NormalMessage
 from ..http_server import HttpServer, RequestHandler
-from .access import Credentials
+from .access import Credentials, client_address
 from .context import PageContext, PageLimits
 from .history import Viewer
 from .history_database import VERDICTS, StoredEvent, Verdict
@@ -96,8 +96,10 @@ class PageHandler(RequestHandler):
     # --- Who asks ---
 
     def _credentials(self) -> Credentials:
+        forwarded = ",".join(self.headers.get_all("X-Forwarded-For", []))
+        has_proxy = self.server.context.access.has_proxy
         return Credentials(
-            str(self.client_address[0]),
+            client_address(str(self.client_address[0]), forwarded, has_proxy=has_proxy),
             self.headers.get("Authorization", ""),
             self.headers.get("Cookie", ""),
             self.headers.get("Origin"),
@@ -117,9 +119,13 @@ class PageHandler(RequestHandler):
     def _may_write(self) -> bool:
         """Whether the client may write; if not, it is answered here."""
         credentials = self._credentials()
+        access = self.server.context.access
+        # Others behind the same address may have sent wrong tokens.
+        if access.may_write_by_cookie(credentials, self.server.port):
+            return True
         if self._must_wait(credentials):
             return False
-        if self.server.context.access.may_write(credentials, self.server.port):
+        if access.may_write(credentials, self.server.port):
             return True
         self.send_error(403, "wrong token")
         return False

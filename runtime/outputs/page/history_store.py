@@ -21,7 +21,7 @@ import click
 from ...errors import ConfigError
 from ...monitoring.states import SOUND_STATES
 from ...system.clock import synced
-from ...system.files import FileLock
+from ...system.files import FileLock, lock_named
 from ..database import DamagedError, DatabaseError, DiskError, set_aside
 from ..latest import CAPTURE_STATES
 from ..lines import PROGRAM, EventLine, Line, RunLine, ScoreLine, StatusLine
@@ -86,7 +86,7 @@ class HistoryStore(Sink[Line]):
         self._revision = 0
         self._revision_lock = Lock()
         if path is not None:
-            self._lock = _locked(path)
+            self._lock = lock_named("--page-history", path)
         try:
             self._database = self._opened(is_start=True)
         except BaseException:
@@ -424,19 +424,6 @@ def _stored(source_id: int, minute: MinutePoint) -> StoredMinute:
         highest=round(minute.highest, 2),
         n_windows=minute.n_windows,
     )
-
-
-def _locked(path: Path) -> FileLock:
-    try:
-        return FileLock(path)
-    except BlockingIOError as error:
-        raise ConfigError(
-            f"--page-history {path}: another process keeps its events there; name another file"
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"--page-history {path}: cannot be used ({error.strerror}); name another file"
-        ) from error
 
 
 def _time_ms(line: RunLine) -> int:

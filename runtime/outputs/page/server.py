@@ -94,6 +94,7 @@ class PageServer(ContextServer):
         # Until here each request was taken for one of another computer.
         has_proxy = page_url is not None and not is_url_of_this_computer(page_url)
         self.context.access.is_public = self.is_public or has_proxy
+        self.context.access.has_proxy = has_proxy
         if self.is_public and not token:
             self.close()
             raise ConfigError(

@@ -2,12 +2,16 @@
 
 import http.client
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from certificates import Authority
+from waiting import wait_for
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.outputs.http_server import (
@@ -20,6 +24,7 @@ from edgeae.runtime.outputs.http_server import (
     is_own_name,
     parse_address,
 )
+from edgeae.runtime.outputs.server_tls import ServerTls
 
 Serve = Callable[..., HttpServer]
 
@@ -43,8 +48,12 @@ class Greeting(RequestHandler):
 def serve() -> Iterator[Serve]:
     servers: list[HttpServer] = []
 
-    def make(address: str = "127.0.0.1:0", limits: HttpLimits = DEFAULT_LIMITS) -> HttpServer:
-        server = HttpServer("--greet", address, Greeting, example_port=9464, limits=limits)
+    def make(
+        address: str = "127.0.0.1:0",
+        limits: HttpLimits = DEFAULT_LIMITS,
+        tls: ServerTls | None = None,
+    ) -> HttpServer:
+        server = HttpServer("--greet", address, Greeting, example_port=9464, limits=limits, tls=tls)
         servers.append(server)
         return server
 
@@ -257,3 +266,70 @@ def test_the_client_that_sends_its_request_slowest_makes_room_for_a_new_one(serv
 )
 def test_an_address_of_this_computer_alone_is_known(address: str, local: bool) -> None:
     assert is_loopback(address) is local
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ServerTls:
+    certificate = Authority(tmp_path_factory.mktemp("tls")).own
+    return ServerTls(certificate.file, certificate.key, "--greet-cert")
+
+
+def _tls_client(port: int) -> ssl.SSLSocket:
+    """A client whose handshake is done."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client = context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+    client.settimeout(30)
+    return client
+
+
+def _is_answered(port: int) -> bool:
+    with _tls_client(port) as client:
+        client.sendall(b"GET /hello HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        return client.recv(1000).startswith(b"HTTP/1.0 200")
+
+
+def _has_no_request() -> bool:
+    return not any("process_request_thread" in thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("has_handshake", [False, True])
+def test_silent_clients_of_tls_keep_no_other_away_and_are_closed(
+    serve: Serve, tls: ServerTls, has_handshake: bool
+) -> None:
+    server = serve(limits=HttpLimits(max_requests=2, request_seconds=2.0), tls=tls)
+    address = ("127.0.0.1", server.port)
+    silent = [
+        _tls_client(server.port) if has_handshake else socket.create_connection(address)
+        for _ in range(2)
+    ]
+    assert _is_answered(server.port), "in place of the oldest"
+    wait_for(_has_no_request)
+    for client in silent:
+        client.close()
+
+
+def test_a_client_of_tls_that_reads_nothing_is_closed(
+    serve: Serve, tls: ServerTls, tmp_path: Path
+) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(bytes(1 << 26))  # more than the buffers of the connection hold
+    server = serve(limits=HttpLimits(request_seconds=1.0), tls=tls)
+    with _tls_client(server.port) as slow:
+        slow.sendall(f"GET /file?{file} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        assert slow.recv(12).startswith(b"HTTP/1.0 200")
+        assert _is_answered(server.port), "beside it"
+        wait_for(_has_no_request)
+
+
+def test_a_server_of_tls_closes_at_once_beside_slow_clients(tls: ServerTls) -> None:
+    server = HttpServer("--greet", "127.0.0.1:0", Greeting, example_port=9464, tls=tls)
+    with socket.create_connection(("127.0.0.1", server.port)), _tls_client(server.port):
+        thread = threading.Thread(target=server.close)
+        thread.start()
+        thread.join(DEFAULT_LIMITS.request_seconds / 2)
+        assert not thread.is_alive()
+        with pytest.raises(ConnectionRefusedError):
+            ask(server.port)
+    wait_for(_has_no_request)

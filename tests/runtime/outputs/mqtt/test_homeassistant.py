@@ -2,11 +2,14 @@
 
 import json
 import re
+from email.message import Message
 
+import pytest
 from example_lines import event
 from jinja2 import Template
 
 from edgeae.runtime.outputs.latest import Latest
+from edgeae.runtime.outputs.mqtt import homeassistant
 from edgeae.runtime.outputs.mqtt.homeassistant import device_id_of, discovery_message, identifier
 
 
@@ -75,4 +78,16 @@ def test_home_assistant_links_to_the_page() -> None:
     url = "https://pi.lan:8321/"
     _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10, page_url=url)
     assert message["device"]["configuration_url"] == url
-    assert message["origin"]["support_url"].startswith("http")
+
+
+@pytest.mark.parametrize("urls", [["Homepage, https://edgeae.example/"], [], None])
+def test_the_origin_names_the_project_and_not_the_page(
+    urls: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Message()
+    for url in urls or []:
+        package["Project-URL"] = url
+    monkeypatch.setattr(homeassistant, "metadata", lambda _: package)
+    url = "https://pi.lan:8321/"
+    _, message = discovery_message(Latest("hw:1", "pump-3"), "edgeae/pump-3", "a", 10, page_url=url)
+    assert message["origin"].get("support_url") == ("https://edgeae.example/" if urls else None)

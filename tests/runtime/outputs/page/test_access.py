@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from edgeae.runtime.outputs.page.access import SESSION_SECONDS, Credentials, PageAccess, Sessions
+from edgeae.runtime.outputs.page.access import (
+    SESSION_SECONDS,
+    Credentials,
+    PageAccess,
+    Sessions,
+    client_address,
+)
 
 TOKEN = "a-token-that-is-long-enough"
 NOBODY = Credentials("192.0.2.7", "", "", None)
@@ -82,3 +88,29 @@ def test_wrong_tokens_are_counted_and_reading_without_one_is_not() -> None:
     for _ in range(5):
         access.may_read(replace(NOBODY, authorization="Bearer wrong"), PORT)
     assert access.wait_seconds(NOBODY) > 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("::1", "203.0.113.9:4711", "203.0.113.9"),
+        # The client itself has sent what stands in front.
+        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("127.0.0.1", "[2001:db8::1]:80", "2001:db8::/64"),
+        ("127.0.0.1", "2001:db8::1", "2001:db8::/64"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "unknown", "127.0.0.1"),
+        ("192.0.2.7", "203.0.113.9", "192.0.2.7"),
+        ("fe80::1%eth0", "", "fe80::/64"),
+        ("::ffff:192.0.2.7", "", "192.0.2.7"),
+    ],
+)
+def test_wrong_tokens_count_for_the_client_of_a_proxy(
+    peer: str, forwarded: str, address: str
+) -> None:
+    assert client_address(peer, forwarded, has_proxy=True) == address
+
+
+def test_without_a_declared_proxy_a_client_cannot_choose_its_address() -> None:
+    assert client_address("127.0.0.1", "203.0.113.9", has_proxy=False) == "127.0.0.1"

@@ -91,6 +91,27 @@ def test_failed_logins_are_limited(serve: Serve) -> None:
     assert int(headers["Retry-After"]) > 0
 
 
+def test_wrong_tokens_of_one_client_of_a_proxy_make_no_other_wait(serve: Serve) -> None:
+    guard = TokenGuard(TOKEN, AttemptLimits(max_wrong=3))
+    server = serve("127.0.0.1:0", guard=guard, page_url="https://pumps.example/")
+    attack = {"Authorization": "Bearer x", "X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+    assert [ask(server, "POST", "/login", **attack)[0] for _ in range(4)] == [403] * 3 + [429]
+    person = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "203.0.113.10"}
+    assert ask(server, "POST", "/login", **person)[0] == 204
+    assert ask(server, "GET", "/history", **person)[0] == 200
+
+
+def test_a_browser_that_is_logged_in_does_not_wait(serve: Serve) -> None:
+    guard = TokenGuard(TOKEN, AttemptLimits(max_wrong=3))
+    server = serve("0.0.0.0:0", guard=guard)
+    cookie = log_in(server)
+    codes = [ask(server, "POST", "/login", Authorization="Bearer x")[0] for _ in range(4)]
+    assert codes[-1] == 429
+    browser = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{server.port}"}
+    assert ask(server, "POST", "/acknowledge?event=1&say=yes", **browser)[0] == 200
+    assert ask(server, "GET", "/history", **browser)[0] == 200
+
+
 def test_a_logout_removes_the_cookie(serve: Serve) -> None:
     code, headers, _ = ask(serve(), "POST", "/logout")
     assert (code, "Max-Age=0" in headers["Set-Cookie"]) == (204, True)

@@ -205,7 +205,7 @@ def test_one_process_at_a_time_keeps_a_file(open_store: Open) -> None:
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--page-history .*cannot be used"):
+    with pytest.raises(ConfigError, match=r"--page-history .*cannot be written \(No such file"):
         HistoryStore(tmp_path / "no-folder" / "h.sqlite3")
 
 
