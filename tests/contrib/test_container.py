@@ -89,7 +89,7 @@ def test_the_linter_finds_nothing() -> None:
 
 
 def health(port: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, HEALTH_CHECK, str(port)]
+    command = [sys.executable, str(HEALTH_CHECK), str(port)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
