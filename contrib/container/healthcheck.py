@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Is the sound of each microphone scored? Exit code 0 if it is, 1 if not, with a sentence.
+"""Is the sound of each microphone scored, unless a person paused it? Exit code 0 if it is, else 1.
 
 healthcheck.py [PORT]        of `edgeae run --metrics PORT`, by default 9464
 """
@@ -13,6 +13,7 @@ DEFAULT_PORT = 9464
 MAX_AGE_SECONDS = 60.0  # of the last scored sound
 TIMEOUT_SECONDS = 5.0
 AGE = re.compile(r"edgeae_score_age_seconds(\{.*\}) (\S+)")
+PAUSED = re.compile(r"edgeae_paused(\{.*\}) 1")
 
 
 def silent_sources(metrics: str) -> list[str]:
@@ -23,7 +24,10 @@ def silent_sources(metrics: str) -> list[str]:
     ages = {labels: float(age) for labels, age in AGE.findall(metrics)}
     if not ages:
         raise ValueError("no sound was scored yet")
-    return [labels for labels, age in ages.items() if age > MAX_AGE_SECONDS]
+    paused = PAUSED.findall(metrics)
+    return [
+        labels for labels, age in ages.items() if age > MAX_AGE_SECONDS and labels not in paused
+    ]
 
 
 def main() -> None:

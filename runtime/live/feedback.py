@@ -1,7 +1,7 @@
 """A person says "that was normal": the charts learn the sound of the last hour, the alarm ends.
 
     --feedback FILE         touch FILE; the file is looked for once a second, and removed
-    --mqtt-commands         `normal` to the command topic of a source
+    --mqtt-commands         `normal` to the command topic of a source; `pause` and `resume`, too
     --page-token-file       the button of the page
 
 A file names no source: with several sources it is about those with an alarm, else about the one
@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError
-from ..outputs.feedback import FeedbackQueue
+from ..outputs.feedback import FeedbackQueue, Message, NormalMessage
 from ..system.files import lock_named
 from .source import Source
 
@@ -82,9 +82,9 @@ class FeedbackFile:
 def handle_feedback(
     sources: Sequence[Source], file: FeedbackFile | None, queue: FeedbackQueue
 ) -> None:
-    """Let the sources learn what a person has called normal since the last call.
+    """Let the sources do what people have said since the last call.
 
-    file: a message about the last event; queue: messages about one source each.
+    file: that the last event was normal; queue: messages about one source each.
     """
     if file and file.poll():
         for source in _sources_of_last_event(sources):
@@ -92,7 +92,16 @@ def handle_feedback(
     for message in queue.pop_all():
         for source in sources:
             if source.name == message.source:
-                source.accept(message.way)
+                _handle(source, message)
+
+
+def _handle(source: Source, message: Message) -> None:
+    if isinstance(message, NormalMessage):
+        source.accept(message.way)
+    elif message.is_paused:
+        source.pause(message.way)
+    else:
+        source.resume(message.way)
 
 
 def _sources_of_last_event(sources: Sequence[Source]) -> Sequence[Source]:

@@ -9,7 +9,7 @@ from ..monitoring.charts_file import ChartsFile
 from ..monitoring.drift_file import DriftFile
 from ..monitoring.states import SOUND_STATES
 from ..outputs.feedback import FeedbackWay
-from ..outputs.latest import CAPTURE_STATES
+from ..outputs.latest import CAPTURE_STATES, PAUSE_STATES
 from ..outputs.lifecycle import Outputs
 from ..outputs.lines import (
     Detail,
@@ -29,7 +29,7 @@ from .verdict import Verdict
 
 # The duration is over if less than this is missing: seconds are sums of rounded numbers.
 _DURATION_TOLERANCE_SECONDS = 1e-6
-SHOWN_STATES = (*SOUND_STATES, *CAPTURE_STATES)
+SHOWN_STATES = (*SOUND_STATES, *CAPTURE_STATES, *PAUSE_STATES)
 
 
 def publish_pending(sources: Sequence["Source"]) -> None:
@@ -77,6 +77,8 @@ class Source:
         self._stream = Stream(detector, detector.spec.sample_rate)
         self._n_gaps = 0
         self._lost_seconds = 0.0
+        self._is_paused = False
+        self._paused_seconds = 0.0  # of sound, in this pause
         self._last_sound_time = now()
         self.last_event_time = -math.inf  # seconds of `now`
 
@@ -143,6 +145,9 @@ class Source:
             # The clip of an alarm begins where the alarm does, so no window may wait.
             publish_pending([self])
         block = self._within_duration(block)
+        if self._is_paused:
+            self._drop(block, end_time)
+            return
         self._stream.add(block)
         self._last_sound_time = end_time
         for tap in self._sound_taps:
@@ -154,6 +159,11 @@ class Source:
         frames: about how many, at the rate of the device.
         reason: why they were lost.
         """
+        self._interrupt(frames)
+        self._publish_gap(frames, reason)
+
+    def _interrupt(self, frames: int) -> None:
+        """Begin anew after sound that is missing. frames: about how many."""
         # The windows before the gap are complete.
         publish_pending([self])
         # No window mixes sound from before and after the gap.
@@ -163,6 +173,8 @@ class Source:
         # No clip contains a gap.
         for tap in self._taps:
             tap.gap()
+
+    def _publish_gap(self, frames: int, reason: str) -> None:
         seconds = frames / self._stream.samplerate
         self._n_gaps += 1
         self._lost_seconds += seconds
@@ -183,9 +195,40 @@ class Source:
         for line in self._reporter.accept(way):
             self._publish(line)
 
+    def pause(self, way: FeedbackWay) -> None:
+        """Score no sound until `resume`; way: how a person said it."""
+        if self._is_paused:
+            return
+        self._interrupt(0)
+        self._is_paused = True
+        self._paused_seconds = 0.0
+        sentence = "a person paused the scoring: nothing is known about the machine meanwhile"
+        self.publish_status("paused", by=way, sentence=sentence)
+
+    def resume(self, way: FeedbackWay) -> None:
+        """Score the sound again; way: how a person said it."""
+        if not self._is_paused:
+            return
+        self._end_pause()
+        self.publish_status("resumed", by=way)
+
+    def _drop(self, block: Float32, end_time: float) -> None:
+        """Account for sound that arrives during a pause."""
+        self._stream.gap(len(block))
+        self._paused_seconds += len(block) / self._stream.samplerate
+        self._last_sound_time = end_time
+        # The microphone works; a restart would only end the pause.
+        self._outputs.notify.scored()
+
+    def _end_pause(self) -> None:
+        self._is_paused = False
+        self._publish_gap(round(self._paused_seconds * self._stream.samplerate), "paused")
+
     def finish(self) -> None:
         """Publish what remains at the end of the sound, and a last status."""
         publish_pending([self])
+        if self._is_paused:
+            self._end_pause()
         # Less than a window since a gap gives a score that is too uncertain beside full windows.
         if self._stream.full or not self.n_windows:
             try:

@@ -1,8 +1,9 @@
 """What people report about a sound, on its way from the threads of outputs to the scoring.
 
-    MQTT command, button of the page --put--> FeedbackQueue --pop_all--> live loop: Source.accept
+    MQTT command, button of the page --put--> FeedbackQueue --pop_all--> live loop: Source
 
-There is one message, "that was normal": the sound of the last hour of a source is learned.
+"That was normal": the sound of the last hour of a source is learned. "Pause" and "resume": the
+sound of a source is not scored, as during maintenance, and is scored again.
 """
 
 from dataclasses import dataclass
@@ -20,21 +21,33 @@ class NormalMessage:
     way: FeedbackWay
 
 
+@dataclass(frozen=True)
+class PauseMessage:
+    """A person pauses the scoring of a source, or resumes it."""
+
+    source: str  # its name in the lines
+    way: FeedbackWay
+    is_paused: bool
+
+
+Message = NormalMessage | PauseMessage
+
+
 class FeedbackQueue:
-    """The messages that the live loop has not handled yet, at most one for each source."""
+    """The messages that the live loop has not handled yet, at most one of a kind for a source."""
 
     def __init__(self) -> None:
-        self._ways: dict[str, FeedbackWay] = {}  # by source
+        self._messages: dict[tuple[type[Message], str], Message] = {}  # by kind and source
         self._lock = Lock()
 
-    def put(self, message: NormalMessage) -> None:
-        """Queue a message; it replaces an earlier one about the same source."""
+    def put(self, message: Message) -> None:
+        """Queue a message; it replaces an earlier one of its kind about the same source."""
         with self._lock:
-            self._ways[message.source] = message.way
+            self._messages[type(message), message.source] = message
 
-    def pop_all(self) -> list[NormalMessage]:
+    def pop_all(self) -> list[Message]:
         """Remove and return the messages, the oldest first."""
         with self._lock:
-            ways = self._ways
-            self._ways = {}
-        return [NormalMessage(source, way) for source, way in ways.items()]
+            messages = self._messages
+            self._messages = {}
+        return list(messages.values())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .lines import EventLine, RunLine, ScoreLine, StatusLine
 
 CAPTURE_STATES = ("waiting", "listening", "lost", "stalled", "stopped")  # of status lines
+PAUSE_STATES = ("paused", "resumed")  # of status lines: people decide whether to score
 OUTPUT_STATES = ("degraded", "restored")  # of status lines about an output, and so of no source
 MAX_SOURCES = 64  # whose state an output keeps
 
@@ -22,6 +23,7 @@ class Latest:
     source: str
     machine: str | None
     state: str | None = None  # one of CAPTURE_STATES
+    paused: bool = False  # by a person: the sound is not scored
     model: str | None = None  # path of the artifact
     time: str | None = None  # of the last score, ISO UTC
     synced: bool | None = None  # whether the clock behind `time` is synchronised
@@ -33,6 +35,11 @@ class Latest:
     alarm: bool | None = None  # not known before the first score: it may have started earlier
     last_event: str | None = None  # its sentence
     last_event_time: str | None = None
+
+    @property
+    def is_scored(self) -> bool:
+        """True while sound arrives and is scored."""
+        return self.state == "listening" and not self.paused
 
     def update(self, line: RunLine) -> None:
         """Update the state with a line of this source."""
@@ -48,6 +55,8 @@ class Latest:
         elif isinstance(line, StatusLine) and line.state in CAPTURE_STATES:
             self.state = line.state
             self.model = line.model or self.model
+        elif isinstance(line, StatusLine) and line.state in PAUSE_STATES:
+            self.paused = line.state == "paused"
 
     def _update_score(self, line: ScoreLine) -> None:
         self.state = "listening"

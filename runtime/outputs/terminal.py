@@ -90,6 +90,8 @@ def _nearness(latest: Latest) -> tuple[bool, float]:
 def _verdict(latest: Latest) -> str:
     if latest.state != "listening":
         return f"{latest.state}"
+    if latest.paused:
+        return "paused"
     if latest.alarm:
         return "ALARM"
     if latest.health in UNJUDGED_STATES:

@@ -55,7 +55,10 @@ class ServiceManager:
         self._send("READY=1")
 
     def scored(self) -> None:
-        """Ping the watchdog, if a ping is due. Call it when a window was scored, and only then."""
+        """Ping the watchdog, if a ping is due.
+
+        Call it when a window was scored, or sound came that is not to be scored, and only then.
+        """
         now = self._clock()
         is_due = now - self._last_ping >= self._interval / PINGS_PER_INTERVAL
         if self._interval and is_due and self._send("WATCHDOG=1"):

@@ -116,3 +116,5 @@ def test_the_health_check_fails_for_old_sound() -> None:
     line = 'edgeae_score_age_seconds{{source="{}"}} {}\n'
     metrics = line.format("hw:1", "0.5") + line.format("hw:2", "61.0")
     assert silent_sources(metrics) == ['{source="hw:2"}']
+    metrics += 'edgeae_paused{source="hw:1"} 0\nedgeae_paused{source="hw:2"} 1\n'
+    assert silent_sources(metrics) == [], "a person paused it"

@@ -69,8 +69,9 @@ OPTIONS = (
     run_option(
         "--mqtt-commands",
         is_flag=True,
-        help="Receive commands over MQTT: `normal` on the topic PREFIX/MACHINE/command says that "
-        "the last event was normal. Home Assistant shows a button for it.",
+        help="Receive commands over MQTT on the topic PREFIX/MACHINE/command: `normal` says that "
+        "the last event was normal, `pause` and `resume` stop and start the scoring. Home "
+        "Assistant shows a button and a switch for them.",
     ),
 )
 

@@ -21,8 +21,12 @@ from .broker import DEFAULT_PREFIX
 
 DEFAULT_DISCOVERY = "homeassistant"  # prefix of the topics
 MAX_STATE_CHARACTERS = 255  # of Home Assistant
-WITHOUT_STATE = ("button", "event")  # platforms whose values do not expire
-NORMAL = "normal"  # the command: a person calls the sound normal
+# Platforms whose values do not expire; those of a switch cannot.
+WITHOUT_STATE = ("button", "event", "switch")
+NORMAL = "normal"  # a command: a person calls the sound normal
+PAUSE = "pause"  # a command: the sound is not scored until RESUME
+RESUME = "resume"
+COMMANDS = (NORMAL, PAUSE, RESUME)
 
 
 def identifier(text: str) -> str:
@@ -62,13 +66,13 @@ def discovery_message(
     availability_topic: the topic of the process, with ``online`` or ``offline``.
     every: maximum seconds between two states.
     name: of the device, for people; None: that of the machine, or of the source.
-    has_commands: whether a message can call the sound of the source normal.
+    has_commands: whether the source receives COMMANDS.
     page_url: of the live page; Home Assistant shows a link to it.
     """
     device_id = device_id_of(base)
     described = _components(base)
     if has_commands:
-        described |= _buttons(base)
+        described |= _controls(base)
     components = {
         component: {"unique_id": f"{device_id}_{component}", **values}
         for component, values in described.items()
@@ -76,7 +80,10 @@ def discovery_message(
     process = {"topic": availability_topic}
     microphone = {
         "topic": f"{base}/state",
-        "value_template": "{{ 'online' if value_json.state == 'listening' else 'offline' }}",
+        "value_template": (
+            "{{ 'online' if value_json.state == 'listening' and not value_json.paused "
+            "else 'offline' }}"
+        ),
     }
     for component in ("alarm", "score", "level", "health"):
         components[component]["availability"] = [process, microphone]
@@ -176,7 +183,7 @@ def _components(base: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _buttons(base: str) -> dict[str, dict[str, Any]]:
+def _controls(base: str) -> dict[str, dict[str, Any]]:
     return {
         "normal": {
             "platform": "button",
@@ -184,5 +191,16 @@ def _buttons(base: str) -> dict[str, dict[str, Any]]:
             "icon": "mdi:check",
             "command_topic": f"{base}/command",
             "payload_press": NORMAL,
+        },
+        "scoring": {
+            "platform": "switch",
+            "name": "Scoring",
+            "icon": "mdi:ear-hearing",
+            "command_topic": f"{base}/command",
+            "payload_on": RESUME,
+            "payload_off": PAUSE,
+            "state_on": "ON",
+            "state_off": "OFF",
+            "value_template": "{{ 'OFF' if value_json.paused else 'ON' }}",
         },
     }

@@ -4,7 +4,8 @@
                                      health or capture change
     PREFIX/<machine>/event           event lines, at least once, in order
     PREFIX/<machine>/status          status and gap lines
-    PREFIX/<machine>/command         subscribed to: `normal` calls the sound normal
+    PREFIX/<machine>/command         subscribed to: `normal` calls the sound normal; `pause` and
+                                     `resume` stop and start the scoring
     PREFIX/<client>/availability     retained; online, or offline (last will)
     PREFIX/<client>/status           status lines about the other outputs
     PREFIX/<client>/retained         retained; the retained topics of this client's sources
@@ -29,7 +30,7 @@ from typing import Any
 import click
 
 from ...system.identity import SourceIdentity, SourceNames, topic_level
-from ..feedback import FeedbackQueue, NormalMessage
+from ..feedback import FeedbackQueue, Message, NormalMessage, PauseMessage
 from ..latest import MAX_SOURCES, Latest, is_about_source
 from ..lines import EventLine, RunLine, ScoreLine
 from ..sink import OutputError, Sink
@@ -38,8 +39,10 @@ from .client import DEFAULT_LIMITS, MqttLimits
 from .connection import Connection
 from .files import NO_FILES, MqttFiles
 from .homeassistant import (
+    COMMANDS,
     DEFAULT_DISCOVERY,
     NORMAL,
+    PAUSE,
     device_id_of,
     discovery_message,
     expire_seconds,
@@ -75,7 +78,7 @@ class Mqtt(Sink[RunLine]):
         discovery: Home Assistant's prefix; None: no discovery messages.
         every: seconds between two states of a source.
         files: certificates, and the password.
-        feedback: receives the commands; None: they are not subscribed to.
+        feedback: receives the commands of people; None: they are not subscribed to.
         sources: all that there will be; none: they are not known.
         page_url: of the live page, for a link in Home Assistant.
         """
@@ -167,7 +170,7 @@ class Mqtt(Sink[RunLine]):
         while not self._closing.wait(pause_seconds):
             with self._lock:
                 for source in self._sources.values():
-                    if source.latest.state not in {None, "listening"}:
+                    if source.latest.state and not source.latest.is_scored:
                         self._retain_state(source, now=True)
 
     def _publish(self, line: RunLine) -> None:
@@ -213,13 +216,14 @@ class Mqtt(Sink[RunLine]):
         """Pass on what a person says about a source. Runs in the thread of the connection."""
         if retained:
             return
-        if payload.strip() == NORMAL.encode():
-            feedback.put(NormalMessage(source, "mqtt"))
+        message = _message(payload, source)
+        if message is not None:
+            feedback.put(message)
         elif not self._reported_command:
             self._reported_command = True
             click.echo(
                 f"edgeae: --mqtt-commands: {payload[:MAX_SHOWN_BYTES]!a} is no command about "
-                f"{source}; the one command is {NORMAL}",
+                f"{source}; the commands are {', '.join(COMMANDS)}",
                 err=True,
             )
 
@@ -261,12 +265,28 @@ class _Source:
         """True if the state must be published now, which the caller then does."""
         latest = self.latest
         now = time.monotonic()
-        urgent = (latest.alarm, latest.health, latest.state, latest.last_event_time)
+        urgent = (
+            latest.alarm,
+            latest.health,
+            latest.state,
+            latest.paused,
+            latest.last_event_time,
+        )
         if urgent == self.published and now - self.published_at < every:
             return False
         self.published = urgent
         self.published_at = now
         return True
+
+
+def _message(payload: bytes, source: str) -> Message | None:
+    """What a command says about a source; None for something else."""
+    command = payload.strip().decode(errors="replace")
+    if command not in COMMANDS:
+        return None
+    if command == NORMAL:
+        return NormalMessage(source, "mqtt")
+    return PauseMessage(source, "mqtt", is_paused=command == PAUSE)
 
 
 def _payload(values: dict[str, Any]) -> bytes:

@@ -108,6 +108,7 @@ class SourceHistory:
             "source": latest.source,
             "machine": latest.machine,
             "capture": latest.state,
+            "paused": latest.paused,
             "synced": latest.synced,
             "score": latest.score,
             "threshold": latest.threshold,

@@ -42,6 +42,7 @@ class Counts:
     windows: int = 0
     anomalous: int = 0
     alarms: int = 0
+    bursts: int = 0
     lost_seconds: float = 0.0
     gaps: Counter[str] = field(default_factory=Counter)
 
@@ -54,6 +55,7 @@ class Counts:
             self.anomalous += line.anomaly
         elif isinstance(line, EventLine):
             self.alarms += line.phase == "start"
+            self.bursts += line.phase == "burst"
         elif isinstance(line, GapLine):
             has_series = line.reason in self.gaps or len(self.gaps) < MAX_REASONS
             self.gaps[line.reason if has_series else "other"] += 1
@@ -155,11 +157,7 @@ def _current(sources: list[Counts]) -> Iterator[Family]:
     for source in sources:
         latest = source.latest
         labels = source.labels
-        if (
-            latest.state != "listening"
-            or latest.score is None
-            or source.age > MAX_VALUE_AGE_SECONDS
-        ):
+        if not latest.is_scored or latest.score is None or source.age > MAX_VALUE_AGE_SECONDS:
             continue
         score.add(labels, latest.score)
         threshold.add(labels, latest.threshold)
@@ -174,6 +172,7 @@ def _current(sources: list[Counts]) -> Iterator[Family]:
 def _counted(sources: list[Counts]) -> Iterator[Family]:
     """The metrics of all sources, also of those that give no sound."""
     listening = Family("edgeae_listening", "gauge", "Whether sound is captured.")
+    paused = Family("edgeae_paused", "gauge", "Whether a person paused the scoring.")
     age = Family(
         "edgeae_score_age_seconds",
         "gauge",
@@ -187,21 +186,24 @@ def _counted(sources: list[Counts]) -> Iterator[Family]:
     windows = Family("edgeae_windows_total", "counter", "Windows scored.")
     anomalous = Family("edgeae_anomalous_windows_total", "counter", "Windows above the threshold.")
     alarms = Family("edgeae_alarms_total", "counter", "Alarms that started.")
+    bursts = Family("edgeae_bursts_total", "counter", "Short sounds above the threshold.")
     gaps = Family("edgeae_gaps_total", "counter", "Gaps in the sound.")
     lost = Family("edgeae_lost_seconds_total", "counter", "Seconds of sound lost in gaps.")
     for source in sources:
         latest = source.latest
         labels = source.labels
         listening.add(labels, latest.state == "listening")
+        paused.add(labels, latest.paused)
         age.add(labels, source.age)
         last.add(labels, datetime.fromisoformat(latest.time).timestamp() if latest.time else None)
         windows.add(labels, source.windows)
         anomalous.add(labels, source.anomalous)
         alarms.add(labels, source.alarms)
+        bursts.add(labels, source.bursts)
         for reason, number in source.gaps.items():
             gaps.add({**labels, "reason": reason}, number)
         lost.add(labels, source.lost_seconds)
-    yield from (listening, age, last, windows, anomalous, alarms, gaps, lost)
+    yield from (listening, paused, age, last, windows, anomalous, alarms, bursts, gaps, lost)
 
 
 def _outputs(outboxes: list[Outbox[RunLine]]) -> Iterator[Family]:

@@ -7,7 +7,7 @@ import pytest
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.live.feedback import FeedbackFile, handle_feedback
-from edgeae.runtime.outputs.feedback import FeedbackQueue, FeedbackWay, NormalMessage
+from edgeae.runtime.outputs.feedback import FeedbackQueue, FeedbackWay, NormalMessage, PauseMessage
 
 
 @pytest.fixture
@@ -79,8 +79,16 @@ class _Source:
         self.last_event_time = event_time
         self.accepted: list[FeedbackWay] = []
 
+        self.calls: list[str] = []
+
     def accept(self, way: FeedbackWay) -> None:
         self.accepted.append(way)
+
+    def pause(self, way: FeedbackWay) -> None:
+        self.calls.append(f"pause {way}")
+
+    def resume(self, way: FeedbackWay) -> None:
+        self.calls.append(f"resume {way}")
 
 
 @pytest.mark.parametrize(
@@ -108,3 +116,12 @@ def test_a_message_of_an_output_is_about_its_source_alone() -> None:
     handle_feedback(sources, None, queue)
     handle_feedback(sources, None, queue)
     assert [source.accepted for source in sources] == [[], ["mqtt"]]
+
+
+def test_a_source_is_paused_and_resumed() -> None:
+    sources: list[Any] = [_Source(name="hw:1"), _Source(name="hw:2")]
+    queue = FeedbackQueue()
+    for is_paused in (True, False):
+        queue.put(PauseMessage("hw:2", "mqtt", is_paused))
+        handle_feedback(sources, None, queue)
+    assert [source.calls for source in sources] == [[], ["pause mqtt", "resume mqtt"]]

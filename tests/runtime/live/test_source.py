@@ -197,3 +197,58 @@ def test_the_seconds_of_a_gap_are_those_of_the_device_s_rate(
     assert (gap.t, gap.frames, gap.seconds) == (1.0, 3 * RATE, 1.0)
     stopped = outputs.lines[-1].to_dict()
     assert (stopped["gaps"], stopped["lost_seconds"]) == (1, 1.0)
+
+
+def test_a_pause_is_a_gap_and_no_window_contains_its_sound(
+    alarmed: Detector, outputs: KeptOutputs, samples: Float32
+) -> None:
+    source = started(alarmed, outputs)
+    push(source, cut(samples, WINDOW + PATCH))
+    source.pause("mqtt")
+    source.pause("mqtt")
+    n_scored = outputs.counted.n_scored
+    for _ in range(6):
+        push(source, samples[:RATE])
+    assert outputs.counted.n_scored == n_scored + 6, "the watchdog waits for sound, not scores"
+    assert source.t == pytest.approx(WINDOW + PATCH + 6, abs=0.1)
+    assert len(outputs.scores()) == 2
+    assert outputs.gaps() == []
+    source.resume("mqtt")
+    source.resume("mqtt")
+    push(source, cut(samples, WINDOW))
+    assert len(outputs.scores()) == 3
+    assert outputs.events() == [], "windows before the pause do not count for an alarm after it"
+    [gap] = outputs.gaps()
+    assert (gap.seconds, gap.reason) == (6.0, "paused")
+    assert outputs.states() == ["listening", "paused", "resumed"]
+
+
+def test_a_pause_lasts_while_the_microphone_is_opened_again_and_ends_with_the_source(
+    detector: Detector, outputs: KeptOutputs, samples: Float32
+) -> None:
+    source = started(detector, outputs)
+    push(source, cut(samples, WINDOW))
+    source.pause("mqtt")
+    push(source, samples[: 2 * RATE])
+    source.push_gap(RATE, "unplugged")
+    source.start(2 * RATE, 1, "S16_LE")
+    push(source, samples[: 2 * RATE])
+    source.finish()
+    assert len(outputs.scores()) == 1
+    assert [(gap.seconds, gap.reason) for gap in outputs.gaps()] == [
+        (1.0, "unplugged"),
+        (3.0, "paused"),
+    ]
+    assert outputs.states()[-1] == "stopped"
+
+
+def test_the_duration_goes_on_during_a_pause(
+    detector: Detector, outputs: KeptOutputs, samples: Float32
+) -> None:
+    source = started(detector, outputs, duration=6.0)
+    push(source, samples[: 5 * RATE])
+    source.pause("mqtt")
+    push(source, samples[: 2 * RATE])
+    assert source.done()
+    source.finish()
+    assert [gap.seconds for gap in outputs.gaps()] == [1.0]

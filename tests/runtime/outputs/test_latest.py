@@ -70,3 +70,15 @@ def test_a_line_about_an_output_is_about_no_source(state: str) -> None:
 @pytest.mark.parametrize("line", [score(0.0), event("start"), gap(1.0), status("lost")], ids=type)
 def test_all_other_lines_are_about_a_source(line: RunLine) -> None:
     assert is_about_source(line)
+
+
+def test_a_pause_lasts_until_it_is_resumed_whatever_the_microphone_does() -> None:
+    latest = latest_after(score(), status("paused"))
+    assert (latest.state, latest.paused, latest.is_scored) == ("listening", True, False)
+    latest.update(status("lost"))
+    latest.update(status("listening"))
+    assert latest.paused
+    latest.update(status("resumed"))
+    assert latest.is_scored
+    latest.update(status("lost"))
+    assert not latest.is_scored

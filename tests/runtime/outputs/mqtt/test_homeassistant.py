@@ -32,8 +32,23 @@ def test_every_component_with_a_state_expires_without_one() -> None:
     assert expiring == dict.fromkeys(message["components"].keys() - {"alarm_event"}, 90)
     latest = Latest("hw:1", "pump-3")
     _, message = discovery_message(latest, "edgeae/pump-3", "a", 10, has_commands=True)
-    assert "expire_after" not in message["components"]["normal"], "a button has no state"
-    assert expiring.keys() == message["components"].keys() - {"normal", "alarm_event"}
+    for name in ("normal", "scoring"):  # Home Assistant knows it for sensors alone
+        assert "expire_after" not in message["components"][name]
+    assert expiring.keys() == message["components"].keys() - {"normal", "scoring", "alarm_event"}
+
+
+def test_a_switch_pauses_the_scoring_and_shows_whether_it_is_paused() -> None:
+    latest = Latest("hw:1", "pump-3", state="listening")
+    _, message = discovery_message(latest, "edgeae/pump-3", "a", 10, has_commands=True)
+    switch = message["components"]["scoring"]
+    assert (switch["payload_on"], switch["payload_off"]) == ("resume", "pause")
+    shown = Template(switch["value_template"])
+    [_, microphone] = message["components"]["score"]["availability"]
+    available = Template(microphone["value_template"])
+    for paused, state, availability in ((False, "ON", "online"), (True, "OFF", "offline")):
+        latest.paused = paused
+        assert shown.render(value_json=vars(latest)) == switch[f"state_{state.lower()}"] == state
+        assert available.render(value_json=vars(latest)) == availability
 
 
 def test_topics_that_differ_have_devices_that_differ() -> None:

@@ -17,7 +17,7 @@ from mosquitto import Message, Mosquitto, Subscriber
 from waiting import WAIT_SECONDS, wait_for
 
 from edgeae.runtime.monitoring.states import SOUND_STATES
-from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage
+from edgeae.runtime.outputs.feedback import FeedbackQueue, NormalMessage, PauseMessage
 from edgeae.runtime.outputs.latest import MAX_SOURCES
 from edgeae.runtime.outputs.lines import EventLine, RunLine, ScoreLine, StatusLine
 from edgeae.runtime.outputs.mqtt.client import MqttLimits
@@ -320,6 +320,28 @@ def test_a_person_calls_the_sound_normal_by_the_button_of_home_assistant(
     assert wait_for(queue.pop_all) == [NormalMessage("hw:1", "mqtt")]
 
 
+def test_a_person_pauses_the_scoring_by_the_switch_of_home_assistant(
+    mosquitto: Mosquitto, make_sink: MakeSink, subscribe: Subscribe
+) -> None:
+    mosquitto.start()
+    queue = FeedbackQueue()
+    sink = make_sink(feedback=queue, every=0.1)
+    sink.deliver(listening())
+    subscriber = subscribe()
+    switch = wait_for(lambda: subscriber.last(CONFIG))["components"]["scoring"]
+    assert (switch["platform"], switch["command_topic"]) == ("switch", COMMAND)
+    connected(sink)
+    for payload, is_paused in ((switch["payload_off"], True), (switch["payload_on"], False)):
+        subscriber.client.publish(COMMAND, payload)
+        assert wait_for(queue.pop_all) == [PauseMessage("hw:1", "mqtt", is_paused)]
+    sink.deliver(status("paused"))
+    wait_for(lambda: subscriber.last(STATE)["paused"] is True)
+    n_states = len(subscriber.payloads(STATE))
+    wait_for(lambda: len(subscriber.payloads(STATE)) > n_states)  # it must not expire
+    sink.deliver(status("resumed"))
+    wait_for(lambda: subscriber.last(STATE)["paused"] is False)
+
+
 def test_other_commands_are_ignored_and_reported_once(
     mosquitto: Mosquitto,
     make_sink: MakeSink,
@@ -337,7 +359,7 @@ def test_other_commands_are_ignored_and_reported_once(
         subscriber.client.publish(COMMAND, payload)
     assert wait_for(queue.pop_all) == [NormalMessage("hw:1", "mqtt")]
     message = capsys.readouterr().err
-    assert message.count("is no command about hw:1; the one command is normal") == 1
+    assert message.count("is no command about hw:1; the commands are ") == 1
     assert message.isascii() and "\x1b" not in message
 
 

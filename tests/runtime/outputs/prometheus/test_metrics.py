@@ -114,12 +114,14 @@ def test_windows_alarms_and_gaps_are_counted() -> None:
         event("start"),
         event("update"),
         event("end"),
+        event("burst"),
         gap("overrun", 0.5),
     ]
     samples = told(Metrics(), *lines, gap("overrun", 0.25), gap("unplugged", 4.0))
     assert value(samples, "edgeae_windows_total") == 2
     assert value(samples, "edgeae_anomalous_windows_total") == 1
     assert value(samples, "edgeae_alarms_total") == 1
+    assert value(samples, "edgeae_bursts_total") == 1
     assert value(samples, "edgeae_gaps_total", reason="overrun") == 2
     assert value(samples, "edgeae_gaps_total", reason="unplugged") == 1
     assert value(samples, "edgeae_lost_seconds_total") == 4.75
@@ -132,6 +134,15 @@ def test_a_source_that_is_lost_has_no_old_values(monkeypatch: pytest.MonkeyPatch
     for name in ("score", "threshold", "anomaly", "alarm", "level_dbfs"):
         assert value(samples, f"edgeae_{name}") is None
     assert not [name for name, _ in samples if name == "edgeae_health"]
+
+
+def test_a_source_that_is_paused_is_captured_and_has_no_old_values() -> None:
+    metrics = Metrics()
+    samples = told(metrics, score(2.5), status("paused"))
+    assert (value(samples, "edgeae_listening"), value(samples, "edgeae_paused")) == (1, 1)
+    assert value(samples, "edgeae_score") is None
+    samples = told(metrics, status("resumed"), score(2.5))
+    assert (value(samples, "edgeae_paused"), value(samples, "edgeae_score")) == (0, 2.5)
 
 
 def test_a_source_without_new_windows_has_no_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
