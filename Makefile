@@ -11,7 +11,7 @@ TEST_PROCESSES ?= $(shell nproc)
 TESTS ?= tests
 PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: demo test test-fast test-random durations emulated services arm-counts fuzz soak lint benchmarks clean release
+.PHONY: demo test test-fast test-random durations emulated services arm-counts fuzz soak lint benchmarks docs screenshots clean release
 
 # Of each target of `make fuzz`, seconds.
 FUZZ_SECONDS ?= 300
@@ -72,6 +72,15 @@ benchmarks: $(VENV)/.installed  ## time, memory, accuracy; beside peers where th
 	$(BIN)/pip install --quiet --only-binary librosa,kaldi-native-fbank,ai-edge-litert --editable '.[train,mqtt,notify,dev,peers]' --config-settings editable_mode=strict || echo 'not all peers can be installed here: the table says which are missing'
 	$(BIN)/pytest benchmarks
 
+docs: $(VENV)-docs/.installed  ## the documentation as pages in site/, all links checked
+	$(VENV)-docs/bin/python scripts/make-command-reference
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --quiet
+	$(VENV)-docs/bin/python scripts/check-site site
+	@echo 'open site/index.html'
+
+screenshots: $(VENV)/.installed  ## the pictures of the README, in docs/pictures/
+	$(BIN)/python scripts/make-screenshots
+
 release: $(VENV)/.installed $(VENV)-release/.installed  ## dist/: source archive and wheel, checked and tried
 	scripts/release
 
@@ -87,6 +96,12 @@ $(VENV)-release/.installed: Makefile
 # A strict editable install links each file, so a new file in any folder of a stage needs it again.
 STAGES := runtime calibrate train quantize evaluate configs
 FOLDERS := $(shell find $(STAGES) -type d -not -name __pycache__)
+# An environment of its own: nothing else needs MkDocs. The commands are imported, for their reference.
+$(VENV)-docs/.installed: pyproject.toml $(FOLDERS)
+	$(PYTHON) -m venv --clear $(VENV)-docs
+	$(VENV)-docs/bin/pip install --quiet --editable '.[docs]' --config-settings editable_mode=strict
+	touch $@
+
 $(VENV)/.for-demo: pyproject.toml $(FOLDERS)
 	@$(PYTHON) scripts/make-environment $(VENV) train
 	@touch $@
@@ -96,4 +111,4 @@ $(VENV)/.installed: pyproject.toml $(FOLDERS)
 	@touch $(VENV)/.for-demo $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-release .emulated .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-release $(VENV)-docs site .emulated .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -12,6 +12,17 @@ from edgeae.runtime.errors import ConfigError
 
 from .run_folder import RUNS, data_folder_or_default, metrics_record, run_to_resume
 
+# Options of other programs, and the one that does the same here.
+SYNONYMS = {
+    "--preset": "-c",
+    "--architecture": "-c",
+    "--model": "-c",
+    "--network": "-c",
+    "--out": "-o",
+    "--output-dir": "-o",
+    "--run": "-o",
+}
+
 
 class CommandWithConfig(click.Command):
     """A command that names the key of the configuration where an option for it is given."""
@@ -21,28 +32,33 @@ class CommandWithConfig(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            override = _override_for(error.option_name, given)
-            if override is None:
+            advice = _advice_for(error.option_name, given)
+            if advice is None:
                 raise
-            message = f"No such option {error.option_name!r}; give --set {override}"
+            message = f"No such option {error.option_name!r}; give {advice}"
             raise click.NoSuchOption(error.option_name, message, ctx=ctx) from error
 
 
-def _override_for(option: str, arguments: list[str]) -> str | None:
-    """``training.epochs=5`` for the option --epochs among the arguments; None for no such key."""
+def _advice_for(option: str, arguments: list[str]) -> str | None:
+    """``--set training.epochs=5`` for the option --epochs among the arguments; None for others."""
     from .config import key_named
 
+    value = _value_of(option, arguments)
+    if option in SYNONYMS:
+        return f"{SYNONYMS[option]} {value}"
     key = key_named(option)
-    if key is None:
-        return None
+    return key and f"--set {key}={value}"
+
+
+def _value_of(option: str, arguments: list[str]) -> str:
+    """The value that is given to the option; VALUE without one."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, equals, value = argument.partition("=")
-        if name == option:
-            is_value = bool(following) and not following.startswith("-")
-            if not equals:
-                value = following if is_value else "VALUE"
-            return f"{key}={value}"
-    return f"{key}=VALUE"
+        if name == option and equals:
+            return value
+        if name == option and following and not following.startswith("-"):
+            return following
+    return "VALUE"
 
 
 @click.command(cls=CommandWithConfig)

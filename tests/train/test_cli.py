@@ -111,6 +111,18 @@ def test_an_option_that_is_a_value_of_the_configuration_is_answered_with_set(
     assert f"give --set {override}\n" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [(["--preset", "tiny"], "-c tiny"), (["--output-dir=x"], "-o x"), (["--model"], "-c VALUE")],
+)
+def test_an_option_of_another_program_is_answered_with_the_one_here(
+    arguments: list[str], advice: str
+) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert f"give {advice}\n" in result.stderr
+
+
 @pytest.mark.parametrize("option", ["--name", "--bogus"])
 def test_another_unknown_option_gets_no_such_advice(option: str) -> None:
     result = CliRunner().invoke(command, [option, "5"])
