@@ -277,5 +277,11 @@ def _report_result(detector: Detector, target: Path, device: str | None) -> None
     for line in sensitivity_table(detector.artifact.head.sensitivity):
         click.echo(line, err=True)
     click.echo(f"words\n{explained(*WORDS)}", err=True)
+    sound = detector.artifact.head.machine_sound
+    if sound is not None and sound.is_of_fleet:
+        _report(
+            "the training used these recordings, so only large changes raise an alarm; calibrate "
+            "again on recordings that it did not use"
+        )
     click.echo(f"next: edgeae run {target} --device {device or 'DEVICE'}", err=True)
     click.echo(target)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import get_args
 
 import click
@@ -16,6 +17,7 @@ from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.threshold import probability_of
 from edgeae.runtime.system.path_text import path_text
 from edgeae.runtime.system.similar_files import advice_for_missing
+from edgeae.runtime.tables.glossary import LINE_WIDTH
 from edgeae.train.run_folder import DEFAULT_DATA
 
 
@@ -143,7 +145,8 @@ def evaluate(
             model, data, detector, tests, result, calibration_clips, options.channel, other
         )
         write_report(folder / "report.html", evaluation, _report)
-    click.echo(f"{usability_of(evaluation).sentence}\n\n{terminal_text(result)}", err=True)
+    sentence = fill(usability_of(evaluation).sentence, LINE_WIDTH, break_on_hyphens=False)
+    click.echo(f"{sentence}\n\n{terminal_text(result)}", err=True)
     for note in notes(tests, calibration_clips, detector.machine):
         _report(note)
     click.echo(

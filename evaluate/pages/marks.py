@@ -29,8 +29,8 @@ def draw_line(
 
 
 def draw_reference(axes: "Axes", x: ArrayLike, y: ArrayLike) -> None:
-    """Draw a thin grey line to compare the others with, through points (n,)."""
-    axes.plot(x, y, color=Colour.LINE, linewidth=1)
+    """Draw a thin grey line, below all others, to compare them with; through points (n,)."""
+    axes.plot(x, y, color=Colour.LINE, linewidth=1, zorder=0.5)
 
 
 def draw_area(axes: "Axes", x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: Colour) -> None:

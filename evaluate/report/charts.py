@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from edgeae.runtime.scoring.sensitivity_table import BandChange
+from edgeae.runtime.scoring.sensitivity_table import BandChange, strength_text
 from edgeae.runtime.system.arrays import Float64
 
 from ..pages.axes import (
@@ -180,7 +180,8 @@ def sensitivity_chart(changes: Sequence[BandChange]) -> Chart:
     """Return the chart of the smallest change of each band that raises an alarm, in dB."""
     times = list(changes[0].at)
     places = np.arange(len(changes), 0, -1)
-    highest = max(section.strength for change in changes for section in change.at.values())
+    sections = [section for change in changes for section in change.at.values()]
+    highest = max(section.strength for section in sections)
     axes = new_axes(Box(left=100))
     set_x_axis(axes, "louder or quieter by, dB", 0, highest * HEADROOM)
     set_y_axis(axes, "", 0.5, len(changes) + 0.5)
@@ -190,12 +191,17 @@ def sensitivity_chart(changes: Sequence[BandChange]) -> Chart:
         draw_reference(axes, [0, highest * HEADROOM], [place, place])
     key: list[KeyEntry] = []
     for seconds, colour in zip(times, (Colour.ANOMALY, Colour.NORMAL), strict=False):
-        strengths = [change.at[seconds].strength for change in changes]
-        draw_dots(axes, strengths, places, colour, diameter_px=9)
+        at_time = [change.at[seconds] for change in changes]
+        is_detected = np.array([section.is_detected for section in at_time])
+        strengths = np.array([section.strength for section in at_time])
+        draw_dots(axes, strengths[is_detected], places[is_detected], colour, diameter_px=9)
         key.append(KeyEntry(f"within {seconds / 60:g} min", colour))
-    words = ", ".join(f"{change.band}: {change.at[times[0]].strength:g} dB" for change in changes)
+    words = ", ".join(f"{change.band}: {strength_text(change.at[times[0]])}" for change in changes)
     svg = to_svg(axes, f"Smallest change that raises an alarm in {times[0] / 60:g} minute: {words}")
-    return Chart("smallest change that raises an alarm", svg, tuple(key))
+    caption = ""
+    if not all(section.is_detected for section in sections):
+        caption = f"Without a dot: {highest:g} dB raise no alarm."
+    return Chart("smallest change that raises an alarm", svg, tuple(key), caption)
 
 
 def comparison_chart(machine: str, comparison: ModelComparison) -> Chart:

@@ -65,8 +65,7 @@ def usability(
         )
     limit = max(FOUND_WITHIN_SECONDS)
     share = found_within([fault.delay for fault in counts.faults], limit) or 0.0
-    n_kinds = sum(len({fault.condition for fault in each.faults}) for each in streams)
-    reasons = f"{_trials(counts, n_kinds, limit)}, and {_false_alarms(counts, budget, detector)}"
+    reasons = f"{_trials(streams, limit)}, and {_false_alarms(counts, budget, detector)}"
     if not is_calibrated:
         return _described("not usable", f"the artifact is calibrated to no machine; {reasons}")
     if _exceeds(per_day(counts), budget, detector):
@@ -81,16 +80,25 @@ def sensitivity_sentence(sections: Sequence[SensitivitySection]) -> str | None:
         return None
     ranges: list[str] = []
     for seconds in changes[0].at:
-        strengths = [change.at[seconds].strength for change in changes]
         minutes = seconds / MINUTE_SECONDS
-        ranges.append(
-            f"{min(strengths):g} to {max(strengths):g} dB within {minutes:g} "
-            f"minute{'s' * (minutes != 1)}"
-        )
+        limits = _limits([change.at[seconds] for change in changes])
+        ranges.append(f"{limits} within {minutes:g} minute{'s' * (minutes != 1)}")
     return (
-        f"What the calibration promises: a band of frequencies that becomes louder or quieter "
-        f"raises an alarm from {' and from '.join(ranges)}, depending on the band."
+        f"Changes that were planted into the sound of the calibration show: a band of frequencies "
+        f"raises an alarm if it becomes louder or quieter by {' and by '.join(ranges)}, depending "
+        f"on the band."
     )
+
+
+def _limits(sections: list[SensitivitySection]) -> str:
+    """``3.5 to 9.5 dB``, or ``3.5 to more than 12 dB`` where the largest change is not detected."""
+    ordered = sorted(sections, key=lambda each: (not each.is_detected, each.strength))
+    low = ordered[0]
+    high = ordered[-1]
+    if not low.is_detected:
+        return f"more than {low.strength:g} dB"
+    beyond = "" if high.is_detected else "more than "
+    return f"{low.strength:g} to {beyond}{high.strength:g} dB"
 
 
 def _level(share: float) -> Level:
@@ -103,17 +111,24 @@ def _described(level: Level, reasons: str) -> Usability:
     return Usability(level, f"{BEGINNINGS[level]}: {reasons}.")
 
 
-def _trials(counts: StreamCounts, n_kinds: int, limit_seconds: float) -> str:
+def _trials(streams: Sequence[StreamCounts], limit_seconds: float) -> str:
     """What came of the faults that were played."""
-    delays = [fault.delay for fault in counts.faults]
+    delays = [fault.delay for each in streams for fault in each.faults]
     n_found = sum(delay is not None and delay <= limit_seconds for delay in delays)
-    kinds = "1 kind" if n_kinds == 1 else f"{n_kinds} kinds"
     median = median_delay(delays)
     half = "" if median is None else f", half of all within {median:.0f} seconds"
     return (
-        f"{n_found} of {len(delays)} trials with a fault ({kinds} of fault, in several orders) "
-        f"raised an alarm within {limit_seconds / MINUTE_SECONDS:g} minutes{half}"
+        f"{n_found} of {len(delays)} trials with a fault ({_trial_sources(streams)}) raised an "
+        f"alarm within {limit_seconds / MINUTE_SECONDS:g} minutes{half}"
     )
+
+
+def _trial_sources(streams: Sequence[StreamCounts]) -> str:
+    """Machines, the kinds of fault where names of recordings state them, and the orders."""
+    machines = "1 machine" if len(streams) == 1 else f"{len(streams)} machines"
+    n_kinds = sum(len({fault.condition for fault in each.faults}) for each in streams)
+    kinds = f", {n_kinds} kinds of fault" if n_kinds > len(streams) else ""
+    return f"{machines}{kinds}, recordings in several orders"
 
 
 def _false_alarms(counts: StreamCounts, budget: str, detector: Detector) -> str:

@@ -523,6 +523,8 @@ def test_the_known_sensitivity_is_printed_and_stored(
     table = lines[title + 1 : title + 13]
     assert table[0].startswith("  louder or quieter at 62 to 250 Hz ")
     assert table[-1].startswith("  white noise, against the machine's level ")
+    words = [line.split(":")[0] for line in lines[lines.index("words") + 1 :]]
+    assert words[:4] == ["  threshold", "  budget", "  false alarm", "  window"]
     assert run_command(["info", "machine.onnx"]) == 0
     shown = capfd.readouterr().out
     assert "  louder or quieter at 2 to 4 kHz " in shown

@@ -93,3 +93,10 @@ def test_a_chart_of_the_sensitivity_has_a_dot_for_each_band_and_time() -> None:
     assert "62 to 250 Hz: 6 dB, 4 to 8 kHz: 6 dB" in chart.svg
     assert [entry.words for entry in chart.key] == ["within 1 min", "within 10 min"]
     assert ">4 to 8 kHz<" in chart.svg
+
+
+def test_a_band_whose_changes_are_not_detected_has_no_dot_but_a_remark() -> None:
+    sections = [SensitivitySection("louder at 4 to 8 kHz", "", 12.0, "dB", 60.0, False)]
+    chart = sensitivity_chart(band_changes(sections))
+    assert chart.caption == "Without a dot: 12 dB raise no alarm."
+    assert "4 to 8 kHz: &gt; 12 dB" in chart.svg

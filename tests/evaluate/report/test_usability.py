@@ -43,10 +43,10 @@ def test_the_sentence_says_how_many_how_soon_and_at_what_rate(detector: Detector
     streams = [stream(50.0, 60.0), stream(70.0, kind="other", hours=0.5)]
     sentence = usability(streams, detector, "1/day", is_calibrated=True).sentence
     assert sentence == (
-        "Usable for faults like those of this test: 3 of 3 trials with a fault (2 kinds of fault, "
-        "in several orders) raised an alarm within 15 minutes, half of all within 60 seconds, and "
-        "1.5 hours of normal sound raised no false alarm (too few hours to prove the budget of "
-        "1/day)."
+        "Usable for faults like those of this test: 3 of 3 trials with a fault (2 machines, "
+        "recordings in several orders) raised an alarm within 15 minutes, half of all within 60 "
+        "seconds, and 1.5 hours of normal sound raised no false alarm (too few hours to "
+        "prove the budget of 1/day)."
     )
 
 
@@ -97,6 +97,31 @@ def test_the_sensitivity_is_a_range_over_the_bands() -> None:
         for minutes in (1, 2)
     ]
     assert sensitivity_sentence([]) is None
-    assert "from 4 to 6 dB within 1 minute and from 2 to 3 dB within 2 minutes" in str(
+    assert "by 4 to 6 dB within 1 minute and by 2 to 3 dB within 2 minutes" in str(
         sensitivity_sentence(sections)
     )
+
+
+@pytest.mark.parametrize(
+    ("is_detected", "words"),
+    [
+        ((True, False), "by 4 to more than 12 dB within"),
+        ((False, False), "by more than 12 dB with"),
+    ],
+)
+def test_a_change_that_is_not_detected_is_more_than_the_largest_one(
+    is_detected: tuple[bool, bool], words: str
+) -> None:
+    bands = zip(("1 to 2 kHz", "2 to 4 kHz"), is_detected, strict=True)
+    sections = [
+        SensitivitySection(f"louder at {band}", "", 4.0 if detected else 12.0, "dB", 60.0, detected)
+        for band, detected in bands
+    ]
+    assert words in str(sensitivity_sentence(sections))
+
+
+def test_kinds_of_fault_are_counted_where_names_state_them(detector: Detector) -> None:
+    faults = (FaultDelay("bearing", 50.0), FaultDelay("belt", 60.0))
+    counts = StreamCounts(HOUR, HOUR, 0, 3600, 0, 0, faults)
+    sentence = usability([counts], detector, "1/day", is_calibrated=True).sentence
+    assert "(1 machine, 2 kinds of fault, recordings in several orders)" in sentence
