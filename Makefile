@@ -74,9 +74,9 @@ benchmarks: $(VENV)/.installed  ## time, memory, accuracy; beside peers where th
 
 docs: $(VENV)-docs/.installed  ## the documentation as pages in site/, all links checked
 	$(VENV)-docs/bin/python scripts/make-command-reference
-	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --clean
 	$(VENV)-docs/bin/python scripts/check-site site
-	@echo 'open site/index.html'
+	@echo 'open site/index.html; with search: python3 -m http.server --directory site'
 
 screenshots: $(VENV)/.installed  ## the pictures of the README, in docs/pictures/
 	$(BIN)/python scripts/make-screenshots

@@ -17,6 +17,15 @@ def test_every_page_stands_in_the_navigation_once() -> None:
     assert sorted(listed) == pages
 
 
+def test_no_page_links_to_a_file_that_the_site_does_not_hold() -> None:
+    links = [
+        f"{path.name}: {link}"
+        for path in (ROOT / "docs").glob("*.md")
+        for link in re.findall(r"\]\((\.\./[^)]*)\)", path.read_text())
+    ]
+    assert links == []
+
+
 @pytest.mark.parametrize(
     "element",
     [
