@@ -7,6 +7,7 @@ import click
 from ..errors import AudioError
 from ..live.limits import RunLimits
 from ..live.verdict import unjudged_recordings
+from ..offline.cluster import cluster_workers
 from ..offline.files import expand, score_files
 from ..offline.resume import ResumeLog, log_files
 from ..outputs.lifecycle import Outputs
@@ -37,6 +38,9 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
         resume_log = None
         if files.resume and files.log:
             resume_log = ResumeLog(log_files(files.log), detector)
+        workers = None
+        if files.cluster:
+            workers = stack.enter_context(cluster_workers(files.cluster))
         scored = score_files(
             detector,
             paths,
@@ -44,6 +48,7 @@ def score_recordings(options: RunOptions, detector: Detector, limits: RunLimits)
             outputs.publisher,
             track,
             jobs=files.jobs or jobs_for(paths),
+            workers=workers,
             learns=not options.learning.no_learn,
             resume_log=resume_log,
         )

@@ -111,6 +111,11 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Number of processes that score files.  [default: one, or one a core for many]",
     ),
     click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Let the workers of this Dask scheduler score the files, as tcp://HOST:8786.",
+    ),
+    click.option(
         "--resume",
         is_flag=True,
         help="Skip the files whose lines are in the file of --log already.",
@@ -161,6 +166,7 @@ class FileOptions(_Values):
     skip_bad: bool
     recursive: bool
     jobs: int | None
+    cluster: str | None  # address of a Dask scheduler
     resume: bool
     log: Path | None  # of the outputs, for --resume
 
@@ -272,6 +278,8 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
         raise ConfigError(
             "--resume goes on with files, behind the lines that --log holds, and without --track"
         )
+    if values["cluster"] and (live or values["track"] or values["jobs"]):
+        raise ConfigError("--cluster is for files, without --track and --jobs; leave one out")
     for option in ("state", "feedback", "mqtt_commands"):
         _check_learning(option, values, live=live)
     if values["channels"] and (values["channel"] or not device):

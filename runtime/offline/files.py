@@ -1,8 +1,8 @@
 """`edgeae run FILES`: score recordings as wholes, by several processes where that is faster.
 
-A worker process gets the artifact as bytes. It returns lines without sequence number and time;
-the main process adds those, in the order of the files. A tracker follows the order of the sound,
-so with a tracker one process does everything.
+A worker, which may be one of a cluster, gets the artifact as bytes. It returns lines without
+sequence number and time; the main process adds those, in the order of the files. A tracker follows
+the order of the sound, so with a tracker one process does everything.
 """
 
 import sys
@@ -28,6 +28,7 @@ from ..scoring.detector import Detector
 from ..system.path_text import path_text
 from ..system.process_pool import in_order
 from ..system.progress import bar, draws_over
+from .cluster import Workers
 from .resume import ResumeLog
 
 
@@ -81,6 +82,7 @@ def score_file(
     path: Path,
     *,
     learns: bool = True,
+    folder: Path | None = None,
 ) -> ScoredFile:
     """Score a recording. Raises AudioError, and learns nothing, if it cannot be read.
 
@@ -89,8 +91,11 @@ def score_file(
     track: follows the drift of the machine.
     path: of the recording.
     learns: whether its charts learn.
+    folder: that a relative path is in; default: the present one.
     """
     reporter = SourceReporter(detector, path_text(path), track, learns=learns)
+    if folder:
+        path = folder / path
     windows = detector.read(path, channel)
     if track:
         # A tracker must not learn from a file whose end turns out to be unreadable.
@@ -101,10 +106,12 @@ def score_file(
     return ScoredFile(lines, verdict, other_channel)
 
 
-def _make_scorer(artifact: bytes, channel: Channel, learns: bool) -> Callable[[Path], ScoredFile]:
+def _make_scorer(
+    artifact: bytes, channel: Channel, learns: bool, folder: Path
+) -> Callable[[Path], ScoredFile]:
     """Return what a worker process does with each file."""
     detector = Detector(Artifact.from_bytes(artifact))
-    return partial(score_file, detector, channel, None, learns=learns)
+    return partial(score_file, detector, channel, None, learns=learns, folder=folder)
 
 
 def score_files(
@@ -115,6 +122,7 @@ def score_files(
     track: DriftFile | None = None,
     *,
     jobs: int = 1,
+    workers: Workers | None = None,
     resume_log: ResumeLog | None = None,
     learns: bool = True,
 ) -> ScoredFiles:
@@ -126,6 +134,7 @@ def score_files(
     publisher: receives the lines.
     track: follows the drift of the machine.
     jobs: number of processes; one with a tracker.
+    workers: score in the place of processes of this computer; they see the same files.
     resume_log: results of earlier runs, which are not published again.
     learns: whether the charts of each recording learn.
     """
@@ -136,9 +145,14 @@ def score_files(
             resume_log.results(path).verdict for path in paths if resume_log.is_complete(path)
         ]
         remaining = [path for path in paths if not resume_log.is_complete(path)]
-    if jobs > 1 and not track:
-        make = partial(_make_scorer, detector.artifact.to_bytes(), channel, learns)
-        scored = in_order(remaining, make, jobs)
+    if not track and (workers or jobs > 1):
+        make = partial(_make_scorer, detector.artifact.to_bytes(), channel, learns, Path.cwd())
+        if workers:
+            from ..system.executor import in_order_on
+
+            scored = in_order_on(workers.executor, remaining, make, workers.count)
+        else:
+            scored = in_order(remaining, make, jobs)
     else:
         score = partial(score_file, detector, channel, track, learns=learns)
         scored = in_order(remaining, lambda: score, 1)

@@ -1,0 +1,89 @@
+"""Work on any `concurrent.futures.Executor`: results in the order of the items, few at a time.
+
+    items   0 1 2 3 | 4 5 6 7 | 8 9 ...      ITEMS_PER_TASK a task
+    tasks      0    |    1    |   2          at most TASKS_AHEAD submitted for each worker
+
+The executor may compute on other machines, as a Dask cluster does. So a task brings along what
+makes its function, and each worker process keeps that function for later tasks.
+"""
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from ..errors import EdgeaeError
+
+ITEMS_PER_TASK = 4
+TASKS_AHEAD = 4  # for each worker
+
+T = TypeVar("T")
+R = TypeVar("R")
+Outcome = R | EdgeaeError
+
+
+def in_order_on(
+    executor: Executor,
+    items: Iterable[T],
+    make: Callable[[], Callable[[T], R]],
+    n_workers: Callable[[], int],
+) -> Iterator[tuple[T, Callable[[], R]]]:
+    """Yield each item with a function that returns its result, or raises its EdgeaeError.
+
+    executor: computes; a task that it repeats, because a worker was lost, does no harm.
+    items: they are taken a few ahead of their turn.
+    make: returns the function of an item. It is pickled, so it has to be a function of a module, or
+        a ``partial`` of one.
+    n_workers: returns the present number of workers; others may join later.
+    """
+    pickled = pickle.dumps(make)
+    remaining = iter(items)
+    pending: deque[tuple[list[T], Future[list[Outcome[R]]]]] = deque()
+    try:
+        while True:
+            while len(pending) < TASKS_AHEAD * max(1, n_workers()):
+                chunk = list(islice(remaining, ITEMS_PER_TASK))
+                if not chunk:
+                    break
+                pending.append((chunk, executor.submit(_apply_each, pickled, chunk)))
+            if not pending:
+                return
+            chunk, future = pending.popleft()
+            for k, item in enumerate(chunk):
+                yield item, partial(_result, future, k)
+    finally:
+        for _, future in pending:
+            future.cancel()
+
+
+def _apply_each(pickled: bytes, items: Sequence[Any]) -> list[Any]:
+    """The result of each item, or its EdgeaeError; this runs in a worker."""
+    function = _function(pickled)
+    outcomes: list[Any] = []
+    for item in items:
+        try:
+            outcomes.append(function(item))
+        except EdgeaeError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+@lru_cache(maxsize=4)
+def _function(pickled: bytes) -> Callable[[Any], Any]:
+    function: Callable[[Any], Any] = pickle.loads(pickled)()
+    return function
+
+
+def _result(future: "Future[list[Outcome[R]]]", index: int) -> R:
+    try:
+        outcome = future.result()[index]
+    except (BrokenExecutor, CancelledError) as error:
+        raise EdgeaeError(
+            "the workers were ended from outside, or had no memory; start them again"
+        ) from error
+    if isinstance(outcome, EdgeaeError):
+        raise outcome
+    return outcome

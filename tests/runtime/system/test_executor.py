@@ -1,0 +1,78 @@
+"""Work on executors of `concurrent.futures`: order, errors, few items ahead."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+
+from edgeae.runtime.audio.batch import read_each
+from edgeae.runtime.errors import AudioError, EdgeaeError
+from edgeae.runtime.system.executor import ITEMS_PER_TASK, TASKS_AHEAD, in_order_on
+
+
+def _inverse(number: int) -> float:
+    if number == 3:
+        raise AudioError("no inverse")
+    return 1 / (number + 1)
+
+
+def _make() -> Callable[[int], float]:
+    return _inverse
+
+
+class ImmediateExecutor(Executor):
+    """Computes when a task is submitted, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class LostExecutor(Executor):
+    """Has no worker left."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor())
+        return future
+
+
+def _results_on(executor: Executor) -> list[tuple[int, float]]:
+    messages: list[str] = []
+    results = read_each(
+        in_order_on(executor, range(20), _make, lambda: 2),
+        lambda pair: pair[1](),
+        messages.append,
+        skip_bad=True,
+    )
+    assert messages == ["no inverse"]
+    return [(item, value) for (item, _), value in results]
+
+
+def test_results_and_errors_come_in_the_order_of_the_items() -> None:
+    expected = [(k, 1 / (k + 1)) for k in range(20) if k != 3]
+    assert _results_on(ImmediateExecutor()) == expected
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert _results_on(pool) == expected
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 3])
+def test_few_items_wait(n_workers: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for k in range(4, 200):
+            taken.append(k)
+            yield k
+
+    next(in_order_on(ImmediateExecutor(), items(), _make, lambda: n_workers))
+    assert len(taken) == max(1, n_workers) * TASKS_AHEAD * ITEMS_PER_TASK
+
+
+def test_lost_workers_are_one_sentence() -> None:
+    [(_, result)] = in_order_on(LostExecutor(), [0], _make, lambda: 1)
+    with pytest.raises(EdgeaeError, match="start them again"):
+        result()
