@@ -107,7 +107,7 @@ $(VENV)/.for-demo: pyproject.toml $(FOLDERS)
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml $(FOLDERS)
-	@$(PYTHON) scripts/make-environment $(VENV) train,mqtt,notify,dev
+	@$(PYTHON) scripts/make-environment $(VENV) train,mqtt,notify,cluster,dev
 	@touch $(VENV)/.for-demo $@
 
 clean:

@@ -1,24 +1,18 @@
 """A Dask cluster that scores recordings: its workers read them, this process writes the lines."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, EdgeaeError
+from ..system.executor import Workers
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from distributed import Client
 
 CONNECT_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Workers:
-    """An executor, and how many workers it has at present."""
-
-    executor: "Executor"
-    count: Callable[[], int]
+ADVICE = "install the same version of edgeae on each"
 
 
 @contextmanager
@@ -27,7 +21,8 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
 
     Dask repeats the tasks of a worker that is lost on the others.
 
-    Raises ConfigError where Dask is not installed, or no scheduler with a worker answers.
+    Raises ConfigError where Dask is not installed, where no scheduler with a worker answers, or for
+    workers with another version of edgeae.
     """
     try:
         from distributed import Client, KilledWorker
@@ -50,10 +45,32 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
                 f"--cluster {address}: the scheduler has no worker; "
                 f"start some with: dask worker {address}"
             ) from error
+        _check_versions(client, address)
         try:
-            yield Workers(client.get_executor(), lambda: len(client.nthreads()))
+            yield Workers(
+                client.get_executor(),
+                count=lambda: sum(client.nthreads().values()),
+                # A task, and not data that is scattered: a lost worker's result is made again.
+                share=lambda content: client.submit(bytes, content),
+            )
         except KilledWorker as error:
             raise EdgeaeError(
                 "several workers of the cluster ended over the same recordings; "
                 "give them more memory"
             ) from error
+
+
+def _check_versions(client: "Client", address: str) -> None:
+    """ConfigError unless each worker has this version of edgeae."""
+    own_version = version("edgeae")
+    versions: dict[str, str | BaseException] = client.run(version, "edgeae", on_error="return")
+    for worker, found in versions.items():
+        if isinstance(found, BaseException):
+            raise ConfigError(
+                f"--cluster {address}: the worker {worker} has no edgeae; {ADVICE}"
+            ) from found
+        if found != own_version:
+            raise ConfigError(
+                f"--cluster {address}: the worker {worker} has edgeae {found}, and this computer "
+                f"{own_version}; {ADVICE}"
+            )

@@ -25,10 +25,10 @@ from ..monitoring.drift_file import DriftFile
 from ..outputs.lines import RunLine
 from ..outputs.publisher import LinePublisher
 from ..scoring.detector import Detector
+from ..system.executor import Workers, in_order_on
 from ..system.path_text import path_text
 from ..system.process_pool import in_order
 from ..system.progress import bar, draws_over
-from .cluster import Workers
 from .resume import ResumeLog
 
 
@@ -148,9 +148,7 @@ def score_files(
     if not track and (workers or jobs > 1):
         make = partial(_make_scorer, detector.artifact.to_bytes(), channel, learns, Path.cwd())
         if workers:
-            from ..system.executor import in_order_on
-
-            scored = in_order_on(workers.executor, remaining, make, workers.count)
+            scored = in_order_on(workers, remaining, make)
         else:
             scored = in_order(remaining, make, jobs)
     else:

@@ -3,52 +3,59 @@
     items   0 1 2 3 | 4 5 6 7 | 8 9 ...      ITEMS_PER_TASK a task
     tasks      0    |    1    |   2          at most TASKS_AHEAD submitted for each worker
 
-The executor may compute on other machines, as a Dask cluster does. So a task brings along what
-makes its function, and each worker process keeps that function for later tasks.
+The executor may compute on other machines, as a Dask cluster does. So a task refers to what makes
+its function, and each worker process keeps that function for later tasks.
 """
 
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import EdgeaeError
 
 ITEMS_PER_TASK = 4
-TASKS_AHEAD = 4  # for each worker
+TASKS_AHEAD = 4  # for each thread of a worker
 
 T = TypeVar("T")
 R = TypeVar("R")
-Outcome = R | EdgeaeError
+Outcome: TypeAlias = R | EdgeaeError
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor, and what is particular about it."""
+
+    executor: Executor
+    count: Callable[[], int]  # the present number of threads that compute; others may join later
+    # Turns what many tasks need into an argument that the executor sends to each worker once.
+    share: Callable[[bytes], Any] = bytes
 
 
 def in_order_on(
-    executor: Executor,
-    items: Iterable[T],
-    make: Callable[[], Callable[[T], R]],
-    n_workers: Callable[[], int],
+    workers: Workers, items: Iterable[T], make: Callable[[], Callable[[T], R]]
 ) -> Iterator[tuple[T, Callable[[], R]]]:
     """Yield each item with a function that returns its result, or raises its EdgeaeError.
 
-    executor: computes; a task that it repeats, because a worker was lost, does no harm.
+    workers: compute; a task that they repeat, because a worker was lost, does no harm.
     items: they are taken a few ahead of their turn.
     make: returns the function of an item. It is pickled, so it has to be a function of a module, or
         a ``partial`` of one.
-    n_workers: returns the present number of workers; others may join later.
     """
-    pickled = pickle.dumps(make)
+    shared = workers.share(pickle.dumps(make))
     remaining = iter(items)
     pending: deque[tuple[list[T], Future[list[Outcome[R]]]]] = deque()
     try:
         while True:
-            while len(pending) < TASKS_AHEAD * max(1, n_workers()):
+            while len(pending) < TASKS_AHEAD * max(1, workers.count()):
                 chunk = list(islice(remaining, ITEMS_PER_TASK))
                 if not chunk:
                     break
-                pending.append((chunk, executor.submit(_apply_each, pickled, chunk)))
+                pending.append((chunk, workers.executor.submit(_apply_each, shared, chunk)))
             if not pending:
                 return
             chunk, future = pending.popleft()

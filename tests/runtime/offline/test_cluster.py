@@ -36,8 +36,8 @@ OF_THE_RUN = ("time", "synced")
 def address() -> Iterator[str]:
     with distributed.LocalCluster(
         n_workers=2,
-        threads_per_worker=1,
-        dashboard_address=None,
+        threads_per_worker=2,
+        dashboard_address=":0",
         host="127.0.0.1",
         silence_logs=50,
     ) as cluster:
@@ -93,7 +93,7 @@ class _Published(LinePublisher):
 
 def test_a_lost_worker_is_survived(machine: Path, files: list[Path], address: str) -> None:
     detector = Detector.load(machine)
-    many = files * 20
+    many = files * 6
     alone = _Published()
     score_files(detector, many, 0, alone)
     with distributed.Client(address, set_as_default=False) as client:
@@ -102,6 +102,20 @@ def test_a_lost_worker_is_survived(machine: Path, files: list[Path], address: st
     with cluster_workers(address) as workers:
         score_files(detector, many, 0, together, workers=workers)
     assert together.lines == alone.lines
+
+
+@pytest.mark.parametrize(
+    ("found", "message"), [("0.0.1", "has edgeae 0.0.1, and this"), (OSError(), "has no edgeae")]
+)
+def test_workers_with_another_edgeae_are_refused(
+    found: str | OSError, message: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed.Client, "run", lambda *_, **__: {"tcp://a:1": found})
+    with (
+        pytest.raises(ConfigError, match=rf"the worker tcp://a:1 {message}.*install the same"),
+        cluster_workers(address),
+    ):
+        pass
 
 
 def test_no_scheduler_is_one_sentence() -> None:
@@ -115,7 +129,7 @@ def test_no_scheduler_is_one_sentence() -> None:
 def test_no_worker_is_one_sentence() -> None:
     with (
         distributed.LocalCluster(
-            n_workers=0, dashboard_address=None, host="127.0.0.1", silence_logs=50
+            n_workers=0, dashboard_address=":0", host="127.0.0.1", silence_logs=50
         ) as cluster,
         pytest.raises(ConfigError, match="the scheduler has no worker"),
         cluster_workers(cluster.scheduler_address, connect_seconds=1.0),

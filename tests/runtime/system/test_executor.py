@@ -9,7 +9,7 @@ import pytest
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
-from edgeae.runtime.system.executor import ITEMS_PER_TASK, TASKS_AHEAD, in_order_on
+from edgeae.runtime.system.executor import ITEMS_PER_TASK, TASKS_AHEAD, Workers, in_order_on
 
 
 def _inverse(number: int) -> float:
@@ -43,7 +43,7 @@ class LostExecutor(Executor):
 def _results_on(executor: Executor) -> list[tuple[int, float]]:
     messages: list[str] = []
     results = read_each(
-        in_order_on(executor, range(20), _make, lambda: 2),
+        in_order_on(Workers(executor, lambda: 2), range(20), _make),
         lambda pair: pair[1](),
         messages.append,
         skip_bad=True,
@@ -68,11 +68,11 @@ def test_few_items_wait(n_workers: int) -> None:
             taken.append(k)
             yield k
 
-    next(in_order_on(ImmediateExecutor(), items(), _make, lambda: n_workers))
+    next(in_order_on(Workers(ImmediateExecutor(), lambda: n_workers), items(), _make))
     assert len(taken) == max(1, n_workers) * TASKS_AHEAD * ITEMS_PER_TASK
 
 
 def test_lost_workers_are_one_sentence() -> None:
-    [(_, result)] = in_order_on(LostExecutor(), [0], _make, lambda: 1)
+    [(_, result)] = in_order_on(Workers(LostExecutor(), lambda: 1), [0], _make)
     with pytest.raises(EdgeaeError, match="start them again"):
         result()
