@@ -102,7 +102,7 @@ def _check(path: Path, key: str, value: Any, option: click.Option, context: clic
         ) from error
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: object) -> object:
     """A value of TOML, whose addresses may hold passwords."""
     if isinstance(value, str):
         return shown_name(value)

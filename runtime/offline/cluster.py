@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, EdgeaeError
@@ -62,15 +61,17 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
 
 def _check_versions(client: "Client", address: str) -> None:
     """ConfigError unless each worker has this version of edgeae."""
+    from importlib.metadata import version  # a slow import
+
     own_version = version("edgeae")
     versions: dict[str, str | BaseException] = client.run(version, "edgeae", on_error="return")
-    for worker, found in versions.items():
-        if isinstance(found, BaseException):
+    for worker, its_version in versions.items():
+        if isinstance(its_version, BaseException):
             raise ConfigError(
                 f"--cluster {address}: the worker {worker} has no edgeae; {ADVICE}"
-            ) from found
-        if found != own_version:
+            ) from its_version
+        if its_version != own_version:
             raise ConfigError(
-                f"--cluster {address}: the worker {worker} has edgeae {found}, and this computer "
+                f"--cluster {address}: the worker {worker} has edgeae {its_version}, and this computer "
                 f"{own_version}; {ADVICE}"
             )

@@ -10,30 +10,31 @@ its function, and each worker process keeps that function for later tasks.
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..errors import EdgeaeError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 ITEMS_PER_TASK = 4
 TASKS_AHEAD = 4  # for each thread of a worker
 
 T = TypeVar("T")
 R = TypeVar("R")
-Outcome: TypeAlias = R | EdgeaeError
 
 
 @dataclass(frozen=True)
 class Workers:
     """An executor, and what is particular about it."""
 
-    executor: Executor
+    executor: "Executor"
     count: Callable[[], int]  # the present number of threads that compute; others may join later
     # Turns what many tasks need into an argument that the executor sends to each worker once.
-    share: Callable[[bytes], Any] = bytes
+    share: Callable[[bytes], object] = bytes
 
 
 def in_order_on(
@@ -46,9 +47,9 @@ def in_order_on(
     make: returns the function of an item. It is pickled, so it has to be a function of a module, or
         a ``partial`` of one.
     """
-    shared = workers.share(pickle.dumps(make))
+    shared = cast(bytes, workers.share(pickle.dumps(make)))
     remaining = iter(items)
-    pending: deque[tuple[list[T], Future[list[Outcome[R]]]]] = deque()
+    pending: deque[tuple[list[T], Future[list[object]]]] = deque()
     try:
         while True:
             while len(pending) < TASKS_AHEAD * max(1, workers.count()):
@@ -66,10 +67,10 @@ def in_order_on(
             future.cancel()
 
 
-def _apply_each(pickled: bytes, items: Sequence[Any]) -> list[Any]:
+def _apply_each(pickled: bytes, items: Sequence[object]) -> list[object]:
     """The result of each item, or its EdgeaeError; this runs in a worker."""
     function = _function(pickled)
-    outcomes: list[Any] = []
+    outcomes: list[object] = []
     for item in items:
         try:
             outcomes.append(function(item))
@@ -79,12 +80,14 @@ def _apply_each(pickled: bytes, items: Sequence[Any]) -> list[Any]:
 
 
 @lru_cache(maxsize=4)
-def _function(pickled: bytes) -> Callable[[Any], Any]:
-    function: Callable[[Any], Any] = pickle.loads(pickled)()
+def _function(pickled: bytes) -> Callable[[object], object]:
+    function: Callable[[object], object] = pickle.loads(pickled)()
     return function
 
 
-def _result(future: "Future[list[Outcome[R]]]", index: int) -> R:
+def _result(future: "Future[list[object]]", index: int) -> R:
+    from concurrent.futures import BrokenExecutor, CancelledError
+
     try:
         outcome = future.result()[index]
     except (BrokenExecutor, CancelledError) as error:
@@ -93,4 +96,4 @@ def _result(future: "Future[list[Outcome[R]]]", index: int) -> R:
         ) from error
     if isinstance(outcome, EdgeaeError):
         raise outcome
-    return outcome
+    return cast(R, outcome)
