@@ -12,6 +12,9 @@ from .negotiate import PcmSetup
 
 _GAP_REASONS = {errno.EPIPE: "overrun", errno.ESTRPIPE: "suspended"}
 _TRY_AGAIN = (errno.EAGAIN, errno.EINTR)
+# In a row, without sound between them. A plug-in whose sound server is gone can be recovered
+# without end, and never delivers.
+MAX_RECOVERIES = 3
 
 
 class PcmReader:
@@ -27,6 +30,7 @@ class PcmReader:
         # Up to when the sound is accounted for, by a block or a gap; seconds of `now`.
         self._accounted_until = now()
         self._last_delivery = time.monotonic()
+        self._n_recoveries = 0  # since the last sound
         # The ring may hold more than was read: it is emptied before the next wait.
         self._ring_has_more = False
 
@@ -58,7 +62,8 @@ class PcmReader:
         try:
             return self._read_period()
         except AlsaError as error:
-            if error.errno not in _GAP_REASONS:
+            self._n_recoveries += 1
+            if error.errno not in _GAP_REASONS or self._n_recoveries > MAX_RECOVERIES:
                 raise
             return self._recover(error.errno)
 
@@ -76,6 +81,7 @@ class PcmReader:
         while n_read < period and not self.stopped:
             target = (c_char * 0).from_buffer(raw, n_read * frame_bytes)
             n_read += self._read_available(target, period - n_read)
+        self._n_recoveries = 0
         self._last_delivery = time.monotonic()
         self._accounted_until = now() - self._frames_in_ring() / self._setup.samplerate
         return Block(raw, period, self._accounted_until)

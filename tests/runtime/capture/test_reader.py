@@ -11,7 +11,8 @@ from edgeae.runtime.capture.blocks import Block, Gap
 from edgeae.runtime.capture.capture import Capture
 from edgeae.runtime.capture.negotiate import PcmSetup, negotiate
 from edgeae.runtime.capture.opening import open_pcm
-from edgeae.runtime.capture.reader import PcmReader
+from edgeae.runtime.capture.reader import MAX_RECOVERIES, PcmReader
+from edgeae.runtime.errors import DeviceError
 from tests.runtime.capture.fakes import AlsaDevice, FaultyAlsa, ramp, read
 
 
@@ -48,11 +49,29 @@ def test_suspend_is_a_gap(alsa_device: AlsaDevice) -> None:
 
 
 def test_overruns_without_end_are_one_gap_each(alsa_device: AlsaDevice) -> None:
-    alsa_device(bytes(4096))
+    alsa_device(bytes(65536))
     with Capture(
-        "hw:1", library=FaultyAlsa(snd_pcm_readi=itertools.cycle([errno.EPIPE]))
+        "hw:1", library=FaultyAlsa(snd_pcm_readi=itertools.cycle([0, errno.EPIPE]))
     ) as capture:
-        assert all(isinstance(item, Gap) for item in itertools.islice(capture.blocks(), 20))
+        items = list(itertools.islice(capture.blocks(), 20))
+    assert [isinstance(item, Gap) for item in items] == 10 * [False, True]
+
+
+def test_a_device_that_is_recovered_again_and_again_without_sound_has_failed(
+    alsa_device: AlsaDevice,
+) -> None:
+    """As ALSA's plug-in of PipeWire is when its server ends."""
+    alsa_device(bytes(4096))
+    items: list[object] = []
+    with (
+        Capture(
+            "hw:1", library=FaultyAlsa(snd_pcm_readi=itertools.cycle([errno.EPIPE]))
+        ) as capture,
+        pytest.raises(DeviceError, match="hw:1 stopped working"),
+    ):
+        items.extend(capture.blocks())
+    assert len(items) == MAX_RECOVERIES
+    assert all(isinstance(item, Gap) for item in items)
 
 
 def test_short_reads_and_interruptions_lose_nothing(alsa_device: AlsaDevice) -> None:
