@@ -72,6 +72,6 @@ def _check_versions(client: "Client", address: str) -> None:
             ) from its_version
         if its_version != own_version:
             raise ConfigError(
-                f"--cluster {address}: the worker {worker} has edgeae {its_version}, and this computer "
-                f"{own_version}; {ADVICE}"
+                f"--cluster {address}: the worker {worker} has edgeae {its_version}, and this "
+                f"computer {own_version}; {ADVICE}"
             )

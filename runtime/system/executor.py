@@ -61,7 +61,7 @@ def in_order_on(
                 return
             chunk, future = pending.popleft()
             for k, item in enumerate(chunk):
-                yield item, partial(_result, future, k)
+                yield item, cast("Callable[[], R]", partial(_result, future, k))
     finally:
         for _, future in pending:
             future.cancel()
@@ -85,7 +85,7 @@ def _function(pickled: bytes) -> Callable[[object], object]:
     return function
 
 
-def _result(future: "Future[list[object]]", index: int) -> R:
+def _result(future: "Future[list[object]]", index: int) -> object:
     from concurrent.futures import BrokenExecutor, CancelledError
 
     try:
@@ -96,4 +96,4 @@ def _result(future: "Future[list[object]]", index: int) -> R:
         ) from error
     if isinstance(outcome, EdgeaeError):
         raise outcome
-    return cast(R, outcome)
+    return outcome
