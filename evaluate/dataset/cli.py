@@ -9,7 +9,7 @@ import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import printable
-from edgeae.runtime.tables.glossary import explained
+from edgeae.runtime.tables.glossary import explained, explanation
 
 from .checks import findings
 from .findings import Finding
@@ -135,7 +135,8 @@ def inspect(data: Path, output: Path | None, json_: bool, channel: str) -> None:
         from .page import write_page
 
         output.mkdir(parents=True, exist_ok=True)
-        write_page(output / PAGE_NAME, result, points, table_rows(result))
+        words = explanation(*TABLE_WORDS)
+        write_page(output / PAGE_NAME, result, points, table_rows(result), words)
     click.echo(json.dumps(as_json(result, points)) if json_ else terminal_text(result, points))
     if output:
         click.echo(printable(f"written: {output / PAGE_NAME}"), err=True)

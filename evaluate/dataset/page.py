@@ -30,11 +30,16 @@ class FindingView:
 
 
 def write_page(
-    path: Path, survey: Survey, findings: Sequence[Finding], rows: Sequence[Sequence[str]]
+    path: Path,
+    survey: Survey,
+    findings: Sequence[Finding],
+    rows: Sequence[Sequence[str]],
+    words: str,
 ) -> None:
     """Write the page.
 
     rows: a table of the data set, its head first.
+    words: what the words of its head mean.
     """
     machines = survey.machines[:MAX_MACHINES]
     level_charts = [level_chart(survey, machine) for machine in machines]
@@ -49,6 +54,7 @@ def write_page(
         problems=[_view(survey, finding) for finding in findings if finding.hinders],
         notes=[_view(survey, finding) for finding in findings if not finding.hinders],
         rows=rows,
+        words=words,
         n_machines=len(survey.machines),
         max_machines=MAX_MACHINES,
         level_charts=[chart for chart in level_charts if chart],

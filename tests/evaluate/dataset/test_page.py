@@ -174,7 +174,7 @@ def test_many_files_are_folded_away(healthy: Path, tmp_path: Path) -> None:
     files = tuple((f"file_{k}.wav",) for k in range(n_files))
     finding = Finding("silence", "silent", "record it again", files)
     path = tmp_path / "page.html"
-    dataset_page.write_page(path, survey(healthy), [finding], [["machine"]])
+    dataset_page.write_page(path, survey(healthy), [finding], [["machine"]], "machine: its name.")
     text = path.read_text()
     visible, folded = text.split("<summary>the other files</summary>")
     assert visible.count("<code>file_") == MAX_NAMED_FILES
