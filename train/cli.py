@@ -10,6 +10,7 @@ import click
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
 
+from .processes import is_first, n_processes
 from .run_folder import RUNS, data_folder_or_default, metrics_record, run_to_resume
 
 # Options of other programs, and the one that does the same here.
@@ -115,6 +116,10 @@ def train(
       edgeae train recordings -c cnn2d --set training.epochs=20
       edgeae train --resume
     """
+    if run is None and n_processes() > 1:
+        raise ConfigError(
+            "several processes were started for one run; give the folder that all see, -o RUN"
+        )
     changes = list(overrides)
     if skip_bad:
         changes.append("data.skip_bad=true")
@@ -146,11 +151,12 @@ def _train(
     try:
         train_run(data or data_folder_or_default(run), config, run, resume=resume)
     except KeyboardInterrupt:
-        if (run / "config.yaml").is_file():
+        if is_first() and (run / "config.yaml").is_file():
             command = f"edgeae train --resume -o {shlex.quote(str(run))}"
             print(f"to continue: {command}", file=sys.stderr)
         raise
-    _print_result(run, time.monotonic() - began)
+    if is_first():
+        _print_result(run, time.monotonic() - began)
 
 
 def _print_result(run: Path, seconds: float) -> None:

@@ -29,6 +29,7 @@ SHORT_NAMES = {
     "random_seed": "seed",
     "device": "accelerator",
     "gpu": "accelerator",
+    "nodes": "num_nodes",
     "model": "model.name",
     "name": "",  # rather that of the run
 }
@@ -92,7 +93,10 @@ class TrainingConfig:
     # CPU threads. These networks gain little from a second one, and lose much on a busy computer; a
     # fixed number also gives the same weights on computers with more cores.
     threads: Annotated[int, Between(1, 256)] = 1
-    strategy: Literal["auto", "ddp_spawn"] = "auto"  # auto: ddp_spawn on several devices
+    # Computers that train together; srun or torchrun starts the processes on them.
+    num_nodes: Annotated[int, Between(1, 10_000)] = 1
+    # auto: ddp for processes that srun or torchrun has started, else ddp_spawn on several devices.
+    strategy: Literal["auto", "ddp", "ddp_spawn"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.process_pool import end_with_parent
@@ -29,6 +30,7 @@ from .checkpoint_files import WholeCheckpoints
 from .config import Config
 from .lightning_module import AutoencoderModule, load_network
 from .patches import PatchData
+from .processes import PREPARE_TIME, is_first, n_processes
 from .run_folder import epoch_of
 
 LAST = "last"  # checkpoints/last.ckpt: where a resumed run continues
@@ -80,9 +82,11 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
 
     It writes nothing before `fit`.
 
-    Raises ConfigError where the accelerator, the devices or the precision are not available.
+    Raises ConfigError where the accelerator, the devices or the precision are not available, or the
+    processes that were started are not those of the configuration.
     """
     training = config.training
+    strategy = _strategy(config)
     own = [
         EndWithParent(),
         Timer(),
@@ -92,10 +96,11 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
     progress = TQDMProgressBar() if sys.stderr.isatty() else ProgressLines()
     try:
         with _quiet():
-            return pl.Trainer(
+            trainer = pl.Trainer(
                 accelerator=training.accelerator,
                 devices=training.devices,
-                strategy=_strategy(config),
+                num_nodes=training.num_nodes,
+                strategy=strategy,
                 precision=training.precision,
                 max_epochs=-1,  # `fit` knows how many the data deserves
                 callbacks=[*own, progress, *callbacks],
@@ -108,24 +113,50 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
                 log_every_n_steps=1,
                 deterministic=True,
             )
-    except (MisconfigurationException, ValueError) as error:
+            # Lightning itself would wait for processes that were not started.
+            environment = getattr(trainer.strategy, "cluster_environment", None)
+            if n_processes() > 1 and environment is not None:
+                environment.validate_settings(trainer.num_devices, training.num_nodes)
+            return trainer
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"training: accelerator {training.accelerator}, devices {training.devices}, precision "
-            f"{training.precision} are not available here ({reason})"
+            f"training: accelerator {training.accelerator}, devices {training.devices}, num_nodes "
+            f"{training.num_nodes}, precision {training.precision} are not available here "
+            f"({reason})"
         ) from error
 
 
-def _strategy(config: Config) -> str:
+def _strategy(config: Config) -> str | DDPStrategy:
     """``ddp_spawn`` on several devices: a process each, spawned within `fit`.
 
-    Lightning's own choice would run the command again.
+    Lightning's own choice would run the command again. Processes that a launcher has started are
+    not started again.
     """
     training = config.training
+    if n_processes() > 1:
+        if training.strategy == "ddp_spawn":
+            raise ConfigError(
+                "training.strategy is ddp_spawn, which starts its processes itself; "
+                "leave srun or torchrun out, or use ddp"
+            )
+        return DDPStrategy(timeout=PREPARE_TIME)
+    if training.num_nodes > 1 or training.strategy == "ddp":
+        raise ConfigError(
+            f"training.num_nodes is {training.num_nodes} and training.strategy "
+            f"{training.strategy}, but this is the only process; start it with srun or torchrun"
+        )
     devices = training.devices
     if devices == "auto":
         devices = torch.cuda.device_count() if training.accelerator in ("auto", "gpu") else 1
     return "ddp_spawn" if devices > 1 else training.strategy
+
+
+def connect(trainer: pl.Trainer) -> None:
+    """Connect the processes that a launcher has started; `fit` finds them connected."""
+    if n_processes() > 1:
+        with _quiet():
+            trainer.strategy.setup_environment()
 
 
 def _checkpoints(run: Path, name: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
@@ -148,8 +179,12 @@ def _checkpoints(run: Path, name: str) -> tuple[ModelCheckpoint, ModelCheckpoint
     return best, last
 
 
-def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Path) -> Outcome:
+def fit(
+    trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Path
+) -> Outcome | None:
     """Train in ``run``, after its last checkpoint where there is one.
+
+    Returns the result, or None in another process than the first one.
 
     Raises KeyboardInterrupt on SIGINT and SIGTERM; the last checkpoint is then that of the last
     complete epoch. Raises ConfigError where training diverges, or a batch does not fit into the
@@ -162,7 +197,7 @@ def fit(trainer: pl.Trainer, module: AutoencoderModule, data: PatchData, run: Pa
     trainer.fit_loop.max_epochs = data.n_epochs
     with _quiet():
         _fit(trainer, module, data, last if last.exists() else None)
-    return _outcome(last, data.config.training.checkpoint_name)
+    return _outcome(last, data.config.training.checkpoint_name) if is_first() else None
 
 
 def _outcome(last: Path, name: str) -> Outcome:
@@ -209,13 +244,15 @@ def _fit(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress Lightning's advice, and keep its progress bar on stderr: stdout is for data."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         for message in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", message)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -17,6 +17,7 @@ from .architectures import cost
 from .config import Config, save_config
 from .lightning_module import AutoencoderModule
 from .patches import PatchData, Split, band_statistics, long_enough, split
+from .processes import from_first
 from .run_folder import (
     Metrics,
     RecordedFile,
@@ -29,7 +30,7 @@ from .run_folder import (
 )
 from .silence import with_sound
 from .torch_features import Features, features
-from .trainer import Outcome, fit, make_trainer
+from .trainer import Outcome, connect, fit, make_trainer
 from .windows import check_windows
 
 PACKAGES = ("edgeae", "torch", "torchaudio", "lightning", "numpy")
@@ -49,26 +50,40 @@ def train(
         without the interruption. ``config`` and ``data`` have to be those it began with.
     callbacks: Lightning's, in addition to the run's own.
 
+    If srun or torchrun has started several processes, the first one writes all files.
+
     Raises ConfigError where ``run`` is taken or cannot be resumed, AudioError for bad recordings,
     KeyboardInterrupt on SIGINT and SIGTERM (then it can be resumed).
     """
     if resume and is_complete(run):
         _print_line(f"{run} is complete")
         return run
-    with _torch_threads(config.training.threads):
+    with _torch_threads(config.training.threads), contextlib.ExitStack() as stack:
         trainer = make_trainer(config, run, callbacks)
-        claim_folder(run, resume=resume)
-        with training_lock(run):
-            recordings = _read(data, config, run)
-            check_windows(recordings, config)
-            parts = split(recordings, config)
-            record_data(run, data, _recorded_files(data, recordings, parts))
-            save_config(config, run / "config.yaml")
-            point_latest(run)
-            module = _module(parts, config)
-            outcome = fit(trainer, module, PatchData(parts, config), run)
+
+        def prepare() -> Split:
+            claim_folder(run, resume=resume)
+            stack.enter_context(training_lock(run))
+            return _prepared(data, config, run)
+
+        connect(trainer)
+        parts = from_first(trainer, prepare)
+        module = _module(parts, config)
+        outcome = fit(trainer, module, PatchData(parts, config), run)
+        if outcome:
             write_metrics(run, _metrics(outcome, module, config))
     return run
+
+
+def _prepared(data: Path, config: Config, run: Path) -> Split:
+    """The sound of a run, whose data and configuration are written into its folder."""
+    recordings = _read(data, config, run)
+    check_windows(recordings, config)
+    parts = split(recordings, config)
+    record_data(run, data, _recorded_files(data, recordings, parts))
+    save_config(config, run / "config.yaml")
+    point_latest(run)
+    return parts
 
 
 @contextlib.contextmanager
