@@ -102,19 +102,29 @@ def usability_of(evaluation: Evaluation) -> Usability:
     """Return whether the detector is usable."""
     alarms = evaluation.result.mean_budget_alarms
     return usability(
-        [test.stream for test in evaluation.tested.values() if test.stream],
+        [test.stream for test in judged_machines(evaluation).values() if test.stream],
         evaluation.detector,
         alarms.budget if alarms else None,
         is_calibrated=bool(evaluation.calibration_clips or evaluation.detector.machine),
     )
 
 
+def judged_machines(evaluation: Evaluation) -> Mapping[str, MachineTest]:
+    """The machines that the artifact is for: its own if it has one and the test holds it."""
+    machine = evaluation.detector.machine
+    if evaluation.calibration_clips or machine is None or machine not in evaluation.tested:
+        return evaluation.tested
+    return {machine: evaluation.tested[machine]}
+
+
 def _usability(evaluation: Evaluation) -> UsabilitySection:
-    alarms = evaluation.result.mean_budget_alarms
+    judged = judged_machines(evaluation)
+    streams = [test.stream for test in judged.values() if test.stream]
+    delays = [fault.delay for stream in streams for fault in stream.faults]
     charts: list[Chart] = []
-    if alarms and alarms.delays_s:
-        name = "all machines" if len(evaluation.tested) > 1 else next(iter(evaluation.tested))
-        charts.append(delay_chart(name, alarms.delays_s))
+    if evaluation.result.mean_budget_alarms and delays:
+        name = "all machines" if len(judged) > 1 else next(iter(judged))
+        charts.append(delay_chart(name, delays))
     # With calibration clips each machine has another calibration than the artifact.
     head = evaluation.detector.artifact.head
     sections = () if evaluation.calibration_clips else head.sensitivity

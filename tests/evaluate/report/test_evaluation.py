@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from edgeae.evaluate.report.evaluation import Evaluation, judged_machines
+from edgeae.evaluate.results.recording_scores import MachineTest
+from edgeae.evaluate.results.summary import summarise
 from edgeae.runtime.commands.cli import cli, run_command
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 from edgeae.runtime.model.artifact import Artifact
+from edgeae.runtime.scoring.detector import Detector
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page, Request
@@ -234,3 +238,17 @@ def test_another_model_that_cannot_be_read_is_reported_before_any_recording_is_r
     assert run_command(["evaluate", *map(str, arguments)]) == 3
     assert "no.onnx: cannot be read" in capsys.readouterr().err
     assert not folder.exists()
+
+
+def test_an_artifact_of_one_machine_is_judged_by_that_machine_alone(
+    trained: "Trained", tested: Mapping[str, MachineTest]
+) -> None:
+    detector = Detector.load(trained.int8)
+    own = detector.with_sections(head=replace(detector.artifact.head, machine="id_03"))
+    others = replace(tested["id_03"], stream=None)
+    both = {"id_02": others, "id_03": tested["id_03"]}
+    result = summarise("model.onnx", "gaussian", both)
+    evaluation = Evaluation(trained.int8, trained.new, own, both, result, None, 0)
+    assert list(judged_machines(evaluation)) == ["id_03"]
+    assert list(judged_machines(replace(evaluation, detector=detector))) == ["id_02", "id_03"]
+    assert list(judged_machines(replace(evaluation, calibration_clips=5))) == ["id_02", "id_03"]
