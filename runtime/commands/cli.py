@@ -66,6 +66,14 @@ COMMANDS = {
     ),
 }
 
+# Options that people look for, and where edgeae has them; similar names are found, too.
+OPTION_ADVICE = {
+    "--budget": "the budget is given as --false-alarms 1/day, to calibrate, evaluate and export",
+    "--threshold": "the threshold follows from the budget: edgeae calibrate --false-alarms 1/day",
+    "--microphone": "a microphone is named by --device; edgeae devices lists them",
+    "--port": "the live page is run --page PORT, Prometheus metrics are run --metrics PORT",
+}
+
 
 class LazyGroup(click.Group):
     """Finds a command by its name in COMMANDS, and imports it when it runs."""
@@ -182,6 +190,7 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         return error.exit_code
     except click.ClickException as error:
         error.show()
+        _advise_on_option(error)
         _advise_on_dashes(arguments)
         return error.exit_code
     except BrokenPipeError:
@@ -207,6 +216,16 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         click.echo(f"edgeae: {message}", err=True)
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _advise_on_option(error: click.ClickException) -> None:
+    """Name the option that does what an unknown one was meant to do."""
+    from difflib import get_close_matches
+
+    if not isinstance(error, click.NoSuchOption):
+        return
+    for name in get_close_matches(error.option_name, OPTION_ADVICE, n=1, cutoff=0.8):
+        click.echo(f"edgeae: {OPTION_ADVICE[name]}", err=True)
 
 
 def _advise_on_dashes(arguments: list[str]) -> None:

@@ -169,3 +169,23 @@ def test_a_folder_that_looks_like_an_option_is_named(
     assert run_command([command, name]) == 2
     err = capsys.readouterr().err
     assert f"{name} is also a file or folder; to name it, type {shlex.quote('./' + name)}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["calibrate", "--budget", "1/day"], "--false-alarms 1/day"),
+        (["run", "--treshold", "3"], "edgeae calibrate --false-alarms 1/day"),
+        (["run", "--port", "80"], "run --page PORT"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_one_that_does_it(
+    arguments: list[str], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(arguments) == 2
+    assert advice in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_another_unknown_option_gets_no_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", "--bogus"]) == 2
+    assert "edgeae: " not in capsys.readouterr().err
