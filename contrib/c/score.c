@@ -159,7 +159,9 @@ static void read_constants(Scorer *s, const char *path) {
         fail(2, "%s: n_fft is %u; this program computes powers of 2", path, c->n_fft);
     if (c->n_mels < 4 || c->n_mels > 512 || c->n_identity > 128 || c->n_views > 16 ||
         c->n_features != 1 + 2 * (c->n_mels + 2 * (c->n_mels / 4)) + c->n_identity ||
-        !c->hop || c->patch_frames < 2 || !c->window_patches || c->window_patches > 4096)
+        c->sample_rate < 4000 || c->sample_rate > 384000 || c->hop < 8 || c->hop > c->n_fft ||
+        c->patch_frames < 2 || c->patch_frames > 1024 || !c->window_patches ||
+        c->window_patches > 4096)
         fail(2, "%s: is damaged", path);
     s->mean = (const double *)(bytes + at);
     at += c->n_features * sizeof(double);
