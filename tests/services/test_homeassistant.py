@@ -1,7 +1,8 @@
 """A real Home Assistant shows a machine without configuration, and its states.
 
 HASS names its program, in an environment of its own: pip install homeassistant==2025.3.4
-paho-mqtt==2.1.0, with Python 3.13.
+paho-mqtt==2.1.0 home-assistant-frontend==20250306.0 hassil==2.2.3 home-assistant-intents==2025.3.5
+PyTurboJPEG==1.7.5 numpy, with Python 3.13. Without the last ones it starts in recovery mode.
 """
 
 import json
@@ -82,7 +83,8 @@ def test_a_machine_is_a_device_with_its_states(
         broker.start()
         folder = tmp_path / "hass"
         configure(folder, port)
-        command = [sys.executable, "-c", RUN, "run", str(machine), "-", "--mqtt", broker.url]
+        arguments = [str(machine), "-", "--mqtt", broker.url, "--mqtt-commands"]
+        command = [sys.executable, "-c", RUN, "run", *arguments]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         ) as listening:
@@ -95,7 +97,7 @@ def test_a_machine_is_a_device_with_its_states(
                 stderr=subprocess.DEVNULL,
             ) as hass:
                 deadline = time.monotonic() + START_SECONDS
-                while time.monotonic() < deadline and len(entity_names(folder)) < 6:
+                while time.monotonic() < deadline and len(entity_names(folder)) < 9:
                     listening.stdin.write(sound[:16000].tobytes())  # it must not go silent
                     listening.stdin.flush()
                     time.sleep(1)
@@ -109,9 +111,11 @@ def test_a_machine_is_a_device_with_its_states(
     assert [device["name"] for device in devices if device["manufacturer"]], log.read_text()
     assert "pump-3" in {device["name"] for device in devices}
     assert {"binary_sensor.pump_3_alarm", "sensor.pump_3_score"} <= names
+    assert {"button.pump_3_that_was_normal", "switch.pump_3_scoring"} <= names
     states = {
         one["state"]["entity_id"]: one["state"]["state"]
         for one in stored(folder, "core.restore_state")
     }
     assert states["binary_sensor.pump_3_alarm"] == "off"
+    assert states["switch.pump_3_scoring"] == "on"
     assert float(states["sensor.pump_3_score"]) < 100
