@@ -23,7 +23,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.errors import ConfigError, EdgeaeError
 from edgeae.runtime.system.process_pool import end_with_parent
 
 from .checkpoint_files import WholeCheckpoints
@@ -77,6 +77,16 @@ class EndWithParent(Callback):
         end_with_parent()
 
 
+class InterruptOnTerminate(Callback):
+    """Interrupts a process that a launcher has started when SIGTERM comes.
+
+    Lightning's own handler waits for the other processes, which may wait for this one.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl.Trainer:
     """The trainer of a run, with ``callbacks`` in addition to its own.
 
@@ -87,12 +97,14 @@ def make_trainer(config: Config, run: Path, callbacks: Sequence[Callback]) -> pl
     """
     training = config.training
     strategy = _strategy(config)
-    own = [
+    own: list[Callback] = [
         EndWithParent(),
         Timer(),
         EarlyStopping("val_loss", patience=training.patience),
         *_checkpoints(run, training.checkpoint_name),
     ]
+    if n_processes() > 1:
+        own.append(InterruptOnTerminate())
     progress = TQDMProgressBar() if sys.stderr.isatty() else ProgressLines()
     try:
         with _quiet():
@@ -236,9 +248,24 @@ def _fit(
             f"training: a batch of {batch} patches does not fit into the memory of the device; "
             f"use --set training.batch_size={max(1, batch // 2)}, or --set training.accelerator=cpu"
         ) from error
+    except RuntimeError as error:
+        if not is_lost_connection(error):
+            raise
+        raise EdgeaeError(
+            "training: another process of this training has ended; see its message, then continue "
+            "with --resume"
+        ) from error
     finally:
         with contextlib.suppress(ValueError):  # not in the main thread, where Lightning set nothing
             signal.signal(signal.SIGINT, handler)
+
+
+def is_lost_connection(error: RuntimeError) -> bool:
+    """Whether an error of a step means that another process has ended."""
+    if isinstance(error, torch.distributed.DistError):  # of NCCL
+        return True
+    text = str(error)  # gloo has no type of its own
+    return n_processes() > 1 and "gloo" in text and "onnection" in text
 
 
 @contextlib.contextmanager

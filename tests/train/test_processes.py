@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from ports import reserved_port
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.train.processes import is_first, n_processes
+from edgeae.train.trainer import is_lost_connection
 from edgeae.train.training import train
 from tests.conftest import Maker
 from tests.train.short_runs import tiny_config
@@ -115,6 +117,25 @@ def test_an_error_of_the_first_process_ends_all_and_is_reported_once(tmp_path: P
     assert first.returncode == second.returncode == ConfigError.exit_code
     assert "nothing" in first.stderr
     assert second.stderr == ""
+
+
+GLOO = "[third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error: Connection reset by peer."
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (RuntimeError(GLOO), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (torch.distributed.DistBackendError("NCCL communicator was aborted"), True),
+    ],
+)
+def test_a_process_that_is_lost_is_known_by_its_connection(
+    error: RuntimeError, is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in launched("torchrun", 0, 1).items():
+        monkeypatch.setenv(name, value)
+    assert is_lost_connection(error) is is_lost
 
 
 def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
