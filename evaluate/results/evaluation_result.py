@@ -148,12 +148,12 @@ class ViewAreas(_FlatJson):
 
 @dataclass(frozen=True)
 class DomainResult(_FlatJson):
-    """The areas of the recordings of one domain of a machine, source or target, of DCASE."""
+    """The areas of one domain of a machine, source or target, of DCASE."""
 
     auc: float | None
     pauc: float | None
-    n_normal: int
-    n_anomaly: int
+    n_normal: int  # of this domain
+    n_anomaly: int  # of all domains
 
 
 @dataclass(frozen=True)
@@ -196,10 +196,11 @@ class MachineResult:
 
 @dataclass(frozen=True)
 class HarmonicMean(_FlatJson):
-    """The harmonic means over machines of AUC and pAUC."""
+    """The harmonic means over machines of AUC and pAUC, and the official score of DCASE."""
 
     auc: float | None
     pauc: float | None
+    challenge: float | None = None  # of AUCs of domains and pAUCs; None without two domains
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,10 @@ def domains_table(evaluation: EvaluationResult) -> Table | None:
         for machine, result in evaluation.machines.items()
         for domain, areas in result.domains.items()
     ]
-    return [DOMAINS_HEAD, *rows] if rows else None
+    if not rows:
+        return None
+    score = number(evaluation.harmonic_mean.challenge)
+    return [DOMAINS_HEAD, *rows, ["DCASE score", score, "", "", ""]]
 
 
 def _counts(areas: DomainResult) -> list[str]:

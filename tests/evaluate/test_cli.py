@@ -194,7 +194,7 @@ def test_machine_without_anomalies_has_no_auc(trained: Trained, tmp_path: Path) 
     data = _data_of(trained, tmp_path / "data", "normal*")
     result = evaluate(tmp_path, trained.int8, data, "--calibration-clips", 5).result
     assert result["worst"] == {"machine": None, "auc": None}
-    assert result["harmonic_mean"] == {"auc": None, "pauc": None}
+    assert result["harmonic_mean"] == {"auc": None, "pauc": None, "challenge": None}
     machine = result["machines"]["id_03"]
     assert machine["splices"] == 0 and machine["false_alarms"] is not None
     for key in (

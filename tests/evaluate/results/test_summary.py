@@ -225,14 +225,20 @@ def test_two_domains_of_a_machine_are_reported_apart(detector: Detector) -> None
     domains: list[Domain] = ["source", "target"]
     recordings = [replace(item, domain=domains[i % 2]) for i, item in enumerate(test.recordings)]
     result = machine_result(replace(test, recordings=recordings), None)
-    assert {name: (each.auc, each.n_normal) for name, each in result.domains.items()} == {
-        "source": (1.0, 2),
-        "target": (0.5, 2),
-    }
+    # The normal recordings of a domain against the faulty ones of both.
+    assert {
+        name: (each.auc, each.n_normal, each.n_anomaly) for name, each in result.domains.items()
+    } == {"source": (7 / 8, 2, 4), "target": (5 / 8, 2, 4)}
     values = result.to_json()["domains"]
     assert isinstance(values, dict) and list(values) == ["source", "target"]
     evaluation = summarise("m", "gaussian", {"section_00": replace(test, recordings=recordings)})
     table = domains_table(evaluation)
-    assert table is not None and table[2][:2] == ["section_00 target", "0.500"]
+    assert table is not None and table[2][:2] == ["section_00 target", "0.625"]
+    # The harmonic mean of 7/8, 5/8 and the pAUC of the section.
+    pauc = result.ranking.pauc.value
+    assert pauc is not None
+    score = 3 / (8 / 7 + 8 / 5 + 1 / pauc)
+    assert evaluation.harmonic_mean.challenge == pytest.approx(score)
+    assert table[3] == ["DCASE score", f"{score:.3f}", "", "", ""]
     assert "section_00 source" in terminal_text(evaluation)
     assert domains_table(summarise("m", "gaussian", {"section_00": test})) is None
