@@ -17,6 +17,7 @@ from edgeae.runtime.commands.shared_options import (
 from edgeae.runtime.errors import ConfigError, DeviceError, printable
 from edgeae.runtime.model.find import CALIBRATED, check_target, split_model
 from edgeae.runtime.monitoring.learning import max_first_alarms
+from edgeae.runtime.scoring.background import read_background
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.selftest import load_checked
@@ -25,7 +26,6 @@ from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS, probabilit
 from edgeae.runtime.system.progress import Progress
 from edgeae.runtime.tables.glossary import explained
 
-from .background import read_background
 from .calibrate import (
     CalibrationOptions,
     calibrate_files,
@@ -164,7 +164,7 @@ def calibrate(
         force,
         known_sensitivity,
         of_alarms=from_clips is not None,
-        background=read_background(background, detector, file_channel),
+        background=read_background(background, detector.spec, file_channel),
     )
     if device:
         device_channel = parse_channel(channel) if channel else 0

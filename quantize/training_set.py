@@ -14,10 +14,12 @@ from edgeae.runtime.errors import AudioError
 from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mixing import mixed
+from edgeae.runtime.scoring.background import background_changes, read_background
 from edgeae.runtime.scoring.heads import Kind
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.scoring.views import views_of
 from edgeae.runtime.system.arrays import Float32, Float64
+from edgeae.runtime.system.path_text import path_of
 from edgeae.runtime.system.spread import evenly_spread
 from edgeae.train.config import Config
 from edgeae.train.frame_store import Frames, StoredFrames
@@ -44,6 +46,7 @@ class TrainingSet:
     frames: Sequence[Frames]  # (n_frames, n_mels) dB of each, in memory or on disk
     held_out: frozenset[Path] = frozenset()  # recordings that the network was validated with
     disk: FramesOnDisk | None = None  # what has written the frames, if they are on disk
+    background: tuple[Float32, ...] = ()  # (n_frames, n_mels) dB, with the machine off
 
     def patches(self, patch_frames: int) -> Sequence[Float32]:
         """(n_patches, patch_frames, n_mels) dB of each recording, see `cut_patches`."""
@@ -143,7 +146,8 @@ class TrainingSet:
     def noise(self, pipeline: Pipeline) -> Float64:
         """(n, n_features) by which the features of windows change with background noise.
 
-        Scaled so that the sum of their squares is NOISE_SHARE of the mean over the examples.
+        Scaled so that the sum of their squares is NOISE_SHARE of the mean over the examples. The
+        background of the training set, if there is any, is added to generic noise.
         """
         recordings = self._beginnings(pipeline, N_EXAMPLES)
         examples = noise_examples(pipeline.spec)
@@ -153,7 +157,11 @@ class TrainingSet:
             for noise, snr_db in examples[first :: len(recordings)]:
                 noisy = mixed(frames, noise, snr_db)
                 changes.append(pipeline.mean_features(noisy) - mean)
-        return np.asarray(np.array(changes) * np.sqrt(NOISE_SHARE / len(changes)))
+        generic = np.array(changes) * np.sqrt(NOISE_SHARE / len(changes))
+        if not self.background:
+            return np.asarray(generic)
+        declared = background_changes(pipeline, recordings, self.background)
+        return np.concatenate([generic, declared])
 
     def _beginnings(self, pipeline: Pipeline, max_recordings: int) -> Sequence[Float32]:
         """The first minute (n_frames, n_mels), dB, of evenly spread recordings, read one by one."""
@@ -234,4 +242,7 @@ def read_training_set(
         skip_bad=skip_bad,
     )
     recordings = [recording for recording, _ in pairs]
-    return TrainingSet(recordings, [frames for _, frames in pairs], held_out, disk)
+    background = read_background(
+        [path_of(name) for name in config.data.background], config.mel, config.data.channel
+    )
+    return TrainingSet(recordings, [frames for _, frames in pairs], held_out, disk, background)

@@ -1,5 +1,6 @@
 """`edgeae train`. Heavy imports stand inside, so that ``--help`` is instant."""
 
+import json
 import shlex
 import sys
 import time
@@ -9,6 +10,7 @@ import click
 
 from edgeae.runtime.audio.channel import parse_channel
 from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.system.path_text import path_text
 
 from .processes import is_first, n_processes
 from .run_folder import RUNS, data_folder_or_default, metrics_record, run_to_resume
@@ -96,6 +98,13 @@ def _value_of(option: str, arguments: list[str]) -> str:
 @click.option(
     "--channel", metavar="N|mix", help="Channel of the recordings, counted from 0, or their mean."
 )
+@click.option(
+    "--background",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Recording with the machine off, whose sound is no fault; may be given several times.",
+)
 def train(
     data: Path | None,
     name: str | None,
@@ -104,6 +113,7 @@ def train(
     resume: bool,
     skip_bad: bool,
     channel: str | None,
+    background: tuple[Path, ...],
 ) -> None:
     """Train an autoencoder on the normal recordings in DATA/train (default: data).
 
@@ -125,10 +135,13 @@ def train(
         changes.append("data.skip_bad=true")
     if channel is not None:
         changes.append(f"data.channel={parse_channel(channel)}")
+    if background:
+        names = [path_text(str(path.resolve())) for path in background]
+        changes.append(f"data.background={json.dumps(names)}")
     if resume and (name or changes):
         raise ConfigError(
             "--resume takes the configuration from RUN; "
-            "leave out -c, --set, --skip-bad and --channel"
+            "leave out -c, --set, --skip-bad, --channel and --background"
         )
     _train(data, name or "edge", run, changes, resume)
 

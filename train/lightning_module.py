@@ -29,8 +29,8 @@ STEPS_PER_SEED = 1_000_003  # so many steps have random numbers of their own bef
 class AutoencoderModule(LightningModule):
     """Minimises the mean squared residual, in squared standard deviations of each band.
 
-    A network with an identity embedding also learns to classify crops (`IdentityLoss`). A third of
-    the crops (with two band shifts) are as recorded; the autoencoder learns from these alone.
+    A network with an identity embedding also learns to classify crops (`IdentityLoss`). Of n band
+    shifts, one crop in n + 1 is as recorded; the autoencoder learns from these alone.
 
     Everything random in a step follows from seed and step, so that a run resumed after a kill
     is bitwise the run it would have been (on the CPU).
@@ -54,30 +54,15 @@ class AutoencoderModule(LightningModule):
         return residual.float().square().mean()
 
     def _crops_loss(self, crops: Crops) -> torch.Tensor:
-        """The weighted loss of autoencoder and classification; logs the latter's."""
-        network = self.network
-        if network.identity is None or self.identity_loss is None:
-            raise ConfigError("model.embedding is 0; crops need an identity embedding")
-        settings = self.config.identity
-        shifts = (0, *settings.band_shifts)
-        changes = torch.arange(len(crops.frames), device=self.device) % len(shifts)
-        recorded = network.standardised(crops.frames)
-        changed = torch.stack(
-            [shifted(crop, shifts[i % len(shifts)]) for i, crop in enumerate(recorded)]
-        )
-        shape = (len(changed), -1, self.config.model.patch_frames, self.config.mel.n_mels)
-        patches = changed.reshape(shape)  # (N, n_patches, patch_frames, n_mels)
-        encoded = network.encode(patches.flatten(0, 1))
-        encoded = encoded.reshape(*patches.shape[:2], *encoded.shape[1:])
-
+        """The loss of autoencoder and classification on crops of which a share is changed."""
+        changes = self._changes_of(crops)
+        patches = self._changed_patches(crops, changes)
+        encoded = self._encoded(patches)
         is_recorded = changes == 0
         z = patches[is_recorded].flatten(0, 1)
-        residual = network.decode(encoded[is_recorded].flatten(0, 1)) - z
+        residual = self.network.decode(encoded[is_recorded].flatten(0, 1)) - z
         reconstruction_loss = residual.float().square().mean()
-
-        pooled = pooled_over_time(encoded.flatten(0, 1)).reshape(*patches.shape[:2], -1)
-        embedding = network.identity(pooled.mean(dim=1))
-        identity_loss = self.identity_loss(embedding, crops.machines, changes)
+        identity_loss = self._identity_loss_of(encoded, crops.machines, changes)
         self.log(
             "identity_loss",
             identity_loss,
@@ -86,7 +71,52 @@ class AutoencoderModule(LightningModule):
             batch_size=len(patches),
             sync_dist=True,
         )
-        loss: torch.Tensor = reconstruction_loss + settings.weight * identity_loss
+        return self._weighted(reconstruction_loss, identity_loss)
+
+    def _crops_validation_loss(self, crops: Crops) -> torch.Tensor:
+        """The same loss, but the autoencoder's is of all crops as they were recorded."""
+        reconstruction_loss = self._loss(self._patches_of(crops.frames).flatten(0, 1))
+        changes = self._changes_of(crops)
+        encoded = self._encoded(self._changed_patches(crops, changes))
+        identity_loss = self._identity_loss_of(encoded, crops.machines, changes)
+        return self._weighted(reconstruction_loss, identity_loss)
+
+    def _weighted(
+        self, reconstruction_loss: torch.Tensor, identity_loss: torch.Tensor
+    ) -> torch.Tensor:
+        return reconstruction_loss + self.config.identity.weight * identity_loss
+
+    def _changes_of(self, crops: Crops) -> torch.Tensor:
+        """(N,) 0 for a crop that stays as recorded, k for one that is moved by the k-th shift."""
+        n_changes = 1 + len(self.config.identity.band_shifts)
+        return torch.arange(len(crops.frames), device=self.device) % n_changes
+
+    def _changed_patches(self, crops: Crops, changes: torch.Tensor) -> torch.Tensor:
+        """z (N, n_patches, patch_frames, n_mels) of crops that are moved by their change."""
+        shifts = (0, *self.config.identity.band_shifts)
+        z = self.network.standardised(crops.frames)
+        each = zip(z, changes.tolist(), strict=True)
+        moved = torch.stack([shifted(crop, shifts[change]) for crop, change in each])
+        return self._patches_of(moved)
+
+    def _patches_of(self, frames: torch.Tensor) -> torch.Tensor:
+        """Crops (N, n_frames, n_mels) -> (N, n_patches, patch_frames, n_mels)."""
+        shape = (len(frames), -1, self.config.model.patch_frames, self.config.mel.n_mels)
+        return frames.reshape(shape)
+
+    def _encoded(self, patches: torch.Tensor) -> torch.Tensor:
+        """z (N, n_patches, patch_frames, n_mels) -> (N, n_patches, C, patch_frames / 8)."""
+        encoded = self.network.encode(patches.flatten(0, 1))
+        return encoded.reshape(*patches.shape[:2], *encoded.shape[1:])
+
+    def _identity_loss_of(
+        self, encoded: torch.Tensor, machines: torch.Tensor, changes: torch.Tensor
+    ) -> torch.Tensor:
+        if self.network.identity is None or self.identity_loss is None:
+            raise ConfigError("model.embedding is 0; crops need an identity embedding")
+        pooled = pooled_over_time(encoded.flatten(0, 1)).reshape(*encoded.shape[:2], -1)
+        embedding = self.network.identity(pooled.mean(dim=1))
+        loss: torch.Tensor = self.identity_loss(embedding, machines, changes)
         return loss
 
     def on_train_batch_start(self, batch: torch.Tensor | Crops, batch_index: int) -> None:
@@ -104,9 +134,14 @@ class AutoencoderModule(LightningModule):
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
-    def validation_step(self, batch: torch.Tensor, batch_index: int) -> None:
-        loss = self._loss(batch)
-        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
+    def validation_step(self, batch: torch.Tensor | Crops, batch_index: int) -> None:
+        if isinstance(batch, Crops):
+            loss = self._crops_validation_loss(batch)
+            size = len(batch.frames)
+        else:
+            loss = self._loss(batch)
+            size = len(batch)
+        self.log("val_loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate warms up for an epoch, then falls by a cosine, unless it is constant."""

@@ -52,6 +52,7 @@ class Split:
     validation: list[Frames]
     validating: frozenset[int]  # positions of the recordings that validate as a whole
     machines: list[str]  # of each stretch in ``fit``
+    validation_machines: list[str]  # of each stretch in ``validation``
 
     @property
     def machine_names(self) -> list[str]:
@@ -97,12 +98,10 @@ def split(recordings: Sequence[Features], config: Config) -> Split:
         if len(positions) > 1:
             count = max(1, round(config.data.validation * len(positions)))
             validating.update(int(i) for i in generator.permutation(positions)[:count])
-    parts = Split([], [], frozenset(validating), [])
+    parts = Split([], [], frozenset(validating), [], [])
     counts = Counter(machines)
     for i, item in enumerate(recordings):
-        _assign(parts, i, item.frames, config, alone=counts[machines[i]] == 1)
-        if i not in validating:
-            parts.machines.append(machines[i])
+        _assign(parts, i, item, config, alone=counts[machines[i]] == 1)
     if not parts.validation:
         raise ConfigError(
             f"{recordings[0].recording.path.parent}: nothing to validate with; give each machine "
@@ -111,17 +110,21 @@ def split(recordings: Sequence[Features], config: Config) -> Split:
     return parts
 
 
-def _assign(parts: Split, i: int, frames: Frames, config: Config, *, alone: bool) -> None:
+def _assign(parts: Split, i: int, item: Features, config: Config, *, alone: bool) -> None:
     """Add recording ``i`` to the part it belongs to; alone: it is the only one of its machine."""
     patch = config.model.patch_frames
+    n_frames = len(item.frames)
+    n_fit = n_frames
     if i in parts.validating:
-        parts.validation.append(frames)
-    elif alone and len(frames) >= 2 * patch:
-        cut = len(frames) - max(patch, round(config.data.validation * len(frames)))
-        parts.fit.append(frames[:cut])
-        parts.validation.append(frames[cut:])
-    else:
-        parts.fit.append(frames)
+        n_fit = 0
+    elif alone and n_frames >= 2 * patch:
+        n_fit = n_frames - max(patch, round(config.data.validation * n_frames))
+    if n_fit > 0:
+        parts.fit.append(item.frames[:n_fit])
+        parts.machines.append(item.recording.machine)
+    if n_fit < n_frames:
+        parts.validation.append(item.frames[n_fit:])
+        parts.validation_machines.append(item.recording.machine)
 
 
 def band_statistics(
@@ -220,12 +223,20 @@ class Crops(NamedTuple):
 
 
 class CropDataset(Dataset[Crops]):
-    """Crops of ``n_patches`` patches, ``step`` frames apart, and the machine of each."""
+    """Crops, ``step`` frames apart, and the machine of each."""
 
-    def __init__(self, parts: Split, patch_frames: int, n_patches: int, step: int) -> None:
-        self._frames = PatchDataset(parts.fit, n_patches * patch_frames, step)
-        numbers = {name: number for number, name in enumerate(parts.machine_names)}
-        self._machines = np.array([numbers[name] for name in parts.machines])
+    def __init__(
+        self,
+        stretches: Sequence[Frames],
+        machines: Sequence[str],
+        machine_names: Sequence[str],
+        crop_frames: int,
+        step: int,
+    ) -> None:
+        """machines: of each stretch, each one of ``machine_names``."""
+        self._frames = PatchDataset(stretches, crop_frames, step)
+        numbers = {name: number for number, name in enumerate(machine_names)}
+        self._machines = np.array([numbers[name] for name in machines])
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -239,9 +250,9 @@ class CropDataset(Dataset[Crops]):
         return Crops(self._frames.__getitems__(indices), machines)
 
 
-def crop_patches(parts: Split, config: Config) -> int:
+def crop_patches(stretches: Sequence[Frames], config: Config) -> int:
     """Number of patches in a crop: as configured, and no more than the shortest stretch holds."""
-    shortest = min(len(frames) for frames in parts.fit)
+    shortest = min(len(frames) for frames in stretches)
     return max(1, min(config.identity.crop_patches, shortest // config.model.patch_frames))
 
 
@@ -265,8 +276,8 @@ class ShareSampler(DistributedSampler[Crops]):
 class PatchData(LightningDataModule):
     """Batches (N, patch_frames, n_mels) in dB to fit and to validate with.
 
-    A network with an identity embedding is fitted with `Crops` instead, which hold as many patches
-    in a batch and in an epoch.
+    A network with an identity embedding is fitted and validated with `Crops` instead. To fit, they
+    hold as many patches in a batch and in an epoch.
 
     The order of an epoch is a pure function of seed and epoch (`DistributedSampler`, whose epoch
     Lightning sets), on one device as on several: a resumed run gets the same batches.
@@ -279,8 +290,17 @@ class PatchData(LightningDataModule):
         step = patch_step(parts.fit, config)
         self.fit = PatchDataset(parts.fit, patch_frames, step)
         self.validation = PatchDataset(parts.validation, patch_frames, patch_frames)
-        self.crop_patches = crop_patches(parts, config)
-        self.crops = CropDataset(parts, patch_frames, self.crop_patches, step)
+        self.crop_patches = crop_patches(parts.fit, config)
+        self.crops = CropDataset(
+            parts.fit, parts.machines, parts.machine_names, self.crop_patches * patch_frames, step
+        )
+        self.validation_crops = CropDataset(
+            parts.validation,
+            parts.validation_machines,
+            parts.machine_names,
+            crop_patches(parts.validation, config) * patch_frames,
+            patch_frames,
+        )
         self.n_epochs = n_epochs(parts.fit, config)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
@@ -295,7 +315,7 @@ class PatchData(LightningDataModule):
         )
 
     def _crop_dataloader(self) -> DataLoader[Crops]:
-        size = max(2, self.config.training.batch_size // self.crop_patches)
+        size = self._crops_in_a_batch()
         world_size, rank = self._world()
         sampler = ShareSampler(
             self.crops,
@@ -308,18 +328,24 @@ class PatchData(LightningDataModule):
             self.crops, size, sampler=sampler, collate_fn=_as_is, drop_last=len(sampler) >= size
         )
 
-    def val_dataloader(self) -> DataLoader[torch.Tensor]:
+    def val_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
+        if self.config.model.embedding:
+            crops = self._sampler(self.validation_crops, shuffle=False)
+            return DataLoader(
+                self.validation_crops, self._crops_in_a_batch(), sampler=crops, collate_fn=_as_is
+            )
         sampler = self._sampler(self.validation, shuffle=False)
         return DataLoader(
             self.validation, self.config.training.batch_size, sampler=sampler, collate_fn=_as_is
         )
 
-    def _sampler(
-        self, patches: PatchDataset, *, shuffle: bool
-    ) -> "DistributedSampler[torch.Tensor]":
+    def _crops_in_a_batch(self) -> int:
+        return max(2, self.config.training.batch_size // self.crop_patches)
+
+    def _sampler(self, items: Dataset[T], *, shuffle: bool) -> "DistributedSampler[T]":
         world_size, rank = self._world()
         seed = self.config.training.seed
-        return DistributedSampler(patches, world_size, rank, shuffle=shuffle, seed=seed)
+        return DistributedSampler(items, world_size, rank, shuffle=shuffle, seed=seed)
 
     def _world(self) -> tuple[int, int]:
         """Number of processes, and the number of this one."""

@@ -11,7 +11,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
-from edgeae.runtime.system.path_text import path_text
+from edgeae.runtime.scoring.background import read_background
+from edgeae.runtime.system.path_text import path_of, path_text
 
 from .architectures import cost
 from .config import Config, save_config
@@ -78,6 +79,9 @@ def train(
 def _prepared(data: Path, config: Config, run: Path) -> Split:
     """The sound of a run, whose data and configuration are written into its folder."""
     recordings = _read(data, config, run)
+    # Export needs it; one that cannot be read is reported before the training.
+    background = [path_of(name) for name in config.data.background]
+    read_background(background, config.mel, config.data.channel)
     check_windows(recordings, config)
     parts = split(recordings, config)
     record_data(run, data, _recorded_files(data, recordings, parts))

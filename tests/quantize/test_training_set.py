@@ -15,6 +15,7 @@ from edgeae.quantize.training_set import (
     rounding_changes,
 )
 from edgeae.runtime import AudioError, Detector
+from edgeae.runtime.scoring.background import SNRS_DB
 from edgeae.train.config import load_config
 from edgeae.train.frame_store import Frames
 from edgeae.train.run_folder import validation_files
@@ -74,6 +75,26 @@ def test_the_gain_directions_are_those_of_louder_and_softer_recordings(
         for step in (GAIN_STEPS_DB[-1], 0)
     )
     np.testing.assert_allclose(gain[-1], (louder - plain) / np.sqrt(2), rtol=1e-6)
+
+
+def test_the_background_is_added_to_generic_noise(
+    training_set: TrainingSet, detector: Detector
+) -> None:
+    few = replace(training_set, frames=training_set.frames[:2])
+    off = np.random.default_rng(0).normal(-40, 5, (64, detector.spec.n_mels)).astype(np.float32)
+    generic = few.noise(detector)
+    noise = replace(few, background=(off,)).noise(detector)
+    np.testing.assert_array_equal(noise[: len(generic)], generic)
+    assert len(noise) == len(generic) + 2 * len(SNRS_DB)
+
+
+def test_the_background_of_the_configuration_is_read(make_data: Maker) -> None:
+    data = make_data(2)
+    (recording, *_) = sorted((data / "train").iterdir())
+    config = load_config("tiny", [f"data.background=[{recording}]"])
+    training_set = read_training_set(data, config, print, skip_bad=False)
+    assert len(training_set.background) == 1
+    assert training_set.background[0].shape[1] == config.mel.n_mels
 
 
 def test_a_recording_too_short_for_a_patch_is_named_or_skipped(make_data: Maker) -> None:

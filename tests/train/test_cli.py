@@ -1,12 +1,13 @@
 """The command `train`: its options, what it prints, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from edgeae.runtime.errors import ConfigError
+from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.train.cli import train as command
 from edgeae.train.config import load_config
 from edgeae.train.training import train
@@ -50,6 +51,7 @@ def test_the_command_resumes_the_latest_run_with_its_own_data(make_data: Maker) 
         (["--resume"], "runs/latest: no run to resume"),
         (["--resume", "-c", "edge"], "takes the configuration from RUN"),
         (["--resume", "--channel", "1"], "takes the configuration from RUN"),
+        (["--resume", "--background", "off.wav"], "takes the configuration from RUN"),
         (["nowhere"], "nowhere: no such folder"),
         (["-c", "nothing"], "no such configuration"),
         (["--set", "training.epochs=0"], "training.epochs is 0"),
@@ -64,6 +66,7 @@ def test_a_wrong_command_line_is_a_sentence(arguments: list[str], words: str) ->
 def test_the_command_passes_its_options_on(make_data: Maker) -> None:
     data = make_data()
     (data / "train" / "normal_id_01_9999.wav").touch()
+    shutil.copy(min((data / "train").iterdir()), "off.wav")
     result = CliRunner().invoke(
         command,
         [
@@ -75,6 +78,8 @@ def test_the_command_passes_its_options_on(make_data: Maker) -> None:
             "--skip-bad",
             "--channel",
             "mix",
+            "--background",
+            "off.wav",
             "-o",
             "run",
         ],
@@ -83,8 +88,19 @@ def test_the_command_passes_its_options_on(make_data: Maker) -> None:
     config = load_config("run/config.yaml")
     assert config.data.channel == "mix"
     assert config.data.skip_bad
+    assert config.data.background == (str(Path("off.wav").resolve()),)
     assert "normal_id_01_9999.wav" in result.stderr
     assert result.stderr.endswith("next: edgeae export run --int8\n")
+
+
+def test_a_background_that_cannot_be_read_is_reported_before_the_training(
+    make_data: Maker,
+) -> None:
+    arguments = [str(make_data()), "-c", "tiny", "-o", "run", "--background", "nothing.wav"]
+    error = CliRunner().invoke(command, arguments).exception
+    assert isinstance(error, AudioError)
+    assert str(Path("nothing.wav").resolve()) in str(error)
+    assert not list(Path("run").glob("checkpoints/*"))
 
 
 def test_help_has_an_example() -> None:

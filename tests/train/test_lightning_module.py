@@ -50,12 +50,37 @@ def test_the_autoencoder_learns_from_the_crops_as_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     torch.manual_seed(0)
-    config = load_config("tiny", ["model.embedding=4", "identity.weight=0"])
-    module = AutoencoderModule(config, n_machines=2).eval()
+    overrides = ["model.embedding=4", "identity.weight=0", "identity.band_shifts=[3, -3]"]
+    module = AutoencoderModule(load_config("tiny", overrides), n_machines=2).eval()
     monkeypatch.setattr(module, "log", lambda *arguments, **options: None)
     crops = _crops(7)
     recorded = crops.frames[::3].reshape(-1, 32, 128)
     torch.testing.assert_close(module.training_step(crops, 0), module._loss(recorded))
+
+
+def test_the_validation_loss_counts_reconstruction_and_classification(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crops = _crops(7)
+    losses: dict[int, float] = {}
+    for weight in (0, 1, 2):
+        torch.manual_seed(0)
+        config = load_config("tiny", ["model.embedding=4", f"identity.weight={weight}"])
+        module = AutoencoderModule(config, n_machines=2).eval()
+
+        def log(name: str, loss: torch.Tensor, weight: int = weight, **options: object) -> None:
+            assert name == "val_loss"
+            losses[weight] = float(loss)
+
+        monkeypatch.setattr(module, "log", log)
+        with torch.no_grad():
+            module.validation_step(crops, 0)
+            if weight == 0:
+                # Of all crops as recorded, though most of them are moved to be classified.
+                reconstruction = module._loss(crops.frames.reshape(-1, 32, 128))
+                assert losses[0] == pytest.approx(float(reconstruction))
+    assert losses[1] - losses[0] > 1
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(
