@@ -55,6 +55,7 @@ class AutoencoderModule(LightningModule):
 
     def _crops_loss(self, crops: Crops) -> torch.Tensor:
         """The loss of autoencoder and classification on crops of which a share is changed."""
+        crops = crops._replace(frames=self._with_random_gain(crops.frames))
         changes = self._changes_of(crops)
         patches = self._changed_patches(crops, changes)
         encoded = self._encoded(patches)
@@ -85,6 +86,12 @@ class AutoencoderModule(LightningModule):
         self, reconstruction_loss: torch.Tensor, identity_loss: torch.Tensor
     ) -> torch.Tensor:
         return reconstruction_loss + self.config.identity.weight * identity_loss
+
+    def _with_random_gain(self, frames: torch.Tensor) -> torch.Tensor:
+        """Crops (N, n_frames, n_mels) dB, each louder or softer by a random gain."""
+        max_gain_db = self.config.identity.gain_db
+        gains_db = (2 * torch.rand(len(frames), device=frames.device) - 1) * max_gain_db
+        return frames + gains_db[:, None, None]
 
     def _changes_of(self, crops: Crops) -> torch.Tensor:
         """(N,) 0 for a crop that stays as recorded, k for one that is moved by the k-th shift."""
