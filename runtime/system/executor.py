@@ -20,8 +20,8 @@ from ..errors import EdgeaeError
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-ITEMS_PER_TASK = 4
-TASKS_AHEAD = 4  # for each thread of a worker
+ITEMS_PER_TASK = 8
+TASKS_AHEAD = 3  # for each thread of a worker
 
 T = TypeVar("T")
 R = TypeVar("R")
