@@ -31,8 +31,8 @@ from edgeae.runtime.scoring.selftest import measure
 from edgeae.runtime.system.arrays import Float32
 from edgeae.runtime.system.progress import Step, no_step
 from edgeae.runtime.system.spread import evenly_spread
+from edgeae.train.checkpoint_network import load_best
 from edgeae.train.config import Config
-from edgeae.train.lightning_module import load_best
 from edgeae.train.run_folder import (
     DataRecord,
     data_folder_of,

@@ -27,8 +27,9 @@ from edgeae.runtime.errors import ConfigError, EdgeaeError
 from edgeae.runtime.system.process_pool import end_with_parent
 
 from .checkpoint_files import WholeCheckpoints
+from .checkpoint_network import load_network
 from .config import Config
-from .lightning_module import AutoencoderModule, load_network
+from .lightning_module import AutoencoderModule
 from .patches import PatchData
 from .processes import PREPARE_TIME, is_first, n_processes
 from .run_folder import epoch_of

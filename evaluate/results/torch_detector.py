@@ -14,7 +14,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.pipeline import Pipeline
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.architectures import Autoencoder
-from edgeae.train.lightning_module import load_best
+from edgeae.train.checkpoint_network import load_best
 from edgeae.train.run_folder import data_folder_of, validation_files
 
 BATCH_PATCHES = 64

@@ -12,8 +12,8 @@ from edgeae.quantize.training_set import TrainingSet
 from edgeae.quantize.verify import assert_integer, optimized_nodes
 from edgeae.runtime import ArtifactError
 from edgeae.train.architectures import Autoencoder, build
+from edgeae.train.checkpoint_network import load_network
 from edgeae.train.config import Config, load_config
-from edgeae.train.lightning_module import load_network
 from edgeae.train.run_folder import best_checkpoint
 from tests.conftest import Trained
 
