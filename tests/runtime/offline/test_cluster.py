@@ -84,7 +84,7 @@ class _Published(LinePublisher):
         self.lines: list[RunLine] = []
         self._victim = victim
 
-    def publish(self, line: RunLine, machine: str | None) -> None:
+    def publish(self, line: RunLine, machine: str | None = None, age: float | None = None) -> None:
         self.lines.append(line)
         if self._victim is not None:
             os.kill(self._victim, signal.SIGKILL)
