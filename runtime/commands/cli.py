@@ -3,6 +3,7 @@
 The module of a command is imported only when the command is run, so that ``--help`` is fast.
 """
 
+import errno
 import os
 import shlex
 import sys
@@ -177,6 +178,15 @@ def cli() -> None:
     """
 
 
+def _sentence_of(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # The error of a write does not name its file.
+        place = error.filename or "the output"
+        return f"{place}: cannot be written ({error.strerror}); make room, or choose another place"
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; name another file, or fix this one"
+
+
 def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> int:
     """Run one command; returns its exit code. Every expected error is one sentence on stderr.
 
@@ -196,11 +206,7 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
     except BrokenPipeError:
         raise
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(
-            f"edgeae: {place}{error.strerror or error}; name another file, or fix this one",
-            err=True,
-        )
+        click.echo(f"edgeae: {_sentence_of(error)}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)

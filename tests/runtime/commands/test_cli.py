@@ -189,3 +189,18 @@ def test_an_unknown_option_is_answered_with_the_one_that_does_it(
 def test_another_unknown_option_gets_no_advice(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["run", "--bogus"]) == 2
     assert "edgeae: " not in capsys.readouterr().err
+
+
+def test_an_output_on_a_full_disk_is_one_sentence() -> None:
+    program = "from edgeae.runtime.commands.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-c", program, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 2
+    assert process.stderr.startswith("edgeae: the output: cannot be written (No space left")
+    assert len(process.stderr.splitlines()) == 1
