@@ -192,6 +192,16 @@ def test_the_page_fits_the_screen_and_draws_its_charts(
     assert paper == ("rgb(255, 255, 255)" if theme == "light" else "rgb(13, 17, 23)")
 
 
+def test_the_chart_shows_the_threshold_that_holds_after_learning(
+    history: Lines, server: PageServer, show: Show
+) -> None:
+    page = show(server.port)
+    wait(page, "#legend", "dashes: threshold 0.80")
+    history.deliver(replace(score(1.0), threshold=1.93))
+    wait(page, "#numbers", "alarm from 1.93")
+    wait(page, "#legend", "dashes: threshold 1.93")
+
+
 def test_the_keyboard_selects_the_time_that_is_shown(server: PageServer, show: Show) -> None:
     page = show(server.port)
     wait(page, "#legend", "one point a second")
