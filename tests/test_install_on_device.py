@@ -109,3 +109,14 @@ def test_another_python_is_refused(wheel: Path, tmp_path: Path) -> None:
     done = install("--dry-run", wheel, PATH=f"{programs}:{os.environ['PATH']}")
     assert done.returncode == 2
     assert "Python 3.9.2: needed is Python 3.11, 3.12 or 3.13" in done.stderr
+
+
+def test_python_of_32_bits_on_a_kernel_of_64_bits_is_refused(wheel: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    other = programs / "python3"
+    other.write_text('#!/bin/sh\ncase "$2" in *maxsize*) exit 1 ;; esac\n')
+    other.chmod(0o755)
+    done = install("--dry-run", wheel, PATH=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode == 2
+    assert "python3 is a program of 32 bits" in done.stderr
