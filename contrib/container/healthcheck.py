@@ -6,7 +6,7 @@ healthcheck.py [PORT]        of `edgeae run --metrics PORT`, by default 9464
 
 import re
 import sys
-from urllib.error import URLError
+from http.client import HTTPException
 from urllib.request import urlopen
 
 DEFAULT_PORT = 9464
@@ -35,8 +35,8 @@ def main() -> None:
     try:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_SECONDS) as answer:
             silent = silent_sources(answer.read().decode())
-    except URLError as error:
-        sys.exit(f"edgeae run --metrics {port} does not answer: {error.reason}")
+    except (OSError, HTTPException) as error:
+        sys.exit(f"edgeae run --metrics {port} does not answer: {error}")
     except ValueError as error:
         sys.exit(str(error))
     if silent:

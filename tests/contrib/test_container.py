@@ -4,11 +4,13 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from example_lines import score, status
@@ -109,6 +111,24 @@ def test_the_health_check_passes_while_sound_is_scored() -> None:
             assert (done.returncode, done.stderr) == (0, "")
         finally:
             server.close()
+
+
+def test_another_program_at_the_port_is_reported_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answer = Thread(target=_answer_badly, args=(server,))
+        answer.start()
+        done = health(server.getsockname()[1])
+        answer.join()
+    assert done.returncode == 1
+    assert "does not answer: garbage" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _answer_badly(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"garbage\r\n\r\n")
 
 
 def test_the_health_check_fails_for_old_sound() -> None:
