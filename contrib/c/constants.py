@@ -67,9 +67,11 @@ def main() -> None:
         sys.exit(__doc__)
     try:
         content = constants(Path(sys.argv[1]))
+        Path(sys.argv[2]).write_bytes(content)
     except EdgeaeError as error:
         sys.exit(f"constants.py: {error}")
-    Path(sys.argv[2]).write_bytes(content)
+    except OSError as error:
+        sys.exit(f"constants.py: {sys.argv[2]}: cannot be written ({error.strerror})")
 
 
 if __name__ == "__main__":

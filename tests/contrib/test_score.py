@@ -125,6 +125,13 @@ def test_constants_of_another_artifact_are_refused(
     assert "constants are of another artifact" in done.stderr
 
 
+def test_constants_that_cannot_be_written_are_reported(artifact: Path, tmp_path: Path) -> None:
+    python = Path(sys.executable)
+    done = run(python, SOURCES / "constants.py", artifact, tmp_path / "missing" / "m.bin")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"constants.py: {tmp_path}/missing/m.bin: cannot be written (")
+
+
 def test_constants_that_end_early_are_refused(
     program: Path, artifact: Path, tmp_path: Path
 ) -> None:
