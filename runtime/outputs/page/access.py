@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from .token import TokenGuard
 
@@ -156,17 +156,22 @@ def client_address(peer: str, forwarded: str, *, has_proxy: bool) -> str:
     forwarded: X-Forwarded-For, "": none. Its last address is that which the proxy has seen.
     has_proxy: whether the page is declared to be behind a proxy.
     """
-    address = ip_address(peer.partition("%")[0])
+    address = _parsed(peer.partition("%")[0])
     if has_proxy and address.is_loopback:
         try:
-            address = ip_address(_without_port(forwarded.rpartition(",")[2].strip()))
+            address = _parsed(_without_port(forwarded.rpartition(",")[2].strip()))
         except ValueError:
             return str(address)
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, 64), strict=False))
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address:
+    """An address; that of IPv4 where a socket of IPv6 writes one as ::ffff:192.0.2.7."""
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def _without_port(text: str) -> str:

@@ -104,6 +104,7 @@ def test_wrong_tokens_are_counted_and_reading_without_one_is_not() -> None:
         ("192.0.2.7", "203.0.113.9", "192.0.2.7"),
         ("fe80::1%eth0", "", "fe80::/64"),
         ("::ffff:192.0.2.7", "", "192.0.2.7"),
+        ("::ffff:127.0.0.1", "203.0.113.9", "203.0.113.9"),
     ],
 )
 def test_wrong_tokens_count_for_the_client_of_a_proxy(
