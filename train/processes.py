@@ -12,6 +12,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from edgeae.runtime.commands.cli import EXIT_DEFECT
+from edgeae.runtime.errors import EXIT_INTERRUPTED, ConfigError, EdgeaeError
+
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
@@ -53,9 +56,18 @@ def from_first(trainer: "pl.Trainer", make: Callable[[], T]) -> T:
         try:
             result = (make(), 0)
         except BaseException as error:
-            trainer.strategy.broadcast((None, getattr(error, "exit_code", 1)))
+            trainer.strategy.broadcast((None, _exit_code_of(error)))
             raise
     content, exit_code = trainer.strategy.broadcast(result)
     if exit_code or content is None:
-        raise SystemExit(exit_code or 1)
+        raise SystemExit(exit_code or EXIT_DEFECT)
     return content
+
+
+def _exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that ends with this error."""
+    if isinstance(error, EdgeaeError):
+        return error.exit_code
+    if isinstance(error, OSError):
+        return ConfigError.exit_code
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_DEFECT

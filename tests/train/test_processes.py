@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from ports import reserved_port
 
-from edgeae.runtime.errors import ConfigError
-from edgeae.train.processes import is_first, n_processes
+from edgeae.runtime.commands.cli import EXIT_DEFECT
+from edgeae.runtime.errors import EXIT_INTERRUPTED, AudioError, ConfigError
+from edgeae.train.processes import from_first, is_first, n_processes
 from edgeae.train.trainer import is_lost_connection
 from edgeae.train.training import train
 from tests.conftest import Maker
@@ -117,6 +121,42 @@ def test_an_error_of_the_first_process_ends_all_and_is_reported_once(tmp_path: P
     assert first.returncode == second.returncode == ConfigError.exit_code
     assert "nothing" in first.stderr
     assert second.stderr == ""
+
+
+class _Strategy:
+    """Keeps what the first process sends to the others."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+
+    def broadcast(self, content: object) -> object:
+        self.sent.append(content)
+        return content
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (AudioError("no sound"), 2),
+        (OSError(28, "No space left on device"), 2),
+        (KeyboardInterrupt(), EXIT_INTERRUPTED),
+        (ZeroDivisionError(), EXIT_DEFECT),
+    ],
+)
+def test_the_others_end_with_the_exit_code_of_the_first_process(
+    error: BaseException, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in launched("torchrun", 0, 1).items():
+        monkeypatch.setenv(name, value)
+    strategy = _Strategy()
+    trainer = cast("pl.Trainer", SimpleNamespace(strategy=strategy))
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        from_first(trainer, fail)
+    assert strategy.sent == [(None, exit_code)]
 
 
 GLOO = "[third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error: Connection reset by peer."
