@@ -36,6 +36,11 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
             f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}); "
             "start one with: dask scheduler"
         ) from error
+    except TypeError as error:  # of tls:// without certificates
+        raise ConfigError(
+            f"--cluster {address}: Dask has no certificates for this address; "
+            "set distributed.comm.tls in its configuration"
+        ) from error
     with client:
         try:
             client.wait_for_workers(1, timeout=connect_seconds)

@@ -126,6 +126,14 @@ def test_no_scheduler_is_one_sentence() -> None:
         pass
 
 
+def test_tls_without_certificates_is_one_sentence() -> None:
+    with (
+        pytest.raises(ConfigError, match="no certificates for this address"),
+        cluster_workers("tls://127.0.0.1:9", connect_seconds=1.0),
+    ):
+        pass
+
+
 def test_no_worker_is_one_sentence() -> None:
     with (
         distributed.LocalCluster(
