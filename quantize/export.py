@@ -8,7 +8,7 @@ checkpoint -> torch -> ONNX -> rewrite (exact) -> model.onnx
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -237,7 +237,7 @@ def provenance(
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "checkpoint": checkpoint.name,
-        "config": config.to_dict(),
+        "config": _without_folders(config).to_dict(),
         "data": {
             "name": Path(data.folder).name,
             "fingerprint": data.fingerprint,
@@ -253,6 +253,12 @@ def provenance(
         },
         "versions": {"python": platform.python_version(), **versions},
     }
+
+
+def _without_folders(config: Config) -> Config:
+    """A configuration that names no folder of this computer: artifacts are passed on."""
+    names = tuple(Path(name).name for name in config.data.background)
+    return replace(config, data=replace(config.data, background=names))
 
 
 def fit_artifact(

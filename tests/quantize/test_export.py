@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeae.quantize.export import PACKAGES, Export, export, read_test_normals
+from edgeae.quantize.export import PACKAGES, Export, export, provenance, read_test_normals
+from edgeae.quantize.training_set import TrainingSet
 from edgeae.runtime import Artifact, Detector
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.model.artifact import SECTIONS
@@ -55,6 +56,13 @@ def test_provenance_names_data_configuration_and_versions(trained: Trained) -> N
     assert origin["data"]["machines"] == ["id_00", "id_01", "id_02"]
     assert origin["data"]["samplerates"] == [16000]
     assert set(PACKAGES) <= set(origin["versions"])
+
+
+def test_provenance_names_no_folder_of_this_computer(tmp_path: Path) -> None:
+    config = load_config("tiny", ["data.background=[/home/somebody/off.wav]"])
+    origin = provenance(tmp_path, tmp_path / "a.ckpt", config, "", TrainingSet([], []))
+    assert "off.wav" in str(origin)
+    assert "somebody" not in str(origin)
 
 
 def test_window_is_no_longer_than_the_training_recordings(trained: Trained) -> None:
