@@ -91,12 +91,17 @@ def sensitivity_sentence(sections: Sequence[SensitivitySection]) -> str | None:
 
 
 def _limits(sections: list[SensitivitySection]) -> str:
-    """``3.5 to 9.5 dB``, or ``3.5 to more than 12 dB`` where the largest change is not detected."""
+    """``3.5 to 9.5 dB``, or ``3.5 to more than 12 dB`` where the largest change is not detected.
+
+    One value where all bands have the same.
+    """
     ordered = sorted(sections, key=lambda each: (not each.is_detected, each.strength))
     low = ordered[0]
     high = ordered[-1]
     if not low.is_detected:
         return f"more than {low.strength:g} dB"
+    if low.strength == high.strength and high.is_detected:
+        return f"{low.strength:g} dB"
     beyond = "" if high.is_detected else "more than "
     return f"{low.strength:g} to {beyond}{high.strength:g} dB"
 

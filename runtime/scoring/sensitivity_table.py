@@ -18,13 +18,18 @@ class BandChange:
 
 
 def band_changes(sections: Sequence[SensitivitySection]) -> list[BandChange]:
-    """The bands that may become louder or quieter, in their order."""
+    """The bands that may become louder or quieter, in their order, at the times that all have."""
     start = f"{' or '.join(OPPOSITES)} at "
-    return [
-        BandChange(kind.removeprefix(start), row)
+    bands = {
+        kind.removeprefix(start): row
         for kind, row in _rows(sections).items()
         if kind.startswith(start)
-    ]
+    }
+    times = dict.fromkeys(section.within_seconds for section in sections)
+    common = [time for time in times if all(time in row for row in bands.values())]
+    if not common:
+        return []
+    return [BandChange(band, {time: row[time] for time in common}) for band, row in bands.items()]
 
 
 def sensitivity_cells(sections: Sequence[SensitivitySection]) -> list[list[str]]:

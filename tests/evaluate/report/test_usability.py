@@ -102,6 +102,11 @@ def test_the_sensitivity_is_a_range_over_the_bands() -> None:
     )
 
 
+def test_the_same_change_of_all_bands_is_no_range() -> None:
+    sections = [SensitivitySection("louder at 1 to 2 kHz", "", 4.0, "dB", 60.0, True)]
+    assert "quieter by 4 dB within 1 minute, depending" in str(sensitivity_sentence(sections))
+
+
 @pytest.mark.parametrize(
     ("is_detected", "words"),
     [

@@ -24,6 +24,12 @@ SECTIONS = [
 ]
 
 
+def test_bands_are_compared_at_the_times_that_all_have() -> None:
+    other = section("louder at 4 to 8 kHz", 2.0, 600.0)
+    assert [list(change.at) for change in band_changes([*SECTIONS, other])] == [[600.0], [600.0]]
+    assert band_changes([SECTIONS[0], other]) == []
+
+
 def test_louder_and_quieter_are_one_row_with_the_larger_strength() -> None:
     assert sensitivity_cells(SECTIONS) == [
         ["smallest change that raises an alarm in", "1 minute", "10 minutes"],
