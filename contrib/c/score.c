@@ -4,7 +4,7 @@
  *     ./score machine.onnx machine.bin recording.wav               on the device
  *
  * It prints a line for each window: seconds, score, threshold, and 1 if the window is anomalous.
- * The exit code is 0, or 2 for a file that cannot be used, or 3 if the self-test fails.
+ * The exit code is 0, or 2 for a file that cannot be used or written, or 3 if the self-test fails.
  *
  *     samples -> log-mel frames -> patches -> network -> sums of a window -> features -> score
  *
@@ -449,5 +449,6 @@ int main(int argc, char **argv) {
     float *samples = read_wav(argv[3], scorer.c.sample_rate, &n_samples);
     score_recording(&scorer, samples, n_samples, 0);
     free(samples);
+    if (fflush(stdout) || ferror(stdout)) fail(2, "the scores cannot be written");
     return 0;
 }

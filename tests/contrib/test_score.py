@@ -157,6 +157,15 @@ def test_a_processor_that_computes_otherwise_is_found(
     assert "self-test failed" in done.stderr
 
 
+def test_a_full_disk_is_no_success(program: Path, artifact: Path, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "recording.wav", SOUND)
+    command = [program, artifact, artifact.with_suffix(".bin"), wav]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "the scores cannot be written" in done.stderr
+
+
 def test_recordings_that_it_does_not_read_are_refused(
     program: Path, artifact: Path, tmp_path: Path
 ) -> None:
