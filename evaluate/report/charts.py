@@ -197,7 +197,9 @@ def sensitivity_chart(changes: Sequence[BandChange]) -> Chart:
         draw_dots(axes, strengths[is_detected], places[is_detected], colour, diameter_px=9)
         key.append(KeyEntry(f"within {seconds / 60:g} min", colour))
     words = ", ".join(f"{change.band}: {strength_text(change.at[times[0]])}" for change in changes)
-    svg = to_svg(axes, f"Smallest change that raises an alarm in {times[0] / 60:g} minute: {words}")
+    svg = to_svg(
+        axes, f"Smallest change that raises an alarm within {times[0] / 60:g} min: {words}"
+    )
     caption = ""
     if not all(section.is_detected for section in sections):
         caption = f"Without a dot: {highest:g} dB raise no alarm."

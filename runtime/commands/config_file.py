@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import click
 
-from ..capture.stream_address import shown_name
 from ..errors import ConfigError
 from ..outputs.declaration import RunOption
 from ..system.files import read_start
@@ -103,9 +102,10 @@ def _check(path: Path, key: str, value: Any, option: click.Option, context: clic
 
 
 def _without_secrets(value: object) -> object:
-    """A value of TOML, whose addresses may hold passwords."""
+    """A value of TOML, whose addresses may hold passwords and tokens, also in their paths."""
     if isinstance(value, str):
-        return shown_name(value)
+        scheme, separator, _ = value.partition("://")
+        return f"{scheme}://***" if separator else value
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
     if isinstance(value, dict):

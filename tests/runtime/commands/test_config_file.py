@@ -131,7 +131,15 @@ def test_every_option_of_run_can_stand_in_the_file(path: Path) -> None:
     assert context.params["log_fsync"] == "events"
 
 
-def test_the_login_of_a_stream_is_not_shown(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"device is 'rtsp://cam\.lan/1'; allowed is") as refusal:
-        parse(path, 'device = "rtsp://viewer:s3cr3t@cam.lan/1"')
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('device = "rtsp://viewer:s3cr3t@cam.lan/1"', "device is 'rtsp://***'"),
+        ('webhook = ["https://hooks.example/s3cr3t"]', "webhook is ['https://***']"),
+    ],
+)
+def test_what_may_be_secret_in_an_address_is_not_shown(path: Path, text: str, shown: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(path, text)
+    assert f"{shown}; allowed is" in str(refusal.value)
     assert "s3cr3t" not in str(refusal.value)
