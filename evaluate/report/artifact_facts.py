@@ -8,18 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgeae.runtime.scoring.detector import Detector
-
-MAX_COUNT = 1e15  # a larger number is no count
+from edgeae.runtime.tables.artifact_text import count, origin
 
 Facts = list[tuple[str, object]]
-
-
-def origin(detector: Detector, *keys: str) -> object:
-    """Return what the provenance states under these keys; None where it states nothing."""
-    value: object = detector.artifact.provenance
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def patch_seconds(detector: Detector) -> float:
@@ -79,13 +70,6 @@ def network(detector: Detector) -> Facts:
         ("validation loss", origin(detector, "metrics", "val_loss")),
         ("score", detector.head.method.description),
     ]
-
-
-def count(value: object) -> object:
-    """Return a number with groups of three digits; any other value as it is."""
-    if isinstance(value, int | float) and abs(value) < MAX_COUNT:
-        return f"{value:,.0f}"
-    return value
 
 
 def quantization(detector: Detector) -> Facts:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgeae.runtime.scoring.calibration import history
 from edgeae.runtime.scoring.detector import Detector
+from edgeae.runtime.tables.artifact_text import origin
 
 from ..results.tables import Table, alarms_table, ranking_table, rates_table, stream_table
 from . import artifact_facts
@@ -31,12 +32,12 @@ def render_card(detector: Detector, path: Path, results_path: Path | None = None
     if results:
         streams = alarms_table(results) or stream_table(results)
         tables = [ranking_table(results), rates_table(results), streams]
-    licence = artifact_facts.origin(detector, "data", "licence")
-    training_machines = artifact_facts.origin(detector, "data", "machines")
+    licence = origin(detector, "data", "licence")
+    training_machines = origin(detector, "data", "machines")
     template = environment("edgeae.evaluate.report").get_template("model_card.md")
     return template.render(
         machine=detector.machine,
-        model=artifact_facts.origin(detector, "config", "model", "name"),
+        model=origin(detector, "config", "model", "name"),
         patch_seconds=f"{artifact_facts.patch_seconds(detector):.2f}",
         window_seconds=f"{detector.window:g}",
         uses=USES,

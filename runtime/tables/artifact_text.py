@@ -99,15 +99,13 @@ def _features(detector: Detector) -> Facts:
 
 def _network(detector: Detector) -> Facts:
     quantization = detector.artifact.quantization
+    rate = count(origin(detector, "metrics", "macs_per_second"))
     facts: Facts = [
-        ("design", _origin(detector, "config", "model", "name")),
+        ("design", origin(detector, "config", "model", "name")),
         ("numbers", "float" if quantization is None else "int8"),
         ("head", f"{detector.head.kind}: {detector.head.method.description}"),
-        ("parameters", _count(_origin(detector, "metrics", "parameters"))),
-        (
-            "multiply-adds",
-            f"{_count(_origin(detector, 'metrics', 'macs_per_second'))} per second of sound",
-        ),
+        ("parameters", count(origin(detector, "metrics", "parameters"))),
+        ("multiply-adds", None if rate is None else f"{rate} per second of sound"),
     ]
     if quantization is not None and quantization.drift is not None:
         facts.append(
@@ -126,10 +124,10 @@ def _training(detector: Detector) -> Facts:
         "exported (UTC)": ("created",),
         "edgeae": ("versions", "edgeae"),
     }
-    return [(name, _joined(_origin(detector, *keys))) for name, keys in names.items()]
+    return [(name, _joined(origin(detector, *keys))) for name, keys in names.items()]
 
 
-def _origin(detector: Detector, *keys: str) -> object:
+def origin(detector: Detector, *keys: str) -> object:
     """What the provenance states under these keys; None where it states nothing."""
     value: object = detector.artifact.provenance
     for key in keys:
@@ -142,11 +140,10 @@ def _joined(value: object) -> object:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _count(value: object) -> object:
-    """A number with groups of three digits; any other value as it is, and None as a dash."""
-    if isinstance(value, int | float) and abs(value) < MAX_COUNT:
-        return f"{value:,.0f}"
-    return "-" if value is None else value
+def count(value: object) -> object:
+    """A number with groups of three digits; any other value as it is."""
+    is_count = isinstance(value, int | float) and abs(value) < MAX_COUNT
+    return f"{value:,.0f}" if is_count else value
 
 
 def _kib(n_bytes: int) -> str:

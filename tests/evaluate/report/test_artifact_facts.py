@@ -1,9 +1,7 @@
-"""Facts of an artifact for the card: numbers are grouped, what is not stated is None."""
+"""Facts of an artifact for the card: what is not stated is None."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from edgeae.evaluate.report import artifact_facts
 from edgeae.runtime.model.artifact import Artifact
@@ -11,20 +9,6 @@ from edgeae.runtime.scoring.detector import Detector
 
 if TYPE_CHECKING:
     from tests.conftest import Trained
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(1234567, "1,234,567"), (1e20, 1e20), ("x", "x"), (None, None)]
-)
-def test_numbers_have_groups_of_three_digits(value: object, shown: object) -> None:
-    assert artifact_facts.count(value) == shown
-
-
-def test_the_provenance_is_followed_as_far_as_it_goes(trained: "Trained") -> None:
-    detector = Detector.load(trained.int8)
-    assert artifact_facts.origin(detector, "config", "model", "name") is not None
-    assert artifact_facts.origin(detector, "config", "model", "name", "deeper") is None
-    assert artifact_facts.origin(detector, "nothing") is None
 
 
 def test_a_float_network_has_no_facts_of_quantization(trained: "Trained") -> None:
