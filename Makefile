@@ -36,7 +36,7 @@ durations: $(VENV)/.installed  ## the tests that take longest
 
 emulated: $(VENV)/.installed  ## int8 on the processors of a Raspberry Pi and on an older x86-64
 	scripts/install-emulator
-	$(PYTEST) -m emulated tests/emulated
+	$(PYTEST) --dist load -m emulated tests/emulated
 
 services: $(VENV)/.installed  ## systemd, and Home Assistant if HASS names its program: which ran, and why others did not
 	$(BIN)/pytest -m services -rA --tb=short tests/services

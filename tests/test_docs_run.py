@@ -54,7 +54,7 @@ def short(arguments):
     if command == "run" and "--duration" not in words and ("--device" in words or "-D" in words):
         words += ["--duration", "12"]
     if command == "train" and "-c" not in words:
-        words += ["-c", "tiny", "--set", "training.epochs=6"]
+        words += ["-c", "tiny", "--set", "training.epochs=6", "--set", "data.patch_step=4"]
     if command == "service":
         words = [word for word in words if word != "--install"]
     return [command, *words]

@@ -468,7 +468,9 @@ def test_no_file_of_pickles_is_ever_loaded() -> None:
         for path in (Path(__file__).parents[2] / folder).rglob("*.py"):
             text = path.read_text()
             assert text.count("torch.load(") == text.count("weights_only=True"), path
-            assert "pickle.load" not in text, path
+            assert "pickle.load(" not in text, path
+            # What the main process itself sends to its workers, as any process pool does.
+            assert "pickle.loads(" not in text or path.name == "executor.py", path
             assert "allow_pickle=True" not in text, path
             assert "yaml.load(text, Loader)" in text or "yaml.load(" not in text, (
                 path

@@ -8,7 +8,7 @@ from edgeae.train.identity_loss import IdentityLoss, shifted
 
 
 def _config(*overrides: str) -> Config:
-    return load_config("tiny", ["model.embedding=4", *overrides])
+    return load_config("tiny", ["model.embedding=4", "identity.band_shifts=[5, -5]", *overrides])
 
 
 def test_a_class_is_a_machine_with_a_change() -> None:

@@ -45,7 +45,7 @@ def test_info_prints_tables_with_titles_and_explains_their_words(
     lines = capsys.readouterr().out.splitlines()
     titles = ["file", "machine", "threshold", "features", "network", "training", "words"]
     assert [line for line in lines if line and line[0] != " "][:-1] == titles
-    assert "self-test passed" in lines[3]
+    assert any("self-test passed" in line for line in lines[: lines.index("machine")])
     assert f"  budget: {WORDS['budget']}" in lines
     names_of_file = [line for line in lines if not line.startswith("  name")]
     assert max(map(len, names_of_file)) <= 100
