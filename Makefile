@@ -7,9 +7,10 @@ export OMP_WAIT_POLICY := PASSIVE
 export OPENBLAS_NUM_THREADS := 1
 
 # Test processes; each takes whole files. TESTS=tests/runtime/scoring runs one folder.
-TEST_PROCESSES ?= $(shell nproc)
+TEST_PROCESSES ?= $(shell getconf _NPROCESSORS_ONLN)
 TESTS ?= tests
-PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+# Each test process has a core; a second thread of each would only wait for it.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: demo test test-fast test-random durations emulated services arm-counts fuzz soak lint benchmarks docs screenshots clean release
 
