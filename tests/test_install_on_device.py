@@ -100,23 +100,24 @@ def test_what_cannot_work_is_refused(
     assert done.stderr.startswith("install-on-device: ")
 
 
-def test_another_python_is_refused(wheel: Path, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
+def install_with_python(folder: Path, script: str, wheel: Path) -> subprocess.CompletedProcess[str]:
+    """A dry run where python3 is a shell script, which is written into ``folder``."""
+    programs = folder / "bin"
     programs.mkdir()
     other = programs / "python3"
-    other.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
+    other.write_text(f"#!/bin/sh\n{script}\n")
     other.chmod(0o755)
-    done = install("--dry-run", wheel, PATH=f"{programs}:{os.environ['PATH']}")
+    return install("--dry-run", wheel, PATH=f"{programs}:{os.environ['PATH']}")
+
+
+def test_another_python_is_refused(wheel: Path, tmp_path: Path) -> None:
+    script = '[ "$1" = --version ] && echo Python 3.9.2\nexit 1'
+    done = install_with_python(tmp_path, script, wheel)
     assert done.returncode == 2
     assert "Python 3.9.2: needed is Python 3.11, 3.12 or 3.13" in done.stderr
 
 
 def test_python_of_32_bits_on_a_kernel_of_64_bits_is_refused(wheel: Path, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    other = programs / "python3"
-    other.write_text('#!/bin/sh\ncase "$2" in *maxsize*) exit 1 ;; esac\n')
-    other.chmod(0o755)
-    done = install("--dry-run", wheel, PATH=f"{programs}:{os.environ['PATH']}")
+    done = install_with_python(tmp_path, 'case "$2" in *maxsize*) exit 1 ;; esac', wheel)
     assert done.returncode == 2
     assert "python3 is a program of 32 bits" in done.stderr

@@ -330,14 +330,12 @@ class PatchData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
         if self.config.model.embedding:
-            crops = self._sampler(self.validation_crops, shuffle=False)
-            return DataLoader(
-                self.validation_crops, self._crops_in_a_batch(), sampler=crops, collate_fn=_as_is
-            )
-        sampler = self._sampler(self.validation, shuffle=False)
-        return DataLoader(
-            self.validation, self.config.training.batch_size, sampler=sampler, collate_fn=_as_is
-        )
+            return self._in_order(self.validation_crops, self._crops_in_a_batch())
+        return self._in_order(self.validation, self.config.training.batch_size)
+
+    def _in_order(self, items: Dataset[T], batch_size: int) -> DataLoader[T]:
+        sampler = self._sampler(items, shuffle=False)
+        return DataLoader(items, batch_size, sampler=sampler, collate_fn=_as_is)
 
     def _crops_in_a_batch(self) -> int:
         return max(2, self.config.training.batch_size // self.crop_patches)

@@ -105,12 +105,12 @@ def test_a_lost_worker_is_survived(machine: Path, files: list[Path], address: st
 
 
 @pytest.mark.parametrize(
-    ("found", "message"), [("0.0.1", "has edgeae 0.0.1, and this"), (OSError(), "has no edgeae")]
+    ("answer", "message"), [("0.0.1", "has edgeae 0.0.1, and this"), (OSError(), "has no edgeae")]
 )
 def test_workers_with_another_edgeae_are_refused(
-    found: str | OSError, message: str, address: str, monkeypatch: pytest.MonkeyPatch
+    answer: str | OSError, message: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distributed.Client, "run", lambda *_, **__: {"tcp://a:1": found})
+    monkeypatch.setattr(distributed.Client, "run", lambda *_, **__: {"tcp://a:1": answer})
     with (
         pytest.raises(ConfigError, match=rf"the worker tcp://a:1 {message}.*install the same"),
         cluster_workers(address),
