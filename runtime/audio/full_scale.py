@@ -15,7 +15,7 @@ INTEGER_BITS = (16, 24, 32)
 
 def find_other_scale(samples: NDArray[np.floating[Any]]) -> str | None:
     """Why finite samples (n,) or (n, channels) are not of full scale 1; None if they are."""
-    peak = float(np.abs(samples).max(initial=0.0))
+    peak = float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
     if peak <= MIN_INTEGER_AMPLITUDE:
         return None
     are_whole = bool((samples == np.rint(samples)).all())

@@ -81,9 +81,8 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
         silent = 1.0
     if period or peak < MIN_CLIPPED_PEAK:  # in a repeated period the peak is repeated, too
         return SignalQuality(silent, stuck)
-    is_loud = np.maximum(high, -low) >= NEAR_RATIO * peak
-    loudest = pieces[is_loud & ~constant if n_constant else is_loud]
-    return SignalQuality(silent, stuck, _clipped(loudest, peak) / len(samples))
+    varying = pieces[~constant] if n_constant else pieces
+    return SignalQuality(silent, stuck, _clipped(varying, peak) / len(samples))
 
 
 def _is_silent(samples: Float32, swing: float) -> bool:
@@ -121,12 +120,16 @@ def _is_tone(period: Float32) -> bool:
 
 def _clipped(samples: Float32, peak: float) -> int:
     """The number of samples in a flat top; 0 if the peak is as rare as that of unclipped sound."""
-    amplitudes = np.abs(samples)
-    n_top = np.count_nonzero(amplitudes >= TOP_RATIO * peak)
+    n_top = _n_beyond(samples, TOP_RATIO * peak)
     if n_top < MIN_CLIPPED_SAMPLES:
         return 0
-    n_near = np.count_nonzero(amplitudes >= NEAR_RATIO * peak) - n_top
-    return int(n_top) if n_top > MIN_TOP_RATIO * n_near else 0
+    n_near = _n_beyond(samples, NEAR_RATIO * peak) - n_top
+    return n_top if n_top > MIN_TOP_RATIO * n_near else 0
+
+
+def _n_beyond(samples: Float32, amplitude: float) -> int:
+    """The number of samples from ``amplitude`` on, above or below 0."""
+    return int(np.count_nonzero(samples >= amplitude) + np.count_nonzero(samples <= -amplitude))
 
 
 class QualityMeter:

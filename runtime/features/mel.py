@@ -193,7 +193,7 @@ def _scratch(
         arrays = (
             np.empty((frames, n_fft)),
             np.empty((frames, bins), np.complex128),
-            np.empty((frames, bins), np.float32),
+            np.zeros((frames, bins), np.float32),
         )
         _thread_scratch.size = (frames, n_fft)
         _thread_scratch.arrays = arrays
@@ -225,9 +225,16 @@ class MelStream:
         self._block = block
         self._tables = _tables(self.spec)
         self._held = 0  # samples of the incomplete block
-        self._sound = np.zeros((block - 1) * self.spec.hop + self.spec.n_fft, np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(self._sound, self.spec.n_fft)
-        self._frames = windows[:: self.spec.hop]
+        self._n_overlap = self.spec.n_fft - self.spec.hop  # samples that two blocks share
+        self._sound = np.zeros(self._n_overlap + block * self.spec.hop, np.float32)
+        itemsize = self._sound.itemsize
+        # A view (block, n_fft): row k is frame k.
+        self._frames: Float32 = np.ndarray(
+            (block, self.spec.n_fft),
+            np.float32,
+            self._sound,
+            strides=(self.spec.hop * itemsize, itemsize),
+        )
 
     def frames(self, sound: Iterable[Sound]) -> Iterator[Float32]:
         """All frames (n_frames, n_mels), dB, in blocks, of sound that comes in pieces (n,)."""
@@ -237,48 +244,60 @@ class MelStream:
 
     def push(self, samples: Sound) -> Float32:
         """The blocks of frames that ``samples`` (n,) complete: (n_blocks * block, n_mels), dB."""
-        blocks = [np.empty((0, self.spec.n_mels), np.float32)]
-        n_finished = self._block * self.spec.hop  # samples that no later block needs
-        while len(samples):
-            part = samples[: len(self._sound) - self._held]
-            self._sound[self._held : self._held + len(part)] = part
-            self._held += len(part)
-            samples = samples[len(part) :]
-            if self._held == len(self._sound):
-                blocks.append(self._log_mel())
-                self._held -= n_finished
-                self._sound[: self._held] = self._sound[n_finished:]
-        return np.concatenate(blocks)
+        n_finished = len(self._sound) - self._n_overlap  # samples that no later block needs
+        n_blocks = max(0, (self._held + len(samples) - self._n_overlap) // n_finished)
+        mel = np.empty((n_blocks, self._block, self.spec.n_mels), np.float32)
+        for block in mel:
+            samples = self._hold(samples)
+            self._log_mel(block)
+            self._held = self._n_overlap
+            self._sound[: self._held] = self._sound[n_finished:]
+        self._hold(samples)
+        return mel.reshape(-1, self.spec.n_mels)
+
+    def _hold(self, samples: Sound) -> Sound:
+        """Add samples (n,) to the incomplete block; returns those that are beyond it."""
+        n_new = min(len(samples), len(self._sound) - self._held)
+        self._sound[self._held : self._held + n_new] = samples[:n_new]
+        self._held += n_new
+        return samples[n_new:]
 
     def rest(self) -> Float32:
         """The complete frames (n, n_mels), dB, of the incomplete block at the end of the sound."""
         n_frames = self.spec.n_frames(self._held)
         self.reset()
-        if not n_frames:
-            return np.empty((0, self.spec.n_mels), np.float32)
-        return self._log_mel()[:n_frames]
+        mel = np.empty((self._block, self.spec.n_mels), np.float32)
+        if n_frames:
+            self._log_mel(mel, n_frames)
+        return mel[:n_frames]
 
     def reset(self) -> None:
         """Forget the samples of an incomplete block, as after a gap in the audio."""
         self._held = 0
 
-    def _log_mel(self) -> Float32:
-        """The frames (block, n_mels), dB, of the sound held."""
-        mel = np.empty((self._block, self.spec.n_mels), np.float32)
-        for first in range(0, self._block, BLOCK_FRAMES):
-            frames = self._frames[first : first + BLOCK_FRAMES]
-            windowed, spectrum, power = _scratch(len(frames), self.spec.n_fft)
-            np.multiply(frames, self._tables.window, out=windowed)
-            np.fft.rfft(windowed, out=spectrum)
+    def _log_mel(self, mel: Float32, n_frames: int | None = None) -> None:
+        """Write the frames of the sound held, dB, to ``mel`` (block, n_mels).
+
+        n_frames: how many are needed, if not all; those after them are not of this sound.
+        """
+        n_needed = n_frames or self._block
+        for first in range(0, n_needed, BLOCK_FRAMES):
+            rows = mel[first : first + BLOCK_FRAMES]
+            frames = self._frames[first : min(first + BLOCK_FRAMES, n_needed)]
+            windowed, spectrum, power = _scratch(len(rows), self.spec.n_fft)
+            n = len(frames)
+            np.multiply(frames, self._tables.window, out=windowed[:n])
+            np.fft.rfft(windowed[:n], out=spectrum[:n])
             # A view on the real and imaginary parts in turn.
-            parts = spectrum.view(np.float64)
+            parts = spectrum[:n].view(np.float64)
             np.square(parts, out=parts)
-            np.add(parts[:, ::2], parts[:, 1::2], out=power, casting="same_kind")
-            mel_rows = mel[first : first + BLOCK_FRAMES]
+            np.add(parts[:, ::2], parts[:, 1::2], out=power[:n], casting="same_kind")
+            # Of all rows, because a product of another shape can have other bits.
             for part in self._tables.bank:
-                np.matmul(power[:, part.bins], part.weights, out=mel_rows[:, part.bands])
+                np.matmul(power[:, part.bins], part.weights, out=rows[:, part.bands])
+        needed = mel[:n_needed]
         # NumPy computes the natural logarithm four times as fast as that to base 10.
         with np.errstate(divide="ignore"):  # of digital silence
-            np.log(mel, out=mel)
-        np.multiply(mel, DB_PER_LOG, out=mel)
-        return np.maximum(mel, np.float32(self.spec.floor_db), out=mel)
+            np.log(needed, out=needed)
+        np.multiply(needed, DB_PER_LOG, out=needed)
+        np.maximum(needed, np.float32(self.spec.floor_db), out=needed)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..audio.full_scale import MAX_AMPLITUDE, find_other_scale
+from ..audio.full_scale import MIN_INTEGER_AMPLITUDE, find_other_scale
 from ..audio.level import level_dbfs
 from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
 from ..errors import AudioError
@@ -304,9 +304,13 @@ def checked(block: object) -> Float32:
             f"samples are {block.dtype} of shape {block.shape}; they have to be float with "
             f"full scale 1 and of one channel, (n,)"
         )
-    if len(block) and not (block.max() <= MAX_AMPLITUDE and block.min() >= -MAX_AMPLITUDE):
-        if np.isfinite(block).all():
-            raise AudioError(f"the sound {find_other_scale(block)}")
+    # False for NaN, too.
+    if (
+        block.max(initial=0) <= MIN_INTEGER_AMPLITUDE
+        and block.min(initial=0) >= -MIN_INTEGER_AMPLITUDE
+    ):
+        return block.astype(np.float32, copy=False)
+    if not np.isfinite(block).all():
         raise AudioError(
             "the sound holds samples that are not numbers (NaN or infinite); "
             "check where it comes from"
