@@ -11,6 +11,8 @@ from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, MelStream
 from edgeae.runtime.system.arrays import Float32
 
+MAX_KEPT_BYTES = 2**27  # about two hours of sound, in each process that plays streams
+
 
 def frames_of(path: Path, spec: MelSpec, channel: Channel = 0) -> Iterator[Float32]:
     """The log-mel frames (n_frames, n_mels), dB, of a recording in blocks."""
@@ -20,6 +22,34 @@ def frames_of(path: Path, spec: MelSpec, channel: Channel = 0) -> Iterator[Float
     with AudioFile(path, channel) as audio:
         sound = resampled(audio.blocks(), audio.samplerate, spec.sample_rate)
         yield from MelStream(spec).frames(sound)
+
+
+class KeptFrames:
+    """The log-mel frames of recordings that are read again and again; the first stay in memory."""
+
+    def __init__(
+        self, spec: MelSpec, channel: Channel = 0, max_bytes: int = MAX_KEPT_BYTES
+    ) -> None:
+        self.spec = spec
+        self._channel = channel
+        self._free_bytes = max_bytes
+        self._kept: dict[Path, list[Float32]] = {}
+
+    def read(self, path: Path) -> Iterator[Float32]:
+        """The frames (n_frames, n_mels), dB, of a recording in blocks, see `frames_of`."""
+        if path in self._kept:
+            yield from self._kept[path]
+            return
+        blocks: list[Float32] = []
+        n_bytes = 0
+        for block in frames_of(path, self.spec, self._channel):
+            n_bytes += block.nbytes
+            if n_bytes <= self._free_bytes:
+                blocks.append(block)
+            yield block
+        if n_bytes <= self._free_bytes:
+            self._kept[path] = blocks
+            self._free_bytes -= n_bytes
 
 
 def joined_frames(

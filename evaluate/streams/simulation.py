@@ -36,7 +36,7 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
 
-from .joining import first_frames, frames_of, joined_frames
+from .joining import KeptFrames, first_frames
 
 SOURCE = "stream"  # the name in the lines
 
@@ -151,14 +151,16 @@ def simulate_streams(
     plan = plan or StreamPlan()
     if not recordings.normals:
         return None
+    frames = KeptFrames(detector.spec, channel)
+    fade_frames = round(plan.fade_seconds * detector.spec.frames_per_second)
     counts = []
     for order in range(plan.n_orders):
         rng = np.random.default_rng([order, *recordings.machine.encode()])
         normal = _in_random_order(recordings.normals, rng)
-        frames = joined_frames(normal, detector.spec, channel, plan.fade_seconds)
-        counts.append(count_normal(alarm_states(detector, frames), distinct=order == 0))
+        blocks = joined(map(frames.read, normal), fade_frames)
+        counts.append(count_normal(alarm_states(detector, blocks), distinct=order == 0))
         for condition, faults in recordings.faults.items():
-            blocks = fault_stream(detector, recordings.normals, faults, channel, plan, rng)
+            blocks = fault_stream(frames, recordings.normals, faults, plan, rng)
             states = alarm_states(detector, blocks)
             counts.append(count_fault(states, condition, plan.normal_seconds))
     return sum_counts(counts)
@@ -175,10 +177,9 @@ def _again_and_again(paths: Sequence[Path], rng: np.random.Generator) -> Iterato
 
 
 def fault_stream(
-    detector: Detector,
+    frames: KeptFrames,
     normals: Sequence[Path],
     faults: Sequence[Path],
-    channel: Channel,
     plan: StreamPlan,
     rng: np.random.Generator,
 ) -> Iterator[Float32]:
@@ -186,13 +187,12 @@ def fault_stream(
 
     The fade from one to the other begins at the onset.
     """
-    spec = detector.spec
-    fade_frames = round(plan.fade_seconds * spec.frames_per_second)
-    normal_frames = round(plan.normal_seconds * spec.frames_per_second)
-    fault_frames = round(plan.fault_seconds * spec.frames_per_second)
-    normal_paths = _again_and_again(normals, rng)
-    normal = joined_frames(normal_paths, spec, channel, plan.fade_seconds)
-    fault = (frames_of(path, spec, channel) for path in _again_and_again(faults, rng))
+    frames_per_second = frames.spec.frames_per_second
+    fade_frames = round(plan.fade_seconds * frames_per_second)
+    normal_frames = round(plan.normal_seconds * frames_per_second)
+    fault_frames = round(plan.fault_seconds * frames_per_second)
+    normal = joined(map(frames.read, _again_and_again(normals, rng)), fade_frames)
+    fault = map(frames.read, _again_and_again(faults, rng))
     recordings = chain([first_frames(normal, normal_frames + fade_frames)], fault)
     return first_frames(joined(recordings, fade_frames), normal_frames + fault_frames)
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgeae.evaluate.results.calibration_clips import read_clips, windows_of
 from edgeae.evaluate.streams.conditions import conditions
-from edgeae.evaluate.streams.joining import joined_frames
+from edgeae.evaluate.streams.joining import KeptFrames, joined_frames
 from edgeae.evaluate.streams.simulation import (
     AlarmState,
     FaultDelay,
@@ -84,7 +84,8 @@ def test_alarms_are_those_of_run_on_the_same_sound(
     detector: Detector, normals: list[Path], hissing: list[Path], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
-    frames = np.concatenate(list(fault_stream(detector, normals, hissing, 0, PLAN, rng)))
+    stream = fault_stream(KeptFrames(detector.spec), normals, hissing, PLAN, rng)
+    frames = np.concatenate(list(stream))
     path = tmp_path / "long.npy"
     np.save(path, frames)
     lines: list[Line] = []
@@ -138,7 +139,8 @@ def test_a_fault_stream_is_as_long_as_planned_and_begins_with_the_normal_sound(
     detector: Detector, normals: list[Path], hissing: list[Path]
 ) -> None:
     rng = np.random.default_rng(3)
-    frames = np.concatenate(list(fault_stream(detector, normals, hissing, 0, PLAN, rng)))
+    stream = fault_stream(KeptFrames(detector.spec), normals, hissing, PLAN, rng)
+    frames = np.concatenate(list(stream))
     fps = detector.spec.frames_per_second
     onset = round(PLAN.normal_seconds * fps)
     assert len(frames) == onset + round(PLAN.fault_seconds * fps)
