@@ -54,7 +54,7 @@ def short(arguments):
     if command == "run" and "--duration" not in words and ("--device" in words or "-D" in words):
         words += ["--duration", "12"]
     if command == "train" and "-c" not in words:
-        words += ["-c", "tiny", "--set", "training.epochs=6", "--set", "data.patch_step=4"]
+        words += ["-c", "tiny", "--set", "data.patch_step=8"]
     if command == "service":
         words = [word for word in words if word != "--install"]
     return [command, *words]
@@ -99,7 +99,7 @@ def few_recordings(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("few")
     for machine in ("id_00", "id_01"):
         for pattern, count in (
-            (f"train/normal_{machine}_*.wav", 16),
+            (f"train/normal_{machine}_*.wav", 12),
             (f"test/normal_{machine}_*.wav", 3),
             (f"test/anomaly_{machine}_*.wav", 3),
         ):
