@@ -9,7 +9,7 @@ a file.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,30 +132,26 @@ def _n_beyond(samples: Float32, amplitude: float) -> int:
     return int(np.count_nonzero(samples >= amplitude) + np.count_nonzero(samples <= -amplitude))
 
 
-class QualityMeter:
-    """Measures blocks of any size: one `SignalQuality` for each stretch of ``seconds``."""
+class Stretches:
+    """Cuts the blocks of one source into stretches, from its start or its last gap on.
 
-    def __init__(self, samplerate: int, seconds: float) -> None:
-        """samplerate: Hz; seconds: of a stretch, about one."""
-        self._samplerate = samplerate
-        self._stretch_samples = seconds * samplerate  # need not be a whole number
-        self._buffer = np.empty(int(self._stretch_samples) + 1, np.float32)
+    The lengths are rounded so that they add up.
+    """
+
+    def __init__(self, n_samples: float) -> None:
+        """n_samples: of a stretch; need not be a whole number."""
+        self._n_samples = n_samples
+        self._buffer = np.empty(int(n_samples) + 1, np.float32)
         self._n_buffered = 0
-        self._n_measured = 0  # stretches, since the start or the last gap
-        self._measured: deque[SignalQuality] = deque()
+        self._n_cut = 0
 
-    def reset(self) -> None:
-        """Forget the samples before a gap."""
-        self._n_buffered = 0
-        self._n_measured = 0
-        self._measured.clear()
-
-    def push(self, block: Float32) -> None:
-        """Add a block (n,), full scale 1."""
+    def push(self, block: Float32) -> Iterator[Float32]:
+        """Yield the stretches that a block (n,) completes; each is valid until the next."""
         while len(block):
-            length = self._length()
+            length = self.length
             if not self._n_buffered and len(block) >= length:
-                self._measure(block[:length])
+                self._n_cut += 1
+                yield block[:length]
                 block = block[length:]
                 continue
             n_new = min(len(block), length - self._n_buffered)
@@ -164,17 +160,45 @@ class QualityMeter:
             self._n_buffered = end
             block = block[n_new:]
             if self._n_buffered == length:
-                self._measure(self._buffer[:length])
                 self._n_buffered = 0
+                self._n_cut += 1
+                yield self._buffer[:length]
 
-    def _length(self) -> int:
-        """Samples of the present stretch: rounded so that the lengths of all add up."""
-        start = round(self._n_measured * self._stretch_samples)
-        return round((self._n_measured + 1) * self._stretch_samples) - start
+    @property
+    def length(self) -> int:
+        """Samples of the present stretch."""
+        start = round(self._n_cut * self._n_samples)
+        return round((self._n_cut + 1) * self._n_samples) - start
 
-    def _measure(self, stretch: Float32) -> None:
-        self._measured.append(measure_quality(stretch, self._samplerate))
-        self._n_measured += 1
+    @property
+    def rest(self) -> Float32:
+        """(n,) the samples of the incomplete stretch."""
+        return self._buffer[: self._n_buffered]
+
+    def reset(self) -> None:
+        """Forget the samples before a gap."""
+        self._n_buffered = 0
+        self._n_cut = 0
+
+
+class QualityMeter:
+    """Measures blocks of any size: one `SignalQuality` for each stretch of ``seconds``."""
+
+    def __init__(self, samplerate: int, seconds: float) -> None:
+        """samplerate: Hz; seconds: of a stretch, about one."""
+        self._samplerate = samplerate
+        self._stretches = Stretches(seconds * samplerate)
+        self._measured: deque[SignalQuality] = deque()
+
+    def reset(self) -> None:
+        """Forget the samples before a gap."""
+        self._stretches.reset()
+        self._measured.clear()
+
+    def push(self, block: Float32) -> None:
+        """Add a block (n,), full scale 1."""
+        for stretch in self._stretches.push(block):
+            self._measured.append(measure_quality(stretch, self._samplerate))
 
     def pop(self) -> list[SignalQuality]:
         """The next stretch that is complete, if any."""
@@ -182,8 +206,9 @@ class QualityMeter:
 
     def flush(self) -> list[SignalQuality]:
         """The last stretches of the source; an incomplete one counts for its share."""
-        if not self._n_buffered:
+        rest = self._stretches.rest
+        if not len(rest):
             return list(self._measured)
-        share = self._n_buffered / self._length()
-        incomplete = measure_quality(self._buffer[: self._n_buffered], self._samplerate)
+        share = len(rest) / self._stretches.length
+        incomplete = measure_quality(rest, self._samplerate)
         return [*self._measured, incomplete.scaled(share)]

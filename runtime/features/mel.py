@@ -246,14 +246,14 @@ class MelStream:
         """The blocks of frames that ``samples`` (n,) complete: (n_blocks * block, n_mels), dB."""
         n_finished = len(self._sound) - self._n_overlap  # samples that no later block needs
         n_blocks = max(0, (self._held + len(samples) - self._n_overlap) // n_finished)
-        mel = np.empty((n_blocks, self._block, self.spec.n_mels), np.float32)
-        for block in mel:
+        mel = np.empty((n_blocks * self._block, self.spec.n_mels), np.float32)
+        for first in range(0, len(mel), self._block):
             samples = self._hold(samples)
-            self._log_mel(block)
+            self._log_mel(mel[first : first + self._block])
             self._held = self._n_overlap
             self._sound[: self._held] = self._sound[n_finished:]
         self._hold(samples)
-        return mel.reshape(-1, self.spec.n_mels)
+        return mel
 
     def _hold(self, samples: Sound) -> Sound:
         """Add samples (n,) to the incomplete block; returns those that are beyond it."""

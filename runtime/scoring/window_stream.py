@@ -9,7 +9,7 @@ import numpy as np
 
 from ..audio.full_scale import MIN_INTEGER_AMPLITUDE, find_other_scale
 from ..audio.level import level_dbfs
-from ..audio.signal_quality import QualityMeter, SignalQuality, pooled
+from ..audio.signal_quality import QualityMeter, SignalQuality, Stretches, pooled
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
 from ..model.network import PatchStatistics
@@ -101,7 +101,7 @@ class WindowStream:
         self.windows_apart = patches  # every so many windows do not overlap
         self._n_frames = 0  # of the patches so far
         self._n_frames_since_gap = 0
-        self._sound = np.empty(0, np.float32)
+        self._sound = Stretches(self.patch_frames * spec.hop)
         self._levels: deque[float] = deque()
 
     def measure(self, raw: Float32) -> None:
@@ -120,15 +120,12 @@ class WindowStream:
 
     def push_pending(self, block: Float32) -> None:
         """Add a block (n,) as `push` does; its patches are pending until `infer_batched`."""
-        sound = np.concatenate([self._sound, block]) if len(self._sound) else block
-        step = self.patch_frames * self.spec.hop
-        whole = len(sound) // step * step
-        self._levels.extend(level_dbfs(part) for part in sound[:whole].reshape(-1, step))
-        self._sound = sound[whole:].copy()
+        self._levels.extend(map(level_dbfs, self._sound.push(block)))
         self._push_pending_frames(self._mel.push(block))
 
     def _push_pending_frames(self, frames: Float32) -> None:
-        self._pending = np.concatenate([self._pending, frames])
+        if len(frames):
+            self._pending = np.concatenate([self._pending, frames])
 
     @property
     def pending_patches(self) -> Float32:
@@ -223,7 +220,7 @@ class WindowStream:
         if self._levels:
             level = self._levels.popleft()
         else:
-            level = level_dbfs(self._sound) if len(self._sound) else None
+            level = level_dbfs(self._sound.rest) if len(self._sound.rest) else None
         [features] = self._features(self._patches)
         return self._window(self._patches, features, level)
 
@@ -235,7 +232,7 @@ class WindowStream:
         self._mel.reset()
         self._meter.reset()
         self._pending = self._pending[:0]
-        self._sound = self._sound[:0]
+        self._sound.reset()
         self._patches = None
         self._measured.clear()
         self._levels.clear()

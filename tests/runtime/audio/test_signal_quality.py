@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgeae.runtime.audio.signal_quality import QualityMeter, SignalQuality, measure_quality, pooled
+from edgeae.runtime.audio.signal_quality import (
+    QualityMeter,
+    SignalQuality,
+    Stretches,
+    measure_quality,
+    pooled,
+)
 from edgeae.runtime.system.arrays import Float32
 
 RATES = (8000, 16000, 44100, 48000)
@@ -136,6 +142,18 @@ def test_blocks_do_not_matter(rate: int, cuts: list[int]) -> None:
     assert cut.flush() == qualities
     assert len(qualities) == 5
     assert qualities[0] == SignalQuality()
+
+
+def test_stretches_have_rounded_lengths_that_add_up() -> None:
+    sound = np.arange(40, dtype=np.float32)
+    stretches = Stretches(7.4)
+    cut = [
+        stretch.copy() for block in np.split(sound, [3, 4, 30]) for stretch in stretches.push(block)
+    ]
+    assert [len(stretch) for stretch in cut] == [7, 8, 7, 8, 7]
+    np.testing.assert_array_equal(np.concatenate([*cut, stretches.rest]), sound)
+    stretches.reset()
+    assert (len(stretches.rest), stretches.length) == (0, 7)
 
 
 def test_a_block_may_be_filled_again_by_its_owner() -> None:
