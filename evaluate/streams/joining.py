@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
@@ -61,6 +63,21 @@ def joined_frames(
     """The log-mel frames (n_frames, n_mels), dB, of recordings joined in this order, in blocks."""
     recordings = (frames_of(path, spec, channel) for path in paths)
     return joined(recordings, round(fade_seconds * spec.frames_per_second))
+
+
+def in_long_blocks(blocks: Iterable[Float32], min_frames: int) -> Iterator[Float32]:
+    """The same frames in blocks of at least ``min_frames``, of which the last may be shorter."""
+    pending: list[Float32] = []
+    n_pending = 0
+    for block in blocks:
+        pending.append(block)
+        n_pending += len(block)
+        if n_pending >= min_frames:
+            yield np.concatenate(pending)
+            pending = []
+            n_pending = 0
+    if pending:
+        yield np.concatenate(pending)
 
 
 def first_frames(blocks: Iterable[Float32], n_frames: int) -> Iterator[Float32]:

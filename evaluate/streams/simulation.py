@@ -36,9 +36,10 @@ from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.window_stream import Window
 from edgeae.runtime.system.arrays import Float32
 
-from .joining import KeptFrames, first_frames
+from .joining import KeptFrames, first_frames, in_long_blocks
 
 SOURCE = "stream"  # the name in the lines
+BLOCK_FRAMES = 1000  # half a minute: a network computes many patches faster than one at a time
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def alarm_states(detector: Detector, blocks: Iterable[Float32]) -> Iterator[Alar
 
 def _windows(detector: Detector, blocks: Iterable[Float32]) -> Iterator[Window]:
     stream = detector.window_stream()
-    for frames in blocks:
+    for frames in in_long_blocks(blocks, BLOCK_FRAMES):
         yield from stream.push_frames(frames)
     yield from stream.flush()
 

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from edgeae.evaluate.streams.joining import KeptFrames, first_frames, frames_of, joined_frames
+from edgeae.evaluate.streams.joining import (
+    KeptFrames,
+    first_frames,
+    frames_of,
+    in_long_blocks,
+    joined_frames,
+)
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec
 
@@ -46,3 +52,11 @@ def test_frames_that_are_kept_are_read_from_the_file_once(tmp_path: Path) -> Non
     first = np.concatenate(list(kept.read(path)))
     path.unlink()
     assert np.array_equal(np.concatenate(list(kept.read(path))), first)
+
+
+def test_long_blocks_hold_the_same_frames() -> None:
+    frames = np.arange(20, dtype=np.float32).reshape(10, 2)
+    blocks = list(in_long_blocks(np.split(frames, [1, 2, 6, 6, 9]), 3))
+    assert [len(block) for block in blocks] == [6, 3, 1]
+    assert np.array_equal(np.concatenate(blocks), frames)
+    assert list(in_long_blocks([], 3)) == []
