@@ -18,6 +18,7 @@ from .channel import Channel, select_channel
 from .container import Extent, PatchedFile, extent_of, is_mp3
 from .file_types import KINDS
 from .full_scale import find_other_scale
+from .pcm import PlainWav
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -66,12 +67,10 @@ class AudioFile:
         self.path = Path(path)
         self.channel = channel
         self._content = spooled(self.path)
-        _check_signature(self.path, self._content)
-        self._extent = _extent(self._content)
-        if self._extent.missing:
-            raise _cut_short(self.path, self._extent.missing)
         self._closing = ExitStack()
-        self._file = self._closing.enter_context(self._open())
+        self._extent = Extent()
+        plain = PlainWav.open(self._content)
+        self._file = self._closing.enter_context(plain or self._open_other())
         self.samplerate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.frames: int = self._file.frames
@@ -89,6 +88,14 @@ class AudioFile:
                 f"{self.path}: its header does not say how long it is, as of a recorder that was "
                 f"stopped; read to its end, {self.frames / self.samplerate:.1f} s"
             )
+
+    def _open_other(self) -> "SoundFile":
+        """Open a file that is no plain WAV file, whose container says how much sound it holds."""
+        _check_signature(self.path, self._content)
+        self._extent = _extent(self._content)
+        if self._extent.missing:
+            raise _cut_short(self.path, self._extent.missing)
+        return self._open()
 
     def _open(self) -> "SoundFile":
         import soundfile
@@ -128,10 +135,10 @@ class AudioFile:
 
     def _find_end(self) -> None:
         """AudioError for a FLAC without its end, which only the decoder can tell."""
-        import soundfile
-
         if self._is_open_ended or self._file.format != "FLAC":
             return
+        import soundfile
+
         with self._open() as file:
             try:
                 file.seek(self.frames - 1)
@@ -169,8 +176,6 @@ class AudioFile:
 
     def blocks(self, seconds: float = DEFAULT_BLOCK_SECONDS) -> Iterator[Float32]:
         """Yield mono blocks (n,), full scale 1; AudioError if a sample is not a number."""
-        import soundfile
-
         max_frames = MAX_BLOCK_VALUES // self.channels
         n_frames = max(1, min(int(seconds * self.samplerate), max_frames))
         if self._is_open_ended:
@@ -181,7 +186,7 @@ class AudioFile:
             n_next = min(n_frames, self.frames - n_read)
             try:
                 raw = self._file.read(n_next, dtype=dtype, always_2d=True)
-            except (soundfile.SoundFileError, RuntimeError) as error:
+            except (RuntimeError, OSError) as error:  # RuntimeError: of libsndfile
                 raise AudioError(
                     f"{self.path}: damaged after {n_read} samples ({reason_of(error)}); "
                     f"copy or record it again"
