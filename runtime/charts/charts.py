@@ -29,7 +29,7 @@ import numpy as np
 from ..scoring.detector import Detector
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
-from .charts_setup import calibrated_charts, calibration_sound
+from .charts_setup import calibrated_charts, calibration_score, calibration_sound
 from .charts_state import ChartsState
 from .minute_pool import MINUTE_SECONDS, MinutePool, PooledMinute
 from .normal_sound import MAX_MINUTES
@@ -142,7 +142,7 @@ class Charts:
         self._monitored_minutes = 1 + self.sound.n_learned
         self._accepted: list[tuple[int, int]] = []  # (monitored minutes, how many were accepted)
         self._elevated_since: list[float | None] = [None] * len(self._views)
-        self._calibration_score = float(head.score(self.sound.windows * self._std).mean())
+        self._calibration_score = calibration_score(detector)
         # How much learned sound raises the threshold of single windows.
         self.threshold_rise = self._threshold_rise()
 

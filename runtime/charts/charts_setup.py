@@ -63,6 +63,13 @@ def chart_priors(detector: Detector) -> tuple[ChartPrior, ...]:
 
 
 @lru_cache(maxsize=8)
+def calibration_score(detector: Detector) -> float:
+    """The mean score of the windows of the calibration."""
+    windows = calibration_sound(detector).windows * detector.head.fleet.within_std
+    return float(detector.head.score(windows).mean())
+
+
+@lru_cache(maxsize=8)
 def calibrated_charts(detector: Detector) -> tuple[ViewChart, ...]:
     """The chart of each view as the calibration leaves it; every source takes copies.
 

@@ -106,8 +106,9 @@ class SourceReporter:
             self._condition_t = window.end
             yield StatusLine.of_sound(self._source, window.end, condition)
         compensated = self._track.tracker.compensate(window) if self._track else window
-        result = self._detector.result(compensated, self._alarm.threshold_rise)
-        result = replace(result, health=condition.state)
+        result = self._detector.result(
+            compensated, self._alarm.threshold_rise, health=condition.state
+        )
         if not judged:
             result = replace(result, anomaly=False)
             self._alarm.reset()

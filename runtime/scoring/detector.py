@@ -119,15 +119,23 @@ class Detector(Pipeline):
         calibration."""
         return self.with_sections(head=replace(self.artifact.head, kind=kind))
 
-    def result(self, window: Window, threshold_rise: float = 0.0) -> Result:
+    def result(self, window: Window, threshold_rise: float = 0.0, *, health: str = "ok") -> Result:
         """The score of a window, and whether it is an anomaly.
 
         threshold_rise: how much sound that was learned since the calibration raises the threshold.
+        health: the condition of the sound.
         """
         score = round(float(self.head.score(window.features)), 6)
         limit = self.threshold.value + threshold_rise
         return Result(
-            window.end, score, limit, score > limit, window.level, window.out_of_range, window
+            t=window.end,
+            score=score,
+            threshold=limit,
+            anomaly=score > limit,
+            level_dbfs=window.level,
+            out_of_range=window.out_of_range,
+            window=window,
+            health=health,
         )
 
     def stream(self, blocks: Iterable[Float32], samplerate: int | None = None) -> Iterator[Result]:
