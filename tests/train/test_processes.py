@@ -13,7 +13,7 @@ import pytest
 import torch
 from ports import reserved_port
 
-from edgeae.runtime.commands.cli import EXIT_DEFECT
+from edgeae.runtime.commands.cli import EXIT_DEFECT, run_command
 from edgeae.runtime.errors import EXIT_INTERRUPTED, AudioError, ConfigError
 from edgeae.train.processes import from_first, is_first, n_processes
 from edgeae.train.trainer import is_lost_connection
@@ -92,7 +92,9 @@ def started(launcher: str, arguments: list[str]) -> list["subprocess.CompletedPr
 
 
 @pytest.mark.slow
-def test_two_nodes_train_one_network_and_one_of_them_writes(make_data: Maker) -> None:
+def test_two_nodes_train_one_network_and_one_of_them_writes(
+    make_data: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     command = ["train", str(make_data()), "-c", "tiny", "-o", "runs/both", *settings]
     first, second = started("slurm", command)
@@ -106,12 +108,8 @@ def test_two_nodes_train_one_network_and_one_of_them_writes(make_data: Maker) ->
     assert names >= {"config.yaml", "data.json", "metrics.json", "checkpoints", "tensorboard"}
     assert json.loads((run / "metrics.json").read_text())["epochs"] == 3
     assert len(list((run / "checkpoints").glob("*.ckpt"))) == 4
-    exported = subprocess.run(
-        [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()",
-         "export", str(run)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert Path(exported.stdout.strip()).is_file()
+    assert run_command(["export", str(run)]) == 0
+    assert Path(capsys.readouterr().out.strip()).is_file()
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ class Connection:
         handlers: Mapping[str, Handler] | None = None,
         limits: MqttLimits = DEFAULT_LIMITS,
     ) -> None:
-        """Start to connect; ConfigError for settings that cannot work.
+        """Nothing is sent before `start`; ConfigError for settings that cannot work.
 
         availability_topic: retained "online", and "offline" as the last will.
         birth_topic: "online" on it announces a subscriber that needs the retained messages.
@@ -107,7 +107,10 @@ class Connection:
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        self._client.loop_start()  # last: its thread uses everything above
+
+    def start(self) -> None:
+        """Start to connect, in a thread that calls the handlers: what they use has to exist."""
+        self._client.loop_start()
 
     @property
     def trouble(self) -> str | None:

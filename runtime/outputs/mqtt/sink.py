@@ -114,6 +114,7 @@ class Mqtt(Sink[RunLine]):
             handlers=self._retained_topics.handlers(self._clear) if sources else {},
             limits=limits,
         )
+        self._connection.start()
         if sources:
             payload = self._retained_topics.payload()
             self._connection.retain(self._retained_topics.topic, payload)

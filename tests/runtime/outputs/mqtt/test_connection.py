@@ -34,6 +34,7 @@ def connect(mosquitto: Mosquitto) -> Iterator[Connect]:
             birth_topic=BIRTH,
             limits=limits,
         )
+        connection.start()
         connections.append(connection)
         return connection
 

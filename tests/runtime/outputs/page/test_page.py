@@ -410,6 +410,7 @@ def test_other_computers_see_a_login_first(
     server = history.serve("0.0.0.0:0", token=TOKEN)
     page = show(server.port, theme, width)
     wait(page, "#login", "This page needs its token")
+    wait(page, "#link", "not logged in")
     assert page.inner_text("#link") == "not logged in"
     assert not page.locator("main").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
