@@ -22,6 +22,7 @@ from edgeae.runtime.system.arrays import Float32
 from .equalize import MIN_UNIT
 from .rewriting.graph import Array, constant_of
 from .rewriting.levels import LevelOutput, level_output, quantize_z, use_table
+from .rewriting.relative_level import standardised_input, use_whole_level
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -41,7 +42,9 @@ def use_whole_units(graph: GraphProto) -> float:
     end = level_output(graph)
     if end is not None:
         return _use_table(graph, end)
-    multiply, divide = (made_by[name] for name in residual.input)
+    multiply = made_by[residual.input[0]]
+    z = standardised_input(graph, residual.input[1])
+    divide = made_by[z]
     # Without a Mul, all bands have the same step.
     if multiply.op_type != "Mul":
         multiply = helper.make_node("Mul", [multiply.output[0], ""], ["bands"], "bands")
@@ -57,7 +60,7 @@ def use_whole_units(graph: GraphProto) -> float:
         steps = _as_whole_numbers(constant_of(graph, multiply.input[1]))
     steps = steps * max(int(step / steps.max() / MIN_UNIT), 1)  # units of each band's step
     unit = step / steps.max()
-    _round_input(graph, subtract, divide, residual.input[1], unit)
+    _round_input(graph, subtract, divide, z, unit)
     dequantize.input[1] = _add(graph, "one", 1)
     multiply.input[1] = _add(graph, "steps", steps)
     if residual.input[0] != multiply.output[0]:
@@ -66,6 +69,7 @@ def use_whole_units(graph: GraphProto) -> float:
     for node in graph.node:
         if node.op_type == "QuantizeLinear" and node.input[0] == residual.input[1]:
             node.input[1] = _add(graph, "of_input", constant_of(graph, node.input[1]) / unit)
+    use_whole_level(graph)
     return float(unit)
 
 
@@ -85,7 +89,10 @@ def _use_table(graph: GraphProto, end: LevelOutput) -> float:
 
 
 def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:
-    """(n_mels,) dB: the lowest and the highest level that the 8 bits of the input represent."""
+    """(n_mels,) dB: the lowest and the highest level that the 8 bits of the input represent.
+
+    Of a network that reads z without the level of each patch: at the mean level of the training.
+    """
     graph = quantized.graph
     quantize = next(node for node in graph.node if node.op_type == "QuantizeLinear")
     scale, zero = (constant_of(graph, name).item() for name in quantize.input[1:])

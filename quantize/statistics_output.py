@@ -8,6 +8,8 @@
                                               |
                                statistics (n_patches, 3, 2 * n_mels)
 
+A network that reads z without the level of each patch gives the statistics of z itself.
+
 In an int8 network z and the residual are whole numbers of a small unit, held in float32. Sums of
 such numbers are exact, and so the same on every processor, up to 2^24. Squares come near it: they
 are summed over 8 frames at a time, which is exact for values and changes up to 1448 units (22
@@ -28,6 +30,7 @@ from edgeae.runtime.model.network import RESIDUAL, STATISTICS
 from edgeae.runtime.system.arrays import Float32
 
 from .rewriting.identity_output import with_identity
+from .rewriting.relative_level import standardised_input
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -61,7 +64,7 @@ def with_statistics(
     if unit is not None:
         difference.output[0] = f"{RESIDUAL}.units"
         builder.node("Mul", [difference.output[0], builder.constant("unit", unit)], RESIDUAL)
-    z = difference.input[1]
+    z = standardised_input(graph, difference.input[1])
     values = builder.node("Concat", [z, difference.output[0]], "v", axis=2)
     total = _summed_over_time(builder, values, n_frames)
 

@@ -32,7 +32,7 @@ class _WithEncoded(torch.nn.Module):
         self.network = network
 
     def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        z = self.network.standardised(patches)
+        z = self.network.relative(self.network.standardised(patches))
         encoded = self.network.encode(z)
         return self.network.decode(encoded) - z, encoded
 

@@ -6,6 +6,7 @@
     dB                                                    (N, T, n_mels) standard deviations
 
 The encoder of edge can also describe which machine a patch is from, in a few numbers (`Identity`).
+It then reads z without the level of the patch (`RelativeLevel`).
 
 Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
 ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
@@ -26,6 +27,8 @@ from .config import ModelConfig
 ORIGIN_RANGE_DB = (-90.0, 24.0)  # of levels that origin scales to 0..1
 # Of a band without sound in training: so large that nothing in it counts.
 MASKING_STD_DB = 1e6
+# Of a band in the level of a patch: small whole numbers, so that an int8 network adds exactly.
+MAX_LEVEL_WEIGHT = 63
 
 
 class Identity(nn.Module):
@@ -56,6 +59,36 @@ class Identity(nn.Module):
         return (self.linear.weight * scale).T.contiguous()
 
 
+class RelativeLevel(nn.Module):
+    """Subtracts from each patch its level, so that a gain of the microphone changes nothing.
+
+    The level is a weighted mean over time and bands of z. A gain of 1 dB adds ``decibel`` to z, and
+    is a level of 1, whatever the weights.
+    """
+
+    weights: torch.Tensor  # (n_mels, 1)
+    decibel: torch.Tensor  # (n_mels,), standard deviations
+
+    def __init__(self, n_mels: int) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.full((n_mels, 1), 1.0 / n_mels))
+        self.register_buffer("decibel", torch.ones(n_mels))
+
+    def set_statistics(self, std: torch.Tensor) -> None:
+        """std: (n_mels,) dB; a band that is masked by its deviation has no part in the level."""
+        has_sound = std < MASKING_STD_DB
+        share = torch.where(has_sound, std / std[has_sound].max(), 0.0)
+        weights = torch.round(MAX_LEVEL_WEIGHT * share)
+        decibel = torch.where(has_sound, 1 / std, 0.0)
+        self.weights.copy_((weights / (weights @ decibel))[:, None])
+        self.decibel.copy_(decibel)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """(N, T, n_mels) -> the same without the level of each patch, standard deviations."""
+        level_db = z.mean(dim=1, keepdim=True) @ self.weights
+        return z - level_db * self.decibel
+
+
 def pooled_over_time(encoded: torch.Tensor) -> torch.Tensor:
     """(N, C, T) -> (N, 2 * C), mean and maximum over time."""
     return torch.cat([encoded.mean(dim=2), encoded.amax(dim=2)], dim=1)
@@ -81,20 +114,30 @@ class Autoencoder(nn.Module):
         self.identity = identity
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
+        self.relative_level = RelativeLevel(n_mels) if identity is not None else None
 
     def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Per-band mean and standard deviation (n_mels,) in dB of the frames that fit."""
         self.mean.copy_(mean)
         self.std.copy_(std)
+        if self.relative_level is not None:
+            self.relative_level.set_statistics(std)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) dB -> reconstruction minus input, (N, T, n_mels) standard deviations."""
-        z = self.standardised(patches)
+        z = self.relative(self.standardised(patches))
         return self.reconstruct(z) - z
 
     def standardised(self, patches: torch.Tensor) -> torch.Tensor:
         """z (N, T, n_mels), standard deviations."""
         return (patches - self.mean) / self.std
+
+    def relative(self, z: torch.Tensor) -> torch.Tensor:
+        """What the body reads of z: z itself, or without the level of each patch."""
+        if self.relative_level is None:
+            return z
+        relative: torch.Tensor = self.relative_level(z)
+        return relative
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) -> (N, T, n_mels): bands are the channels of a convolution over time."""
@@ -115,7 +158,8 @@ class Autoencoder(nn.Module):
         """(N, T, n_mels) dB -> identity embedding (N, size); size 0 for a network without one."""
         if self.identity is None:
             return patches.new_zeros(len(patches), 0)
-        pooled = pooled_over_time(self.encode(self.standardised(patches)))
+        z = self.relative(self.standardised(patches))
+        pooled = pooled_over_time(self.encode(z))
         return pooled @ self.identity.matrix()
 
 

@@ -114,10 +114,6 @@ class IdentityConfig:
     margin: Annotated[float, Between(0.0, 0.9)] = 0.3  # between classes, of the cosine
     scale: Annotated[float, Between(1.0, 1000.0)] = 30.0  # of the cosines
     crop_patches: Annotated[int, Between(1, 64)] = 4  # patches in a row that are classified as one
-    # Each crop is made louder or softer by up to so many dB. Without it, a gain of 3 to 6 dB that a
-    # microphone adds raises 9 to 26 % false alarms on slide rails, with it 3 %; it costs half of
-    # what the embedding adds.
-    gain_db: Annotated[float, Between(0.0, 60.0)] = 4.0
     # Mel bands by which the sound is moved up or down; each is a change of its own.
     band_shifts: tuple[Annotated[int, Between(-64, 64)], ...] = (3, -3, 6, -6, 10, -10)
 

@@ -48,12 +48,11 @@ class AutoencoderModule(LightningModule):
 
     def _crops_loss(self, crops: Crops) -> torch.Tensor:
         """The loss of autoencoder and classification on crops of which a share is changed."""
-        crops = crops._replace(frames=self._with_random_gain(crops.frames))
         changes = self._changes_of(crops)
         patches = self._changed_patches(crops, changes)
         encoded = self._encoded(patches)
         is_recorded = changes == 0
-        z = patches[is_recorded].flatten(0, 1)
+        z = self.network.relative(patches[is_recorded].flatten(0, 1))
         residual = self.network.decode(encoded[is_recorded].flatten(0, 1)) - z
         reconstruction_loss = residual.float().square().mean()
         identity_loss = self._identity_loss_of(encoded, crops.machines, changes)
@@ -80,12 +79,6 @@ class AutoencoderModule(LightningModule):
     ) -> torch.Tensor:
         return reconstruction_loss + self.config.identity.weight * identity_loss
 
-    def _with_random_gain(self, frames: torch.Tensor) -> torch.Tensor:
-        """Crops (N, n_frames, n_mels) dB, each louder or softer by a random gain."""
-        max_gain_db = self.config.identity.gain_db
-        gains_db = (2 * torch.rand(len(frames), device=frames.device) - 1) * max_gain_db
-        return frames + gains_db[:, None, None]
-
     def _changes_of(self, crops: Crops) -> torch.Tensor:
         """(N,) 0 for a crop that stays as recorded, k for one that is moved by the k-th shift."""
         n_changes = 1 + len(self.config.identity.band_shifts)
@@ -106,7 +99,7 @@ class AutoencoderModule(LightningModule):
 
     def _encoded(self, patches: torch.Tensor) -> torch.Tensor:
         """z (N, n_patches, patch_frames, n_mels) -> (N, n_patches, C, patch_frames / 8)."""
-        encoded = self.network.encode(patches.flatten(0, 1))
+        encoded = self.network.encode(self.network.relative(patches.flatten(0, 1)))
         return encoded.reshape(*patches.shape[:2], *encoded.shape[1:])
 
     def _identity_loss_of(
