@@ -28,7 +28,7 @@ from edgeae.runtime.scoring.threshold import (
     leave_one_out_scores,
     reference_for,
 )
-from edgeae.runtime.scoring.views import INPUT, View
+from edgeae.runtime.scoring.views import IDENTITY, INPUT, RESIDUAL, View
 from edgeae.runtime.system.arrays import Float64
 
 CALIBRATION_WINDOWS = (1, 2, 3, 4, 5, 10, 20, 50)  # calibration sizes that have a reference
@@ -37,7 +37,8 @@ MIN_BLOCK_WINDOWS = 6  # in a row, unless a machine has fewer than three blocks 
 MAX_BLOCKS = 20  # of a machine
 MAX_LEAVE_ONE_OUT_BLOCKS = 8  # of a machine, whose leave-one-out score is computed
 WEIGHTED_WINDOWS = 10  # of a calibration, by whose simulations the views are weighted
-NETWORK_WEIGHT = 0.5  # of a view of the network, relative to one of the input
+# Of a view in the score, by its source: the residual mostly repeats what the input shows.
+SHARES = {INPUT: 1.0, RESIDUAL: 0.5, IDENTITY: 1.0}
 MIN_DISTANCE_SCALE = 0.05  # ln, between median and 90th percentile of a view's distance
 
 
@@ -165,8 +166,8 @@ def weighted_views(
     """The views with the weights that standardise their distances.
 
     A weight is the inverse of the distance between median and 90th percentile of the view in
-    simulated calibrations. A view of the network mostly repeats what the input shows, so it counts
-    NETWORK_WEIGHT; a generalisation gap lowers that as a domain shift does.
+    simulated calibrations, times the share of its source. A generalisation gap, which views of the
+    network alone have, lowers it as a domain shift does.
 
     references: of a kind of head whose parts are the distances of the views.
     gap: (n_views,) generalisation gap.
@@ -175,7 +176,7 @@ def weighted_views(
     medians, high = np.quantile(parts, (0.5, 0.9), axis=0)
     inverses = 1 / np.maximum(high - medians, MIN_DISTANCE_SCALE)
     is_input = np.array([view.source == INPUT for view in views])
-    shares = np.where(is_input, 1.0, NETWORK_WEIGHT * np.exp(-gap))
+    shares = np.array([SHARES[view.source] for view in views]) * np.exp(-gap)
     weights = shares * inverses / inverses[is_input].max()
     return tuple(
         replace(view, weight=round(float(weight), 6))
