@@ -17,7 +17,7 @@ from edgeae.runtime.system.schema import Between, build
 
 MAX_BYTES = 1 << 20  # of a configuration
 MIN_IMAGE_SIDE = 64  # frames and bands of a patch of origin
-PRESETS = ("edge", "cnn2d", "dense", "tiny", "origin")
+PRESETS = ("edge", "identity", "cnn2d", "dense", "tiny", "origin")
 
 # Names of values in other programs, and those of their keys here.
 SHORT_NAMES = {
