@@ -74,7 +74,7 @@ class TorchLogMel(torch.nn.Module):
             f_min=spec.f_min,
             f_max=spec.f_max,
             center=False,
-            power=2,
+            power=spec.power,
             norm="slaney",
             mel_scale=spec.scale,
             wkwargs={"dtype": torch.float64},
@@ -101,8 +101,10 @@ class TorchLogMel(torch.nn.Module):
             yield held.new_empty((0, self.spec.n_mels), dtype=torch.float32)
 
     def _db(self, samples: torch.Tensor) -> torch.Tensor:
-        power = self.mel(samples.double()).T  # (frames, n_mels)
-        db: torch.Tensor = 10 * power.clamp_min(10 ** (self.spec.floor_db / 10)).log10()
+        bands = self.mel(samples.double()).T  # (frames, n_mels)
+        decibels_per_log10 = 20 / self.spec.power
+        lowest = 10 ** (self.spec.floor_db / decibels_per_log10)
+        db: torch.Tensor = decibels_per_log10 * bands.clamp_min(lowest).log10()
         return db.float()
 
 

@@ -29,6 +29,8 @@ def constants(path: Path) -> bytes:
     selftest = detector.artifact.selftest
     if selftest is None:
         raise ArtifactError(f"{path}: carries no self-test; export it again")
+    if spec.power != 2:
+        raise ArtifactError(f"{path}: mel.power is {spec.power}; score.c computes 2 alone")
     head = detector.head
     # The score of a head without views is the energy, the first feature.
     projections = head.projections[: len(head.weights)] if head.method.is_distance else []

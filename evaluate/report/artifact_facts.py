@@ -48,8 +48,8 @@ def features(detector: Detector) -> Facts:
         ),
         (
             "values",
-            f"log power in dB, not below {spec.floor_db:g} dB; no centring, no normalisation by "
-            f"recording",
+            f"log {'power' if spec.power == 2 else 'amplitude'} in dB, not below "
+            f"{spec.floor_db:g} dB; no centring, no normalisation by recording",
         ),
         ("patch", f"{detector.network.patch_frames} frames, {patch_seconds(detector):.2f} s"),
     ]

@@ -76,7 +76,11 @@ class PlainWav:
             file = path.open("rb", buffering=0)
         except OSError:  # which `AudioFile` reports
             return None
-        layout = _plain_layout(file.read(PLAIN_HEADER.size), os.fstat(file.fileno()).st_size)
+        try:
+            header = file.read(PLAIN_HEADER.size)
+            layout = _plain_layout(header, os.fstat(file.fileno()).st_size)
+        except OSError:
+            layout = None
         if layout is None:
             file.close()
             return None

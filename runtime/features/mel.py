@@ -6,9 +6,9 @@
     frame 2                 [======= n_fft =======]   [k*hop, k*hop + n_fft)
               |-hop-|
 
-Each frame is multiplied by a window, Fourier transformed, squared, summed into mel bands and
-converted to dB. A frame depends on its own samples only: there is no centring, no padding, and no
-step over a whole recording.
+Each frame is multiplied by a window, Fourier transformed, squared (or not, with ``power=1``),
+summed into mel bands and converted to dB. A frame depends on its own samples only: there is no
+centring, no padding, and no step over a whole recording.
 
 Frames are computed in blocks that are counted from the start of the sound, so that a frame is
 always in the same row of matrices of the same shape. A stream therefore gives the same bits as a
@@ -41,7 +41,8 @@ class MelSpec:
     """Parameters of the log-mel spectrogram; the same object serves training and device.
 
     The mel scale is Slaney's (Auditory Toolbox, 1998) with triangles of equal area, or HTK's
-    (``scale="htk"``). Powers below ``10 ** (floor_db / 10)`` are raised to it.
+    (``scale="htk"``). The bands sum the spectrum to the power of ``power``: 2 for energies, 1 for
+    amplitudes. Levels below ``floor_db`` are raised to it.
     """
 
     sample_rate: int = 16000  # Hz
@@ -51,6 +52,7 @@ class MelSpec:
     f_min: float = 0.0  # Hz
     f_max: float = 8000.0  # Hz
     scale: str = "slaney"
+    power: int = 2
     floor_db: float = -100.0
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class MelSpec:
             "n_fft": (32, 16384),
             "hop": (max(8, self.n_fft // 32), self.n_fft),
             "n_mels": (4, 512),
+            "power": (1, 2),
             "floor_db": (-300, 0),  # float32 cannot hold lower powers
         }
         for name, (low, high) in limits.items():
@@ -292,6 +295,8 @@ class MelStream:
             parts = spectrum[:n].view(np.float64)
             np.square(parts, out=parts)
             np.add(parts[:, ::2], parts[:, 1::2], out=power[:n], casting="same_kind")
+            if self.spec.power == 1:
+                np.sqrt(power[:n], out=power[:n])
             # Of all rows, because a product of another shape can have other bits.
             for part in self._tables.bank:
                 np.matmul(power[:, part.bins], part.weights, out=rows[:, part.bands])
@@ -299,5 +304,5 @@ class MelStream:
         # NumPy computes the natural logarithm four times as fast as that to base 10.
         with np.errstate(divide="ignore"):  # of digital silence
             np.log(needed, out=needed)
-        np.multiply(needed, DB_PER_LOG, out=needed)
+        np.multiply(needed, DB_PER_LOG * (2 / np.float32(self.spec.power)), out=needed)
         np.maximum(needed, np.float32(self.spec.floor_db), out=needed)

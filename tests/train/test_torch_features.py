@@ -32,10 +32,11 @@ SPECS = [
     MelSpec(),
     MelSpec(scale="htk", n_mels=64),
     MelSpec(f_min=50, f_max=7000, n_mels=96, hop=400),
+    MelSpec(power=1),
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["default", "htk", "band"])
+@pytest.mark.parametrize("spec", SPECS, ids=["default", "htk", "band", "amplitudes"])
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_training_hears_what_the_device_hears(sound: str, spec: MelSpec) -> None:
     samples = SOUNDS[sound].astype(np.float32)

@@ -171,6 +171,7 @@ def test_triangles_have_equal_area() -> None:
         ("f_max", float("nan")),
         ("f_max", float("inf")),
         ("scale", "bark"),
+        ("power", 3),
         ("floor_db", -1000.0),
         ("floor_db", 1e9),
         ("floor_db", float("nan")),
@@ -195,7 +196,32 @@ def test_more_bands_than_fourier_bins_are_refused() -> None:
         MelSpec(n_fft=256, n_mels=128, hop=128)
 
 
-@pytest.mark.parametrize("spec", [MelSpec(), SMALL, MelSpec(scale="htk", floor_db=-80.0)])
+def test_amplitudes_are_summed_with_a_power_of_1() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 4096).astype(np.float32)
+    spec = MelSpec(power=1)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.n_fft) / spec.n_fft)
+    amplitudes = np.abs(np.fft.rfft(frames * hann))
+    expected = 20 * np.log10(amplitudes @ filter_bank(spec).T.astype(np.float64))
+    np.testing.assert_allclose(log_mel(samples, spec), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_gain_of_the_sound_is_a_gain_of_each_band(power: int) -> None:
+    samples = np.random.default_rng(1).normal(0, 0.1, 4096).astype(np.float32)
+    spec = MelSpec(power=power)
+    gain_db = log_mel(samples * np.float32(2), spec) - log_mel(samples, spec)
+    np.testing.assert_allclose(gain_db, 20 * np.log10(2), atol=1e-3)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_floor_is_the_same_level_with_each_power(power: int) -> None:
+    assert log_mel(np.zeros(2000), MelSpec(power=power)).max() == pytest.approx(-100)
+
+
+@pytest.mark.parametrize(
+    "spec", [MelSpec(), SMALL, MelSpec(scale="htk", floor_db=-80.0), MelSpec(power=1)]
+)
 def test_a_spec_survives_its_dictionary(spec: MelSpec) -> None:
     assert MelSpec.from_dict(spec.to_dict()) == spec
 
