@@ -17,7 +17,7 @@ POLL_SECONDS = 0.032  # between two looks of `sound_blocks` whether the device h
 
 @dataclass(frozen=True)
 class Block:
-    """One or more periods of sound, as the device encodes them."""
+    """One period of sound, as the device encodes it."""
 
     raw: bytearray
     frames: int
@@ -89,7 +89,7 @@ class Delivering(Protocol):
 def sound_blocks(
     capture: Delivering, channel: Channel, limits: CaptureLimits
 ) -> Iterator[Float32 | Gap]:
-    """Yield a channel of a capture: float32 `(n,)` in [-1, 1), or a Gap.
+    """Yield a channel of a capture: float32 `(period,)` in [-1, 1), or a Gap.
 
     Ends when it is stopped. Raises DeviceError when the device is unplugged, fails or stalls.
     """

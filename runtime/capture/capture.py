@@ -4,7 +4,7 @@
         for block in capture.blocks():  # float32 (frames,), or a Gap
             ...
 
-A thread reads the device and delivers a few periods at a time. Neither a driver that blocks nor a
+A thread reads the device and delivers one period at a time. Neither a driver that blocks nor a
 caller that is busy can hide that the audio has stopped:
 
     ring of the device (2 s)  --thread-->  deliver(Block or Gap)
@@ -45,7 +45,6 @@ class Capture(OpenDevice):
         rate above, else below; ALSA never resamples.
     channels: the wanted ones, counted from 0. "mix" is the mean of two channels, or of as many as
         the device insists on.
-    block_periods: number of periods in a block, each as long as a hop of the default features.
     limits: time limits.
     library: libasound; loaded if it is not given.
 
@@ -59,7 +58,6 @@ class Capture(OpenDevice):
         *,
         samplerate: int = 16000,
         channels: Sequence[Channel] = (0,),
-        block_periods: int = 1,
         limits: CaptureLimits | None = None,
         library: Alsa | None = None,
     ) -> None:
@@ -79,7 +77,7 @@ class Capture(OpenDevice):
             with contextlib.suppress(AlsaError):
                 self._alsa.call("snd_pcm_close", pcm)
             raise
-        self._reader = PcmReader(self._alsa, pcm, setup, self._limits.wait_ms, block_periods)
+        self._reader = PcmReader(self._alsa, pcm, setup, self._limits.wait_ms)
         self.samplerate = setup.samplerate
         self.channels = setup.channels
         self.format = setup.format
@@ -96,7 +94,7 @@ class Capture(OpenDevice):
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end, within a block."""
+        """Let the thread end, within a period."""
         self._reader.stop()
 
     def close(self) -> None:
@@ -145,7 +143,7 @@ class Capture(OpenDevice):
             self._reader.start()
             while not self._reader.stopped:
                 item = self._reader.read()
-                # A block that was read while it was stopped may be incomplete.
+                # A period that was read while it was stopped may be incomplete.
                 if not self._reader.stopped:
                     self._deliver(item)
         except AlsaError as error:
@@ -164,7 +162,6 @@ def open_capture(
     wait: float = 0.0,
     samplerate: int = 16000,
     channels: Sequence[Channel] = (0,),
-    block_periods: int = 1,
     limits: CaptureLimits | None = None,
 ) -> "Capture | StreamCapture":
     """Return the capture of a device or of a network stream.
@@ -178,13 +175,7 @@ def open_capture(
                 from .ffmpeg import StreamCapture  # a microphone needs no child process
 
                 return StreamCapture(device, channels=channels, limits=limits)
-            return Capture(
-                device,
-                samplerate=samplerate,
-                channels=channels,
-                block_periods=block_periods,
-                limits=limits,
-            )
+            return Capture(device, samplerate=samplerate, channels=channels, limits=limits)
         except DeviceError as error:
             if isinstance(error, FormatRefusedError) or time.monotonic() >= deadline:
                 raise

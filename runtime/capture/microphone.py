@@ -26,10 +26,6 @@ from .capture import open_capture
 from .queue import CaptureFailed, CaptureQueue, CaptureStarted
 from .stream_address import shown_name
 
-# A quarter of a second: handing on each period costs more than scoring it, and the clip of an alarm
-# begins where the alarm does.
-BLOCK_PERIODS = 8
-
 
 @dataclass(frozen=True)
 class MicrophoneLimits:
@@ -107,11 +103,7 @@ class Microphone:
 
         def open_device() -> OpenCapture:
             return open_capture(
-                device,
-                samplerate=samplerate,
-                channels=channels,
-                block_periods=BLOCK_PERIODS,
-                limits=self._limits.capture,
+                device, samplerate=samplerate, channels=channels, limits=self._limits.capture
             )
 
         self._open = opener or open_device

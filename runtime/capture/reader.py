@@ -1,4 +1,4 @@
-"""Reads an open device: a few periods at a time, with a Gap where sound was lost."""
+"""Reads an open device: one period at a time, with a Gap where sound was lost."""
 
 import contextlib
 import errno
@@ -20,27 +20,19 @@ MAX_RECOVERIES = 3
 class PcmReader:
     """Reads an open device, in one thread. `stop` and `silent_seconds` are for any thread."""
 
-    def __init__(
-        self, alsa: Alsa, pcm: c_void_p, setup: PcmSetup, wait_ms: int, block_periods: int = 1
-    ) -> None:
-        """wait_ms: milliseconds that a read waits for sound before it looks whether to stop.
-
-        block_periods: number of periods in a block.
-        """
+    def __init__(self, alsa: Alsa, pcm: c_void_p, setup: PcmSetup, wait_ms: int) -> None:
+        """wait_ms: milliseconds that a read waits for sound before it looks whether to stop."""
         self.stopped = False
         self._alsa = alsa
         self._pcm: c_void_p | None = pcm
         self._setup = setup
         self._wait_ms = wait_ms
-        self._block_frames = block_periods * setup.period
-        self._has_delivered = False
         # Up to when the sound is accounted for, by a block or a gap; seconds of `now`.
         self._accounted_until = now()
         self._last_delivery = time.monotonic()
         self._n_recoveries = 0  # since the last sound
         # The ring may hold more than was read: it is emptied before the next wait.
         self._ring_has_more = False
-        self._failure: AlsaError | None = None  # after the last block
 
     def start(self) -> None:
         """Let the device capture from now on. Raises AlsaError."""
@@ -49,7 +41,7 @@ class PcmReader:
         self._start_device()
 
     def stop(self) -> None:
-        """Let a read end soon, with less than a block."""
+        """Let a read end soon, with less than a period."""
         self.stopped = True
 
     def release(self) -> None:
@@ -66,13 +58,10 @@ class PcmReader:
         return time.monotonic() - self._last_delivery
 
     def read(self) -> Block | Gap:
-        """Read one block, or recover the device and return what it lost. Raises AlsaError."""
+        """Read one period, or recover the device and return what it lost. Raises AlsaError."""
         try:
-            if self._failure:
-                raise self._failure
-            return self._read_block()
+            return self._read_period()
         except AlsaError as error:
-            self._failure = None
             self._n_recoveries += 1
             if error.errno not in _GAP_REASONS or self._n_recoveries > MAX_RECOVERIES:
                 raise
@@ -83,36 +72,19 @@ class PcmReader:
         if self._alsa.call("snd_pcm_state", self._pcm) == PREPARED:
             self._alsa.call("snd_pcm_start", self._pcm)
 
-    def _read_block(self) -> Block:
-        """Read one block, in as many reads as it takes.
-
-        It is shorter if no more sound comes in time, if the device fails, or when stopped. The
-        first one is a period, which shows soon that the device works.
-        """
+    def _read_period(self) -> Block:
+        """Read one period, in as many reads as it takes; less only when stopped."""
         period = self._setup.period
         frame_bytes = self._setup.frame_bytes
-        n_frames = self._block_frames if self._has_delivered else period
-        raw = bytearray(n_frames * frame_bytes)
+        raw = bytearray(period * frame_bytes)
         n_read = 0
-        while n_read < n_frames and not self.stopped:
+        while n_read < period and not self.stopped:
             target = (c_char * 0).from_buffer(raw, n_read * frame_bytes)
-            try:
-                n_new = self._read_available(target, period - n_read % period)
-            except AlsaError as error:
-                if n_read < period:
-                    raise
-                self._failure = error
-                break
-            if not n_new and n_read >= period:
-                break
-            n_read += n_new
+            n_read += self._read_available(target, period - n_read)
         self._n_recoveries = 0
         self._last_delivery = time.monotonic()
         self._accounted_until = now() - self._frames_in_ring() / self._setup.samplerate
-        self._has_delivered = True
-        if n_read < n_frames:
-            raw = raw[: n_read * frame_bytes]
-        return Block(raw, n_read, self._accounted_until)
+        return Block(raw, period, self._accounted_until)
 
     def _frames_in_ring(self) -> int:
         """Frames that the device has captured and nobody has read."""

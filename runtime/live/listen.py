@@ -6,7 +6,7 @@ Microphone (threads) -> CaptureQueue --+--> listen: DeviceRoute -> Source -> Lin
 
 import contextlib
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Condition
 
@@ -17,7 +17,7 @@ from ..audio.full_scale import MAX_AMPLITUDE
 from ..capture.blocks import Block, Gap
 from ..capture.microphone import Microphone
 from ..capture.negotiate import FormatRefusedError
-from ..capture.queue import CaptureFailed, CaptureStarted
+from ..capture.queue import CaptureFailed, CaptureStarted, QueueItem
 from ..errors import AudioError
 from ..system.arrays import Float32
 from ..system.clock import now
@@ -27,6 +27,8 @@ from .source import Source, publish_pending
 # (`QueueLimits.batch_seconds`), or both would wake it.
 TICK_SECONDS = 1.0
 TRIM_SECONDS = 60.0
+# A quarter of a second: the clip of an alarm begins where the alarm does, however much waited.
+MAX_JOINED_BLOCKS = 8
 
 
 @dataclass
@@ -52,7 +54,7 @@ class DeviceRoute:
 
     def forward(self) -> None:
         """Push what the microphone has delivered into the sources."""
-        for item in self.microphone.queue.pop_all():
+        for item in join_blocks(self.microphone.queue.pop_all()):
             if isinstance(item, CaptureStarted):
                 self._start(item)
             elif isinstance(item, Block):
@@ -112,6 +114,28 @@ def push_valid(source: Source, samples: Float32, end_time: float) -> None:
         source.push(samples[:first], end_time)
         source.push_gap(after - first, "not numbers")
         source.push(samples[after:], end_time)
+
+
+def join_blocks(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
+    """Yield the items; up to ``MAX_JOINED_BLOCKS`` blocks in a row become one."""
+    blocks: list[Block] = []
+    for item in items:
+        if not isinstance(item, Block) or len(blocks) == MAX_JOINED_BLOCKS:
+            yield from _joined(blocks)
+            blocks = []
+        if isinstance(item, Block):
+            blocks.append(item)
+        else:
+            yield item
+    yield from _joined(blocks)
+
+
+def _joined(blocks: list[Block]) -> Iterator[Block]:
+    """Yield one block of several; nothing of none."""
+    if blocks:
+        raw = bytearray().join(block.raw for block in blocks)
+        n_frames = sum(block.frames for block in blocks)
+        yield Block(raw, n_frames, blocks[-1].end_time)
 
 
 def listen(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from edgeae.runtime.capture.alsa import AlsaError
 from edgeae.runtime.capture.blocks import Block, Gap
 from edgeae.runtime.capture.capture import Capture
 from edgeae.runtime.capture.negotiate import PcmSetup, negotiate
@@ -109,10 +108,10 @@ def test_a_device_is_waited_for_when_its_ring_is_empty_and_then_for_many_periods
     assert dict(calls)["snd_pcm_sw_params_set_avail_min"] == (7 * capture.period,)
 
 
-def opened(alsa: FaultyAlsa, block_periods: int = 1) -> tuple[PcmReader, PcmSetup]:
+def opened(alsa: FaultyAlsa) -> tuple[PcmReader, PcmSetup]:
     pcm = open_pcm(alsa, "hw:1")
     setup = negotiate(alsa, pcm, "hw:1", 16000, [0])
-    return PcmReader(alsa, pcm, setup, wait_ms=10, block_periods=block_periods), setup
+    return PcmReader(alsa, pcm, setup, wait_ms=10), setup
 
 
 def test_a_block_is_a_period_of_raw_frames(alsa_device: AlsaDevice) -> None:
@@ -124,46 +123,6 @@ def test_a_block_is_a_period_of_raw_frames(alsa_device: AlsaDevice) -> None:
     reader.release()
     assert isinstance(block, Block)
     assert (block.frames, bytes(block.raw)) == (setup.period, values.tobytes())
-
-
-def blocks_of(reader: PcmReader, count: int) -> list[Block]:
-    items = [reader.read() for _ in range(count)]
-    return [item for item in items if isinstance(item, Block)]
-
-
-def test_blocks_of_several_periods_follow_a_first_one_of_one_period(
-    alsa_device: AlsaDevice,
-) -> None:
-    values = ramp(9 * 512, 1).astype(np.int16)
-    alsa_device(values)
-    reader, _ = opened(FaultyAlsa(), block_periods=4)
-    reader.start()
-    blocks = blocks_of(reader, 3)
-    reader.release()
-    assert [block.frames for block in blocks] == [512, 2048, 2048]
-    assert b"".join(block.raw for block in blocks) == values.tobytes()
-
-
-def test_what_was_read_before_a_device_failed_is_a_shorter_block(alsa_device: AlsaDevice) -> None:
-    values = ramp(9 * 512, 1).astype(np.int16)
-    alsa_device(values)
-    reader, _ = opened(FaultyAlsa(snd_pcm_readi=[0, 0, 0, errno.ENODEV]), block_periods=4)
-    reader.start()
-    blocks = blocks_of(reader, 2)
-    with pytest.raises(AlsaError):
-        reader.read()
-    reader.release()
-    assert [block.frames for block in blocks] == [512, 1024]
-    assert b"".join(block.raw for block in blocks) == values[: 3 * 512].tobytes()
-
-
-def test_a_block_ends_where_no_more_sound_comes(alsa_device: AlsaDevice) -> None:
-    alsa_device(ramp(9 * 512, 1).astype(np.int16))
-    reader, _ = opened(FaultyAlsa(snd_pcm_readi=[0, 0, 0, errno.EAGAIN]), block_periods=4)
-    reader.start()
-    blocks = blocks_of(reader, 3)
-    reader.release()
-    assert [block.frames for block in blocks] == [512, 1024, 2048]
 
 
 def test_a_reader_that_is_stopped_returns_at_once(alsa_device: AlsaDevice) -> None:

@@ -13,10 +13,12 @@ from edgeae.runtime.audio.pcm import decode
 from edgeae.runtime.capture.blocks import Block, Deliver, Gap
 from edgeae.runtime.capture.microphone import Microphone, MicrophoneLimits
 from edgeae.runtime.capture.negotiate import FormatRefusedError
-from edgeae.runtime.capture.queue import CaptureQueue
+from edgeae.runtime.capture.queue import CaptureQueue, QueueItem
 from edgeae.runtime.errors import DeviceError
 from edgeae.runtime.live.listen import (
+    MAX_JOINED_BLOCKS,
     DeviceRoute,
+    join_blocks,
     listen,
     push_valid,
 )
@@ -28,6 +30,25 @@ from tests.runtime.live.fakes import KeptOutputs
 
 RATE = 16000
 QUICK = MicrophoneLimits(min_retry_seconds=0.01, check_seconds=0.02)
+
+
+def block(*values: int) -> Block:
+    return Block(bytearray(values), len(values), float(values[-1]))
+
+
+def test_blocks_in_a_row_become_one_that_ends_with_the_last() -> None:
+    items: list[QueueItem] = [block(1), block(2, 3), Gap(5, "overrun"), block(4)]
+    assert list(join_blocks(items)) == [
+        Block(bytearray([1, 2, 3]), 3, 3.0),
+        Gap(5, "overrun"),
+        block(4),
+    ]
+
+
+def test_not_too_many_blocks_become_one() -> None:
+    items: list[QueueItem] = [block(number) for number in range(2 * MAX_JOINED_BLOCKS + 1)]
+    joined = [item.frames for item in join_blocks(items) if isinstance(item, Block)]
+    assert joined == [MAX_JOINED_BLOCKS, MAX_JOINED_BLOCKS, 1]
 
 
 @pytest.fixture
