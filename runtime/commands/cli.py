@@ -117,9 +117,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             # The reader of stdout has ended, as in `edgeae run ... | head`.
-            # Python flushes stdout at its end.
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
+            _discard_stdout()
             return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -207,6 +205,10 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         raise
     except OSError as error:
         click.echo(f"edgeae: {_sentence_of(error)}", err=True)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_stdout()
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgeae: interrupted", err=True)
@@ -222,6 +224,12 @@ def run_command(arguments: list[str], limits: "CommandLimits | None" = None) -> 
         click.echo(f"edgeae: {message}", err=True)
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _discard_stdout() -> None:
+    """Send what is not written yet nowhere: Python flushes stdout at its end, and would fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
 
 
 def _advise_on_option(error: click.ClickException) -> None:
