@@ -7,6 +7,7 @@ import errno
 import os
 import shlex
 import sys
+import threading
 import traceback
 from importlib import import_module
 from io import TextIOWrapper
@@ -270,4 +271,8 @@ def main(limits: "RunLimits | None" = None) -> None:
         # A defect of edgeae. Exit code 1 would mean that anomalies were found.
         traceback.print_exc()
         code = EXIT_DEFECT
+    if any(thread.name == "output stdout" for thread in threading.enumerate()):
+        # Nobody reads stdout: a thread waits in it, holds its buffer, and Python would abort.
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
