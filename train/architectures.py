@@ -22,13 +22,11 @@ from torch.nn.modules.conv import _ConvNd
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
 
-from .config import ModelConfig
+from .config import MAX_LEVEL_WEIGHT, ModelConfig
 
 ORIGIN_RANGE_DB = (-90.0, 24.0)  # of levels that origin scales to 0..1
 # Of a band without sound in training: so large that nothing in it counts.
 MASKING_STD_DB = 1e6
-# Of a band in the level of a patch: small whole numbers, so that an int8 network adds exactly.
-MAX_LEVEL_WEIGHT = 63
 
 
 class Identity(nn.Module):

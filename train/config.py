@@ -17,6 +17,8 @@ from edgeae.runtime.system.schema import Between, build
 
 MAX_BYTES = 1 << 20  # of a configuration
 MIN_IMAGE_SIDE = 64  # frames and bands of a patch of origin
+# Of a band in the level of a patch: small whole numbers, so that an int8 network adds exactly.
+MAX_LEVEL_WEIGHT = 63
 PRESETS = ("edge", "identity", "cnn2d", "dense", "tiny", "origin")
 
 # Names of values in other programs, and those of their keys here.

@@ -52,7 +52,7 @@ class AutoencoderModule(LightningModule):
         patches = self._changed_patches(crops, changes)
         encoded = self._encoded(patches)
         is_recorded = changes == 0
-        z = self.network.relative(patches[is_recorded].flatten(0, 1))
+        z = patches[is_recorded].flatten(0, 1)
         residual = self.network.decode(encoded[is_recorded].flatten(0, 1)) - z
         reconstruction_loss = residual.float().square().mean()
         identity_loss = self._identity_loss_of(encoded, crops.machines, changes)
@@ -85,12 +85,16 @@ class AutoencoderModule(LightningModule):
         return torch.arange(len(crops.frames), device=self.device) % n_changes
 
     def _changed_patches(self, crops: Crops, changes: torch.Tensor) -> torch.Tensor:
-        """z (N, n_patches, patch_frames, n_mels) of crops that are moved by their change."""
+        """What the body reads of crops that are moved by their change.
+
+        (N, n_patches, patch_frames, n_mels)
+        """
         shifts = (0, *self.config.identity.band_shifts)
         z = self.network.standardised(crops.frames)
         each = zip(z, changes.tolist(), strict=True)
         moved = torch.stack([shifted(crop, shifts[change]) for crop, change in each])
-        return self._patches_of(moved)
+        patches = self._patches_of(moved)
+        return self.network.relative(patches.flatten(0, 1)).reshape(patches.shape)
 
     def _patches_of(self, frames: torch.Tensor) -> torch.Tensor:
         """Crops (N, n_frames, n_mels) -> (N, n_patches, patch_frames, n_mels)."""
@@ -99,7 +103,7 @@ class AutoencoderModule(LightningModule):
 
     def _encoded(self, patches: torch.Tensor) -> torch.Tensor:
         """z (N, n_patches, patch_frames, n_mels) -> (N, n_patches, C, patch_frames / 8)."""
-        encoded = self.network.encode(self.network.relative(patches.flatten(0, 1)))
+        encoded = self.network.encode(patches.flatten(0, 1))
         return encoded.reshape(*patches.shape[:2], *encoded.shape[1:])
 
     def _identity_loss_of(

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from edgeae.runtime.audio.channel import Channel
 from edgeae.runtime.audio.resample import resampled
 from edgeae.runtime.audio.sound_file import AudioFile
-from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, joined
+from edgeae.runtime.features.joining import DEFAULT_FADE_SECONDS, at_least, joined
 from edgeae.runtime.features.log_mel_file import read_log_mel
 from edgeae.runtime.features.mel import MelSpec, MelStream
 from edgeae.runtime.system.arrays import Float32
@@ -67,17 +65,9 @@ def joined_frames(
 
 def in_long_blocks(blocks: Iterable[Float32], min_frames: int) -> Iterator[Float32]:
     """The same frames in blocks of at least ``min_frames``, of which the last may be shorter."""
-    pending: list[Float32] = []
-    n_pending = 0
-    for block in blocks:
-        pending.append(block)
-        n_pending += len(block)
-        if n_pending >= min_frames:
-            yield np.concatenate(pending)
-            pending = []
-            n_pending = 0
-    if pending:
-        yield np.concatenate(pending)
+    stream = iter(blocks)
+    while len(block := at_least(stream, min_frames)):
+        yield block
 
 
 def first_frames(blocks: Iterable[Float32], n_frames: int) -> Iterator[Float32]:

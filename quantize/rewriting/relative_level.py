@@ -8,7 +8,7 @@
 
 Sums of whole numbers below 2^24 are exact in float32, and a product that is then rounded is the
 same everywhere. So the level, and z without it, are the same whole numbers on every processor. The
-weights are `edgeae.train.architectures.MAX_LEVEL_WEIGHT` at most: 128 bands of levels up to 32
+weights are `edgeae.train.config.MAX_LEVEL_WEIGHT` at most: 128 bands of levels up to 32
 standard deviations stay below 2^24.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeae.train.architectures import MAX_LEVEL_WEIGHT
+from edgeae.train.config import MAX_LEVEL_WEIGHT
 
 from .graph import add_constant, constant_of, sort_nodes
 

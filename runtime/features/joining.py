@@ -33,7 +33,7 @@ def joined(recordings: Iterable[Iterable[Float32]], fade_frames: int) -> Iterato
     tail: Float32 | None = None
     for blocks in recordings:
         stream = iter(blocks)
-        start = _at_least(stream, 2 * fade_frames)
+        start = at_least(stream, 2 * fade_frames)
         if not len(start):
             continue
         n_fade = min(fade_frames, len(start) // 2)
@@ -56,7 +56,7 @@ def cross_fade(old: Float32, new: Float32) -> Float32:
     return np.asarray(DB_PER_DECADE * np.log10(power), np.float32)
 
 
-def _at_least(stream: Iterator[Float32], n_frames: int) -> Float32:
+def at_least(stream: Iterator[Float32], n_frames: int) -> Float32:
     """The first blocks of a stream, up to ``n_frames`` or more; all of a shorter one."""
     blocks: list[Float32] = []
     n_read = 0

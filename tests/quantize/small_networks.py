@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edgeae.quantize.verify import observe
 from edgeae.runtime.system.arrays import Float32
 
 Values = NDArray[Any]
@@ -162,14 +163,7 @@ def subtraction(model: onnx.ModelProto) -> onnx.NodeProto:
 
 def inner(model: onnx.ModelProto, x: Values, *tensors: str) -> list[Values]:
     """What tensors within the graph hold."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = observe(model, tensors)
     outputs: list[Values] = session.run(list(tensors), {session.get_inputs()[0].name: x})
     return outputs
 

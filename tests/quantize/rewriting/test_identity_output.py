@@ -15,11 +15,12 @@ from edgeae.quantize.rewriting.identity_output import (
 )
 from edgeae.quantize.statistics_output import with_statistics
 from edgeae.quantize.torch_to_onnx import check_parity, identity_matrix, to_onnx
-from edgeae.quantize.verify import assert_integer, assert_same, observe, optimized_nodes
+from edgeae.quantize.verify import assert_integer, assert_same, optimized_nodes
 from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.architectures import Autoencoder, build
 from edgeae.train.config import Config, load_config
+from tests.quantize.small_networks import inner
 
 SIZE = 5
 
@@ -63,12 +64,6 @@ def sound(n: int, seed: int) -> Float32:
     return np.random.default_rng(seed).normal(-60, 8, (n, 32, 128)).astype(np.float32)
 
 
-def outputs(model: onnx.ModelProto, patches: Float32, *names: str) -> list[Float32]:
-    session = observe(model, names)
-    values: list[Float32] = session.run(list(names), {session.get_inputs()[0].name: patches})
-    return values
-
-
 def test_the_float_network_gives_the_embedding_of_torch(
     network: Autoencoder, config: Config, float_model: onnx.ModelProto
 ) -> None:
@@ -84,7 +79,7 @@ def test_the_int8_network_runs_in_integers_and_gives_nearly_the_same_embedding(
     assert operations.count("DequantizeLinear") == 1
     assert operations.count("Transpose") == 0
     patches = sound(30, 4)
-    (identity,) = outputs(quantized, patches, "identity")
+    (identity,) = inner(quantized, patches, "identity")
     expected = network.embedding(torch.from_numpy(patches)).numpy()
     assert identity.shape == (30, SIZE)
     assert np.abs(identity - expected).mean() < 0.1 * expected.std(axis=0).mean()
@@ -92,7 +87,7 @@ def test_the_int8_network_runs_in_integers_and_gives_nearly_the_same_embedding(
 
 def test_the_embedding_of_an_int8_network_is_exact(quantized: onnx.ModelProto) -> None:
     """The same as by whole numbers of 64 bits."""
-    pooled, counts, identity = outputs(
+    pooled, counts, identity = inner(
         quantized, sound(30, 5), "identity.pooled", "identity.counts", "identity"
     )
     values = {t.name: onnx.numpy_helper.to_array(t) for t in quantized.graph.initializer}

@@ -15,10 +15,10 @@ from edgeae.quantize.rewriting.relative_level import (
 )
 from edgeae.quantize.statistics_output import with_statistics
 from edgeae.quantize.torch_to_onnx import identity_matrix, to_onnx
-from edgeae.quantize.verify import observe
 from edgeae.runtime.system.arrays import Float32
 from edgeae.train.architectures import MASKING_STD_DB, Autoencoder, build
 from edgeae.train.config import Config, load_config
+from tests.quantize.small_networks import inner
 
 STD = np.linspace(4, 12, 128).astype(np.float32)  # dB
 N_MASKED = 3
@@ -62,12 +62,6 @@ def louder(patches: Float32, gain_db: float) -> Float32:
     return gained
 
 
-def outputs(model: onnx.ModelProto, patches: Float32, *names: str) -> list[Float32]:
-    session = observe(model, names)
-    values: list[Float32] = session.run(list(names), {session.get_inputs()[0].name: patches})
-    return values
-
-
 @pytest.mark.parametrize("gain_db", [-12.0, 3.0, 20.0])
 def test_a_gain_changes_neither_embedding_nor_residual(
     network: Autoencoder, gain_db: float
@@ -85,7 +79,7 @@ def test_the_statistics_are_of_the_input_with_its_level(
 ) -> None:
     model = with_statistics(float_model, identity=identity_matrix(network))
     patches = sound(3, 3)
-    (statistics,) = outputs(model, patches, "statistics")
+    (statistics,) = inner(model, patches, "statistics")
     z = network.standardised(torch.from_numpy(patches)).numpy()
     np.testing.assert_allclose(statistics[:, 0, :128], z.sum(axis=1), atol=1e-3)
 
@@ -98,7 +92,7 @@ def test_the_level_of_an_int8_network_is_exact(quantized: onnx.ModelProto, gain_
     z_name = standardised_input(quantized.graph, read)
     assert z_name != read
     patches = louder(sound(8, 4), gain_db)
-    z, relative, total = outputs(quantized, patches, z_name, read, "level.sum")
+    z, relative, total = inner(quantized, patches, z_name, read, "level.sum")
     values = {t.name: onnx.numpy_helper.to_array(t) for t in quantized.graph.initializer}
     np.testing.assert_array_equal(z, np.round(z))
     np.testing.assert_array_equal(total, z.astype(np.int64).sum(axis=1, keepdims=True))
@@ -113,8 +107,8 @@ def test_an_int8_network_gives_nearly_the_same_embedding_at_another_gain(
     quantized: onnx.ModelProto,
 ) -> None:
     patches = sound(40, 5)
-    (embedding,) = outputs(quantized, patches, "identity")
-    (at_gain,) = outputs(quantized, louder(patches, 6.0), "identity")
+    (embedding,) = inner(quantized, patches, "identity")
+    (at_gain,) = inner(quantized, louder(patches, 6.0), "identity")
     assert np.abs(at_gain - embedding).mean() < 0.05 * embedding.std(axis=0).mean()
 
 
