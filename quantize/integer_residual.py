@@ -22,7 +22,7 @@ from edgeae.runtime.system.arrays import Float32
 from .equalize import MIN_UNIT
 from .rewriting.graph import Array, constant_of
 from .rewriting.levels import LevelOutput, level_output, quantize_z, use_table
-from .rewriting.relative_level import standardised_input, use_whole_level
+from .rewriting.relative_input import standardised_input, use_whole_numbers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -69,7 +69,7 @@ def use_whole_units(graph: GraphProto) -> float:
     for node in graph.node:
         if node.op_type == "QuantizeLinear" and node.input[0] == residual.input[1]:
             node.input[1] = _add(graph, "of_input", constant_of(graph, node.input[1]) / unit)
-    use_whole_level(graph)
+    use_whole_numbers(graph)
     return float(unit)
 
 
@@ -91,7 +91,7 @@ def _use_table(graph: GraphProto, end: LevelOutput) -> float:
 def input_range(quantized: ModelProto) -> tuple[Float32, Float32]:
     """(n_mels,) dB: the lowest and the highest level that the 8 bits of the input represent.
 
-    Of a network that reads z without the level of each patch: at the mean level of the training.
+    Of a network that reads z without level or bands of each patch: at their mean in training.
     """
     graph = quantized.graph
     quantize = next(node for node in graph.node if node.op_type == "QuantizeLinear")

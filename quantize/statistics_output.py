@@ -8,7 +8,7 @@
                                               |
                                statistics (n_patches, 3, 2 * n_mels)
 
-A network that reads z without the level of each patch gives the statistics of z itself.
+A network that reads z without level or bands of each patch gives the statistics of z itself.
 
 In an int8 network z and the residual are whole numbers of a small unit, held in float32. Sums of
 such numbers are exact, and so the same on every processor, up to 2^24. Squares come near it: they
@@ -30,7 +30,7 @@ from edgeae.runtime.model.network import RESIDUAL, STATISTICS
 from edgeae.runtime.system.arrays import Float32
 
 from .rewriting.identity_output import with_identity
-from .rewriting.relative_level import standardised_input
+from .rewriting.relative_input import standardised_input
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

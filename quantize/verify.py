@@ -15,7 +15,7 @@ import numpy as np
 from edgeae.runtime.errors import ArtifactError
 
 from .rewriting.graph import MOVES, Array
-from .rewriting.relative_level import relative_level_of
+from .rewriting.relative_input import relative_input_of
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -67,8 +67,8 @@ def check_layers(graph: GraphProto) -> None:
     node after them has another tensor for its other input, and no convolution follows it.
     """
     before_conv = _tensors_before_convolutions(graph)
-    level = relative_level_of(graph)
-    level_nodes = {node.name for node in level.nodes} if level else set()
+    relative_input = relative_input_of(graph)
+    before_network = {node.name for node in relative_input.nodes} if relative_input else set()
     if not before_conv:
         raise ArtifactError("the network has no convolution: nothing to quantize")
     integers: set[str] = set()  # tensors in the brackets
@@ -85,7 +85,7 @@ def check_layers(graph: GraphProto) -> None:
         elif n_integer_inputs:
             if node.op_type not in AFTER_NETWORK or n_integer_inputs > 1 or leads_to_conv:
                 raise _stays_in_float(node)
-        elif leads_to_conv and node.op_type not in STANDARDISE and node.name not in level_nodes:
+        elif leads_to_conv and node.op_type not in STANDARDISE and node.name not in before_network:
             raise _stays_in_float(node)
 
 

@@ -6,7 +6,7 @@
     dB                                                    (N, T, n_mels) standard deviations
 
 The encoder of edge can also describe which machine a patch is from, in a few numbers (`Identity`).
-It then reads z without the level of the patch (`RelativeLevel`).
+It then reads z without the level of the patch, or without the mean of each band (`RelativeInput`).
 
 Only operations with an integer form follow: convolutions, BatchNorm that folds into them, ReLU, and
 ConvTranspose, which the exporter rewrites as a convolution. The last layer is linear.
@@ -14,6 +14,7 @@ ConvTranspose, which the exporter rewrites as a convolution. The last layer is l
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import nn
@@ -27,6 +28,7 @@ from .config import MAX_LEVEL_WEIGHT, ModelConfig
 ORIGIN_RANGE_DB = (-90.0, 24.0)  # of levels that origin scales to 0..1
 # Of a band without sound in training: so large that nothing in it counts.
 MASKING_STD_DB = 1e6
+Subtracted = Literal["level", "bands"]
 
 
 class Identity(nn.Module):
@@ -57,11 +59,12 @@ class Identity(nn.Module):
         return (self.linear.weight * scale).T.contiguous()
 
 
-class RelativeLevel(nn.Module):
-    """Subtracts from each patch its level, so that a gain of the microphone changes nothing.
+class RelativeInput(nn.Module):
+    """Subtracts from each patch what a microphone at another place would change.
 
-    The level is a weighted mean over time and bands of z. A gain of 1 dB adds ``decibel`` to z, and
-    is a level of 1, whatever the weights.
+    level: the weighted mean over time and bands of z, so that a gain changes nothing. A gain of
+    1 dB adds ``decibel`` to z, and is a level of 1, whatever the weights.
+    bands: the mean over time of each band, so that a filter changes nothing, either.
     """
 
     weights: torch.Tensor  # (n_mels, 1)
@@ -69,6 +72,7 @@ class RelativeLevel(nn.Module):
 
     def __init__(self, n_mels: int) -> None:
         super().__init__()
+        self.subtracted: Subtracted = "level"
         self.register_buffer("weights", torch.full((n_mels, 1), 1.0 / n_mels))
         self.register_buffer("decibel", torch.ones(n_mels))
 
@@ -82,9 +86,20 @@ class RelativeLevel(nn.Module):
         self.decibel.copy_(decibel)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """(N, T, n_mels) -> the same without the level of each patch, standard deviations."""
-        level_db = z.mean(dim=1, keepdim=True) @ self.weights
+        """(N, T, n_mels) -> z without what is subtracted from each patch, standard deviations."""
+        bands = z.mean(dim=1, keepdim=True)
+        if self.subtracted == "bands":
+            return z - bands
+        level_db = bands @ self.weights
         return z - level_db * self.decibel
+
+    def get_extra_state(self) -> torch.Tensor:
+        """Whether the bands are subtracted. The weights are trained for one of the two."""
+        return torch.tensor(self.subtracted == "bands")
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Read what `get_extra_state` returned."""
+        self.subtracted = "bands" if state else "level"
 
 
 def pooled_over_time(encoded: torch.Tensor) -> torch.Tensor:
@@ -112,14 +127,14 @@ class Autoencoder(nn.Module):
         self.identity = identity
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
-        self.relative_level = RelativeLevel(n_mels) if identity is not None else None
+        self.relative_input = RelativeInput(n_mels) if identity is not None else None
 
     def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Per-band mean and standard deviation (n_mels,) in dB of the frames that fit."""
         self.mean.copy_(mean)
         self.std.copy_(std)
-        if self.relative_level is not None:
-            self.relative_level.set_statistics(std)
+        if self.relative_input is not None:
+            self.relative_input.set_statistics(std)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) dB -> reconstruction minus input, (N, T, n_mels) standard deviations."""
@@ -131,10 +146,10 @@ class Autoencoder(nn.Module):
         return (patches - self.mean) / self.std
 
     def relative(self, z: torch.Tensor) -> torch.Tensor:
-        """What the body reads of z: z itself, or without the level of each patch."""
-        if self.relative_level is None:
+        """What the body reads of z: z itself, or z without the level or the bands of each patch."""
+        if self.relative_input is None:
             return z
-        relative: torch.Tensor = self.relative_level(z)
+        relative: torch.Tensor = self.relative_input(z)
         return relative
 
     def reconstruct(self, z: torch.Tensor) -> torch.Tensor:
@@ -224,13 +239,13 @@ def edge(config: ModelConfig, n_mels: int) -> Autoencoder:
 
     With an identity embedding, the encoder is wider and the decoder narrower:
 
-        channels n_mels -> 96 -----> 96 -----> 96 -----> 48 -----> 64 -----> 96 -> n_mels
+        channels n_mels -> 96 -----> 96 -----> 96 -----> 48 -----> 56 -----> 64 -> n_mels
                                                96 -> 8 -> 48   the bottleneck, linear
                                                96 -> identity embedding
     """  # fmt: skip
     drop = _dropouts(config, 3)
-    half, quarter = (96, 96) if config.embedding else (64, 48)
-    up = (48, 64, 96) if config.embedding else (64, 96, 96)
+    half, quarter = (96, 96) if config.embedding_size else (64, 48)
+    up = (48, 56, 64) if config.embedding_size else (64, 96, 96)
     encoder = [
         nn.Conv1d(n_mels, 96, 5, stride=2, padding=2, bias=False), *_active(96, drop[0]),
         nn.Conv1d(96, half, 3, stride=2, padding=1, bias=False), *_active(half, drop[1]),
@@ -244,7 +259,7 @@ def edge(config: ModelConfig, n_mels: int) -> Autoencoder:
         nn.ConvTranspose1d(up[1], up[2], 4, stride=2, padding=1, bias=False), *_active(up[2]),
         nn.Conv1d(up[2], n_mels, 1),
     ]  # fmt: skip
-    identity = Identity(quarter, config.embedding) if config.embedding else None
+    identity = Identity(quarter, config.embedding_size) if config.embedding_size else None
     return Autoencoder(nn.Sequential(*encoder, *decoder), n_mels, len(encoder), identity)
 
 

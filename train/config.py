@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 20  # of a configuration
 MIN_IMAGE_SIDE = 64  # frames and bands of a patch of origin
 # Of a band in the level of a patch: small whole numbers, so that an int8 network adds exactly.
 MAX_LEVEL_WEIGHT = 63
-PRESETS = ("edge", "identity", "cnn2d", "dense", "tiny", "origin")
+PRESETS = ("edge", "cnn2d", "dense", "tiny", "origin")
 
 # Names of values in other programs, and those of their keys here.
 SHORT_NAMES = {
@@ -50,16 +50,24 @@ class ModelConfig:
     # the layers of the decoder, too.
     dropout: tuple[Share, ...] = ()
     patch_frames: Annotated[int, Between(16, 256)] = 32  # frames the network sees at once
-    # Numbers of the identity embedding, which tells machines apart; 0: none. Only edge has one.
-    embedding: Annotated[int, Between(0, 64)] = 0
+    # Numbers of the identity embedding, which tells machines apart; 0: none. Only edge has one;
+    # auto: 64 of edge.
+    embedding: Annotated[int, Between(0, 64)] | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.embedding and self.name != "edge":
+        if self.embedding_size and self.name != "edge":
             raise ConfigError(f"model.embedding is {self.embedding}; allowed for {self.name} is 0")
         if self.patch_frames % 16:
             raise ConfigError(
                 f"model.patch_frames is {self.patch_frames}; allowed are multiples of 16"
             )
+
+    @property
+    def embedding_size(self) -> int:
+        """Numbers of the identity embedding; 0 for a network without one."""
+        if self.embedding == "auto":
+            return 64 if self.name == "edge" else 0
+        return self.embedding
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class TrainingConfig:
     # Passes over the patches; auto: as many as the amount of sound deserves (`patches.n_epochs`).
     epochs: Count | Literal["auto"] = "auto"
     batch_size: Count = 64
-    learning_rate: Annotated[float, Between(1e-7, 1.0)] = 5e-3
+    learning_rate: Annotated[float, Between(1e-7, 1.0)] = 3e-3
     weight_decay: Annotated[float, Between(0.0, 1.0)] = 1e-4
     # cosine: a warm-up of one epoch, then a cosine down to a hundredth of the learning rate.
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -115,6 +123,10 @@ class IdentityConfig:
     weight: Annotated[float, Between(0.0, 1000.0)] = 1.0  # of its loss; the autoencoder's has 1
     margin: Annotated[float, Between(0.0, 0.9)] = 0.3  # between classes, of the cosine
     scale: Annotated[float, Between(1.0, 1000.0)] = 30.0  # of the cosines
+    # What is subtracted from a patch before the network reads it: its level, so that a gain of the
+    # microphone changes nothing; the mean of each of its bands, so that a filter changes nothing,
+    # either; auto: bands, unless the machines cannot be told apart without these means.
+    relative_to: Literal["auto", "level", "bands"] = "auto"
     crop_patches: Annotated[int, Between(1, 64)] = 4  # patches in a row that are classified as one
     # Mel bands by which the sound is moved up or down; each is a change of its own.
     band_shifts: tuple[Annotated[int, Between(-64, 64)], ...] = (3, -3, 6, -6, 10, -10)

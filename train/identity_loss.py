@@ -29,7 +29,7 @@ class IdentityLoss(nn.Module):
                 "identity.band_shifts is []; with a single training machine, at least one is "
                 "needed, or model.embedding=0"
             )
-        self.centres = nn.Parameter(torch.randn(n_classes, config.model.embedding))
+        self.centres = nn.Parameter(torch.randn(n_classes, config.model.embedding_size))
 
     def forward(
         self, embedding: torch.Tensor, machines: torch.Tensor, changes: torch.Tensor

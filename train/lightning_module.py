@@ -9,12 +9,14 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from edgeae.runtime.errors import ConfigError
 
-from .architectures import Autoencoder, build, pooled_over_time
+from .architectures import Autoencoder, Subtracted, build, pooled_over_time
 from .checkpoint_network import CHECKPOINT_FORMAT, CHECKPOINT_KEY
 from .config import Config
 from .identity_loss import IdentityLoss, shifted
 from .patches import Crops
 
+# Of the epochs, rounded up, in which it is tried what to subtract from a patch.
+TRIAL_SHARE = 0.3
 FINAL_RATE_SHARE = 0.01  # of the learning rate, at the end of the cosine
 STEPS_PER_SEED = 1_000_003  # so many steps have random numbers of their own before the next seed's
 
@@ -23,7 +25,9 @@ class AutoencoderModule(LightningModule):
     """Minimises the mean squared residual, in squared standard deviations of each band.
 
     A network with an identity embedding also learns to classify crops (`IdentityLoss`). Of n band
-    shifts, one crop in n + 1 is as recorded; the autoencoder learns from these alone.
+    shifts, one crop in n + 1 is as recorded; the autoencoder learns from these alone. In the first
+    epochs half of the steps subtract the level of each patch and half its bands, unless
+    ``identity.relative_to`` chooses one; the one that tells the classes apart better is kept.
 
     Everything random in a step follows from seed and step, so that a run resumed after a kill
     is bitwise the run it would have been (on the CPU).
@@ -34,8 +38,12 @@ class AutoencoderModule(LightningModule):
         self.config = config
         self.network: Autoencoder = build(config.model, config.mel.n_mels)
         self.identity_loss: IdentityLoss | None = None
-        if config.model.embedding:
+        if config.model.embedding_size:
             self.identity_loss = IdentityLoss(config, n_machines)
+        if self.network.relative_input is not None and config.identity.relative_to == "bands":
+            self.network.relative_input.subtracted = "bands"
+        # Identity losses of the steps of this epoch, by what they subtracted.
+        self._trial_losses: dict[Subtracted, list[torch.Tensor]] = {"level": [], "bands": []}
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(N, T, n_mels) dB -> (N, T, n_mels) residual."""
@@ -56,6 +64,9 @@ class AutoencoderModule(LightningModule):
         residual = self.network.decode(encoded[is_recorded].flatten(0, 1)) - z
         reconstruction_loss = residual.float().square().mean()
         identity_loss = self._identity_loss_of(encoded, crops.machines, changes)
+        if self.network.relative_input is not None:
+            name = self.network.relative_input.subtracted
+            self._trial_losses[name].append(identity_loss.detach())
         self.log(
             "identity_loss",
             identity_loss,
@@ -116,10 +127,44 @@ class AutoencoderModule(LightningModule):
         loss: torch.Tensor = self.identity_loss(embedding, machines, changes)
         return loss
 
+    def on_train_epoch_start(self) -> None:
+        self._trial_losses = {"level": [], "bands": []}
+
     def on_train_batch_start(self, batch: torch.Tensor | Crops, batch_index: int) -> None:
         # At each step, because a resumed run draws other numbers between the start of an epoch
         # and its first step.
         torch.manual_seed(self.config.training.seed * STEPS_PER_SEED + self.global_step)
+        if self._is_trial() and self.network.relative_input is not None:
+            self.network.relative_input.subtracted = "bands" if batch_index % 2 else "level"
+
+    def on_validation_start(self) -> None:
+        """At the end of the trial, before its network is validated and stored."""
+        if self._is_trial() and self.current_epoch + 1 == self._n_trial_epochs():
+            self.end_trial(**{name: self._mean(each) for name, each in self._trial_losses.items()})
+
+    def end_trial(self, level: float, bands: float) -> None:
+        """Subtract the bands from now on if machines are told apart at least as well without them.
+
+        level, bands: mean identity loss of the steps of an epoch that subtracted each.
+        """
+        if self.network.relative_input is not None:
+            self.network.relative_input.subtracted = "bands" if bands <= level else "level"
+
+    def _is_trial(self) -> bool:
+        if self.config.identity.relative_to != "auto" or self.network.relative_input is None:
+            return False
+        return self.current_epoch < self._n_trial_epochs()
+
+    def _n_trial_epochs(self) -> int:
+        return math.ceil(TRIAL_SHARE * (self.trainer.max_epochs or 1))
+
+    def _mean(self, losses: list[torch.Tensor]) -> float:
+        """Over the steps of all processes."""
+        if not losses:
+            return math.inf
+        means = self.all_gather(torch.stack(losses).mean())
+        assert isinstance(means, torch.Tensor)  # one of each process
+        return float(means.mean())
 
     def training_step(self, batch: torch.Tensor | Crops, batch_index: int) -> torch.Tensor:
         if isinstance(batch, Crops):
@@ -144,7 +189,11 @@ class AutoencoderModule(LightningModule):
         """AdamW; the rate warms up for an epoch, then falls by a cosine, unless it is constant."""
         training = self.config.training
         optimizer = torch.optim.AdamW(
-            self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+            self.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            # One pass over the weights, a tenth of a step's time; torch has none for Apple's GPU.
+            fused=self.device.type != "mps",
         )
         if training.schedule == "constant":
             return optimizer

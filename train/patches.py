@@ -304,7 +304,7 @@ class PatchData(LightningDataModule):
         self.n_epochs = n_epochs(parts.fit, config)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
-        if self.config.model.embedding:
+        if self.config.model.embedding_size:
             return self._crop_dataloader()
         size = self.config.training.batch_size
         sampler = self._sampler(self.fit, shuffle=True)
@@ -329,7 +329,7 @@ class PatchData(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[torch.Tensor] | DataLoader[Crops]:
-        if self.config.model.embedding:
+        if self.config.model.embedding_size:
             return self._in_order(self.validation_crops, self._crops_in_a_batch())
         return self._in_order(self.validation, self.config.training.batch_size)
 

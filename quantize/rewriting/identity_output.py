@@ -5,9 +5,9 @@
                         +-> Transpose -> sum and maximum over time -> MatMul -> identity (n, size)
 
 In an int8 network the encoder gives unsigned 8-bit numbers. Their sums and maxima are whole
-numbers, and so are the weights: as many units as keep every sum of products below 2^24, up to which
-float32 is exact in any order. So the embedding has the same bits on every processor; the sizes of
-the units are multiplied last.
+numbers, and so are the weights, which have 8 bits, or less where a sum of products could exceed
+2^24. Up to there float32 is exact in any order. So the embedding has the same bits on every
+processor; the sizes of the units are multiplied last.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ENCODED = "encoded"  # the output of a network whose encoder has an identity embedding
 MAX_EXACT = 2.0**24  # up to here float32 holds every whole number
 MAX_LEVEL = 255  # of an unsigned 8-bit number
-MAX_WEIGHT = 32767  # of a signed 16-bit number
+MAX_WEIGHT = 127  # of a signed 8-bit number
 
 
 def with_identity(model: ModelProto, matrix: Float32) -> ModelProto:
@@ -101,7 +101,7 @@ def _add_integer_product(graph: GraphProto, weights: Float64, scale: float, n_st
     from onnx import TensorProto, helper
 
     units = weight_units(weights, n_steps)
-    whole = np.round(weights / units).astype(np.int16)
+    whole = np.round(weights / units).astype(np.int8)
     add_constant(graph, "identity.whole", whole)
     cast = helper.make_node("Cast", ["identity.whole"], ["identity.weights"], to=TensorProto.FLOAT)
     graph.node.append(cast)

@@ -27,8 +27,8 @@ TENSOR_DATA_LOCATION = 14
 
 OPERATORS = frozenset(
     "Add BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DequantizeLinear Div "
-    "Flatten Gather Gemm Identity MatMul Mul QuantizeLinear ReduceMax ReduceSum Relu Reshape Round "
-    "Shape Sigmoid Slice Split Squeeze Sub Sum Transpose Unsqueeze".split()
+    "Flatten Gather Gemm Identity MatMul Mul QuantizeLinear ReduceMax ReduceMean ReduceSum Relu "
+    "Reshape Round Shape Sigmoid Slice Split Squeeze Sub Sum Transpose Unsqueeze".split()
 )
 
 

@@ -38,7 +38,7 @@ def test_the_residual_is_reconstruction_minus_standardised_input(name: str) -> N
     network = _lively(_network(name))
     network.set_statistics(torch.randn(128), torch.rand(128) + 1)
     patches = torch.randn(2, 32, 128)
-    z = (patches - network.mean) / network.std
+    z = network.relative((patches - network.mean) / network.std)
     torch.testing.assert_close(network(patches) + z, network.reconstruct(z))
 
 

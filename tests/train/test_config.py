@@ -112,7 +112,7 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_lists_the_presets() -> None:
-    with pytest.raises(ConfigError, match="edge, identity, cnn2d, dense, tiny, origin"):
+    with pytest.raises(ConfigError, match="edge, cnn2d, dense, tiny, origin"):
         load_config("egde")
 
 

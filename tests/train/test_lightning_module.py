@@ -65,3 +65,15 @@ def test_the_validation_loss_counts_reconstruction_and_classification(
                 assert losses[0] == pytest.approx(float(reconstruction))
     assert losses[1] - losses[0] > 1
     assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("level", "bands", "subtracted"), [(3.0, 2.9, "bands"), (3.0, 3.1, "level")]
+)
+def test_bands_are_subtracted_where_machines_are_told_apart_as_well_without_them(
+    level: float, bands: float, subtracted: str
+) -> None:
+    module = AutoencoderModule(load_config("tiny", ["model.embedding=4"]), n_machines=2)
+    module.end_trial(level=level, bands=bands)
+    assert module.network.relative_input is not None
+    assert module.network.relative_input.subtracted == subtracted

@@ -14,7 +14,7 @@ from edgeae.runtime.errors import AudioError, ConfigError
 from edgeae.runtime.features.mel import MelSpec, band_edges, log_mel
 from edgeae.runtime.model.sections import MASKED_BAND_STD_DB
 from edgeae.train.architectures import MASKING_STD_DB
-from edgeae.train.config import Config, DataConfig, TrainingConfig, load_config
+from edgeae.train.config import Config, DataConfig, ModelConfig, TrainingConfig, load_config
 from edgeae.train.patches import (
     MAX_EPOCHS,
     MIN_EPOCHS,
@@ -130,7 +130,7 @@ def _order(data: PatchData, epoch: int) -> list[float]:
 
 def test_the_order_of_an_epoch_follows_from_seed_and_epoch() -> None:
     found = _features({"id_00": [200] * 4})
-    config = Config(data=DataConfig(patch_step=4))
+    config = Config(model=ModelConfig(embedding=0), data=DataConfig(patch_step=4))
     data, again = (PatchData(split(found, config), config) for _ in range(2))
     orders = [_order(data, epoch) for epoch in range(3)]
     assert orders[2] == _order(again, 2)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from edgeae.runtime.errors import AudioError, ConfigError
+from edgeae.train.checkpoint_network import load_network
 from edgeae.train.config import load_config
+from edgeae.train.lightning_module import AutoencoderModule
 from edgeae.train.run_folder import best_checkpoint
 from edgeae.train.training import train
 from tests.conftest import Maker
@@ -67,18 +69,20 @@ def test_the_same_seed_gives_the_same_weights(make_data: Maker) -> None:
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("epoch", [0, 2])
-def test_a_killed_run_ends_as_it_would_have(make_data: Maker, epoch: int) -> None:
+@pytest.mark.parametrize(("epoch", "embedding"), [(0, 0), (2, 4)])
+def test_a_killed_run_ends_as_it_would_have(make_data: Maker, epoch: int, embedding: int) -> None:
+    """Epoch 2 follows the trial of a network with an embedding, whose result is not forgotten."""
     data = make_data()
-    whole = train(data, tiny_config(), Path("whole"))
+    config = tiny_config(f"model.embedding={embedding}")
+    whole = train(data, config, Path("whole"))
     with pytest.raises(RuntimeError, match="power cut"):
         train(
             data,
-            tiny_config(),
+            config,
             Path("cut"),
             callbacks=[At(epoch, raising(RuntimeError("power cut")))],
         )
-    cut = train(data, tiny_config(), Path("cut"), resume=True)
+    cut = train(data, config, Path("cut"), resume=True)
     expected = _weights(whole)
     assert all(torch.equal(value, expected[key]) for key, value in _weights(cut).items())
     metrics = [json.loads((run / "metrics.json").read_text()) for run in (whole, cut)]
@@ -162,3 +166,27 @@ def test_the_threads_of_the_caller_are_left_as_they_were(make_data: Maker) -> No
         make_data(), tiny_config("training.epochs=1", f"training.threads={before + 1}"), Path("run")
     )
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("relative_to", ["level", "bands"])
+def test_what_a_network_subtracts_can_be_chosen(make_data: Maker, relative_to: str) -> None:
+    overrides = ["training.epochs=2", "model.embedding=4", f"identity.relative_to={relative_to}"]
+    network, _ = load_network(
+        best_checkpoint(train(make_data(), tiny_config(*overrides), Path("run")))
+    )
+    assert network.relative_input is not None
+    assert network.relative_input.subtracted == relative_to
+
+
+def test_without_a_choice_both_are_tried(make_data: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two of four epochs; the losses of the second decide."""
+    ends: list[tuple[float, float]] = []
+
+    def end_trial(module: AutoencoderModule, level: float, bands: float) -> None:
+        assert module.current_epoch == 1
+        ends.append((level, bands))
+
+    monkeypatch.setattr(AutoencoderModule, "end_trial", end_trial)
+    train(make_data(), tiny_config("model.embedding=4"), Path("run"))
+    ((level, bands),) = ends
+    assert 0 < level != bands > 0
