@@ -72,7 +72,7 @@ def _value_of(option: str, arguments: list[str]) -> str:
     "name",
     type=click.Path(),
     metavar="CONFIG",
-    help="Configuration: edge (default), identity, cnn2d, dense, origin, tiny or a YAML file.",
+    help="Configuration: edge (default), cnn2d, dense, origin, tiny or a YAML file.",
 )
 @click.option(
     "-o",
