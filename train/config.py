@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.features.mel import MelSpec
-from edgeae.runtime.system.schema import Between, build
+from edgeae.runtime.system.schema import Between, PositiveUpTo, build
 
 MAX_BYTES = 1 << 20  # of a configuration
 MIN_IMAGE_SIDE = 64  # frames and bands of a patch of origin
@@ -134,10 +134,12 @@ class IdentityConfig:
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """What the exported detector does with the residual."""
+    """What the exported detector does with the residual, and how `edgeae evaluate` rates it."""
 
     head: Literal["gaussian", "mse"] = "gaussian"
     window: Annotated[float, Between(1.0, 3600.0)] = 10.0  # seconds
+    # The pAUC is the area up to this false positive rate; the default is that of DCASE.
+    max_fpr: Annotated[float, PositiveUpTo(1.0)] = 0.1
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def write_report(path: Path, evaluation: Evaluation, report: Callable[[str], Non
         title="edgeae evaluation",
         usability=_usability(evaluation),
         ranking_sentence=ranking_sentence(result),
-        ranking_words=explanation(*RANKING_WORDS),
+        ranking_words=explanation(*RANKING_WORDS, max_fpr=result.max_fpr),
         rates_words=explanation(*RATES_WORDS),
         stream_words=explanation(*STREAM_WORDS),
         alarms_words=explanation(*ALARMS_WORDS),

@@ -26,6 +26,7 @@ from ..results.evaluation_result import (
     ViewAreas,
     WorstMachine,
 )
+from ..results.metrics import DEFAULT_MAX_FPR
 
 MAX_FILE_BYTES = 16 << 20
 MAX_METRIC = 1e9  # no evaluation gives a larger one
@@ -72,6 +73,7 @@ def results_from_json(results: Object) -> EvaluationResult:
         alarms=_metrics(Alarms, overall),
         mean_budget_alarms=_budget_alarms(mean),
         views=_views(results),
+        max_fpr=_number(results, "max_fpr") or DEFAULT_MAX_FPR,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self, TypeAlias
 
+from .metrics import DEFAULT_MAX_FPR
+
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -239,6 +241,7 @@ class EvaluationResult:
     alarms: Alarms  # of the streams of all machines together
     mean_budget_alarms: BudgetAlarms | None = None  # None without a budget
     views: Mapping[str, ViewAreas] = field(default_factory=dict)  # means over the machines, by name
+    max_fpr: float = DEFAULT_MAX_FPR  # highest false positive rate of the pAUCs
 
     def to_json(self) -> JsonObject:
         """The object that ``--json`` prints."""
@@ -250,6 +253,7 @@ class EvaluationResult:
         return {
             "model": self.model,
             "head": self.head,
+            "max_fpr": self.max_fpr,
             "machines": {machine: result.to_json() for machine, result in self.machines.items()},
             "mean": {**{key: mean[key] for key in areas}, **self.mean_rates.to_json(), **alarms},
             "harmonic_mean": self.harmonic_mean.to_json(),

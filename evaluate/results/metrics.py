@@ -3,9 +3,9 @@
 Every interval is one of 95 %, for independent recordings of what the machine sounds like.
 Recordings that are cut from one session resemble each other, so that the true uncertainty is
 larger. In simulations the interval of an AUC contains the true value 91 to 95 times in 100, from
-ten recordings of each label on. The pAUC depends on the highest tenth of the normal recordings: its
-interval is too narrow (88 in 100 with 50 or 100 normal recordings, 95 with 200) and is given from
-50 on.
+ten recordings of each label on. The pAUC depends on the highest tenth of the normal recordings
+(``max_fpr``): its interval is too narrow (88 in 100 with 50 or 100 normal recordings, 95 with 200)
+and is given from 50 on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeae.runtime.system.arrays import Float64
+from edgeae.train.config import ScoringConfig
 
-MAX_FPR = 0.1  # of the partial AUC, as in DCASE
+DEFAULT_MAX_FPR = ScoringConfig.max_fpr
 N_RESAMPLES = 1000
 RESAMPLES_PER_BLOCK = 100  # so many at a time stay in the cache of a processor
 MIN_RECORDINGS = 5  # of a label, for an interval: resampling fewer says nothing
@@ -32,8 +33,10 @@ Interval = tuple[float, float] | tuple[None, None]
 NO_INTERVAL: Interval = (None, None)
 
 
-def auc_of(scores: Iterable[float], labels: Iterable[str]) -> tuple[float | None, float | None]:
-    """AUC and standardised partial AUC up to a false positive rate of 0.1.
+def auc_of(
+    scores: Iterable[float], labels: Iterable[str], max_fpr: float = DEFAULT_MAX_FPR
+) -> tuple[float | None, float | None]:
+    """AUC and standardised partial AUC up to a false positive rate of ``max_fpr``.
 
     None for recordings of one label only.
     """
@@ -44,7 +47,7 @@ def auc_of(scores: Iterable[float], labels: Iterable[str]) -> tuple[float | None
         return None, None
     values = list(scores)
     auc = float(roc_auc_score(truth, values))
-    pauc = float(roc_auc_score(truth, values, max_fpr=MAX_FPR))
+    pauc = float(roc_auc_score(truth, values, max_fpr=max_fpr))
     return auc, pauc
 
 
@@ -53,24 +56,27 @@ def has_enough_recordings(truth: Bools) -> bool:
     return min(int(np.sum(truth)), int(np.sum(~truth))) >= MIN_RECORDINGS
 
 
-def resampled_areas(scores: Float64, truth: Bools, seed: Iterable[int]) -> Float64 | None:
+def resampled_areas(
+    scores: Float64, truth: Bools, seed: Iterable[int], max_fpr: float = DEFAULT_MAX_FPR
+) -> Float64 | None:
     """(N_RESAMPLES, k, 2) AUC and pAUC of k detectors on resampled tests: the stratified bootstrap.
 
     Normal and anomalous recordings are drawn separately with replacement, each as many as there
     are. All detectors get the same resamples. None where a label has fewer than ``MIN_RECORDINGS``
-    recordings; the pAUC is NaN where a tenth of the normal ones is fewer.
+    recordings; the pAUC is NaN where the share ``max_fpr`` of the normal ones is fewer.
 
     scores: (n, k) of n recordings by k detectors
     truth: (n,) True for an anomaly
+    max_fpr: highest false positive rate of the pAUC
     """
     if not has_enough_recordings(truth):
         return None
     blocks = [
-        np.stack([areas(column, truth, counts) for column in scores.T], axis=1)
+        np.stack([areas(column, truth, counts, max_fpr) for column in scores.T], axis=1)
         for counts in resample_counts(truth, seed)
     ]
     resampled = np.concatenate(blocks)
-    if MAX_FPR * np.sum(~truth) < MIN_RECORDINGS:
+    if max_fpr * np.sum(~truth) < MIN_RECORDINGS:
         resampled[:, :, 1] = np.nan
     return resampled
 
@@ -94,7 +100,9 @@ def _draw(truth: Bools, rng: np.random.Generator) -> Counts:
     return counts
 
 
-def areas(scores: Float64, truth: Bools, counts: Counts) -> Float64:
+def areas(
+    scores: Float64, truth: Bools, counts: Counts, max_fpr: float = DEFAULT_MAX_FPR
+) -> Float64:
     """(m, 2) AUC and pAUC of m tests in which recording i occurs ``counts[:, i]`` times.
 
     The one exception to the rule that an AUC is scikit-learn's: `roc_auc_score` takes minutes for a
@@ -103,11 +111,12 @@ def areas(scores: Float64, truth: Bools, counts: Counts) -> Float64:
 
     scores, truth: (n,)
     counts: (m, n)
+    max_fpr: highest false positive rate of the pAUC
     """
     normal, anomalous = _shares_above(scores, truth, counts)
     # Standardised as by McClish (1989), Medical Decision Making 9: chance becomes .5, the best 1.
-    by_chance = MAX_FPR**2 / 2
-    partial = (_area(normal, anomalous, MAX_FPR) - by_chance) / (MAX_FPR - by_chance)
+    by_chance = max_fpr**2 / 2
+    partial = (_area(normal, anomalous, max_fpr) - by_chance) / (max_fpr - by_chance)
     return np.stack([_area(normal, anomalous, 1.0), (1 + partial) / 2], axis=1)
 
 

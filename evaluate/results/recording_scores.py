@@ -8,13 +8,15 @@ from typing import Self
 import numpy as np
 
 from edgeae.runtime.audio.recordings import Label, Recording
+from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.path_text import path_text
+from edgeae.runtime.tables.artifact_text import origin
 
 from ..streams.simulation import StreamCounts
-from .metrics import Bools
+from .metrics import DEFAULT_MAX_FPR, Bools
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,22 @@ class MachineTest:
     stream: StreamCounts | None  # None without a threshold or without normal recordings
     # Test recordings that the streams are calibrated on instead of those of the training.
     stream_calibration: Sequence[Path] = ()
+
+    @property
+    def max_fpr(self) -> float:
+        """The highest false positive rate of the pAUC, as the model's configuration states it.
+
+        Raises ArtifactError for a value that is no such rate.
+        """
+        value = origin(self.detector, "config", "scoring", "max_fpr")
+        if value is None:
+            return DEFAULT_MAX_FPR
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise ArtifactError(
+                f"the provenance of the artifact has the scoring.max_fpr {value!r:.60}; allowed is "
+                "a number, greater than 0, at most 1"
+            )
+        return float(value)
 
     @property
     def anomalous(self) -> Bools:

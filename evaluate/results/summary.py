@@ -59,6 +59,7 @@ def summarise(
         alarms=alarm_metrics(sum_counts(streams) if streams else None),
         mean_budget_alarms=mean_budget_alarms(budget, streams) if budget and streams else None,
         views=_mean_areas([result.views for result in machines.values()]),
+        max_fpr=next(iter(tests.values())).max_fpr,
     )
 
 
@@ -71,16 +72,17 @@ def machine_result(
     budget: of false alarms, that the alarms are reported for; None: they are not
     """
     labels = [score.label for score in test.scores]
-    scores = test.both_scores
-    ranking = _ranking(auc_of(scores[:, 0], labels), auc_of(scores[:, 1], labels), resampled)
+    network, baseline = (auc_of(scores, labels, test.max_fpr) for scores in test.both_scores.T)
     return MachineResult(
-        ranking=ranking,
+        ranking=_ranking(network, baseline, resampled),
         rates=rates(test.scores),
         extrapolated_1_per_day=test.one_per_day.extrapolated if test.one_per_day else None,
         alarms=alarm_metrics(test.stream),
         budget_alarms=budget_alarms(budget, test.stream) if budget and test.stream else None,
         views={
-            view: ViewAreas(*auc_of([score.views[view] for score in test.scores], labels))
+            view: ViewAreas(
+                *auc_of([score.views[view] for score in test.scores], labels, test.max_fpr)
+            )
             for view in test.scores[0].views
         },
         domains=_domains(test),
@@ -113,7 +115,7 @@ def _domains(test: MachineTest) -> dict[str, DomainResult]:
     for domain, own in sorted(of_domain.items()):
         scores = [*(score for score in own if score.label != "anomaly"), *faulty]
         labels = [score.label for score in scores]
-        auc, pauc = auc_of([score.score for score in scores], labels)
+        auc, pauc = auc_of([score.score for score in scores], labels, test.max_fpr)
         n_anomaly = labels.count("anomaly")
         results[domain] = DomainResult(auc, pauc, len(labels) - n_anomaly, n_anomaly)
     return results
@@ -137,7 +139,8 @@ def resamples_of(test: MachineTest) -> Float64 | None:
 
     None for too few recordings.
     """
-    return resampled_areas(test.both_scores, test.anomalous, test.scores[0].machine.encode())
+    seed = test.scores[0].machine.encode()
+    return resampled_areas(test.both_scores, test.anomalous, seed, test.max_fpr)
 
 
 def _ranking(network: Areas, baseline: Areas, resampled: Float64 | None) -> Ranking:

@@ -209,7 +209,8 @@ def _alarms_row(name: str, alarms: BudgetAlarms) -> list[str]:
 
 def terminal_text(evaluation: EvaluationResult) -> str:
     """The tables in columns for a terminal of 100, their words, and remarks on them."""
-    parts = [with_words(ranking_table(evaluation), RANKING_WORDS)]
+    ranking_words = explained(*RANKING_WORDS, max_fpr=evaluation.max_fpr)
+    parts = [f"{in_columns(ranking_table(evaluation))}\n{ranking_words}"]
     domains = domains_table(evaluation)
     if domains:
         parts.append(in_columns(domains))

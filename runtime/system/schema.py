@@ -30,6 +30,20 @@ class Between:
 
 
 @dataclass(frozen=True)
+class PositiveUpTo:
+    """Limit of a number above 0, itself included: ``Annotated[float, PositiveUpTo(1.0)]``."""
+
+    high: float
+
+    def __str__(self) -> str:
+        return f"greater than 0, at most {self.high:g}"
+
+    def holds(self, value: Any) -> bool:
+        """Whether the number is within the limits."""
+        return bool(0 < value <= self.high)
+
+
+@dataclass(frozen=True)
 class MaxLength:
     """Limit of a text, which is never empty: ``Annotated[str, MaxLength(40)]``."""
 

@@ -16,8 +16,8 @@ WORDS = {
     "extrapolated": "the budget is rarer than the sound of the training can show: an estimate",
     "AUC": "share of the pairs of a normal and a faulty recording in which the faulty one has the "
     "higher score: 1 is perfect, 0.5 is chance",
-    "pAUC": "the same where at most 10 % of the normal recordings count as faulty: 1 is perfect, "
-    "0.5 is chance",
+    "pAUC": "the same where at most {percent:g} % of the normal recordings count as faulty "
+    "(max_fpr={max_fpr:g}): 1 is perfect, 0.5 is chance",
     "(95 %)": "the range in which the value lies with 95 % confidence; more recordings make it "
     "narrower",
     "no network": "the same statistics of the sound scored without the network",
@@ -46,14 +46,22 @@ WORDS = {
 }
 
 
-def explained(*words: str) -> str:
-    """Lines that explain the words, indented, for below a table."""
-    return "\n".join(line for word in words for line in _wrapped(f"{word}: {WORDS[word]}"))
+def explained(*words: str, max_fpr: float = 0.1) -> str:
+    """Lines that explain the words, indented, for below a table.
+
+    max_fpr: highest false positive rate of the pAUC
+    """
+    return "\n".join(line for word in words for line in _wrapped(_entry(word, max_fpr)))
 
 
-def explanation(*words: str) -> str:
+def explanation(*words: str, max_fpr: float = 0.1) -> str:
     """The same as one paragraph."""
-    return " ".join(f"{word}: {WORDS[word]}." for word in words)
+    return " ".join(f"{_entry(word, max_fpr)}." for word in words)
+
+
+def _entry(word: str, max_fpr: float) -> str:
+    meaning = WORDS[word].format(percent=100 * max_fpr, max_fpr=max_fpr)
+    return f"{word}: {meaning}"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from edgeae.evaluate.results import scoring_task
 from edgeae.evaluate.results.recording_scores import Scores
 from edgeae.runtime.audio.recordings import audio_files, scan
 from edgeae.runtime.commands.cli import run_command
+from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.train.run_folder import best_checkpoint
 from tests.conftest import Trained
@@ -88,6 +89,7 @@ def test_json_has_the_keys_of_the_contract(evaluated: Evaluated) -> None:
     keys = {
         "model",
         "head",
+        "max_fpr",
         "machines",
         "mean",
         "harmonic_mean",
@@ -111,6 +113,40 @@ def test_auc_is_that_of_the_scores_in_the_table(evaluated: Evaluated) -> None:
     assert mean["auc"] == pytest.approx(roc_auc_score(truth, scores))
     assert mean["pauc"] == pytest.approx(roc_auc_score(truth, scores, max_fpr=0.1))
     assert [row["machine"] for row in evaluated.rows("test_results")] == ["id_03"]
+
+
+def test_the_partial_area_ends_at_the_max_fpr_of_the_models_configuration(
+    trained: Trained, tmp_path: Path
+) -> None:
+    artifact = Artifact.read(trained.int8)
+    config = artifact.provenance["config"]
+    changed = {**config, "scoring": {**config["scoring"], "max_fpr": 0.2}}
+    model = tmp_path / "model.onnx"
+    provenance = {**artifact.provenance, "config": changed}
+    artifact.with_sections(provenance=provenance).write(model)
+    data = _data_of(trained, tmp_path / "data", "*")
+    fault = sorted((data / "test").glob("anomaly_*"))[0]
+    fault.rename(fault.with_name(fault.name.replace("anomaly", "normal")[:-5] + "9.wav"))
+    evaluated = evaluate(tmp_path / "evaluation", model, data, page=True)
+    rows = evaluated.rows()
+    truth = [row["label"] == "anomaly" for row in rows]
+    scores = [float(row["score"]) for row in rows]
+    baseline = [float(row["no_network"]) for row in rows]
+    spectrum = [float(row["spectrum_distance"]) for row in rows]
+    pauc = roc_auc_score(truth, scores, max_fpr=0.2)
+    # One recording has the wrong label, so that the areas differ.
+    assert pauc != pytest.approx(roc_auc_score(truth, scores, max_fpr=0.1), abs=1e-6)
+    result = evaluated.result
+    assert result["max_fpr"] == 0.2
+    assert result["mean"]["pauc"] == pytest.approx(pauc)
+    assert result["no_network"]["pauc"] == pytest.approx(
+        roc_auc_score(truth, baseline, max_fpr=0.2)
+    )
+    assert result["views"]["spectrum"]["pauc"] == pytest.approx(
+        roc_auc_score(truth, spectrum, max_fpr=0.2)
+    )
+    assert float(evaluated.rows("test_results")[0]["pauc"]) == pytest.approx(pauc)
+    assert "max_fpr=0.2" in (evaluated.folder / "report.html").read_text()
 
 
 def test_calibration_on_a_new_machine_separates_its_faults(evaluated: Evaluated) -> None:

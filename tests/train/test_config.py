@@ -72,6 +72,13 @@ def test_overrides_that_only_fit_together_are_checked_together() -> None:
         ("mel.hop=4000", "hop is 4000; allowed is 32 to 1024"),
         ("mel.scale=bark", "'bark'; allowed are 'slaney' and 'htk'"),
         ("scoring.head=[", "not YAML"),
+        (
+            "scoring.max_fpr=0",
+            "scoring.max_fpr is 0; allowed is a number, greater than 0, at most 1",
+        ),
+        ("scoring.max_fpr=1.1", "scoring.max_fpr is 1.1; allowed is a number, greater than 0"),
+        ("scoring.max_fpr=.nan", "scoring.max_fpr is nan; allowed is a number, greater than 0"),
+        ("max_fpr=.2", "for example scoring.max_fpr=.2"),
         ("training.epochs", "give section.key=value"),
         ("training=3", "give section.key=value"),
     ],
@@ -171,3 +178,8 @@ def test_a_value_without_a_section_is_answered_with_its_key() -> None:
 def test_origin_refuses_patches_of_which_its_layers_leave_nothing(change: str) -> None:
     with pytest.raises(ConfigError, match="allowed for origin are multiples of 16 from 64"):
         load_config("origin", [change])
+
+
+def test_the_partial_area_ends_at_a_tenth_unless_the_configuration_says_otherwise() -> None:
+    assert load_config("edge").scoring.max_fpr == load_config("origin").scoring.max_fpr == 0.1
+    assert load_config("origin", ["scoring.max_fpr=1"]).scoring.max_fpr == 1.0

@@ -60,6 +60,7 @@ def test_the_json_has_the_keys_of_the_contract_in_order(good_result: EvaluationR
     assert list(found) == [
         "model",
         "head",
+        "max_fpr",
         "machines",
         "mean",
         "harmonic_mean",

@@ -10,7 +10,6 @@ from sklearn.metrics import roc_auc_score
 
 from edgeae.evaluate.results.metrics import (
     CURVE_GRID,
-    MAX_FPR,
     N_RESAMPLES,
     NO_INTERVAL,
     Bools,
@@ -62,19 +61,20 @@ def _interval(values: Float64) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ("normals", "anomalies", "digits"), [(1, 1, 9), (7, 5, 0), (30, 40, 1), (100, 264, 9)]
+    ("normals", "anomalies", "digits", "max_fpr"),
+    [(1, 1, 9, 0.1), (7, 5, 0, 0.1), (30, 40, 1, 0.2), (100, 264, 9, 0.1), (30, 40, 9, 1.0)],
 )
 def test_areas_of_repeated_recordings_are_those_of_scikit_learn(
-    normals: int, anomalies: int, digits: int
+    normals: int, anomalies: int, digits: int, max_fpr: float
 ) -> None:
     rng = np.random.default_rng(normals)
     scores, truth = _test(rng, normals, anomalies, digits=digits)
     counts = rng.integers(0, 3, (20, len(truth))) + rng.integers(0, 2, (20, 1))
     counts[:, [0, -1]] += 1  # both labels are always there
-    for row, times in zip(areas(scores, truth, counts), counts, strict=True):
+    for row, times in zip(areas(scores, truth, counts, max_fpr), counts, strict=True):
         drawn = np.repeat(truth, times), np.repeat(scores, times)
         assert row == pytest.approx(
-            [roc_auc_score(*drawn), roc_auc_score(*drawn, max_fpr=MAX_FPR)], abs=1e-12
+            [roc_auc_score(*drawn), roc_auc_score(*drawn, max_fpr=max_fpr)], abs=1e-12
         )
 
 
@@ -86,6 +86,20 @@ def test_the_partial_area_is_that_of_dcase() -> None:
     assert auc_of(scores, labels) == expected
     once = np.ones((1, len(truth)), np.int64)
     assert areas(scores, truth, once)[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_of_the_partial_area_belongs_to_its_max_fpr() -> None:
+    scores, truth = _test(np.random.default_rng(2), 60, 60)
+    labels = np.where(truth, "anomaly", "normal")
+    for max_fpr in (0.1, 0.2):
+        resampled = resampled_areas(scores[:, None], truth, [0], max_fpr)
+        assert resampled is not None
+        low, high = _interval(resampled[:, 0, 1])
+        _, pauc = auc_of(scores, labels, max_fpr)
+        assert pauc is not None and low < pauc < high
+        assert resampled[:, 0, 1].mean() == pytest.approx(pauc, abs=0.02)
+    few = resampled_areas(scores[30:, None], truth[30:], [0], 0.2)
+    assert few is not None and not np.isnan(few).any()  # 30 normal recordings: 6 of them count
 
 
 def test_one_label_has_no_area() -> None:

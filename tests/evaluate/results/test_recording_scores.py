@@ -9,6 +9,7 @@ import pytest
 
 from edgeae.evaluate.results.recording_scores import MachineTest, RecordingScore, Scores
 from edgeae.runtime.audio.recordings import Recording
+from edgeae.runtime.errors import ArtifactError
 
 
 def test_arrays_are_in_the_order_of_the_scores(tested: Mapping[str, MachineTest]) -> None:
@@ -55,3 +56,27 @@ def test_a_recording_that_is_not_judged_is_no_anomaly_and_is_marked(
     score = RecordingScore.of(recording, partly, threshold, threshold)
     assert (score.anomaly, score.anomaly_1_per_day, score.not_judged) == (True, True, False)
     assert score.decisive == 98.0
+
+
+def _with_scoring(test: MachineTest, scoring: object) -> MachineTest:
+    """The same test of a model whose configuration has this section ``scoring``."""
+    detector = test.detector.with_sections(provenance={"config": {"scoring": scoring}})
+    return replace(test, detector=detector)
+
+
+def test_max_fpr_is_that_of_the_model(tested: Mapping[str, MachineTest]) -> None:
+    test = tested["id_03"]
+    assert test.max_fpr == 0.1
+    assert _with_scoring(test, {"max_fpr": 0.2}).max_fpr == 0.2
+    assert _with_scoring(test, {"max_fpr": 1}).max_fpr == 1.0
+    assert _with_scoring(test, {"head": "gaussian"}).max_fpr == 0.1  # an older artifact
+    assert _with_scoring(test, None).max_fpr == 0.1
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.5, True, "0.1", [0.1]])
+def test_a_max_fpr_that_is_no_rate_is_refused(
+    tested: Mapping[str, MachineTest], value: object
+) -> None:
+    test = _with_scoring(tested["id_03"], {"max_fpr": value})
+    with pytest.raises(ArtifactError, match="allowed is a number, greater than 0, at most 1"):
+        _ = test.max_fpr

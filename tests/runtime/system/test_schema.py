@@ -8,7 +8,7 @@ import pytest
 
 from edgeae.runtime.errors import ConfigError
 from edgeae.runtime.system.arrays import Float64
-from edgeae.runtime.system.schema import Between, MaxLength, build
+from edgeae.runtime.system.schema import Between, MaxLength, PositiveUpTo, build
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Machine:
     count: Annotated[int, Between(1, 9)]
     name: Annotated[str, MaxLength(5)] = "pump"
     factor: float = 1.0
+    share: Annotated[float, PositiveUpTo(0.5)] = 0.5
     levels: Float64 = field(default_factory=lambda: np.zeros(1))
     motor: Motor | None = None
 
@@ -52,6 +53,11 @@ def test_a_nested_dataclass_may_be_null() -> None:
         ({"count": 1, "name": "a" * 6}, "m.name is 'aaaaaa'; allowed is text, 1 to 5"),
         ({"count": 1, "factor": "2"}, "m.factor is '2'; allowed is a number"),
         ({"count": 1, "factor": 10**400}, "m.factor is 1000"),
+        (
+            {"count": 1, "share": 0},
+            "m.share is 0; allowed is a number, greater than 0, at most 0.5",
+        ),
+        ({"count": 1, "share": 0.6}, "m.share is 0.6; allowed is a number, greater than 0"),
         ({"count": 1, "levels": [1.0]}, r"m.levels is \[1.0\]; allowed is an array"),
         ({"count": 1, "motor": 3}, "m.motor is 3; allowed is a mapping or null"),
         ({"count": 1, "motor": {}}, "m.motor.power is missing"),

@@ -24,6 +24,12 @@ def test_a_paragraph_holds_one_sentence_for_each_word() -> None:
     assert text == f"threshold: {WORDS['threshold']}. budget: {WORDS['budget']}."
 
 
+def test_the_partial_area_is_explained_with_its_max_fpr() -> None:
+    assert "at most 10 % of the normal recordings" in explanation("pAUC")
+    assert "at most 7 % of" in explained("pAUC", max_fpr=0.07)
+    assert "(max_fpr=0.07)" in explanation("pAUC", max_fpr=0.07)
+
+
 def test_facts_are_aligned_and_long_values_are_wrapped() -> None:
     lines = facts_text("file", [("size", "5 KiB"), ("text", "word " * 30), ("none", None)], 8)
     assert lines[:2] == ["file", "  size    5 KiB"]
