@@ -121,7 +121,8 @@ def export(
 def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progress) -> Export:
     """Report what int8 costs, in all and by layers, and record the drift in the artifact.
 
-    Raises ArtifactError if the scores drift by more than ``max_drift``.
+    Raises ArtifactError if the scores drift by more than ``max_drift``, or if int8 leaves little of
+    the residual.
     """
     import numpy as np
     import onnx
@@ -129,7 +130,7 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
     from edgeae.runtime.system.spread import evenly_spread
 
     from .layer_error import MAX_RECORDINGS, analyse, check_drift, format_table
-    from .quantization_error import compare
+    from .quantization_error import check_residual, compare
 
     progress.step("comparing float and int8")
     comparison = compare(exported.float_, int8, exported.training_set)
@@ -144,6 +145,7 @@ def _checked(exported: Export, int8: Artifact, max_drift: float, progress: Progr
     table = format_table(layers, f"{len(recordings)} {kind}")
     progress.message(f"{comparison}\n\n{table}\n")
     check_drift(comparison.drift, max_drift, layers)
+    check_residual(comparison.residual_snr_db)
     progress.message(
         f"int8 moves the scores of normal sound by {comparison.drift:.3f} of their standard "
         f"deviation; allowed is {max_drift:g}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeae.runtime.errors import ArtifactError
 from edgeae.runtime.model.artifact import Artifact
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.head import Head
@@ -20,6 +21,9 @@ MAX_RECORDINGS = 200  # training recordings that are compared
 # Scores of 50 to 500 recordings have standard deviations of 0.14 to 0.29 ln; those of 3 to 6
 # recordings fall to 0.016.
 MIN_SCORE_STD = 0.1  # ln
+# Trained networks have 11 to 36 dB; one with random weights, or with wrong ranges, less than 0.
+MIN_RESIDUAL_SNR_DB = 3.0
+MIN_POWER = 1e-20  # of a residual, or of an error that is zero
 TIMED_RUNS = 100
 TIMED_PATCHES = (1, 10)  # one second of live sound, a recording of ten
 
@@ -42,10 +46,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table, and the figure that decides whether the int8 artifact may be written."""
+    """The table, and the figures that decide whether the int8 artifact may be written."""
 
     rows: list[Row]
     drift: float  # of the scores, see `score_drift`
+    residual_snr_db: float  # power of the residual over that of its error
 
     def __str__(self) -> str:
         header = f"{'':34}{'float':>12}{'int8':>12}{'ratio':>9}"
@@ -60,13 +65,14 @@ def compare(float_: Artifact, int8: Artifact, training_set: TrainingSet) -> Comp
     float_residual, int8_residual = (d.network.residual(patches) for d in detectors)
     float_scores, int8_scores = held_out_scores(detectors[0], detectors[1], compared)
     drift = score_drift(float_scores, int8_scores)
+    snr_db = residual_snr_db(float_residual, int8_residual)
     rows = [
         *_size_rows(float_, int8),
         *(_time_row(detectors, patches, n) for n in TIMED_PATCHES),
-        *_residual_rows(float_residual, int8_residual),
+        *_residual_rows(float_residual, int8_residual, snr_db),
         *_score_rows(float_scores, int8_scores, drift),
     ]
-    return Comparison(rows, drift)
+    return Comparison(rows, drift, snr_db)
 
 
 def held_out_scores(
@@ -128,6 +134,27 @@ def score_movement(before: Float64, after: Float64) -> float:
     return float(np.std(change)) if len(change) > 1 else float(np.abs(change).max())
 
 
+def residual_snr_db(float_: Float32, int8: Float32) -> float:
+    """The power of a residual over that of the error that int8 adds to it, dB."""
+    power = float(np.mean(np.square(float_)))
+    error_power = float(np.mean(np.square(int8 - float_)))
+    return float(10 * np.log10(max(power, MIN_POWER) / max(error_power, MIN_POWER)))
+
+
+def check_residual(snr_db: float) -> None:
+    """Raise ArtifactError if int8 leaves little of the residual.
+
+    The scores alone do not show it: the head of the int8 network declares what rounding does to the
+    features no fault, and so ignores a residual that is mostly error.
+    """
+    if not snr_db >= MIN_RESIDUAL_SNR_DB:
+        raise ArtifactError(
+            f"the residual of the int8 network is {snr_db:.1f} dB above its error, at least "
+            f"{MIN_RESIDUAL_SNR_DB:g} are needed, so nothing is written and an older file stays; "
+            f"train on more recordings, which set the ranges, or export without --int8"
+        )
+
+
 def rank_correlation(a: Float64, b: Float64) -> float:
     """Spearman's rank correlation of two series (n,), with mean ranks for ties.
 
@@ -162,14 +189,12 @@ def _time_row(detectors: Sequence[Detector], patches: Float32, n: int) -> Row:
     return Row(name, float_time, int8_time, "us, one thread")
 
 
-def _residual_rows(float_: Float32, int8: Float32) -> list[Row]:
+def _residual_rows(float_: Float32, int8: Float32, snr_db: float) -> list[Row]:
     float_energy = float(np.mean(np.square(float_)))
     int8_energy = float(np.mean(np.square(int8)))
-    noise = float(np.mean(np.square(int8 - float_)))
-    drift_db = float(10 * np.log10(float_energy / max(noise, 1e-20)))
     return [
         Row("mean squared residual", float_energy, int8_energy, "squared standard deviations"),
-        Row("residual drift", None, drift_db, "dB below the residual"),
+        Row("residual drift", None, snr_db, "dB below the residual"),
     ]
 
 

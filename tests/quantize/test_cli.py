@@ -1,8 +1,11 @@
 """The command `export`: what it prints, what it records, and what it refuses."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from edgeae.quantize.cli import DEFAULT_MAX_DRIFT
@@ -35,6 +38,37 @@ def test_an_int8_network_that_drifts_too_far_is_not_written(
     message = printed.err.splitlines()[-1]
     assert re.search(r"scores by 0\.0\d\d .*% by (input|body\.\d+)\), allowed is 1e-06", message)
     assert "--max-drift" in message
+
+
+def _with_ranges(model: bytes, factor: float) -> bytes:
+    """An int8 network whose activations have ranges ``factor`` times as wide as they should be."""
+    network = onnx.load_from_string(model)
+    scales = {node.input[1] for node in network.graph.node if node.op_type == "QuantizeLinear"}
+    for value in network.graph.initializer:
+        if value.name in scales:
+            scale = onnx.numpy_helper.to_array(value) * np.float32(factor)
+            value.CopyFrom(onnx.numpy_helper.from_array(scale, value.name))
+    return network.SerializeToString()
+
+
+@pytest.mark.parametrize("factor", [0.2, 10.0])
+def test_a_network_with_wrong_ranges_is_refused_without_any_option(
+    exported: Export,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    factor: float,
+) -> None:
+    """Too narrow: activations are clipped. Too wide: they are rounded to a few steps."""
+    assert exported.int8 is not None
+    damaged = replace(exported.int8, model=_with_ranges(exported.int8.model, factor))
+    bad = replace(exported, int8=damaged)
+    monkeypatch.setattr("edgeae.quantize.export.export", lambda run, **options: bad)
+    target = tmp_path / "model.onnx"
+    assert run_command(["export", "RUN", "--int8", "-o", str(target)]) == 3
+    assert not target.exists()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(r"residual of the int8 network is -\d+\.\d dB above its error", message)
 
 
 @pytest.mark.usefixtures("export_once")

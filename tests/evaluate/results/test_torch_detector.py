@@ -54,6 +54,7 @@ def test_a_checkpoint_and_its_run_give_the_same_detector(
     assert of_file.threshold == of_run.threshold
 
 
+@pytest.mark.slow
 def test_the_configuration_of_a_checkpoint_stands_in_the_provenance(
     trained: Trained, tmp_path: Path
 ) -> None:
