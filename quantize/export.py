@@ -258,7 +258,7 @@ def provenance(
 def _without_folders(config: Config) -> Config:
     """A configuration that names no folder of this computer: artifacts are passed on."""
     names = tuple(Path(name).name for name in config.data.background)
-    return replace(config, data=replace(config.data, background=names))
+    return replace(config, data=replace(config.data, background=names, cache=None))
 
 
 def fit_artifact(

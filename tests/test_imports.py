@@ -24,6 +24,7 @@ STAGES = {
 FOLDERS = {
     "runtime": (
         "errors",
+        "tcp_port",
         "system",
         "audio",
         "features",

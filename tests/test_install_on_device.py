@@ -58,6 +58,36 @@ def test_a_dry_run_prints_the_commands_and_changes_nothing(wheel: Path, tmp_path
     assert not prefix.exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "has_mqtt"),
+    [('mqtt = "mqtt://broker"\n', True), ("[mqtt]\n", True), ('log = "mqtt.jsonl"\n', False)],
+)
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_configuration_that_asks_for_mqtt_gets_its_packages(
+    wheel: Path, tmp_path: Path, text: str, has_mqtt: bool, joined: bool
+) -> None:
+    config = tmp_path / "pump 1.toml"
+    config.write_text(text)
+    option = [f"--config={config}"] if joined else ["--config", config]
+    done = install("--dry-run", "--prefix", tmp_path / "edgeae", wheel, "pump.onnx", *option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("mqtt.txt" in done.stdout.splitlines()[1]) is has_mqtt
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("mqtt = \n", "line 1")])
+def test_a_configuration_that_cannot_be_read_is_refused_before_anything_changes(
+    wheel: Path, tmp_path: Path, text: str | None, reason: str
+) -> None:
+    config = tmp_path / "pump.toml"
+    if text is not None:
+        config.write_text(text)
+    done = install("--dry-run", wheel, "pump.onnx", "--config", config)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"install-on-device: --config {config}: cannot be read as TOML (")
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_it_installs_into_a_folder_and_again(wheel: Path, tmp_path: Path) -> None:
     copy = tmp_path / "clone" / "scripts" / "install-on-device"

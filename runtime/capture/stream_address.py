@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from ..errors import ConfigError
+from ..tcp_port import check_port
 
 MIN_SECRET_CHARACTERS = 3
 MAX_CHARACTERS = 4000  # of an address
@@ -205,6 +206,7 @@ def _checked(text: str) -> _Parts:
     has_host = _HOST.fullmatch(parts.host) is not None
     if not is_stream(text) or not has_host or not text.isprintable() or " " in text:
         raise ConfigError(f"--device {parts.shown}: no address of a stream; {ADVICE}")
+    check_port(parts.host, f"--device {parts.shown}")
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(
             f"--device {parts.shown[:200]}...: the address has {len(text)} characters, and "

@@ -278,6 +278,10 @@ def _check_inputs(inputs: list[str], values: OptionValues) -> None:
         raise ConfigError(
             "--resume goes on with files, behind the lines that --log holds, and without --track"
         )
+    if values["cluster"] is not None and not values["cluster"].strip():
+        raise ConfigError(
+            "--cluster is empty; give the address of a Dask scheduler, such as tcp://HOST:8786"
+        )
     if values["cluster"] and (live or values["track"] or values["jobs"]):
         raise ConfigError("--cluster is for files, without --track and --jobs; leave one out")
     for option in ("state", "feedback", "mqtt_commands"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, EdgeaeError
 from ..system.executor import Workers
+from ..tcp_port import check_port
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -23,6 +24,7 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
     Raises ConfigError where Dask is not installed, where no scheduler with a worker answers, or for
     workers with another version of edgeae.
     """
+    check_port(address, f"--cluster {address}")
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:

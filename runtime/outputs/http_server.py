@@ -27,10 +27,10 @@ from urllib.parse import urlsplit
 import click
 
 from ..errors import ConfigError
+from ..tcp_port import check_port
 from .server_tls import ServerTls
 
 PIECE_BYTES = 1 << 16  # of a file that are in memory at once
-MAX_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ def parse_address(address: str, option: str, example_port: int) -> tuple[str, in
     option: what the message names, such as ``--page``; example_port: what it proposes.
     """
     match = re.fullmatch(r"(?:(?:\[([^\]]+)\]|([\w.-]+)):)?(\d{1,5})", address)
-    if not match or int(match[3]) > MAX_PORT:
+    if not match:
         raise ConfigError(
             f"{option} {address}: write a port, such as {example_port}, "
             f"or an address, such as 127.0.0.1:{example_port}"
         )
+    check_port(f":{match[3]}", f"{option} {address}", min_port=0)
     return match[1] or match[2] or "127.0.0.1", int(match[3])
 
 

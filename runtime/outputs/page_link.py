@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..tcp_port import check_port
 from .http_server import is_loopback, parse_address
 
 
@@ -48,6 +49,7 @@ def is_url_of_this_computer(url: str) -> bool:
 
 
 def _check(page_url: str) -> None:
+    check_port(page_url, "--page-url")
     try:
         parts = urlsplit(page_url)
         is_right = parts.scheme in ("http", "https") and bool(parts.hostname)

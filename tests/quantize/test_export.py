@@ -59,7 +59,8 @@ def test_provenance_names_data_configuration_and_versions(trained: Trained) -> N
 
 
 def test_provenance_names_no_folder_of_this_computer(tmp_path: Path) -> None:
-    config = load_config("tiny", ["data.background=[/home/somebody/off.wav]"])
+    changes = ["data.background=[/home/somebody/off.wav]", "data.cache=/home/somebody/features"]
+    config = load_config("tiny", changes)
     origin = provenance(tmp_path, tmp_path / "a.ckpt", config, "", TrainingSet([], []))
     assert "off.wav" in str(origin)
     assert "somebody" not in str(origin)

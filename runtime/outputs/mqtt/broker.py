@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...errors import ConfigError
 from ...system.identity import topic_level
+from ...tcp_port import check_port
 
 PASSWORD_VARIABLE = "EDGEAE_MQTT_PASSWORD"
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -31,6 +32,7 @@ class Broker:
     def parse(cls, url: str) -> "Broker":
         """The broker of an MQTT URL; ConfigError for another URL, or for one with a password."""
         _refuse_password(url)
+        check_port(url, "--mqtt")
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ...errors import ConfigError
+from ...tcp_port import check_port
 from ..sink import OutputError
 
 TOKEN_VARIABLE = "EDGEAE_WEBHOOK_TOKEN"
@@ -95,6 +96,7 @@ def parse_url(url: str) -> tuple[str, str]:
 
     ConfigError for an address that has neither, or of another scheme than http and https.
     """
+    check_port(url, "--webhook")
     try:
         parts = urlsplit(url)
         has_host = bool(parts.hostname) and parts.port != 0

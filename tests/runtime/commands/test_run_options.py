@@ -75,6 +75,8 @@ def test_the_channel_of_a_file_is_that_of_the_training_unless_it_is_given(
         (["-", "--resume", "--log", "a.jsonl"], "--resume"),
         (["a.wav", "--resume", "--log", "a.jsonl", "--track", "t.json"], "--resume"),
         (["-", "--cluster", "tcp://x:1"], "--cluster"),
+        (["a.wav", "--cluster", ""], "--cluster is empty; give the address of a Dask scheduler"),
+        (["a.wav", "--cluster", " "], "--cluster is empty"),
         (["a.wav", "--cluster", "tcp://x:1", "--jobs", "2"], "--cluster"),
         (["a.wav", "--cluster", "tcp://x:1", "--track", "t.json"], "--cluster"),
         (["a.wav", "--channels", "0,1"], "--channels"),

@@ -217,7 +217,7 @@ def test_an_address_has_a_port_and_optionally_a_host(text: str, address: tuple[s
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":9464", "*:9464", "127.0.0.1", "99999", "::1:9464", "a b:1", "http://x:1", "-1"]
+    "text", ["", ":9464", "*:9464", "127.0.0.1", "999999", "::1:9464", "a b:1", "http://x:1", "-1"]
 )
 def test_text_that_is_no_address_is_refused_with_an_example(serve: Serve, text: str) -> None:
     with pytest.raises(ConfigError, match=r"--greet .*such as 127\.0\.0\.1:9464"):
@@ -333,3 +333,11 @@ def test_a_server_of_tls_closes_at_once_beside_slow_clients(tls: ServerTls) -> N
         with pytest.raises(ConnectionRefusedError):
             ask(server.port)
     wait_for(_has_no_request)
+
+
+@pytest.mark.parametrize("text", ["65536", "127.0.0.1:99999"])
+def test_a_port_that_tcp_does_not_have_is_named(serve: Serve, text: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"--greet {text}: the port is .*; allowed is 0 to 65535"
+    ):
+        serve(text)

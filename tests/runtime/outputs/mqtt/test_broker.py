@@ -41,7 +41,6 @@ def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
         "http://broker",
         "http://broker:80",
         "mqtt://",
-        "mqtt://broker:99999",
         "mqtt://broker:x",
         "mqtt://broker/a?b",
         "mqtt://[::1",
@@ -55,6 +54,12 @@ def test_a_password_in_the_url_is_refused_and_not_shown(url: str) -> None:
 def test_another_url_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(ConfigError, match=r"mqtt://|topics cannot start with"):
         Broker.parse(url)
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_tcp_does_not_have_is_named(port: int) -> None:
+    with pytest.raises(ConfigError, match=f"--mqtt: the port is {port}; allowed is 1 to 65535"):
+        Broker.parse(f"mqtts://broker:{port}/plant")
 
 
 def test_the_client_id_is_stable_and_differs_by_prefix() -> None:

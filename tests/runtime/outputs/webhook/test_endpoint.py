@@ -29,6 +29,7 @@ from edgeae.runtime.outputs.webhook.endpoint import (
         ("http://", "cannot be read"),
         ("http://user:hunter2@host:port/", "cannot be read"),
         ("http://[user:hunter2@host/", "cannot be read"),
+        ("http://user:hunter2@host:65536/", "--webhook: the port is 65536; allowed is 1 to 65535"),
         ("http://host/hunter2\n", "cannot be read"),
         ("http://host/hunter2 2", "cannot be read"),
         ("http://höst/hunter2", "cannot be read"),
