@@ -21,7 +21,7 @@ MAX_RECORDINGS = 200  # training recordings that are compared
 # Scores of 50 to 500 recordings have standard deviations of 0.14 to 0.29 ln; those of 3 to 6
 # recordings fall to 0.016.
 MIN_SCORE_STD = 0.1  # ln
-# Trained networks have 11 to 36 dB; one with random weights, or with wrong ranges, less than 0.
+# Trained networks have 11 to 44 dB; one with random weights, or with wrong ranges, less than 0.
 MIN_RESIDUAL_SNR_DB = 3.0
 MIN_POWER = 1e-20  # of a residual, or of an error that is zero
 TIMED_RUNS = 100
