@@ -81,11 +81,13 @@ def held_out_scores(
     """(n,) scores of windows by the features of each network.
 
     The training machines play new machines, as for the threshold: the head of a window is
-    calibrated on a few other windows of the same machine. The head of both scores is that of the
-    int8 network, because it is what a user gets, and knows how rounding disturbs each feature. What
-    rounding does to all windows of a machine alike does not count.
+    calibrated on a few other windows of the same machine, and on fewer where there are few. The
+    head of both scores is that of the int8 network, because it is what a user gets, and knows how
+    rounding disturbs each feature. What rounding does to all windows of a machine alike does not
+    count.
 
-    Where there is too little sound for that, the head of ``int8`` scores all windows.
+    Where there is too little sound for that, fleet and head are fitted to all windows but one, and
+    score that one. One machine has at least three windows, see `fit_fleet`.
     """
     float_machines, _ = training_set.machines(float_)
     machines, _ = training_set.machines(int8)
@@ -95,15 +97,25 @@ def held_out_scores(
     fleet = head.fleet
     rounding = rounding_changes(float_machines, machines)
     fit = FleetFit(fleet.gain_directions, fleet.views, fleet.noise_directions, rounding)
-    float_scores: list[Float64] = []
-    int8_scores: list[Float64] = []
-    for trial in calibration_trials(machines, fit, MIN_CALIBRATION_WINDOWS):
-        calibrated = Head.calibrated(trial.fleet, trial.calibration, head.kind)
-        held_out = exact[trial.machine][trial.held_out_rows]
-        float_scores.append(calibrated.parts(held_out) @ head.weights)
-        int8_scores.append(calibrated.parts(trial.held_out) @ head.weights)
-    if not int8_scores:
-        return head.score(np.concatenate(exact)), head.score(np.concatenate(machines))
+    for n_windows in range(MIN_CALIBRATION_WINDOWS, 0, -1):
+        float_scores: list[Float64] = []
+        int8_scores: list[Float64] = []
+        for trial in calibration_trials(machines, fit, n_windows):
+            calibrated = Head.calibrated(trial.fleet, trial.calibration, head.kind)
+            held_out = exact[trial.machine][trial.held_out_rows]
+            float_scores.append(calibrated.parts(held_out) @ head.weights)
+            int8_scores.append(calibrated.parts(trial.held_out) @ head.weights)
+        if int8_scores:
+            return np.concatenate(float_scores), np.concatenate(int8_scores)
+    for machine, windows in enumerate(machines):
+        for i in range(len(windows)):
+            others = [*machines[:machine], np.delete(windows, i, axis=0), *machines[machine + 1 :]]
+            calibration = others[machine] if len(windows) > 1 else windows
+            calibrated = Head.calibrated(
+                fit([each for each in others if len(each)]), calibration, head.kind
+            )
+            float_scores.append(calibrated.parts(exact[machine][[i]]) @ head.weights)
+            int8_scores.append(calibrated.parts(windows[[i]]) @ head.weights)
     return np.concatenate(float_scores), np.concatenate(int8_scores)
 
 
