@@ -366,10 +366,15 @@ def test_a_port_in_use_is_refused(serve: Serve) -> None:
         serve(str(serve().port))
 
 
-@pytest.mark.parametrize("text", ["", "127.0.0.1", "99999", "::1:80", "http://x:1"])
+@pytest.mark.parametrize("text", ["", "127.0.0.1", "::1:80", "http://x:1"])
 def test_text_that_is_no_address_is_refused(serve: Serve, text: str) -> None:
     with pytest.raises(ConfigError, match=r"--page .*such as 127.0.0.1:8321"):
         serve(text)
+
+
+def test_a_port_that_tcp_does_not_have_is_refused(serve: Serve) -> None:
+    with pytest.raises(ConfigError, match=r"^--page 99999: .*allowed is 0 to 65535"):
+        serve("99999")
 
 
 def test_the_address_is_printed(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
