@@ -48,7 +48,8 @@ def _with_ranges(model: bytes, factor: float) -> bytes:
         if value.name in scales:
             scale = onnx.numpy_helper.to_array(value) * np.float32(factor)
             value.CopyFrom(onnx.numpy_helper.from_array(scale, value.name))
-    return network.SerializeToString()
+    content: bytes = network.SerializeToString()
+    return content
 
 
 @pytest.mark.parametrize("factor", [0.2, 10.0])
