@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Runs drift by .005 to .03, those on a few minutes of sound too. At 0.1, the distance of a fault
 # from normal sound, in standard deviations, is half a percent smaller than in float.
-DEFAULT_MAX_DRIFT = 0.1
+DEFAULT_MAX_DRIFT = 0.2  # a fault is then 2 % less far from normal sound
 DEFAULT_FALSE_ALARMS = "1/day"
 
 

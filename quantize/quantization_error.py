@@ -87,7 +87,7 @@ def held_out_scores(
     count.
 
     Where there is too little sound for that, fleet and head are fitted to all windows but one, and
-    score that one. One machine has at least three windows, see `fit_fleet`.
+    score that one; of machines that have others. One has at least three, see `fit_fleet`.
     """
     float_machines, _ = training_set.machines(float_)
     machines, _ = training_set.machines(int8)
@@ -110,12 +110,13 @@ def held_out_scores(
     for machine, windows in enumerate(machines):
         for i in range(len(windows)):
             others = [*machines[:machine], np.delete(windows, i, axis=0), *machines[machine + 1 :]]
-            calibration = others[machine] if len(windows) > 1 else windows
-            calibrated = Head.calibrated(
-                fit([each for each in others if len(each)]), calibration, head.kind
-            )
+            if len(windows) == 1 or max(map(len, others)) == 1:
+                continue
+            calibrated = Head.calibrated(fit(others), others[machine], head.kind)
             float_scores.append(calibrated.parts(exact[machine][[i]]) @ head.weights)
             int8_scores.append(calibrated.parts(windows[[i]]) @ head.weights)
+    if not int8_scores:
+        return head.score(np.concatenate(exact)), head.score(np.concatenate(machines))
     return np.concatenate(float_scores), np.concatenate(int8_scores)
 
 

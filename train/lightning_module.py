@@ -138,12 +138,12 @@ class AutoencoderModule(LightningModule):
             self.network.relative_input.subtracted = "bands" if batch_index % 2 else "level"
 
     def on_validation_start(self) -> None:
-        """At the end of the trial, before its network is validated and stored."""
-        if self._is_trial() and self.current_epoch + 1 == self._n_trial_epochs():
-            self.end_trial(**{name: self._mean(each) for name, each in self._trial_losses.items()})
+        """Decide after each epoch of the trial: its network is then validated and stored."""
+        if self._is_trial():
+            self.decide(**{name: self._mean(each) for name, each in self._trial_losses.items()})
 
-    def end_trial(self, level: float, bands: float) -> None:
-        """Subtract the bands from now on if machines are told apart at least as well without them.
+    def decide(self, level: float, bands: float) -> None:
+        """Subtract the bands if machines are told apart at least as well without them.
 
         level, bands: mean identity loss of the steps of an epoch that subtracted each.
         """
@@ -153,10 +153,7 @@ class AutoencoderModule(LightningModule):
     def _is_trial(self) -> bool:
         if self.config.identity.relative_to != "auto" or self.network.relative_input is None:
             return False
-        return self.current_epoch < self._n_trial_epochs()
-
-    def _n_trial_epochs(self) -> int:
-        return math.ceil(TRIAL_SHARE * (self.trainer.max_epochs or 1))
+        return self.current_epoch < math.ceil(TRIAL_SHARE * (self.trainer.max_epochs or 1))
 
     def _mean(self, losses: list[torch.Tensor]) -> float:
         """Over the steps of all processes."""
@@ -192,7 +189,7 @@ class AutoencoderModule(LightningModule):
             self.parameters(),
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
-            # One pass over the weights, a tenth of a step's time; torch has none for Apple's GPU.
+            # One pass over the weights saves a tenth of a step; old torch has none on Apple's GPU.
             fused=self.device.type != "mps",
         )
         if training.schedule == "constant":

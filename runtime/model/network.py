@@ -145,8 +145,11 @@ class Network:
         return self._run(patches, {RESIDUAL: patches.shape[1:]})[RESIDUAL]
 
     def out_of_range(self, patches: Float32) -> Float32:
-        """(n_patches,) share of the values of each patch beyond the 8-bit range of the input."""
-        if self._range is None:
+        """(n_patches,) share of the values of each patch beyond the 8-bit range of the input.
+
+        0 for a network with an identity embedding, whose range is of sound without its level.
+        """
+        if self._range is None or self.n_identity:
             return np.zeros(len(patches), np.float32)
         low, high = self._range
         beyond = (patches < low) | (patches > high)

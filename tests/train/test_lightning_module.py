@@ -74,6 +74,6 @@ def test_bands_are_subtracted_where_machines_are_told_apart_as_well_without_them
     level: float, bands: float, subtracted: str
 ) -> None:
     module = AutoencoderModule(load_config("tiny", ["model.embedding=4"]), n_machines=2)
-    module.end_trial(level=level, bands=bands)
+    module.decide(level=level, bands=bands)
     assert module.network.relative_input is not None
     assert module.network.relative_input.subtracted == subtracted

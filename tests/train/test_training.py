@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def test_the_same_seed_gives_the_same_weights(make_data: Maker) -> None:
 
 @pytest.mark.parametrize(("epoch", "embedding"), [(0, 0), (2, 4)])
 def test_a_killed_run_ends_as_it_would_have(make_data: Maker, epoch: int, embedding: int) -> None:
-    """Epoch 2 follows the trial of a network with an embedding, whose result is not forgotten."""
+    """Epoch 2 follows the trial of a network with an embedding."""
     data = make_data()
     config = tiny_config(f"model.embedding={embedding}")
     whole = train(data, config, Path("whole"))
@@ -179,14 +180,34 @@ def test_what_a_network_subtracts_can_be_chosen(make_data: Maker, relative_to: s
 
 
 def test_without_a_choice_both_are_tried(make_data: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In two of four epochs; the losses of the second decide."""
-    ends: list[tuple[float, float]] = []
+    """In two of four epochs; what is decided last stays."""
+    losses: list[tuple[float, float]] = []
 
-    def end_trial(module: AutoencoderModule, level: float, bands: float) -> None:
-        assert module.current_epoch == 1
-        ends.append((level, bands))
+    def decide(module: AutoencoderModule, level: float, bands: float) -> None:
+        losses.append((level, bands))
+        assert module.network.relative_input is not None
+        module.network.relative_input.subtracted = "bands"
 
-    monkeypatch.setattr(AutoencoderModule, "end_trial", end_trial)
-    train(make_data(), tiny_config("model.embedding=4"), Path("run"))
-    ((level, bands),) = ends
-    assert 0 < level != bands > 0
+    monkeypatch.setattr(AutoencoderModule, "decide", decide)
+    config = tiny_config("model.embedding=4", "data.patch_step=2")
+    run = train(make_data(), config, Path("run"))
+    assert len(losses) == 2
+    assert all(0 < level != bands > 0 and math.isfinite(level + bands) for level, bands in losses)
+    assert _weights(run)["network.relative_input._extra_state"]
+
+
+def test_what_was_decided_is_not_forgotten_by_a_resumed_run(
+    make_data: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decide(module: AutoencoderModule, level: float, bands: float) -> None:
+        assert module.network.relative_input is not None
+        module.network.relative_input.subtracted = "bands"
+
+    monkeypatch.setattr(AutoencoderModule, "decide", decide)
+    data = make_data()
+    config = tiny_config("model.embedding=4")
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(data, config, Path("run"), callbacks=[At(2, raising(RuntimeError("power cut")))])
+    assert _weights(train(data, config, Path("run"), resume=True))[
+        "network.relative_input._extra_state"
+    ]

@@ -130,6 +130,8 @@ def test_the_share_beyond_the_range_of_the_input_is_counted() -> None:
     x = np.zeros((2, N_FRAMES, N_MELS), np.float32)
     x[1, 0] = [2.0, -2.0, 1.0, -1.0]
     np.testing.assert_allclose(network.out_of_range(x), [0, 2 / 12])
+    relative = Network(artifact(model(n_identity=3), quantization=limits))
+    assert not relative.out_of_range(x).any()
 
 
 def test_a_float_network_has_no_range() -> None:
