@@ -70,7 +70,7 @@ def listening(source: str = "hw:1", machine: str | None = "pump-3") -> StatusLin
 
 
 def connected(sink: Mqtt) -> None:
-    """Until lines are taken."""
+    """Until lines are taken and all subscriptions are acknowledged."""
 
     def taken() -> bool:
         try:
@@ -80,6 +80,7 @@ def connected(sink: Mqtt) -> None:
         return True
 
     wait_for(taken)
+    wait_for(lambda: not sink._connection._requests)
 
 
 def test_a_late_subscriber_receives_the_present_state(
