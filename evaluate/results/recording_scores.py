@@ -8,15 +8,17 @@ from typing import Self
 import numpy as np
 
 from edgeae.runtime.audio.recordings import Label, Recording
-from edgeae.runtime.errors import ArtifactError
+from edgeae.runtime.errors import ArtifactError, ConfigError
 from edgeae.runtime.scoring.detector import Detector
 from edgeae.runtime.scoring.threshold import Threshold
 from edgeae.runtime.system.arrays import Float64
 from edgeae.runtime.system.path_text import path_text
+from edgeae.runtime.system.schema import build
 from edgeae.runtime.tables.artifact_text import origin
+from edgeae.train.config import ScoringConfig
 
 from ..streams.simulation import StreamCounts
-from .metrics import DEFAULT_MAX_FPR, Bools
+from .metrics import Bools
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,11 @@ class MachineTest:
         Raises ArtifactError for a value that is no such rate.
         """
         value = origin(self.detector, "config", "scoring", "max_fpr")
-        if value is None:
-            return DEFAULT_MAX_FPR
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-            raise ArtifactError(
-                f"the provenance of the artifact has the scoring.max_fpr {value!r:.60}; allowed is "
-                "a number, greater than 0, at most 1"
-            )
-        return float(value)
+        stated = {} if value is None else {"max_fpr": value}
+        try:
+            return build(ScoringConfig, stated, "scoring").max_fpr
+        except ConfigError as error:
+            raise ArtifactError(f"in the provenance of the artifact, {error}") from error
 
     @property
     def anomalous(self) -> Bools:

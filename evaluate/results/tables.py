@@ -15,6 +15,7 @@ from .evaluation_result import (
     JsonObject,
     Rates,
 )
+from .metrics import DEFAULT_MAX_FPR
 from .recording_scores import MachineTest
 
 Table = list[list[str]]  # rows of cells, the first row being the head
@@ -209,8 +210,7 @@ def _alarms_row(name: str, alarms: BudgetAlarms) -> list[str]:
 
 def terminal_text(evaluation: EvaluationResult) -> str:
     """The tables in columns for a terminal of 100, their words, and remarks on them."""
-    ranking_words = explained(*RANKING_WORDS, max_fpr=evaluation.max_fpr)
-    parts = [f"{in_columns(ranking_table(evaluation))}\n{ranking_words}"]
+    parts = [with_words(ranking_table(evaluation), RANKING_WORDS, evaluation.max_fpr)]
     domains = domains_table(evaluation)
     if domains:
         parts.append(in_columns(domains))
@@ -224,9 +224,12 @@ def terminal_text(evaluation: EvaluationResult) -> str:
     return "\n\n".join(parts)
 
 
-def with_words(rows: Table, words: Sequence[str]) -> str:
-    """A table in columns, and below it what its words mean."""
-    return f"{in_columns(rows)}\n{explained(*words)}"
+def with_words(rows: Table, words: Sequence[str], max_fpr: float = DEFAULT_MAX_FPR) -> str:
+    """A table in columns, and below it what its words mean.
+
+    max_fpr: highest false positive rate of the pAUC
+    """
+    return f"{in_columns(rows)}\n{explained(*words, max_fpr=max_fpr)}"
 
 
 def in_columns(rows: Table) -> str:

@@ -179,14 +179,18 @@ def test_what_a_network_subtracts_can_be_chosen(make_data: Maker, relative_to: s
     assert network.relative_input.subtracted == relative_to
 
 
+def _decide_for_bands(module: AutoencoderModule, level: float, bands: float) -> None:
+    assert module.network.relative_input is not None
+    module.network.relative_input.subtracted = "bands"
+
+
 def test_without_a_choice_both_are_tried(make_data: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """In two of four epochs; what is decided last stays."""
     losses: list[tuple[float, float]] = []
 
     def decide(module: AutoencoderModule, level: float, bands: float) -> None:
         losses.append((level, bands))
-        assert module.network.relative_input is not None
-        module.network.relative_input.subtracted = "bands"
+        _decide_for_bands(module, level, bands)
 
     monkeypatch.setattr(AutoencoderModule, "decide", decide)
     config = tiny_config("model.embedding=4", "data.patch_step=2")
@@ -199,11 +203,7 @@ def test_without_a_choice_both_are_tried(make_data: Maker, monkeypatch: pytest.M
 def test_what_was_decided_is_not_forgotten_by_a_resumed_run(
     make_data: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decide(module: AutoencoderModule, level: float, bands: float) -> None:
-        assert module.network.relative_input is not None
-        module.network.relative_input.subtracted = "bands"
-
-    monkeypatch.setattr(AutoencoderModule, "decide", decide)
+    monkeypatch.setattr(AutoencoderModule, "decide", _decide_for_bands)
     data = make_data()
     config = tiny_config("model.embedding=4")
     with pytest.raises(RuntimeError, match="power cut"):
