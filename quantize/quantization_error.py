@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from edgeae.runtime.scoring.head import Head
 from edgeae.runtime.scoring.threshold import MIN_CALIBRATION_WINDOWS
 from edgeae.runtime.system.arrays import Float32, Float64
 
-from .fit_fleet import FleetFit, calibration_trials
+from .fit_fleet import CalibrationTrial, FleetFit, calibration_trials
 from .training_set import TrainingSet, rounding_changes, rounding_of
 
 MAX_RECORDINGS = 200  # training recordings that are compared
@@ -97,27 +97,34 @@ def held_out_scores(
     fleet = head.fleet
     rounding = rounding_changes(float_machines, machines)
     fit = FleetFit(fleet.gain_directions, fleet.views, fleet.noise_directions, rounding)
-    for n_windows in range(MIN_CALIBRATION_WINDOWS, 0, -1):
-        float_scores: list[Float64] = []
-        int8_scores: list[Float64] = []
-        for trial in calibration_trials(machines, fit, n_windows):
-            calibrated = Head.calibrated(trial.fleet, trial.calibration, head.kind)
-            held_out = exact[trial.machine][trial.held_out_rows]
-            float_scores.append(calibrated.parts(held_out) @ head.weights)
-            int8_scores.append(calibrated.parts(trial.held_out) @ head.weights)
-        if int8_scores:
-            return np.concatenate(float_scores), np.concatenate(int8_scores)
-    for machine, windows in enumerate(machines):
-        for i in range(len(windows)):
-            others = [*machines[:machine], np.delete(windows, i, axis=0), *machines[machine + 1 :]]
-            if len(windows) == 1 or max(map(len, others)) == 1:
-                continue
-            calibrated = Head.calibrated(fit(others), others[machine], head.kind)
-            float_scores.append(calibrated.parts(exact[machine][[i]]) @ head.weights)
-            int8_scores.append(calibrated.parts(windows[[i]]) @ head.weights)
+    float_scores: list[Float64] = []
+    int8_scores: list[Float64] = []
+    for trial in _trials(machines, fit):
+        calibrated = Head.calibrated(trial.fleet, trial.calibration, head.kind)
+        held_out = exact[trial.machine][trial.held_out_rows]
+        float_scores.append(calibrated.parts(held_out) @ head.weights)
+        int8_scores.append(calibrated.parts(trial.held_out) @ head.weights)
     if not int8_scores:
         return head.score(np.concatenate(exact)), head.score(np.concatenate(machines))
     return np.concatenate(float_scores), np.concatenate(int8_scores)
+
+
+def _trials(machines: Sequence[Float64], fit: FleetFit) -> Iterator[CalibrationTrial]:
+    """Yield calibrations on a few windows, on fewer where there are few, or on all but one."""
+    for n_windows in range(MIN_CALIBRATION_WINDOWS, 0, -1):
+        n_trials = 0
+        for trial in calibration_trials(machines, fit, n_windows):
+            n_trials += 1
+            yield trial
+        if n_trials:
+            return
+    for machine, windows in enumerate(machines):
+        for i in range(len(windows)):
+            others = [*machines[:machine], np.delete(windows, i, axis=0), *machines[machine + 1 :]]
+            if len(windows) > 1 and max(map(len, others)) > 1:
+                rows = slice(i, i + 1)
+                fleet = fit(others)
+                yield CalibrationTrial(machine, i, fleet, others[machine], windows[rows], rows)
 
 
 def window_scores(detector: Detector, recordings: Sequence[Float32]) -> Float64:
