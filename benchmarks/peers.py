@@ -13,7 +13,7 @@ from edgeae.runtime.system.arrays import Float32
 
 FrontEnd = Callable[[Float32], Any]
 
-MEL = {"n_fft": 1024, "hop_length": 512, "n_mels": 128, "center": False, "power": 2.0}
+MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 512, "n_mels": 128, "center": False, "power": 2.0}
 DB = np.float32(10 / math.log(10))  # of a natural logarithm
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..system.arrays import Float32
 from .level import SILENCE_DBFS, without_offset
@@ -64,25 +65,34 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
     pieces = samples[: len(samples) // length * length].reshape(-1, length)
     if not len(pieces):
         return SignalQuality()
-    high = np.maximum.reduce(pieces, axis=1)
-    low = np.minimum.reduce(pieces, axis=1)
-    constant = high == low
+    constant = _constant(pieces)
     n_constant = np.count_nonzero(constant)
-    n_zero = np.count_nonzero(high[constant] == 0) if n_constant else 0
+    n_zero = np.count_nonzero(pieces[constant, 0] == 0) if n_constant else 0
     stuck = float((n_constant - n_zero) / len(pieces))
     period = 0 if n_constant else _period(samples, samplerate)
     if period and not _is_tone(samples[:period]):
         stuck = 1.0
-    highest = float(np.maximum.reduce(high))
-    lowest = float(np.minimum.reduce(low))
+    in_pieces = samples[: pieces.size]
+    highest = float(np.maximum.reduce(in_pieces))
+    lowest = float(np.minimum.reduce(in_pieces))
     peak = max(highest, -lowest)
     silent = float(n_zero / len(pieces))
     if _is_silent(samples, highest - lowest) and (stuck < 1 or peak**2 < SILENCE_POWER):
         silent = 1.0
     if period or peak < MIN_CLIPPED_PEAK:  # in a repeated period the peak is repeated, too
         return SignalQuality(silent, stuck)
-    varying = pieces[~constant] if n_constant else pieces
+    varying = pieces[~constant] if n_constant else in_pieces
     return SignalQuality(silent, stuck, _clipped(varying, peak) / len(samples))
+
+
+def _constant(pieces: Float32) -> NDArray[np.bool_]:
+    """(n_pieces,) whether all samples of a piece (n_pieces, length) are equal."""
+    first = pieces[:, 0]
+    # Quick: almost no piece of sound ends with the sample with which it began.
+    constant = (first == pieces[:, -1]) & (first == pieces[:, pieces.shape[1] // 2])
+    for k in np.flatnonzero(constant):
+        constant[k] = (pieces[k] == first[k]).all()
+    return np.asarray(constant)
 
 
 def _is_silent(samples: Float32, swing: float) -> bool:
@@ -99,8 +109,7 @@ def _is_silent(samples: Float32, swing: float) -> bool:
 
 def _period(samples: Float32, samplerate: int) -> int:
     """The number of samples after which at least half of them are repeated; 0 if they are not."""
-    max_period = round(MAX_PERIOD_SECONDS * samplerate)
-    longest = min(max_period, len(samples) // 2 - MATCH_SAMPLES)
+    longest = _longest_period(len(samples), samplerate)
     lags = 1 + (samples[1 : max(1, longest)] == samples[0]).nonzero()[0]
     for k in range(1, MATCH_SAMPLES):
         if not len(lags):
@@ -110,6 +119,11 @@ def _period(samples: Float32, samplerate: int) -> int:
         return 0
     lag = int(lags[0])
     return lag if np.mean(samples[lag:] == samples[:-lag]) >= MIN_MATCH_SHARE else 0
+
+
+def _longest_period(n_samples: int, samplerate: int) -> int:
+    """The number of samples of the longest period that is looked for."""
+    return min(round(MAX_PERIOD_SECONDS * samplerate), n_samples // 2 - MATCH_SAMPLES)
 
 
 def _is_tone(period: Float32) -> bool:
@@ -146,13 +160,16 @@ class Stretches:
         self._n_cut = 0
 
     def push(self, block: Float32) -> Iterator[Float32]:
-        """Yield the stretches that a block (n,) completes; each is valid until the next."""
+        """Yield the stretches that a block (n,) completes, as many as possible at once:
+        (n_stretches, n_samples), valid until the next."""
         while len(block):
             length = self.length
             if not self._n_buffered and len(block) >= length:
-                self._n_cut += 1
-                yield block[:length]
-                block = block[length:]
+                # Rounded lengths differ from each other.
+                n_stretches = len(block) // length if length == self._n_samples else 1
+                self._n_cut += n_stretches
+                yield block[: n_stretches * length].reshape(n_stretches, length)
+                block = block[n_stretches * length :]
                 continue
             n_new = min(len(block), length - self._n_buffered)
             end = self._n_buffered + n_new
@@ -162,7 +179,7 @@ class Stretches:
             if self._n_buffered == length:
                 self._n_buffered = 0
                 self._n_cut += 1
-                yield self._buffer[:length]
+                yield self._buffer[None, :length]
 
     @property
     def length(self) -> int:
@@ -197,8 +214,8 @@ class QualityMeter:
 
     def push(self, block: Float32) -> None:
         """Add a block (n,), full scale 1."""
-        for stretch in self._stretches.push(block):
-            self._measured.append(measure_quality(stretch, self._samplerate))
+        for stretches in self._stretches.push(block):
+            self._measured.extend(measure_quality(each, self._samplerate) for each in stretches)
 
     def pop(self) -> list[SignalQuality]:
         """The next stretch that is complete, if any."""

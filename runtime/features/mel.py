@@ -30,7 +30,7 @@ from ..errors import ConfigError
 from ..system.arrays import Float32
 
 BLOCK_FRAMES = 32  # computed at once: 0.6 MB, which stays in the L2 cache
-BANDS_PER_PRODUCT = 32  # fewer bands need more calls, more bands multiply more zeros
+BANDS_PER_PRODUCT = 16  # fewer bands need more calls, more bands multiply more zeros
 DB_PER_LOG = np.float32(10 / np.log(10))  # dB of a power in one unit of its natural logarithm
 
 Sound = NDArray[np.floating[Any]]
@@ -147,14 +147,16 @@ class _Bands:
     """Neighbouring mel bands, and the Fourier bins that they sum."""
 
     bands: slice
-    bins: slice
-    weights: Float32  # (n_bins, n_bands)
+    parts: slice  # of these bins: the real part of each, followed by its imaginary part
+    weights: Float32  # (n_parts, n_bands)
 
 
 @dataclass(frozen=True)
 class _Tables:
     window: NDArray[np.float64]  # (n_fft,)
     bank: tuple[_Bands, ...]
+    floor: np.float32  # the lowest power, or amplitude with ``power=1``
+    db_per_log: np.float32  # dB of one unit of its natural logarithm
 
 
 @lru_cache(maxsize=8)
@@ -167,14 +169,21 @@ def _tables(spec: MelSpec) -> _Tables:
             f"mel: band {empty[0]} holds no Fourier bin; use fewer n_mels or a longer n_fft"
         )
     firsts = range(0, spec.n_mels, BANDS_PER_PRODUCT)
-    return _Tables(hann, tuple(_part(bank, first) for first in firsts))
+    db_per_log = DB_PER_LOG * (2 / np.float32(spec.power))
+    return _Tables(
+        window=hann,
+        bank=tuple(_part(bank, first) for first in firsts),
+        floor=np.float32(np.exp(spec.floor_db / db_per_log)),
+        db_per_log=db_per_log,
+    )
 
 
 def _part(bank: Float32, first: int) -> _Bands:
     bands = slice(first, min(first + BANDS_PER_PRODUCT, len(bank)))
     used = np.flatnonzero(bank[bands].any(axis=0))
     bins = slice(int(used[0]), int(used[-1]) + 1)
-    return _Bands(bands, bins, np.ascontiguousarray(bank[bands, bins].T))
+    weights = np.repeat(bank[bands, bins].T, 2, axis=0)  # of both parts of a bin
+    return _Bands(bands, slice(2 * bins.start, 2 * bins.stop), weights)
 
 
 class _ThreadScratch(threading.local):
@@ -190,13 +199,14 @@ _thread_scratch = _ThreadScratch()
 def _scratch(
     frames: int, n_fft: int
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128], Float32]:
-    """Arrays for the windowed samples, their spectrum and its power, (frames, ...) each."""
+    """Arrays for the windowed samples, their spectrum, and the squares of its real and imaginary
+    parts in turn, (frames, ...) each."""
     if _thread_scratch.size != (frames, n_fft):
         bins = n_fft // 2 + 1
         arrays = (
             np.empty((frames, n_fft)),
             np.empty((frames, bins), np.complex128),
-            np.zeros((frames, bins), np.float32),
+            np.zeros((frames, 2 * bins), np.float32),
         )
         _thread_scratch.size = (frames, n_fft)
         _thread_scratch.arrays = arrays
@@ -252,11 +262,11 @@ class MelStream:
         mel = np.empty((n_blocks * self._block, self.spec.n_mels), np.float32)
         for first in range(0, len(mel), self._block):
             samples = self._hold(samples)
-            self._log_mel(mel[first : first + self._block])
+            self._mel_power(mel[first : first + self._block])
             self._held = self._n_overlap
             self._sound[: self._held] = self._sound[n_finished:]
         self._hold(samples)
-        return mel
+        return self._decibels(mel)
 
     def _hold(self, samples: Sound) -> Sound:
         """Add samples (n,) to the incomplete block; returns those that are beyond it."""
@@ -271,15 +281,16 @@ class MelStream:
         self.reset()
         mel = np.empty((self._block, self.spec.n_mels), np.float32)
         if n_frames:
-            self._log_mel(mel, n_frames)
-        return mel[:n_frames]
+            self._mel_power(mel, n_frames)
+        return self._decibels(mel[:n_frames])
 
     def reset(self) -> None:
         """Forget the samples of an incomplete block, as after a gap in the audio."""
         self._held = 0
 
-    def _log_mel(self, mel: Float32, n_frames: int | None = None) -> None:
-        """Write the frames of the sound held, dB, to ``mel`` (block, n_mels).
+    def _mel_power(self, mel: Float32, n_frames: int | None = None) -> None:
+        """Write the power in each band of the frames of the sound held to ``mel`` (block, n_mels);
+        the amplitude, with ``power=1``.
 
         n_frames: how many are needed, if not all; those after them are not of this sound.
         """
@@ -287,22 +298,24 @@ class MelStream:
         for first in range(0, n_needed, BLOCK_FRAMES):
             rows = mel[first : first + BLOCK_FRAMES]
             frames = self._frames[first : min(first + BLOCK_FRAMES, n_needed)]
-            windowed, spectrum, power = _scratch(len(rows), self.spec.n_fft)
+            windowed, spectrum, squares = _scratch(len(rows), self.spec.n_fft)
             n = len(frames)
             np.multiply(frames, self._tables.window, out=windowed[:n])
             np.fft.rfft(windowed[:n], out=spectrum[:n])
-            # A view on the real and imaginary parts in turn.
-            parts = spectrum[:n].view(np.float64)
-            np.square(parts, out=parts)
-            np.add(parts[:, ::2], parts[:, 1::2], out=power[:n], casting="same_kind")
+            # A view on the real and imaginary parts in turn. The products below add the two.
+            squares[:n] = spectrum[:n].view(np.float64)
+            np.square(squares[:n], out=squares[:n])
             if self.spec.power == 1:
-                np.sqrt(power[:n], out=power[:n])
+                squares[:n, ::2] = np.sqrt(squares[:n, ::2] + squares[:n, 1::2])
+                squares[:n, 1::2] = 0
             # Of all rows, because a product of another shape can have other bits.
             for part in self._tables.bank:
-                np.matmul(power[:, part.bins], part.weights, out=rows[:, part.bands])
-        needed = mel[:n_needed]
+                np.matmul(squares[:, part.parts], part.weights, out=rows[:, part.bands])
+
+    def _decibels(self, mel: Float32) -> Float32:
+        """Convert power, or amplitude, to dB in place; returns the same array."""
+        np.maximum(mel, self._tables.floor, out=mel)
         # NumPy computes the natural logarithm four times as fast as that to base 10.
-        with np.errstate(divide="ignore"):  # of digital silence
-            np.log(needed, out=needed)
-        np.multiply(needed, DB_PER_LOG * (2 / np.float32(self.spec.power)), out=needed)
-        np.maximum(needed, np.float32(self.spec.floor_db), out=needed)
+        np.log(mel, out=mel)
+        np.multiply(mel, self._tables.db_per_log, out=mel)
+        return mel

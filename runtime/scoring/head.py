@@ -45,6 +45,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ArtifactError
 from ..model.sections import FleetSection, HeadSection
@@ -173,6 +174,27 @@ class Head:
         projection = self.fleet.projection(view, self._own_covariance(source), self.machine_weight)
         return source, projection / self.fleet.within_std[source, None]
 
+    @cached_property
+    def _joint_projections(self) -> list[tuple[slice, Float64]]:
+        """Of each source: its features, and the projections of its views side by side."""
+        by_source: dict[str, list[tuple[slice, Float64]]] = {}
+        for view, projection in zip(self.views, self.projections, strict=True):
+            by_source.setdefault(view.source, []).append(projection)
+        return [
+            (views[0][0], np.ascontiguousarray(np.concatenate([each for _, each in views], axis=1)))
+            for views in by_source.values()
+        ]
+
+    @cached_property
+    def _view_starts(self) -> NDArray[np.intp]:
+        """(n_views,) where the projected deviations of each view begin."""
+        return np.asarray(np.cumsum([0, *self._view_sizes[:-1]]))
+
+    @cached_property
+    def _view_sizes(self) -> NDArray[np.intp]:
+        """(n_views,) number of projected deviations of each view."""
+        return np.array([projection.shape[1] for _, projection in self.projections])
+
     def covariance(self, source: str) -> Float64:
         """(n, n) of the features of a source in normal sound, in deviations of the fleet."""
         features = self.fleet.sources[source]
@@ -192,10 +214,11 @@ class Head:
     def distances(self, windows: Float64) -> Float64:
         """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         deviations = windows - self.mean
-        distances = np.empty((*windows.shape[:-1], len(self.projections)))
-        for view, (source, projection) in enumerate(self.projections):
-            squares = np.square(deviations[..., source] @ projection)
-            distances[..., view] = np.add.reduce(squares, axis=-1) / squares.shape[-1]
+        projected = np.concatenate(
+            [deviations[..., source] @ joint for source, joint in self._joint_projections], axis=-1
+        )
+        squares = np.square(projected, out=projected)
+        distances = np.add.reduceat(squares, self._view_starts, axis=-1) / self._view_sizes
         return np.asarray(np.log(distances + 1e-12))
 
     def parts(self, windows: Float64) -> Float64:

@@ -48,7 +48,9 @@ def window_features(statistics: PatchStatistics, n_frames: int, n_patches: int) 
     n_identity = statistics.identity.shape[1]
     n_windows = len(statistics) - n_patches + 1
     patch_sums = statistics.sums.astype(np.float64)
-    sums = np.array([patch_sums[k : k + n_patches].sum(axis=0) for k in range(n_windows)])
+    sums = np.array(
+        [np.add.reduce(patch_sums[k : k + n_patches], axis=0) for k in range(n_windows)]
+    )
     total, squares, changes = (sums.reshape(n_windows, 3, 2, n_mels)[:, k] for k in range(3))
     mean = total / (n_patches * n_frames)
     square = squares / (n_patches * n_frames)
@@ -66,5 +68,5 @@ def window_features(statistics: PatchStatistics, n_frames: int, n_patches: int) 
     if n_identity:
         identity = statistics.identity.astype(np.float64)
         for k in range(n_windows):
-            features[k, end:] = identity[k : k + n_patches].sum(axis=0) / n_patches
+            features[k, end:] = np.add.reduce(identity[k : k + n_patches], axis=0) / n_patches
     return features

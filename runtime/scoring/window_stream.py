@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..audio.full_scale import MIN_INTEGER_AMPLITUDE, find_other_scale
-from ..audio.level import level_dbfs
+from ..audio.level import level_dbfs, levels_dbfs
 from ..audio.signal_quality import QualityMeter, SignalQuality, Stretches, pooled
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
@@ -120,7 +120,8 @@ class WindowStream:
 
     def push_pending(self, block: Float32) -> None:
         """Add a block (n,) as `push` does; its patches are pending until `infer_batched`."""
-        self._levels.extend(map(level_dbfs, self._sound.push(block)))
+        for stretches in self._sound.push(block):
+            self._levels.extend(levels_dbfs(stretches))
         self._push_pending_frames(self._mel.push(block))
 
     def _push_pending_frames(self, frames: Float32) -> None:
@@ -145,16 +146,25 @@ class WindowStream:
             return []
         self._last_patch = patches[-1]
         self._pending = self._pending[len(patches) * self.patch_frames :]
-        recent = self._join(outputs[: len(patches)])
-        first_end = max(self.windows_apart, len(recent) - len(patches) + 1)
-        features = iter(self._features(recent[first_end - self.windows_apart :]))
-        windows = []
-        for end in range(len(recent) - len(patches) + 1, len(recent) + 1):
-            self._count(self.patch_frames)
-            level = self._levels.popleft() if self._levels else None
-            if end >= first_end:
-                patches_of_window = recent[end - self.windows_apart : end]
-                windows.append(self._window(patches_of_window, next(features), level))
+        return self._complete(outputs[: len(patches)])
+
+    def _complete(self, outputs: Patches, n_left: int = 0) -> list[Window]:
+        """Return the windows that new patches complete.
+
+        n_left: new frames of the last patch at the end of a recording, where it overlaps the one
+            before; the last window ends with it, however few patches it holds.
+        """
+        recent = self._join(outputs)
+        first_end = max(self.windows_apart, len(recent) - len(outputs) + 1)
+        features = self._features(recent[max(0, first_end - self.windows_apart) :])
+        windows: list[Window] = []
+        for end in range(len(recent) - len(outputs) + 1, len(recent) + 1):
+            is_last = n_left > 0 and end == len(recent)
+            self._count(n_left if is_last else self.patch_frames)
+            level = self._last_level() if is_last else self._next_level()
+            if end >= first_end or is_last:
+                start = max(0, end - self.windows_apart)
+                windows.append(self._window(recent[start:end], features[len(windows)], level))
         return windows
 
     def _join(self, outputs: Patches) -> Patches:
@@ -201,28 +211,29 @@ class WindowStream:
         if n_left:
             frames = np.concatenate([self._last_patch, self._pending])
             patches = np.concatenate([patches, frames[None, -self.patch_frames :]])
-        windows: list[Window] = []
-        if len(patches):
-            outputs = _infer(self.network, patches)
-            windows = self.pop_windows(outputs)
-            if n_left:
-                self._join(outputs[-1:])
-                self._count(n_left)
-        if not n_left and self.is_warm:
+        self._pending = self._pending[:0]
+        windows = self._complete(_infer(self.network, patches), n_left) if len(patches) else []
+        if n_left or self.is_warm:
             return windows
-        return [*windows, self._last_window()]
+        return [self._short_window()]
 
-    def _last_window(self) -> Window:
-        """The window at the end of a recording, however few patches it holds."""
+    def _short_window(self) -> Window:
+        """The only window of a recording whose patches do not fill one."""
         assert self._patches is not None  # `flush` has seen to it
-        self._measured.extend(self._meter.flush())
-        level: float | None
-        if self._levels:
-            level = self._levels.popleft()
-        else:
-            level = level_dbfs(self._sound.rest) if len(self._sound.rest) else None
         [features] = self._features(self._patches)
-        return self._window(self._patches, features, level)
+        return self._window(self._patches, features, self._last_level())
+
+    def _next_level(self) -> float | None:
+        """Level of the next patch, dBFS; None for precomputed features."""
+        return self._levels.popleft() if self._levels else None
+
+    def _last_level(self) -> float | None:
+        """Level of the sound since the window before at the end of a recording, whose state of the
+        microphone is added."""
+        self._measured.extend(self._meter.flush())
+        if not self._levels and len(self._sound.rest):
+            return level_dbfs(self._sound.rest)
+        return self._next_level()
 
     def reset(self, samples: int) -> None:
         """Drop all sound so far, as after a gap.
@@ -250,7 +261,7 @@ class WindowStream:
             level=level,
             is_full=self._n_frames_since_gap >= min_full_frames,
             out_of_range=round(float(patches.out_of_range[-1]), 4),
-            bands=patches.bands.sum(axis=0, dtype=np.float64) / len(patches),
+            bands=np.add.reduce(patches.bands, axis=0, dtype=np.float64) / len(patches),
             sound=pooled(self._measured) if self._measured else None,
             latest=patches.bands[-1],
         )

@@ -148,12 +148,30 @@ def test_stretches_have_rounded_lengths_that_add_up() -> None:
     sound = np.arange(40, dtype=np.float32)
     stretches = Stretches(7.4)
     cut = [
-        stretch.copy() for block in np.split(sound, [3, 4, 30]) for stretch in stretches.push(block)
+        stretch.copy()
+        for block in np.split(sound, [3, 4, 30])
+        for equal in stretches.push(block)
+        for stretch in equal
     ]
     assert [len(stretch) for stretch in cut] == [7, 8, 7, 8, 7]
     np.testing.assert_array_equal(np.concatenate([*cut, stretches.rest]), sound)
     stretches.reset()
     assert (len(stretches.rest), stretches.length) == (0, 7)
+
+
+def test_whole_stretches_of_a_block_come_at_once() -> None:
+    sound = np.arange(40, dtype=np.float32)
+    stretches = Stretches(7)
+    shapes = [cut.shape for block in np.split(sound, [10]) for cut in stretches.push(block)]
+    assert shapes == [(1, 7), (1, 7), (3, 7)]
+    assert len(stretches.rest) == 5
+
+
+def test_a_piece_whose_ends_and_middle_are_equal_is_not_constant() -> None:
+    sound = noise(16000)
+    pieces = sound[: 320 * (len(sound) // 320)].reshape(-1, 320)
+    pieces[:, [160, 319]] = pieces[:, :1]
+    assert measure_quality(sound, 16000) == SignalQuality()
 
 
 def test_a_block_may_be_filled_again_by_its_owner() -> None:
