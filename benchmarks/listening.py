@@ -14,10 +14,12 @@ import numpy as np
 from alsa_files import configuration
 from numpy.typing import NDArray
 
+from edgeae.runtime.capture.microphone import MicrophoneLimits
+
 RATE = 16000
 PERIOD = 512
 # Periods after which a sound card wakes its reader, as edgeae asks it to; a FIFO cannot be asked.
-BURST = 8
+BURST = int(MicrophoneLimits().capture.wake_seconds * RATE) // PERIOD
 LAST = 2.0  # seconds of sound that are not waited for
 EDGEAE = [sys.executable, "-c", "from edgeae.runtime.commands.cli import main; main()"]
 

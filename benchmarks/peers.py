@@ -13,7 +13,7 @@ from edgeae.runtime.system.arrays import Float32
 
 FrontEnd = Callable[[Float32], Any]
 
-MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 512, "n_mels": 128, "center": False, "power": 2.0}
+MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 512, "n_mels": 128, "center": False}
 DB = np.float32(10 / math.log(10))  # of a natural logarithm
 
 
@@ -21,7 +21,7 @@ def librosa_log_mel() -> FrontEnd:
     import librosa
 
     def log_mel(sound: Float32) -> Any:
-        power = librosa.feature.melspectrogram(y=sound, sr=16000, **MEL)
+        power = librosa.feature.melspectrogram(y=sound, sr=16000, power=2.0, **MEL)
         return librosa.power_to_db(power, top_db=None).T  # a clip-global step that edgeae has not
 
     return log_mel
@@ -32,7 +32,7 @@ def torchaudio_log_mel() -> FrontEnd:
     import torch
     from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
-    mel = MelSpectrogram(sample_rate=16000, norm="slaney", mel_scale="slaney", **MEL)
+    mel = MelSpectrogram(sample_rate=16000, norm="slaney", mel_scale="slaney", power=2.0, **MEL)
     decibel = AmplitudeToDB("power")
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from ..audio.channel import Channel, select_channel
 from ..errors import DeviceError
 from ..system.arrays import Float32
 
+WAIT_MARGIN_MS = 50
 POLL_SECONDS = 0.032  # between two looks of `sound_blocks` whether the device has stalled
 
 
@@ -44,10 +45,21 @@ class CaptureLimits:
 
     # Without sound for so long, the device has stalled.
     stall_seconds: float = 10.0
-    # Until the reading thread sees that it has to stop; more than the sound it wakes for.
-    wait_ms: int = 300
+    # Sound for which the reading thread wakes; waking costs more than reading a period.
+    wake_seconds: float = 0.25
     # Periods that wait for the caller of `Capture.blocks`.
     queue_periods: int = 8
+
+    @property
+    def wait_ms(self) -> int:
+        """Until the reading thread sees that it has to stop: more than the sound it wakes for, or
+        it would wake for both."""
+        return round(1000 * self.wake_seconds) + WAIT_MARGIN_MS
+
+    @property
+    def close_seconds(self) -> float:
+        """Until the reading thread has ended, or the driver hangs: more than it waits for sound."""
+        return self.wait_ms / 1000 + 0.5
 
 
 class StallError(DeviceError):

@@ -7,7 +7,7 @@
 A thread reads the device and delivers one period at a time. Neither a driver that blocks nor a
 caller that is busy can hide that the audio has stopped:
 
-    ring of the device (2 s)  --thread-->  deliver(Block or Gap)
+    ring of the device (4 s)  --thread-->  deliver(Block or Gap)
 
 A Capture ends at the first failure; `edgeae.runtime.capture.microphone` opens the device again.
 """
@@ -72,7 +72,8 @@ class Capture(OpenDevice):
         self._abandoned = False
         pcm = open_or_explain(self._alsa, resolve(device))
         try:
-            setup = negotiate(self._alsa, pcm, device, samplerate, channels)
+            wake_seconds = self._limits.wake_seconds
+            setup = negotiate(self._alsa, pcm, device, samplerate, channels, wake_seconds)
         except DeviceError:
             with contextlib.suppress(AlsaError):
                 self._alsa.call("snd_pcm_close", pcm)
@@ -101,7 +102,7 @@ class Capture(OpenDevice):
         """Stop and release the device. If the driver hangs, the thread does so when it returns."""
         self.stop()
         if self._thread.is_alive():
-            self._thread.join(3 * self._limits.wait_ms / 1000)
+            self._thread.join(self._limits.close_seconds)
         with self._lock:
             self._abandoned = self._reading
             if not self._reading:

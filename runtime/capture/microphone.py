@@ -35,10 +35,13 @@ class MicrophoneLimits:
     min_retry_seconds: float = 0.5
     max_retry_seconds: float = 30.0
     # Between two looks whether the device has stalled.
-    check_seconds: float = 1.0
+    check_seconds: float = 2.0
+    # Until the device is released, or its driver hangs; more than a capture needs to close.
+    close_seconds: float = 2.0
     # Without sound for so long, the driver hangs; more than opening and finding a stall can take.
     hang_seconds: float = 60.0
-    capture: CaptureLimits = field(default_factory=CaptureLimits)
+    # A score comes once a second, so more frequent sound would only cost more.
+    capture: CaptureLimits = field(default_factory=lambda: CaptureLimits(wake_seconds=1.0))
 
 
 class OpenCapture(Protocol):
@@ -108,6 +111,8 @@ class Microphone:
 
         self._open = opener or open_device
         self._failure: DeviceError | None = None  # of the last attempt; None while sound comes
+        # What the capturing thread reports; None, to wake the thread that waits for it: `close`.
+        self._failures = Queue[DeviceError | None]()
         self._start_time = now()
         self._accounted_until = self._start_time  # by blocks and gaps, seconds of `now`
         self._samplerate = 0  # Hz, of the device when it last delivered
@@ -139,8 +144,9 @@ class Microphone:
     def close(self) -> None:
         """Deliver nothing any more, and release the device unless its driver hangs."""
         self._stopped.set()
+        self._failures.put(None)
         self.queue.close()
-        self._thread.join(self._limits.check_seconds)
+        self._thread.join(self._limits.close_seconds)
 
     def _run(self) -> None:
         """Open the device again and again until `close`; this is the thread."""
@@ -169,7 +175,8 @@ class Microphone:
 
         Raises DeviceError when the device fails or stalls.
         """
-        failures: Queue[DeviceError] = Queue()
+        # A new one, in which no failure of an earlier capture can come late.
+        self._failures = failures = Queue[DeviceError | None]()
         started = False
 
         def deliver(item: CaptureItem) -> None:
@@ -185,9 +192,12 @@ class Microphone:
         capture.start(deliver)
         while not self._stopped.is_set():
             try:
-                raise failures.get(timeout=self._limits.check_seconds)
+                failure = failures.get(timeout=self._limits.check_seconds)
             except Empty:
                 capture.check_stall()
+                continue
+            if failure:
+                raise failure
 
     def _put(self, item: Block | Gap) -> None:
         if isinstance(item, Block):

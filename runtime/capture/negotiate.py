@@ -17,9 +17,7 @@ _HOP_SAMPLES = 512
 _HOP_SAMPLE_RATE = 16000
 PERIOD_SECONDS = _HOP_SAMPLES / _HOP_SAMPLE_RATE
 
-BUFFER_SECONDS = 2.0
-# The reading thread wakes for this much sound: waking costs more than reading a period.
-WAKE_SECONDS = 0.25
+BUFFER_SECONDS = 4.0  # several times the sound for which the reading thread wakes
 MAX_SAMPLE_RATE = 192_000  # Hz
 
 _HW = "snd_pcm_hw_params"
@@ -48,7 +46,12 @@ class PcmSetup:
 
 
 def negotiate(
-    alsa: Alsa, pcm: c_void_p, device: str, samplerate: int, channels: Sequence[Channel]
+    alsa: Alsa,
+    pcm: c_void_p,
+    device: str,
+    samplerate: int,
+    channels: Sequence[Channel],
+    wake_seconds: float,
 ) -> PcmSetup:
     """Choose one setup of those that a device offers, and install it.
 
@@ -57,6 +60,7 @@ def negotiate(
     device: its name, for errors.
     samplerate: wanted rate in Hz; see `_choose_rate` for what is taken in its place.
     channels: wanted channels, counted from 0, or "mix".
+    wake_seconds: sound for which the reading thread wakes; at most half of the buffer.
 
     Raises FormatRefusedError for a channel or format that the device lacks, else DeviceError.
     """
@@ -80,16 +84,16 @@ def negotiate(
             "try plughw in place of hw"
         ) from error
     setup = PcmSetup(rate, n_channels, sample_format, period.value, buffer.value)
-    _set_wake_frames(alsa, pcm, setup)
+    _set_wake_frames(alsa, pcm, setup, wake_seconds)
     return setup
 
 
-def _set_wake_frames(alsa: Alsa, pcm: c_void_p, setup: PcmSetup) -> None:
+def _set_wake_frames(alsa: Alsa, pcm: c_void_p, setup: PcmSetup, wake_seconds: float) -> None:
     """Let `snd_pcm_wait` return for several periods at once, not for each.
 
     A device that refuses this still works: then it returns for each period.
     """
-    max_frames = min(round(setup.samplerate * WAKE_SECONDS), setup.buffer // 2)
+    max_frames = min(round(setup.samplerate * wake_seconds), setup.buffer // 2)
     whole_periods = max_frames // setup.period * setup.period
     wake_frames = max(whole_periods, setup.period)
     params = alsa.structure(_SW)

@@ -21,10 +21,11 @@ class QueueLimits:
     """Lengths of a CaptureQueue, in seconds of sound, and what tells a device from a file."""
 
     max_seconds: float = 10.0
-    # Waking the scoring for each period costs more than scoring it.
-    batch_seconds: float = 0.5
+    # The scoring wakes for this much sound: a little less than that for which the thread that reads
+    # the device wakes (`edgeae.runtime.capture.microphone`), so that one follows the other.
+    batch_seconds: float = 0.95
     # How far a device can be ahead of the clock: more than its ring holds.
-    max_ahead_seconds: float = 4.0
+    max_ahead_seconds: float = 6.0
     # The clock of a sound card may be faster than ours by less than this factor.
     max_clock_ratio: float = 1.01
     # Between two looks whether there is room, of a file that waits.

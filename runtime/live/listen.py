@@ -23,12 +23,14 @@ from ..system.arrays import Float32
 from ..system.clock import now
 from .source import Source, publish_pending
 
-# At most this long without looking at the devices; more than the sound that wakes the scoring
-# (`QueueLimits.batch_seconds`), or both would wake it.
-TICK_SECONDS = 1.0
+# At most this long without looking at the devices; more than the sound for which a device wakes
+# its reader, or both would wake the scoring.
+TICK_SECONDS = 1.5
 TRIM_SECONDS = 60.0
-# A quarter of a second: the clip of an alarm begins where the alarm does, however much waited.
-MAX_JOINED_BLOCKS = 8
+MAX_JOINED_BLOCKS = 64  # two seconds
+# A quarter of a second where sound is recorded: the clip of an alarm begins where the alarm does,
+# however much waited.
+MAX_JOINED_BLOCKS_OF_CLIPS = 8
 
 
 @dataclass
@@ -54,7 +56,9 @@ class DeviceRoute:
 
     def forward(self) -> None:
         """Push what the microphone has delivered into the sources."""
-        for item in join_blocks(self.microphone.queue.pop_all()):
+        is_recorded = any(source.records_sound for _, source in self.sources)
+        max_blocks = MAX_JOINED_BLOCKS_OF_CLIPS if is_recorded else MAX_JOINED_BLOCKS
+        for item in join_blocks(self.microphone.queue.pop_all(), max_blocks):
             if isinstance(item, CaptureStarted):
                 self._start(item)
             elif isinstance(item, Block):
@@ -116,11 +120,11 @@ def push_valid(source: Source, samples: Float32, end_time: float) -> None:
         source.push(samples[after:], end_time)
 
 
-def join_blocks(items: Sequence[QueueItem]) -> Iterator[QueueItem]:
-    """Yield the items; up to ``MAX_JOINED_BLOCKS`` blocks in a row become one."""
+def join_blocks(items: Sequence[QueueItem], max_blocks: int) -> Iterator[QueueItem]:
+    """Yield the items; up to ``max_blocks`` blocks in a row become one."""
     blocks: list[Block] = []
     for item in items:
-        if not isinstance(item, Block) or len(blocks) == MAX_JOINED_BLOCKS:
+        if not isinstance(item, Block) or len(blocks) == max_blocks:
             yield from _joined(blocks)
             blocks = []
         if isinstance(item, Block):

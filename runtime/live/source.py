@@ -93,6 +93,11 @@ class Source:
         return self._stream.window_stream
 
     @property
+    def records_sound(self) -> bool:
+        """True if something beside the scoring takes its sound, as the clips do."""
+        return bool(self._sound_taps)
+
+    @property
     def samplerate(self) -> int:
         """The rate in Hz at which its detector needs no resampling."""
         return self._detector.spec.sample_rate

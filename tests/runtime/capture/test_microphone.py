@@ -31,6 +31,7 @@ from edgeae.runtime.capture.queue import (
     QueueLimits,
 )
 from edgeae.runtime.errors import DeviceError
+from edgeae.runtime.live.listen import TICK_SECONDS
 from edgeae.runtime.system.arrays import Float32
 from tests.runtime.capture.fakes import AlsaDevice, AlsaMicrophone, AlsaPlan
 
@@ -448,3 +449,26 @@ def test_a_gap_has_the_reason_for_which_the_sound_ended(monkeypatch: pytest.Monk
     items = until(microphone, blocks_after(Gap))
     microphone.close()
     assert [item for item in items if isinstance(item, Gap)] == [Gap(3 * RATE, "stalled")]
+
+
+def test_closing_does_not_wait_until_the_next_look_for_a_stall() -> None:
+    microphone = Microphone(
+        "hw:1",
+        CaptureQueue(Condition()),
+        samplerate=RATE,
+        limits=replace(QUICK, check_seconds=1000.0),
+        opener=lambda: ScriptedCapture(Clock(), [("block", 0.032)]),
+    )
+    deadline = time.monotonic() + 30
+    while microphone.last_sound_time is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    microphone.close()
+    assert not microphone._thread.is_alive()
+
+
+def test_a_read_waits_longer_than_for_the_sound_that_wakes_it() -> None:
+    capture = MicrophoneLimits().capture
+    assert capture.wait_ms > 1000 * capture.wake_seconds
+    assert MicrophoneLimits().close_seconds > capture.close_seconds > capture.wait_ms / 1000
+    assert QueueLimits().batch_seconds < capture.wake_seconds < TICK_SECONDS

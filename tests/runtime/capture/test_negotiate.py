@@ -69,7 +69,7 @@ def test_refused_setup_is_an_error(
 def setup_of(alsa: FaultyAlsa, channels: list[Channel]) -> PcmSetup:
     pcm = open_pcm(alsa, "hw:1")
     try:
-        return negotiate(alsa, pcm, "hw:1", 16000, channels)
+        return negotiate(alsa, pcm, "hw:1", 16000, channels, wake_seconds=1.0)
     finally:
         alsa.call("snd_pcm_close", pcm)
 
@@ -96,6 +96,28 @@ def test_a_format_that_the_device_lacks_is_not_waited_for(alsa_device: AlsaDevic
     alsa = FaultyAlsa(snd_pcm_hw_params_set_format=itertools.cycle([errno.EINVAL]))
     with pytest.raises(FormatRefusedError, match="hw:1 has none of the formats S16_LE, "):
         setup_of(alsa, [0])
+
+
+@pytest.mark.parametrize(
+    ("wake_seconds", "n_periods"), [(0.0, 1), (0.25, 7), (1.0, 31), (1000.0, 62)]
+)
+def test_a_reader_wakes_for_whole_periods_and_at_most_half_the_buffer(
+    alsa_device: AlsaDevice, wake_seconds: float, n_periods: int
+) -> None:
+    frames: list[object] = []
+
+    class Noting(FaultyAlsa):
+        def call(self, name: str, *arguments: object) -> int:
+            if name == "snd_pcm_sw_params_set_avail_min":
+                frames.append(arguments[-1])
+            return super().call(name, *arguments)
+
+    alsa_device(bytes(4096))
+    alsa = Noting()
+    pcm = open_pcm(alsa, "hw:1")
+    setup = negotiate(alsa, pcm, "hw:1", 16000, [0], wake_seconds=wake_seconds)
+    alsa.call("snd_pcm_close", pcm)
+    assert frames == [n_periods * setup.period]
 
 
 def test_a_device_that_refuses_to_wake_seldom_still_works(alsa_device: AlsaDevice) -> None:

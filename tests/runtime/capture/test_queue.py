@@ -127,8 +127,10 @@ def test_a_queue_is_ready_once_it_holds_a_batch_or_a_change_of_state() -> None:
     queue = running_queue()
     queue.put(block(0))
     assert not queue.ready
-    for number in range(1, 5):
+    for number in range(1, 9):
         queue.put(block(number))
+    assert not queue.ready
+    queue.put(block(9))
     assert queue.ready
     queue.pop_all()
     assert not queue.ready

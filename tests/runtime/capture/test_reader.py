@@ -110,7 +110,7 @@ def test_a_device_is_waited_for_when_its_ring_is_empty_and_then_for_many_periods
 
 def opened(alsa: FaultyAlsa) -> tuple[PcmReader, PcmSetup]:
     pcm = open_pcm(alsa, "hw:1")
-    setup = negotiate(alsa, pcm, "hw:1", 16000, [0])
+    setup = negotiate(alsa, pcm, "hw:1", 16000, [0], wake_seconds=0.25)
     return PcmReader(alsa, pcm, setup, wait_ms=10), setup
 
 

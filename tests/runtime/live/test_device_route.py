@@ -16,7 +16,6 @@ from edgeae.runtime.capture.negotiate import FormatRefusedError
 from edgeae.runtime.capture.queue import CaptureQueue, QueueItem
 from edgeae.runtime.errors import DeviceError
 from edgeae.runtime.live.listen import (
-    MAX_JOINED_BLOCKS,
     DeviceRoute,
     join_blocks,
     listen,
@@ -38,7 +37,7 @@ def block(*values: int) -> Block:
 
 def test_blocks_in_a_row_become_one_that_ends_with_the_last() -> None:
     items: list[QueueItem] = [block(1), block(2, 3), Gap(5, "overrun"), block(4)]
-    assert list(join_blocks(items)) == [
+    assert list(join_blocks(items, 8)) == [
         Block(bytearray([1, 2, 3]), 3, 3.0),
         Gap(5, "overrun"),
         block(4),
@@ -46,9 +45,9 @@ def test_blocks_in_a_row_become_one_that_ends_with_the_last() -> None:
 
 
 def test_not_too_many_blocks_become_one() -> None:
-    items: list[QueueItem] = [block(number) for number in range(2 * MAX_JOINED_BLOCKS + 1)]
-    joined = [item.frames for item in join_blocks(items) if isinstance(item, Block)]
-    assert joined == [MAX_JOINED_BLOCKS, MAX_JOINED_BLOCKS, 1]
+    items: list[QueueItem] = [block(number) for number in range(7)]
+    joined = [item.frames for item in join_blocks(items, 3) if isinstance(item, Block)]
+    assert joined == [3, 3, 1]
 
 
 @pytest.fixture
