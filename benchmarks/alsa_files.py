@@ -36,16 +36,20 @@ pcm.!plughw {{
     slave.pcm {{ {device} }}
 }}
 """
-FILE = 'type file slave.pcm {{ type null }} file /dev/null format raw infile "{path}"'
+FILE = "type file slave.pcm {{ type null }} file /dev/null format raw infile {path}"
 FIXED_RATE = "type plug slave {{ rate {samplerate} pcm {{ {device} }} }}"
 
 
-def configuration(path: Path, samplerate: int | None = None) -> str:
+def configuration(path: Path, samplerate: int | None = None, *, by_card: bool = False) -> str:
     """The text of the file that ALSA_CONFIG_PATH names.
 
     samplerate: the only rate at which the devices run, Hz; None: any.
+    by_card: each card reads a file of its own, whose name ends with the number of the card.
     """
-    device = FILE.format(path=path)
+    text = f'"{path}"'
+    if by_card:
+        text = f'{{ @func concat strings [ "{path}" $CARD ] }}'
+    device = FILE.format(path=text)
     if samplerate:
         device = FIXED_RATE.format(samplerate=samplerate, device=device)
     return CONFIGURATION.format(base=ALSA_CONF, device=device)

@@ -19,6 +19,7 @@ from edgeae.runtime.system.arrays import Float32
 
 PATCHES = 12  # n: more than a decision window holds
 PERIOD = 512  # samples of a block, as a microphone gives them
+BURST = 31 * PERIOD  # samples of a block, as `edgeae run` scores them
 Work = Callable[[int], object]  # does what it is named for so many patches of sound
 
 
@@ -41,13 +42,13 @@ class Works:
     def _samples(self, patches: int) -> int:
         return patches * self.frames * self.spec.hop + self.spec.n_fft - self.spec.hop
 
-    def _blocks(self, patches: int) -> list[Float32]:
+    def _blocks(self, patches: int, size: int) -> list[Float32]:
         sound = self._sound[: self._samples(patches)]
-        return [sound[k : k + PERIOD] for k in range(0, len(sound), PERIOD)]
+        return [sound[k : k + size] for k in range(0, len(sound), size)]
 
     def _stream(self, patches: int) -> None:
         stream = MelStream(self.spec)
-        for block in self._blocks(patches):
+        for block in self._blocks(patches, PERIOD):
             stream.push(block)
 
     def front_end(self) -> dict[str, Work]:
@@ -74,7 +75,10 @@ class Works:
                 self.detector.network(p) for p in self._patches[:n]
             ],
             f"{name}: sound to score, blocks of {PERIOD}": lambda n: list(
-                self.detector.stream(self._blocks(n))
+                self.detector.stream(self._blocks(n, PERIOD))
+            ),
+            f"{name}: sound to score, blocks of {BURST}": lambda n: list(
+                self.detector.stream(self._blocks(n, BURST))
             ),
         }
 

@@ -31,6 +31,7 @@ class Listening:
     seconds: list[float] = field(default_factory=list)  # of sound
     cpu: list[float] = field(default_factory=list)  # seconds of the processor, of all threads
     peak_mib: float = 0.0
+    n_gaps: int = 0  # sound that was lost
 
     def look(self, seconds: float, pid: int) -> None:
         """Measure the process, which has just printed a score."""
@@ -55,39 +56,48 @@ def listen(
     folder: Path,
     *,
     paced: bool,
+    n_devices: int = 1,
     options: Sequence[str] = (),
     look: Callable[[], None] | None = None,
 ) -> Listening:
     """Score ``sound`` (n,) with all lines logged.
 
     paced: at the pace of a microphone, not as fast as possible.
+    n_devices: that play it at the same time, on one core; the bursts of one fall between those of
+        the others, as those of devices that were not started together.
     options: more of them, for `edgeae run`.
     look: called at each score.
     """
-    fifo = folder / "device"
-    listening = Listening()
-    os.mkfifo(fifo)
-    (folder / "asound.conf").write_text(configuration(fifo))
+    cards = range(1, n_devices + 1)
+    fifos = [folder / f"device{card}" for card in cards]
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    (folder / "asound.conf").write_text(configuration(folder / "device", by_card=True))
+    devices = [option for card in cards for option in ("--device", f"hw:{card}")]
     command = [
-        *EDGEAE,
+        *(EDGEAE if n_devices == 1 else ["taskset", "--cpu-list", "0", *EDGEAE]),
         "run",
         str(model),
-        "--device",
-        "hw:1",
+        *devices,
         "--json",
         "--log",
         str(folder / "log.jsonl"),
         *options,
     ]
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf")}
-    device = os.open(
-        fifo, os.O_RDWR
-    )  # neither end waits for the other; closed too early, it plays zeros without end
-    player = threading.Thread(target=_play, args=(device, sound, paced))
-    player.start()
+    # Neither end of a FIFO waits for the other; closed too early, it plays zeros without end.
+    ends = [os.open(fifo, os.O_RDWR) for fifo in fifos]
+    players = [
+        threading.Thread(target=_play, args=(end, sound, paced, k / n_devices))
+        for k, end in enumerate(ends)
+    ]
+    for player in players:
+        player.start()
+    listening = Listening()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in map(json.loads, process.stdout):
+            listening.n_gaps += line["type"] == "gap"
             if line["type"] == "score":
                 listening.look(line["t"], process.pid)
                 if look:
@@ -95,13 +105,15 @@ def listen(
             if line["t"] > len(sound) / RATE - LAST:
                 break
         process.terminate()
-    player.join()
-    os.close(device)
+    for player in players:
+        player.join()
+    for end in ends:
+        os.close(end)
     return listening
 
 
-def _play(device: int, sound: NDArray[np.int16], paced: bool) -> None:
-    began = time.monotonic()
+def _play(device: int, sound: NDArray[np.int16], paced: bool, delay: float) -> None:
+    began = time.monotonic() + delay
     step = BURST * PERIOD
     for start in range(0, len(sound) - step + 1, step):
         if paced:

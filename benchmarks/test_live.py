@@ -22,6 +22,7 @@ from ports import reserved_port
 
 WARM = 15  # seconds of sound, until the first windows are full
 CPU_TARGET = 2.5  # at the pace of a microphone
+N_DEVICES = 8
 CPU_UNIT = "ms per second of audio"
 PEAK_TARGET = 80  # MiB
 ALL_OUTPUTS_PEAK_TARGET = 95  # MiB
@@ -43,6 +44,16 @@ def test_sound_as_it_comes(record: Record, models: Models, tmp_path: Path) -> No
         "listening, sound as it comes", listening.cpu_ms_per_s(WARM), CPU_UNIT, target=CPU_TARGET
     )
     record("listening, peak memory", listening.peak_mib, "MiB", target=PEAK_TARGET)
+
+
+def test_eight_devices_on_one_core(record: Record, models: Models, tmp_path: Path) -> None:
+    sound = _sound(models, 45)
+    listening = listen(models["machine"], sound, tmp_path, paced=True, n_devices=N_DEVICES)
+    assert not listening.n_gaps
+    cpu_ms = listening.cpu_ms_per_s(WARM)
+    target = N_DEVICES * CPU_TARGET
+    record("eight devices on one core, sound as it comes", cpu_ms, "ms per second", target=target)
+    record("eight devices, peak memory", listening.peak_mib, "MiB")
 
 
 def test_sound_as_fast_as_it_goes(record: Record, models: Models, tmp_path: Path) -> None:

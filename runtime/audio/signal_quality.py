@@ -88,9 +88,9 @@ def measure_quality(samples: Float32, samplerate: int) -> SignalQuality:
 def _constant(pieces: Float32) -> NDArray[np.bool_]:
     """(n_pieces,) whether all samples of a piece (n_pieces, length) are equal."""
     first = pieces[:, 0]
-    # Quick: almost no piece of sound ends with the sample with which it began.
-    constant = (first == pieces[:, -1]) & (first == pieces[:, pieces.shape[1] // 2])
-    for k in np.flatnonzero(constant):
+    # Quick: few pieces of sound end with the sample with which they began.
+    constant = first == pieces[:, -1]
+    for k in constant.nonzero()[0]:
         constant[k] = (pieces[k] == first[k]).all()
     return np.asarray(constant)
 
@@ -109,7 +109,8 @@ def _is_silent(samples: Float32, swing: float) -> bool:
 
 def _period(samples: Float32, samplerate: int) -> int:
     """The number of samples after which at least half of them are repeated; 0 if they are not."""
-    longest = _longest_period(len(samples), samplerate)
+    max_period = round(MAX_PERIOD_SECONDS * samplerate)
+    longest = min(max_period, len(samples) // 2 - MATCH_SAMPLES)
     lags = 1 + (samples[1 : max(1, longest)] == samples[0]).nonzero()[0]
     for k in range(1, MATCH_SAMPLES):
         if not len(lags):
@@ -121,11 +122,6 @@ def _period(samples: Float32, samplerate: int) -> int:
     return lag if np.mean(samples[lag:] == samples[:-lag]) >= MIN_MATCH_SHARE else 0
 
 
-def _longest_period(n_samples: int, samplerate: int) -> int:
-    """The number of samples of the longest period that is looked for."""
-    return min(round(MAX_PERIOD_SECONDS * samplerate), n_samples // 2 - MATCH_SAMPLES)
-
-
 def _is_tone(period: Float32) -> bool:
     """True for a computed tone, which is repeated, too; recorded sound is never so pure."""
     power = np.sort(np.square(np.abs(np.fft.rfft(period))))
@@ -134,16 +130,12 @@ def _is_tone(period: Float32) -> bool:
 
 def _clipped(samples: Float32, peak: float) -> int:
     """The number of samples in a flat top; 0 if the peak is as rare as that of unclipped sound."""
-    n_top = _n_beyond(samples, TOP_RATIO * peak)
+    amplitudes = np.abs(samples)
+    n_top = int(np.count_nonzero(amplitudes >= TOP_RATIO * peak))
     if n_top < MIN_CLIPPED_SAMPLES:
         return 0
-    n_near = _n_beyond(samples, NEAR_RATIO * peak) - n_top
+    n_near = int(np.count_nonzero(amplitudes >= NEAR_RATIO * peak)) - n_top
     return n_top if n_top > MIN_TOP_RATIO * n_near else 0
-
-
-def _n_beyond(samples: Float32, amplitude: float) -> int:
-    """The number of samples from ``amplitude`` on, above or below 0."""
-    return int(np.count_nonzero(samples >= amplitude) + np.count_nonzero(samples <= -amplitude))
 
 
 class Stretches:

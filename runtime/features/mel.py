@@ -314,6 +314,8 @@ class MelStream:
 
     def _decibels(self, mel: Float32) -> Float32:
         """Convert power, or amplitude, to dB in place; returns the same array."""
+        if not len(mel):
+            return mel
         np.maximum(mel, self._tables.floor, out=mel)
         # NumPy computes the natural logarithm four times as fast as that to base 10.
         np.log(mel, out=mel)

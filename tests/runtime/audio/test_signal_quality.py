@@ -167,10 +167,10 @@ def test_whole_stretches_of_a_block_come_at_once() -> None:
     assert len(stretches.rest) == 5
 
 
-def test_a_piece_whose_ends_and_middle_are_equal_is_not_constant() -> None:
+def test_a_piece_whose_ends_are_equal_is_not_constant() -> None:
     sound = noise(16000)
     pieces = sound[: 320 * (len(sound) // 320)].reshape(-1, 320)
-    pieces[:, [160, 319]] = pieces[:, :1]
+    pieces[:, -1] = pieces[:, 0]
     assert measure_quality(sound, 16000) == SignalQuality()
 
 
