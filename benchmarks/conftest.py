@@ -1,5 +1,6 @@
 """Artifacts to measure, and one table of all figures at the end."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,6 +80,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cached_bytecode() -> None:
+    """Processes that are measured start as those of users: Python keeps what it has compiled."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

@@ -152,16 +152,13 @@ class Stretches:
         self._n_cut = 0
 
     def push(self, block: Float32) -> Iterator[Float32]:
-        """Yield the stretches that a block (n,) completes, as many as possible at once:
-        (n_stretches, n_samples), valid until the next."""
+        """Yield the stretches that a block (n,) completes; each is valid until the next."""
         while len(block):
             length = self.length
             if not self._n_buffered and len(block) >= length:
-                # Rounded lengths differ from each other.
-                n_stretches = len(block) // length if length == self._n_samples else 1
-                self._n_cut += n_stretches
-                yield block[: n_stretches * length].reshape(n_stretches, length)
-                block = block[n_stretches * length :]
+                self._n_cut += 1
+                yield block[:length]
+                block = block[length:]
                 continue
             n_new = min(len(block), length - self._n_buffered)
             end = self._n_buffered + n_new
@@ -171,7 +168,7 @@ class Stretches:
             if self._n_buffered == length:
                 self._n_buffered = 0
                 self._n_cut += 1
-                yield self._buffer[None, :length]
+                yield self._buffer[:length]
 
     @property
     def length(self) -> int:
@@ -206,8 +203,8 @@ class QualityMeter:
 
     def push(self, block: Float32) -> None:
         """Add a block (n,), full scale 1."""
-        for stretches in self._stretches.push(block):
-            self._measured.extend(measure_quality(each, self._samplerate) for each in stretches)
+        for stretch in self._stretches.push(block):
+            self._measured.append(measure_quality(stretch, self._samplerate))
 
     def pop(self) -> list[SignalQuality]:
         """The next stretch that is complete, if any."""

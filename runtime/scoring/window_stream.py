@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..audio.full_scale import MIN_INTEGER_AMPLITUDE, find_other_scale
-from ..audio.level import level_dbfs, levels_dbfs
+from ..audio.level import level_dbfs
 from ..audio.signal_quality import QualityMeter, SignalQuality, Stretches, pooled
 from ..errors import AudioError
 from ..features.mel import MelSpec, MelStream
@@ -120,8 +120,7 @@ class WindowStream:
 
     def push_pending(self, block: Float32) -> None:
         """Add a block (n,) as `push` does; its patches are pending until `infer_batched`."""
-        for stretches in self._sound.push(block):
-            self._levels.extend(levels_dbfs(stretches))
+        self._levels.extend(map(level_dbfs, self._sound.push(block)))
         self._push_pending_frames(self._mel.push(block))
 
     def _push_pending_frames(self, frames: Float32) -> None:

@@ -148,23 +148,12 @@ def test_stretches_have_rounded_lengths_that_add_up() -> None:
     sound = np.arange(40, dtype=np.float32)
     stretches = Stretches(7.4)
     cut = [
-        stretch.copy()
-        for block in np.split(sound, [3, 4, 30])
-        for equal in stretches.push(block)
-        for stretch in equal
+        stretch.copy() for block in np.split(sound, [3, 4, 30]) for stretch in stretches.push(block)
     ]
     assert [len(stretch) for stretch in cut] == [7, 8, 7, 8, 7]
     np.testing.assert_array_equal(np.concatenate([*cut, stretches.rest]), sound)
     stretches.reset()
     assert (len(stretches.rest), stretches.length) == (0, 7)
-
-
-def test_whole_stretches_of_a_block_come_at_once() -> None:
-    sound = np.arange(40, dtype=np.float32)
-    stretches = Stretches(7)
-    shapes = [cut.shape for block in np.split(sound, [10]) for cut in stretches.push(block)]
-    assert shapes == [(1, 7), (1, 7), (3, 7)]
-    assert len(stretches.rest) == 5
 
 
 def test_a_piece_whose_ends_are_equal_is_not_constant() -> None:
