@@ -22,7 +22,7 @@ from ..outputs.feedback import FeedbackQueue, Message, NormalMessage
 from ..system.files import lock_named
 from .source import Source
 
-CHECK_SECONDS = 1.0
+CHECK_SECONDS = 0.5  # less than between two wakes of the scoring, so that each of them looks
 
 
 class FeedbackFile:
@@ -57,7 +57,7 @@ class FeedbackFile:
         self._lock.release()
 
     def poll(self) -> bool:
-        """Whether there is a message; removes it. Looks once a second at most."""
+        """Whether there is a message; removes it. Looks every half second at most."""
         now = time.monotonic()
         if now < self._check_at:
             return False
