@@ -194,7 +194,11 @@ def numbers(text: str) -> list[float]:
 @click.option("--files", default="100,1000,10000", show_default=True)
 @click.option("--hours", default="1,5,20", show_default=True)
 @click.option("--jobs", default="1,2", show_default=True)
-@click.option("--work", type=click.Path(path_type=Path, exists=True), help="Of the recordings: 0.2 GB an hour.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, exists=True),
+    help="Of the recordings: 0.2 GB an hour.",
+)
 def main(model: Path, clips: Path, files: str, hours: str, jobs: str, work: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=work) as folder:
         many_files(

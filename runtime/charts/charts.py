@@ -27,6 +27,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..scoring.detector import Detector
+from ..scoring.threshold import quantile
 from ..scoring.window_stream import Window
 from ..system.arrays import Float64
 from .charts_setup import calibrated_charts, calibration_score, calibration_sound
@@ -543,4 +544,4 @@ class Charts:
         minutes = self._head.score(np.array(self.sound.minutes) * self._std)
         excess = np.log1p(np.exp(minutes - self._calibration_score))
         by_chance = np.log1p(1 / self._windows_per_minute)
-        return max(0.0, float(np.quantile(excess, RISE_QUANTILE)) - float(by_chance))
+        return max(0.0, quantile(excess, RISE_QUANTILE) - float(by_chance))

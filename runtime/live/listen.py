@@ -27,7 +27,7 @@ from .source import Source, publish_pending
 # its reader, or both would wake the scoring.
 TICK_SECONDS = 1.5
 TRIM_SECONDS = 60.0
-MAX_JOINED_BLOCKS = 64  # two seconds
+MAX_JOINED_BLOCKS = 32  # a second
 # A quarter of a second where sound is recorded: the clip of an alarm begins where the alarm does,
 # however much waited.
 MAX_JOINED_BLOCKS_OF_CLIPS = 8

@@ -28,7 +28,7 @@ import numpy as np
 
 from ..features.bandwidth import BELOW_BANDS, EDGE_BANDS, MIN_DROP_DB, find_step_down
 from ..scoring.detector import Detector
-from ..scoring.threshold import Reference, interpolated
+from ..scoring.threshold import Reference, interpolated, quantile
 from ..scoring.window_stream import Window, patches_of
 from ..system.arrays import Float64
 from .alarm import AlarmEvent, Cause
@@ -291,7 +291,7 @@ class Health:
 
         def normal_distances(reference: Reference) -> Float64:
             of_input = reference.parts[:, :n_views]
-            return np.asarray(np.quantile(of_input, NORMAL_QUANTILE, axis=0))
+            return np.array([quantile(of_view, NORMAL_QUANTILE) for of_view in of_input.T])
 
         references = self._detector.references(head.kind)
         limits = interpolated(references, head.windows, normal_distances)

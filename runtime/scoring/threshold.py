@@ -161,6 +161,15 @@ def leave_one_out_scores(fleet: Fleet, windows: Float64, kind: Kind) -> Float64:
     return np.concatenate(parts)
 
 
+def quantile(values: Float64, share: float) -> float:
+    """The value of ``values`` (n,), n > 0, that ``share`` of them do not exceed, interpolated.
+
+    As `numpy.quantile` computes it; that loads modules of 1.2 MB, which a process that listens
+    would do in its fifth minute.
+    """
+    return float(np.interp(share * (len(values) - 1), np.arange(len(values)), np.sort(values)))
+
+
 def quantile_with_tail(scores: Float64, probability: float) -> float:
     """The score that a normal window exceeds with ``probability``.
 
@@ -171,7 +180,7 @@ def quantile_with_tail(scores: Float64, probability: float) -> float:
     n = len(scores)
     n_tail = max(2, round(TAIL_SHARE * n))
     if probability * n >= n_tail / 2 or n_tail >= n:
-        return float(np.quantile(scores, 1 - probability))
+        return quantile(scores, 1 - probability)
     start = scores[-n_tail - 1]
     scale = max(float(np.mean(scores[-n_tail:] - start)), MIN_TAIL_SCALE)
     return float(start + scale * np.log(n_tail / n / probability))
@@ -203,7 +212,7 @@ def fit_threshold(
         value = quantile_with_tail(scores, probability)
         if shift is None or reference.windows < MIN_LEAVE_ONE_OUT_WINDOWS:
             return value
-        min_shift = float(np.quantile(scores, UNIFORM_QUANTILE) - np.median(scores))
+        min_shift = quantile(scores, UNIFORM_QUANTILE) - float(np.median(scores))
         return value + max(shift, min_shift)
 
     n_scores = min(len(each.parts) for each in neighbours(references, windows))

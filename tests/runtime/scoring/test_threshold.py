@@ -20,6 +20,7 @@ from edgeae.runtime.scoring.threshold import (
     leave_one_out_scores,
     neighbours,
     probability_of,
+    quantile,
     quantile_with_tail,
 )
 
@@ -298,3 +299,9 @@ def test_a_statistic_is_linear_in_the_logarithm_of_the_number_of_windows() -> No
 
     found = [interpolated(references, n, median) for n in (5, 10, 20)]
     assert found == pytest.approx([6.0, 7.0, 8.0])
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), share=st.floats(0.0, 1.0))
+def test_a_quantile_is_that_of_numpy(values: list[float], share: float) -> None:
+    expected = np.quantile(values, share)
+    assert quantile(np.array(values), share) == pytest.approx(expected, rel=1e-9, abs=1e-6)
