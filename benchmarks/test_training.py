@@ -1,7 +1,6 @@
 """Hours of audio a minute of the processor, on one thread."""
 
 import time
-from collections.abc import Sized
 from pathlib import Path
 
 from figures import Models, Record
@@ -9,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 
 from edgeae.runtime.audio.recordings import scan
 from edgeae.train.config import load_config
+from edgeae.train.patches import Crops
 from edgeae.train.torch_features import features
 from edgeae.train.training import train
 
@@ -20,22 +20,22 @@ UNIT = "hours of audio a minute"
 
 
 class Epochs(Callback):
-    """Seconds of the batches of each epoch, and the patches of one."""
+    """Seconds of the batches of each epoch, and the frames of one."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self.patches = 0
+        self.frames = 0
         self.start = 0.0
         self.batches = 0.0
 
     def on_train_epoch_start(self, *_: object) -> None:
         self.start = time.process_time()
-        self.patches = 0
+        self.frames = 0
 
     def on_train_batch_end(
-        self, trainer: object, module: object, outputs: object, batch: Sized, number: int
+        self, trainer: object, module: object, outputs: object, batch: Crops, number: int
     ) -> None:
-        self.patches += len(batch)
+        self.frames += batch.frames.shape[0] * batch.frames.shape[1]
         self.batches = time.process_time() - self.start
 
     def on_train_epoch_end(self, *_: object) -> None:
@@ -52,6 +52,6 @@ def test_features_and_epoch(record: Record, models: Models, tmp_path: Path) -> N
 
     epochs = Epochs()
     train(models["data"], CONFIG, tmp_path / "run", callbacks=[epochs])
-    hours = epochs.patches * CONFIG.model.patch_frames / CONFIG.mel.frames_per_second / 3600
+    hours = epochs.frames / CONFIG.mel.frames_per_second / 3600
     record("training, an epoch of edge", hours / (min(epochs.seconds) / 60), UNIT)
     assert len(epochs.seconds) == EPOCHS

@@ -95,7 +95,7 @@ class Capture(OpenDevice):
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end, within a period."""
+        """Let the thread end, within the sound for which it wakes."""
         self._reader.stop()
 
     def close(self) -> None:

@@ -141,11 +141,15 @@ class Microphone:
         lost_seconds = now() - self._accounted_until
         return Gap(max(0, round(lost_seconds * self._samplerate)), self._gap_reason)
 
-    def close(self) -> None:
-        """Deliver nothing any more, and release the device unless its driver hangs."""
+    def stop(self) -> None:
+        """Deliver nothing any more; the device is released meanwhile, or by `close`."""
         self._stopped.set()
         self._failures.put(None)
         self.queue.close()
+
+    def close(self) -> None:
+        """Stop, and wait until the device is released, unless its driver hangs."""
+        self.stop()
         self._thread.join(self._limits.close_seconds)
 
     def _run(self) -> None:

@@ -41,7 +41,7 @@ class PcmReader:
         self._start_device()
 
     def stop(self) -> None:
-        """Let a read end soon, with less than a period."""
+        """Let a read end with less than a period, as soon as it wakes."""
         self.stopped = True
 
     def release(self) -> None:

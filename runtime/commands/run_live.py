@@ -113,6 +113,12 @@ def _pipe(options: RunOptions, limits: PipeLimits) -> Pipe:
     )
 
 
+def _stop_all(routes: Sequence[DeviceRoute]) -> None:
+    """Each device takes up to a second to stop; all of them take it at the same time."""
+    for route in routes:
+        route.microphone.stop()
+
+
 def score_microphones(
     options: RunOptions,
     sources: Sequence[Source],
@@ -147,6 +153,7 @@ def score_microphones(
             channels = [(channel, next(remaining_sources)) for channel in options.channels]
             routes.append(DeviceRoute(microphone, channels))
             stack.callback(routes[-1].finish)
+        stack.callback(_stop_all, routes)
         stack.callback(outputs.notify.stopping)
         outputs.notify.ready()
         give_up = microphone_options.give_up

@@ -1,6 +1,6 @@
 """A person says "that was normal": the charts learn the sound of the last hour, the alarm ends.
 
-    --feedback FILE         touch FILE; the file is looked for once a second, and removed
+    --feedback FILE         touch FILE; the file is looked for at each wake, and removed
     --mqtt-commands         `normal` to the command topic of a source; `pause` and `resume`, too
     --page-token-file       the button of the page
 

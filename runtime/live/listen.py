@@ -27,10 +27,10 @@ from .source import Source, publish_pending
 # its reader, or both would wake the scoring.
 TICK_SECONDS = 1.5
 TRIM_SECONDS = 60.0
-MAX_JOINED_BLOCKS = 32  # a second
-# A quarter of a second where sound is recorded: the clip of an alarm begins where the alarm does,
-# however much waited.
-MAX_JOINED_BLOCKS_OF_CLIPS = 8
+MAX_BLOCK_SECONDS = 1.0  # of joined blocks
+# Where sound is recorded: the clip of an alarm begins where the alarm does, however much waited.
+MAX_RECORDED_BLOCK_SECONDS = 0.26
+MAX_INVALID_SAMPLES = 4096  # that are dropped together
 
 
 @dataclass
@@ -47,6 +47,11 @@ class DeviceRoute:
         return self.microphone.last_sound_time is not None
 
     @property
+    def samplerate(self) -> int:
+        """Hz, of the device; 1 before it started, when there are no blocks."""
+        return self.setup.samplerate if self.setup else 1
+
+    @property
     def done(self) -> bool:
         """True if all of its sources are done, or its microphone was never there."""
         if not self.has_delivered:
@@ -57,8 +62,8 @@ class DeviceRoute:
     def forward(self) -> None:
         """Push what the microphone has delivered into the sources."""
         is_recorded = any(source.records_sound for _, source in self.sources)
-        max_blocks = MAX_JOINED_BLOCKS_OF_CLIPS if is_recorded else MAX_JOINED_BLOCKS
-        for item in join_blocks(self.microphone.queue.pop_all(), max_blocks):
+        max_seconds = MAX_RECORDED_BLOCK_SECONDS if is_recorded else MAX_BLOCK_SECONDS
+        for item in join_blocks(self.microphone.queue.pop_all(), max_seconds, self.samplerate):
             if isinstance(item, CaptureStarted):
                 self._start(item)
             elif isinstance(item, Block):
@@ -107,6 +112,10 @@ def push_valid(source: Source, samples: Float32, end_time: float) -> None:
     try:
         source.push(samples, end_time)
     except AudioError:
+        if len(samples) > MAX_INVALID_SAMPLES:
+            for first in range(0, len(samples), MAX_INVALID_SAMPLES):
+                push_valid(source, samples[first : first + MAX_INVALID_SAMPLES], end_time)
+            return
         invalid = np.flatnonzero(~(np.abs(samples) <= MAX_AMPLITUDE))
         if not len(invalid):
             # Whole numbers, as of integers that were not divided by their full scale.
@@ -120,15 +129,26 @@ def push_valid(source: Source, samples: Float32, end_time: float) -> None:
         source.push(samples[after:], end_time)
 
 
-def join_blocks(items: Sequence[QueueItem], max_blocks: int) -> Iterator[QueueItem]:
-    """Yield the items; up to ``max_blocks`` blocks in a row become one."""
+def join_blocks(
+    items: Sequence[QueueItem], max_seconds: float, samplerate: int
+) -> Iterator[QueueItem]:
+    """Yield the items; blocks in a row become one of up to ``max_seconds``.
+
+    samplerate: Hz, until a CaptureStarted says another.
+    """
     blocks: list[Block] = []
+    n_frames = 0
     for item in items:
-        if not isinstance(item, Block) or len(blocks) == max_blocks:
+        n_new = item.frames if isinstance(item, Block) else 0
+        if not isinstance(item, Block) or n_frames + n_new > max_seconds * samplerate:
             yield from _joined(blocks)
             blocks = []
+            n_frames = 0
+        if isinstance(item, CaptureStarted):
+            samplerate = item.samplerate
         if isinstance(item, Block):
             blocks.append(item)
+            n_frames += n_new
         else:
             yield item
     yield from _joined(blocks)
@@ -155,7 +175,7 @@ def listen(
 
     routes: the microphones and their sources.
     data_ready: the Condition of all their queues.
-    tick: called once a second or more often.
+    tick: called about once a second.
     wait: seconds until the first sound of any microphone has to come.
     give_up: seconds that all microphones may be silent later on.
 

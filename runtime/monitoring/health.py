@@ -56,6 +56,7 @@ MIN_NOISE_DB = 6.0  # median of all bands, if MIN_LEVEL_CHANGE_STDS are not more
 QUIETEST_SHARE = 0.1  # of the bands may have become quieter than ...
 MAX_FALL_RATIO = 0.5  # ... this share of the limit: added noise makes no band quieter
 
+FLOOR_TOLERANCE_DB = 1e-3  # silence may be above the floor by the rounding of its logarithm
 NORMAL_QUANTILE = 0.95  # of the distances of normal windows; below it, only the gain changed
 IQR_STDS = 1.35  # interquartile range of a normal distribution, in standard deviations
 
@@ -241,7 +242,7 @@ class Health:
         limit = self._limit("noise", self._min_level_change(MIN_NOISE_DB))
         if median < limit or self._is_even(median, change.scatter):
             return None
-        if _quantile(change.ordered, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
+        if quantile(change.ordered, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
             return None
         return SoundCondition(
             "noise",
@@ -319,15 +320,9 @@ def silent_share(window: Window, floor_db: float) -> float:
 
     From the raw samples or, for precomputed features, from bands that are all at ``floor_db``.
     """
-    if window.bands is not None and window.bands.max() <= floor_db:
+    if window.bands is not None and window.bands.max() <= floor_db + FLOOR_TOLERANCE_DB:
         return 1.0
     return window.raw.silent
-
-
-def _quantile(ordered: Float64, share: float) -> float:
-    """The quantile of ascending values (n,), interpolated as by `numpy.quantile`."""
-    place = share * (len(ordered) - 1)
-    return float(np.interp(place, np.arange(len(ordered)), ordered))
 
 
 def _share(share: float) -> dict[str, float]:

@@ -78,7 +78,8 @@ def run_option(name: str, **attributes: Any) -> Callable[[Command], Command]:
 class OutputLimits:
     """Time limits and lengths of queues; tests pass others."""
 
-    check_seconds: float = 1.0  # between two checks of the outputs
+    # Between two checks of the outputs; less than between two wakes of the scoring.
+    check_seconds: float = 0.5
     max_waiting_lines: int = 1000  # in each queue; beyond that, the oldest are dropped
     max_stdout_lines: int = 10_000  # in the queue of stdout
     # Between two metrics files, as often as Prometheus usually scrapes.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Condition
 from types import TracebackType
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import pytest
@@ -251,7 +251,7 @@ class ScriptedCapture:
         self._clock = clock
         self._script = script
 
-    def __enter__(self) -> "ScriptedCapture":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -463,6 +463,32 @@ def test_closing_does_not_wait_until_the_next_look_for_a_stall() -> None:
     while microphone.last_sound_time is None:
         assert time.monotonic() < deadline
         time.sleep(0.001)
+    microphone.close()
+    assert not microphone._thread.is_alive()
+
+
+def test_stopping_does_not_wait_until_the_device_is_released() -> None:
+    released = threading.Event()
+
+    class Slow(ScriptedCapture):
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            trace: TracebackType | None,
+        ) -> None:
+            released.wait(30)
+
+    microphone = Microphone(
+        "hw:1",
+        CaptureQueue(Condition()),
+        samplerate=RATE,
+        limits=replace(QUICK, check_seconds=1000.0),
+        opener=lambda: Slow(Clock(), [("block", 0.032)]),
+    )
+    microphone.stop()
+    assert microphone._thread.is_alive()
+    released.set()
     microphone.close()
     assert not microphone._thread.is_alive()
 

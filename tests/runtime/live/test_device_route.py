@@ -37,7 +37,7 @@ def block(*values: int) -> Block:
 
 def test_blocks_in_a_row_become_one_that_ends_with_the_last() -> None:
     items: list[QueueItem] = [block(1), block(2, 3), Gap(5, "overrun"), block(4)]
-    assert list(join_blocks(items, 8)) == [
+    assert list(join_blocks(items, 1.0, 8)) == [
         Block(bytearray([1, 2, 3]), 3, 3.0),
         Gap(5, "overrun"),
         block(4),
@@ -45,9 +45,9 @@ def test_blocks_in_a_row_become_one_that_ends_with_the_last() -> None:
 
 
 def test_not_too_many_blocks_become_one() -> None:
-    items: list[QueueItem] = [block(number) for number in range(7)]
-    joined = [item.frames for item in join_blocks(items, 3) if isinstance(item, Block)]
-    assert joined == [3, 3, 1]
+    items: list[QueueItem] = [block(number, 2) for number in range(7)]
+    joined = [item.frames for item in join_blocks(items, 0.7, 10) if isinstance(item, Block)]
+    assert joined == [6, 6, 2]
 
 
 @pytest.fixture
@@ -69,6 +69,18 @@ def test_samples_that_are_not_numbers_are_lost_and_the_others_are_not(
     push_valid(source, block_with_holes, now())
     [gap] = outputs.gaps()
     assert (gap.t, gap.frames, gap.reason) == (round(4010 / RATE, 3), 10, "not numbers")
+    assert source.t == 1.0
+
+
+def test_samples_that_are_not_numbers_cost_little_sound_between_them(
+    detector: Detector, outputs: KeptOutputs, samples: Float32
+) -> None:
+    source = new_source(detector, outputs)
+    source.start(RATE, 1, "FLOAT_LE")
+    block_with_holes = samples[:RATE].copy()
+    block_with_holes[[10, RATE - 10]] = np.nan
+    push_valid(source, block_with_holes, now())
+    assert [gap.frames for gap in outputs.gaps()] == [1, 1]
     assert source.t == 1.0
 
 
@@ -150,6 +162,30 @@ def test_each_channel_goes_to_its_source_and_gaps_to_all(
     second = [line.score for line in kept[1].scores()]
     assert len(first) == len(second) > 0
     assert first != second
+
+
+@pytest.mark.parametrize(("is_recorded", "longest"), [(False, 15872), (True, 4096)])
+def test_recorded_sound_is_forwarded_in_shorter_blocks(
+    detector: Detector,
+    outputs: KeptOutputs,
+    sound: NDArray[np.int16],
+    monkeypatch: pytest.MonkeyPatch,
+    is_recorded: bool,
+    longest: int,
+) -> None:
+    periods: list[NDArray[np.int16] | Gap] = [
+        np.stack([sound[k : k + 512]] * 2, axis=1) for k in range(0, 70 * 512, 512)
+    ]
+    microphone = microphone_of(lambda: PlayedCapture(periods), Condition())
+    wait_until(lambda: microphone.failure is not None)
+    microphone.close()
+    source = new_source(detector, outputs)
+    pushed: list[int] = []
+    monkeypatch.setattr(Source, "records_sound", is_recorded)
+    monkeypatch.setattr(source, "push", lambda block, end_time: pushed.append(len(block)))
+    DeviceRoute(microphone, [(0, source)]).forward()
+    assert max(pushed) == longest
+    assert sum(pushed) % (70 * 512) == 0
 
 
 def test_a_format_that_is_refused_is_not_waited_for(
