@@ -111,7 +111,7 @@ class Microphone:
 
         self._open = opener or open_device
         self._failure: DeviceError | None = None  # of the last attempt; None while sound comes
-        # What the capturing thread reports; None, to wake the thread that waits for it: `close`.
+        # What the capturing thread reports; None, to wake the thread that waits for it: `stop`.
         self._failures = Queue[DeviceError | None]()
         self._start_time = now()
         self._accounted_until = self._start_time  # by blocks and gaps, seconds of `now`

@@ -163,37 +163,31 @@ class Head:
 
     @cached_property
     def projections(self) -> list[tuple[slice, Float64]]:
-        """Of each view: its source, and (n_source, n) which projects the deviations of the source.
+        """Of each source: its features, and (n_source, n) which projects their deviations.
 
-        The mean square of the projected deviations is the distance.
+        The columns are those of its views side by side. The mean square of the projected deviations
+        of a view is its distance.
         """
-        return [self._projection(view) for view in self.views]
+        return [self._projection(name, source) for name, source in self.fleet.sources.items()]
 
-    def _projection(self, view: View) -> tuple[slice, Float64]:
-        source = self.fleet.sources[view.source]
-        projection = self.fleet.projection(view, self._own_covariance(source), self.machine_weight)
-        return source, projection / self.fleet.within_std[source, None]
-
-    @cached_property
-    def _joint_projections(self) -> list[tuple[slice, Float64]]:
-        """Of each source: its features, and the projections of its views side by side."""
-        by_source: dict[str, list[tuple[slice, Float64]]] = {}
-        for view, projection in zip(self.views, self.projections, strict=True):
-            by_source.setdefault(view.source, []).append(projection)
-        return [
-            (views[0][0], np.ascontiguousarray(np.concatenate([each for _, each in views], axis=1)))
-            for views in by_source.values()
+    def _projection(self, name: str, source: slice) -> tuple[slice, Float64]:
+        own = self._own_covariance(source)
+        of_views = [
+            self.fleet.projection(view, own, self.machine_weight)
+            for view in self.views
+            if view.source == name
         ]
-
-    @cached_property
-    def _view_starts(self) -> NDArray[np.intp]:
-        """(n_views,) where the projected deviations of each view begin."""
-        return np.asarray(np.cumsum([0, *self._view_sizes[:-1]]))
+        return source, np.concatenate(of_views, axis=1) / self.fleet.within_std[source, None]
 
     @cached_property
     def _view_sizes(self) -> NDArray[np.intp]:
         """(n_views,) number of projected deviations of each view."""
-        return np.array([projection.shape[1] for _, projection in self.projections])
+        return np.array([view.n_features for view in self.views])
+
+    @cached_property
+    def _view_starts(self) -> NDArray[np.intp]:
+        """(n_views,) where the projected deviations of each view begin."""
+        return np.asarray(np.cumsum(self._view_sizes) - self._view_sizes)
 
     def covariance(self, source: str) -> Float64:
         """(n, n) of the features of a source in normal sound, in deviations of the fleet."""
@@ -215,7 +209,8 @@ class Head:
         """Features (..., n_features) -> ln distance (..., n_views) of each view."""
         deviations = windows - self.mean
         projected = np.concatenate(
-            [deviations[..., source] @ joint for source, joint in self._joint_projections], axis=-1
+            [deviations[..., source] @ projection for source, projection in self.projections],
+            axis=-1,
         )
         squares = np.square(projected, out=projected)
         distances = np.add.reduceat(squares, self._view_starts, axis=-1) / self._view_sizes

@@ -451,14 +451,19 @@ def test_a_gap_has_the_reason_for_which_the_sound_ended(monkeypatch: pytest.Monk
     assert [item for item in items if isinstance(item, Gap)] == [Gap(3 * RATE, "stalled")]
 
 
-def test_closing_does_not_wait_until_the_next_look_for_a_stall() -> None:
-    microphone = Microphone(
+def seldom_checked(capture: type[ScriptedCapture]) -> Microphone:
+    """A microphone of one block, which does not look for a stall meanwhile."""
+    return Microphone(
         "hw:1",
         CaptureQueue(Condition()),
         samplerate=RATE,
         limits=replace(QUICK, check_seconds=1000.0),
-        opener=lambda: ScriptedCapture(Clock(), [("block", 0.032)]),
+        opener=lambda: capture(Clock(), [("block", 0.032)]),
     )
+
+
+def test_closing_does_not_wait_until_the_next_look_for_a_stall() -> None:
+    microphone = seldom_checked(ScriptedCapture)
     deadline = time.monotonic() + 30
     while microphone.last_sound_time is None:
         assert time.monotonic() < deadline
@@ -479,13 +484,7 @@ def test_stopping_does_not_wait_until_the_device_is_released() -> None:
         ) -> None:
             released.wait(30)
 
-    microphone = Microphone(
-        "hw:1",
-        CaptureQueue(Condition()),
-        samplerate=RATE,
-        limits=replace(QUICK, check_seconds=1000.0),
-        opener=lambda: Slow(Clock(), [("block", 0.032)]),
-    )
+    microphone = seldom_checked(Slow)
     microphone.stop()
     assert microphone._thread.is_alive()
     released.set()
