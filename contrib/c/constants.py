@@ -33,7 +33,7 @@ def constants(path: Path) -> bytes:
         raise ArtifactError(f"{path}: mel.power is {spec.power}; score.c computes 2 alone")
     head = detector.head
     # The score of a head without views is the energy, the first feature.
-    projections = head.projections[: len(head.weights)] if head.method.is_distance else []
+    views = head.views[: len(head.weights)] if head.method.is_distance else ()
     content = HEAD.pack(
         MAGIC,
         checksum.encode(),
@@ -46,7 +46,7 @@ def constants(path: Path) -> bytes:
         detector.window_frames // detector.network.patch_frames,
         len(head.mean),
         detector.network.n_identity,
-        len(projections),
+        len(views),
         selftest.seed,
         0,
         spec.f_min,
@@ -58,7 +58,8 @@ def constants(path: Path) -> bytes:
         selftest.tolerance,
     )
     content += head.mean.astype("<f8").tobytes()
-    for (source, projection), weight in zip(projections, head.weights, strict=False):
+    for view, weight in zip(views, head.weights, strict=False):
+        source, projection = head.view_projection(view)
         content += VIEW_HEAD.pack(source.start, *projection.shape, 0, weight)
         content += projection.astype("<f8").tobytes()
     return content

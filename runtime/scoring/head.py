@@ -179,6 +179,13 @@ class Head:
         ]
         return source, np.concatenate(of_views, axis=1) / self.fleet.within_std[source, None]
 
+    def view_projection(self, view: View) -> tuple[slice, Float64]:
+        """The features of the source of a view, and (n_source, n_view) which projects them."""
+        of_source = dict(zip(self.fleet.sources, self.projections, strict=True))
+        source, projection = of_source[view.source]
+        first = view.features.start - source.start
+        return source, projection[:, first : first + view.n_features]
+
     @cached_property
     def _view_sizes(self) -> NDArray[np.intp]:
         """(n_views,) number of projected deviations of each view."""
