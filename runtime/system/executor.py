@@ -1,13 +1,14 @@
 """Work on any `concurrent.futures.Executor`: results in the order of the items, few at a time.
 
-    items   0 1 2 3 | 4 5 6 7 | 8 9 ...      ITEMS_PER_TASK a task
-    tasks      0    |    1    |   2          at most TASKS_AHEAD submitted for each worker
+    items   0 | 1 | 2 3 | 4 5 | 6 7 8 9 ...     more of them in a task while tasks are quick
+    tasks   0 | 1 |  2  |  3  |    4            at most TASKS_AHEAD submitted for each worker
 
 The executor may compute on other machines, as a Dask cluster does. So a task refers to what makes
 its function, and each worker process keeps that function for later tasks.
 """
 
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from ..errors import EdgeaeError
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-ITEMS_PER_TASK = 8
 TASKS_AHEAD = 3  # for each thread of a worker
+# To hand over a task and its results takes a quarter of a millisecond, a short recording one.
+MAX_ITEMS_PER_TASK = 8
+QUICK_SECONDS = 0.1  # to compute a task; the next ones then hold more items
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +40,14 @@ class Workers:
     share: Callable[[bytes], object] = bytes
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """What a task came to: the result of each item, or its EdgeaeError."""
+
+    results: list[object]
+    seconds: float  # to compute them
+
+
 def in_order_on(
     workers: Workers, items: Iterable[T], make: Callable[[], Callable[[T], R]]
 ) -> Iterator[tuple[T, Callable[[], R]]]:
@@ -48,52 +59,90 @@ def in_order_on(
         a ``partial`` of one.
     """
     shared = cast(bytes, workers.share(pickle.dumps(make)))
+    return in_tasks(
+        lambda task: workers.executor.submit(_apply_each, shared, task),
+        items,
+        workers.count,
+        "the workers were ended from outside, or had no memory; start them again",
+    )
+
+
+def in_tasks(
+    submit: Callable[[list[T]], "Future[Outcomes]"],
+    items: Iterable[T],
+    count: Callable[[], int],
+    lost: str,
+) -> Iterator[tuple[T, Callable[[], R]]]:
+    """Yield each item with a function that returns its result, or raises its EdgeaeError.
+
+    submit: starts to compute the items of a task.
+    items: they are taken a few ahead of their turn.
+    count: the present number of threads that compute.
+    lost: the message if they are gone.
+    """
+    from concurrent.futures import BrokenExecutor
+
     remaining = iter(items)
-    pending: deque[tuple[list[T], Future[list[object]]]] = deque()
+    pending: deque[tuple[list[T], Future[Outcomes]]] = deque()
+    n_items = 1  # of the next task
     try:
         while True:
-            while len(pending) < TASKS_AHEAD * max(1, workers.count()):
-                chunk = list(islice(remaining, ITEMS_PER_TASK))
-                if not chunk:
+            while len(pending) < TASKS_AHEAD * max(1, count()):
+                task = list(islice(remaining, n_items))
+                if not task:
                     break
-                pending.append((chunk, workers.executor.submit(_apply_each, shared, chunk)))
+                pending.append((task, submit(task)))
             if not pending:
                 return
-            chunk, future = pending.popleft()
-            for k, item in enumerate(chunk):
-                yield item, cast("Callable[[], R]", partial(_result, future, k))
+            task, future = pending.popleft()
+            for k, item in enumerate(task):
+                yield item, cast("Callable[[], R]", partial(_result, future, k, lost))
+            if _was_quick(future):
+                n_items = min(2 * n_items, MAX_ITEMS_PER_TASK)
+    except BrokenExecutor as error:  # of `submit`
+        raise EdgeaeError(lost) from error
     finally:
         for _, future in pending:
             future.cancel()
 
 
-def _apply_each(pickled: bytes, items: Sequence[object]) -> list[object]:
-    """The result of each item, or its EdgeaeError; this runs in a worker."""
-    function = _function(pickled)
-    outcomes: list[object] = []
+def _was_quick(future: "Future[Outcomes]") -> bool:
+    """True if the task has ended, without an exception, in less than QUICK_SECONDS."""
+    if future.cancelled() or not future.done() or future.exception():
+        return False
+    return future.result().seconds < QUICK_SECONDS
+
+
+def _result(future: "Future[Outcomes]", index: int, lost: str) -> object:
+    from concurrent.futures import BrokenExecutor, CancelledError
+
+    try:
+        result = future.result().results[index]
+    except (BrokenExecutor, CancelledError) as error:
+        raise EdgeaeError(lost) from error
+    if isinstance(result, EdgeaeError):
+        raise result
+    return result
+
+
+def _apply_each(pickled: bytes, items: Sequence[object]) -> Outcomes:
+    """Compute the items of a task; this runs in a worker."""
+    return outcomes_of(_function(pickled), items)
+
+
+def outcomes_of(function: Callable[[T], object], items: Iterable[T]) -> Outcomes:
+    """What ``function`` returns for each item, or the EdgeaeError that it raises."""
+    start = time.perf_counter()
+    results: list[object] = []
     for item in items:
         try:
-            outcomes.append(function(item))
+            results.append(function(item))
         except EdgeaeError as error:
-            outcomes.append(error)
-    return outcomes
+            results.append(error)
+    return Outcomes(results, time.perf_counter() - start)
 
 
 @lru_cache(maxsize=4)
 def _function(pickled: bytes) -> Callable[[object], object]:
     function: Callable[[object], object] = pickle.loads(pickled)()
     return function
-
-
-def _result(future: "Future[list[object]]", index: int) -> object:
-    from concurrent.futures import BrokenExecutor, CancelledError
-
-    try:
-        outcome = future.result()[index]
-    except (BrokenExecutor, CancelledError) as error:
-        raise EdgeaeError(
-            "the workers were ended from outside, or had no memory; start them again"
-        ) from error
-    if isinstance(outcome, EdgeaeError):
-        raise outcome
-    return outcome

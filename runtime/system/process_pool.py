@@ -1,9 +1,5 @@
 """Several processes for many recordings: results in the order of the items, few at a time.
 
-    items      0 1 2 3 4 5 6 7 8 9 ...
-    submitted          ^ at most MAX_ITEMS_AHEAD for each process
-    yielded    ^ the next in order
-
 Threads would not be faster: most of the time of a short recording is Python's. The processes are
 started anew (spawn), because a process that captures sound has threads, which a fork would not
 copy.
@@ -11,20 +7,18 @@ copy.
 
 import os
 import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import EdgeaeError
+from .executor import Outcomes, in_tasks, outcomes_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-MAX_ITEMS_AHEAD = 4  # for each process, submitted before their turn
 MIN_PARALLEL_BYTES = 32e6  # of recordings; for fewer, another process starts too slowly
 
 T = TypeVar("T")
@@ -65,14 +59,18 @@ def in_order(
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (make,))
+
+    def submit(task: list[T]) -> "Future[Outcomes]":
+        with _sigint_blocked():
+            return pool.submit(_apply_each, task)
+
     try:
-        pending: deque[tuple[T, Callable[[], R]]] = deque()
-        for item in items:
-            with _sigint_blocked():
-                pending.append((item, partial(_result, pool.submit(_apply, item))))
-            if len(pending) == MAX_ITEMS_AHEAD * jobs:
-                yield pending.popleft()
-        yield from pending
+        yield from in_tasks(
+            submit,
+            items,
+            lambda: jobs,
+            "a computing process was ended from outside, or had no memory; close other programs",
+        )
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -85,17 +83,6 @@ def _sigint_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _result(future: "Future[R]") -> R:
-    from concurrent.futures.process import BrokenProcessPool
-
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise EdgeaeError(
-            "a computing process was ended from outside, or had no memory; close other programs"
-        ) from error
 
 
 _function: Callable[[Any], Any]  # of this worker process
@@ -123,5 +110,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _apply(item: Any) -> Any:
-    return _function(item)
+def _apply_each(items: Sequence[Any]) -> Outcomes:
+    return outcomes_of(_function, items)

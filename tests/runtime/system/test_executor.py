@@ -9,7 +9,8 @@ import pytest
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
-from edgeae.runtime.system.executor import ITEMS_PER_TASK, TASKS_AHEAD, Workers, in_order_on
+from edgeae.runtime.system import executor as executor_module
+from edgeae.runtime.system.executor import MAX_ITEMS_PER_TASK, TASKS_AHEAD, Workers, in_order_on
 
 
 def _inverse(number: int) -> float:
@@ -38,6 +39,13 @@ class LostExecutor(Executor):
         future: Future[Any] = Future()
         future.set_exception(BrokenExecutor())
         return future
+
+
+class BrokenPool(Executor):
+    """Takes no more tasks."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise BrokenExecutor
 
 
 def _results_on(executor: Executor) -> list[tuple[int, float]]:
@@ -69,10 +77,39 @@ def test_few_items_wait(n_workers: int) -> None:
             yield k
 
     next(in_order_on(Workers(ImmediateExecutor(), lambda: n_workers), items(), _make))
-    assert len(taken) == max(1, n_workers) * TASKS_AHEAD * ITEMS_PER_TASK
+    assert len(taken) == max(1, n_workers) * TASKS_AHEAD
+
+
+class CountedTasks(ImmediateExecutor):
+    """Remembers how many items its tasks held."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.sizes.append(len(args[1]))
+        return super().submit(fn, *args, **kwargs)
+
+
+@pytest.mark.parametrize(("quick_seconds", "largest"), [(60.0, MAX_ITEMS_PER_TASK), (0.0, 1)])
+def test_quick_tasks_hold_more_items(
+    quick_seconds: float, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_module, "QUICK_SECONDS", quick_seconds)
+    executor = CountedTasks()
+    results = in_order_on(Workers(executor, lambda: 1), range(4, 204), _make)
+    assert [result() for _, result in results] == [1 / (k + 1) for k in range(4, 204)]
+    assert executor.sizes[0] == 1
+    assert max(executor.sizes) == largest
+    assert sum(executor.sizes) == 200
 
 
 def test_lost_workers_are_one_sentence() -> None:
     [(_, result)] = in_order_on(Workers(LostExecutor(), lambda: 1), [0], _make)
     with pytest.raises(EdgeaeError, match="start them again"):
         result()
+
+
+def test_an_executor_without_workers_is_one_sentence() -> None:
+    with pytest.raises(EdgeaeError, match="start them again"):
+        next(in_order_on(Workers(BrokenPool(), lambda: 1), [0], _make))

@@ -12,8 +12,8 @@ import pytest
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
+from edgeae.runtime.system.executor import TASKS_AHEAD
 from edgeae.runtime.system.process_pool import (
-    MAX_ITEMS_AHEAD,
     MIN_PARALLEL_BYTES,
     in_order,
     jobs_for,
@@ -67,7 +67,7 @@ def test_few_items_wait() -> None:
 
     results = in_order(items(), _make, 2)
     next(results)
-    assert len(taken) == 2 * MAX_ITEMS_AHEAD
+    assert len(taken) == 2 * TASKS_AHEAD
     results.close()  # type: ignore[attr-defined]
 
 
