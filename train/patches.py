@@ -338,7 +338,9 @@ class PatchData(LightningDataModule):
         return DataLoader(items, batch_size, sampler=sampler, collate_fn=_as_is)
 
     def _crops_in_a_batch(self) -> int:
-        return max(2, self.config.training.batch_size // self.crop_patches)
+        """As many as hold a batch of patches, but enough for each band shift and for none."""
+        n_changes = 1 + len(self.config.identity.band_shifts)
+        return max(2, n_changes, self.config.training.batch_size // self.crop_patches)
 
     def _sampler(self, items: Dataset[T], *, shuffle: bool) -> "DistributedSampler[T]":
         world_size, rank = self._world()

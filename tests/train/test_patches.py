@@ -207,8 +207,9 @@ def test_a_crop_is_no_longer_than_the_shortest_recording() -> None:
 
 def test_an_epoch_of_crops_is_a_new_share_of_them_and_follows_from_seed_and_epoch() -> None:
     lengths = {"id_00": [300] * 6, "id_01": [300] * 6}
-    data = _crops_of(lengths, "training.batch_size=16")
-    again = _crops_of(lengths, "training.batch_size=16")
+    overrides = ("training.batch_size=16", "identity.band_shifts=[3]")
+    data = _crops_of(lengths, *overrides)
+    again = _crops_of(lengths, *overrides)
 
     def epoch_of(data: PatchData, epoch: int) -> list[float]:
         loader = data.train_dataloader()
@@ -223,6 +224,16 @@ def test_an_epoch_of_crops_is_a_new_share_of_them_and_follows_from_seed_and_epoc
 
 def _keys(frames: torch.Tensor) -> list[float]:
     return (frames[:, 0, 0] * 1000 + frames[:, 0, 1]).tolist()
+
+
+@pytest.mark.parametrize(("shifts", "n_crops"), [([], 2), ([3, -3], 3)])
+def test_a_small_batch_holds_a_crop_for_each_band_shift_and_for_none(
+    shifts: list[int], n_crops: int
+) -> None:
+    overrides = ("training.batch_size=1", f"identity.band_shifts={shifts}")
+    batches = list(_crops_of({"id_00": [300], "id_01": [300]}, *overrides).train_dataloader())
+    assert [len(batch.frames) for batch in batches] == [n_crops] * len(batches)
+    assert batches
 
 
 def test_a_single_crop_still_makes_a_batch_of_two() -> None:
