@@ -203,10 +203,11 @@ class AudioFile:
 
     def _samples(self, raw: NDArray[Any]) -> Float32:
         """(n, channels) as read, full scale 1; AudioError if a sample is not a number."""
-        if (
-            raw.dtype == np.int16
-        ):  # four times as fast as float32 from libsndfile, with equal values
-            return np.asarray(np.multiply(raw, np.float32(2**-15), dtype=np.float32))
+        if raw.dtype == np.int16:
+            # Much faster than float32 from libsndfile, with equal values.
+            samples = raw.astype(np.float32)
+            samples *= np.float32(2**-15)
+            return samples
         if not np.isfinite(raw).all():
             raise AudioError(
                 f"{self.path}: holds samples that are not numbers (NaN or infinite); "

@@ -51,9 +51,15 @@ class Pipeline:
             later, so that the network infers the last ones in one call.
         """
         check_samplerate(samplerate)
+        yield from self._windows(map(checked, blocks), samplerate, is_live)
+
+    def _windows(
+        self, blocks: Iterable[Float32], samplerate: int, is_live: bool = False
+    ) -> Iterator[Window]:
+        """As `windows`, of blocks and a sample rate that are checked."""
         stream = self.window_stream(samplerate)
         resampler = Resampler(samplerate, self.spec.sample_rate)
-        for block in map(checked, blocks):
+        for block in blocks:
             yield from infer_batched([stream])[0]
             stream.measure(block)
             stream.push_pending(resampler.push(block))
@@ -81,7 +87,7 @@ class Pipeline:
                 yield from self.windows_of_frames(read_log_mel(path, self.spec))
                 return
             with AudioFile(path, channel) as audio:
-                yield from self.windows(audio.blocks(), audio.samplerate)
+                yield from self._windows(audio.blocks(), audio.samplerate)
         except AudioError as error:
             if str(error).startswith(printable(str(path))):
                 raise
