@@ -8,7 +8,7 @@ The states of the sound, the most severe first; one at a time is reported:
     clipping    flat tops                                                        judged
     bandwidth   no sound above some frequency, where this machine has sound      judged
     noise       most bands are louder, by different numbers of dB, none quieter   judged
-    level       all bands changed by nearly the same number of dB                judged
+    level       all bands changed by nearly the same number of dB, and their power    judged
 
 Silence, stuck and clipping are measured on the raw samples (`edgeae.runtime.audio.signal_quality`),
 the others on the mean log-mel of the window against this machine's baseline; those work for
@@ -51,6 +51,7 @@ MIN_LEVEL_CHANGE_STDS = 3.0  # ... and standard deviations of the level
 MAX_SCATTER_STDS = 2.0  # standard deviations by which the bands differ from their median ...
 MIN_SCATTER_LIMIT_DB = 0.5  # ... if that is more than this
 MAX_SCATTER_RATIO = 0.5  # of the change of the level
+MIN_POWER_SHARE = 0.5  # of the change of the median, by which the power of all bands changes
 
 MIN_NOISE_DB = 6.0  # median of all bands, if MIN_LEVEL_CHANGE_STDS are not more
 QUIETEST_SHARE = 0.1  # of the bands may have become quieter than ...
@@ -134,7 +135,7 @@ class Health:
             self._off(window)
             or self._clipping(window)
             or self._bandwidth(change)
-            or self._noise(change)
+            or self._noise(window.bands, change)
             or self._level(window, change)
             or OK
         )
@@ -216,7 +217,7 @@ class Health:
         median = change.median
         if abs(median) < self._limit("level", self._min_level_change(MIN_LEVEL_CHANGE_DB)):
             return None
-        if not self._is_even(median, change.scatter):
+        if window.bands is None or not self._is_even(window.bands, change):
             return None
         if median < 0 and self._turns_off(window):
             return None
@@ -235,12 +236,12 @@ class Health:
             return False
         return self._normal_level.is_off(window.latest.astype(np.float64))
 
-    def _noise(self, change: _BandChange) -> SoundCondition | None:
+    def _noise(self, bands: Float64, change: _BandChange) -> SoundCondition | None:
         if self._detector.machine is None:  # machines differ in level
             return None
         median = change.median
         limit = self._limit("noise", self._min_level_change(MIN_NOISE_DB))
-        if median < limit or self._is_even(median, change.scatter):
+        if median < limit or self._is_even(bands, change):
             return None
         if quantile(change.ordered, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
             return None
@@ -255,12 +256,21 @@ class Health:
         """The least change of the median of the bands, dB, that normal sound does not show."""
         return max(min_db, MIN_LEVEL_CHANGE_STDS * self._normal.level_std)
 
-    def _is_even(self, median: float, scatter: float) -> bool:
-        """True if all bands changed by nearly the same number of dB, as with another gain."""
+    def _is_even(self, bands: Float64, change: _BandChange) -> bool:
+        """True if all bands changed by nearly the same number of dB, as with another gain.
+
+        Their power together then changed as well: a few loud bands that stayed are no change of
+        gain, however many of the others moved.
+        """
         max_scatter = max(MIN_SCATTER_LIMIT_DB, MAX_SCATTER_STDS * self._normal.scatter)
         if self.condition.state == "level":
             max_scatter /= STAY_RATIO
-        return scatter <= min(max_scatter, MAX_SCATTER_RATIO * abs(median))
+        if change.scatter > min(max_scatter, MAX_SCATTER_RATIO * abs(change.median)):
+            return False
+        if self._normal_level is None:
+            return True
+        power_db = self._normal_level.change_db(bands)
+        return power_db / change.median >= self._limit("level", MIN_POWER_SHARE)
 
     def with_cause(self, event: AlarmEvent, window: Window) -> AlarmEvent:
         """``event`` with its cause, and with what to check if that is the microphone."""

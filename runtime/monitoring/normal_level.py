@@ -108,6 +108,10 @@ class NormalLevel:
         """How many dB the spectrum (n_mels,) lies below the calibration, apart from hum."""
         return max(self._loss_db(bands), self._noise_loss_db(bands))
 
+    def change_db(self, bands: Float64) -> float:
+        """How many dB the power of a spectrum (n_mels,) lies above the mean of the calibration."""
+        return -self._loss_db(bands)
+
     @cached_property
     def _quietest_level_db(self) -> float:
         return self.ruler.level_db(self.quietest)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgeae.calibrate.calibrate import calibrate_files
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.audio.signal_quality import SignalQuality
-from edgeae.runtime.features.mel import log_mel
+from edgeae.runtime.features.mel import band_edges, log_mel
 from edgeae.runtime.monitoring.alarm import AlarmEvent
 from edgeae.runtime.monitoring.baseline import BandBaseline
 from edgeae.runtime.monitoring.health import END_WINDOWS, MIN_CLIPPED_SHARE, Health
@@ -133,6 +133,22 @@ def test_a_level_has_to_change_by_three_standard_deviations(
     )
     window = replace(normal, bands=baseline.bands + change_db)
     assert Health(machine, baseline).update(window).state == state
+
+
+def test_the_level_has_not_changed_while_the_loudest_bands_stay(
+    machine: Detector, normal: Window
+) -> None:
+    baseline = replace(
+        BandBaseline.of(machine.spec, machine.head, machine.artifact.explain), level_std=0.5
+    )
+    change = np.full(len(baseline.bands), -8.0)
+    window = replace(normal, bands=baseline.bands + change)
+    assert Health(machine, baseline).update(window).state == "level"
+    edges = band_edges(machine.spec)
+    power_db = baseline.bands + 10 * np.log10(edges[2:] - edges[:-2])
+    change[np.argsort(power_db)[-len(change) // 5 :]] = 0
+    window = replace(normal, bands=baseline.bands + change)
+    assert Health(machine, baseline).update(window).state == "ok"
 
 
 def states(health: Health, windows: list[Window]) -> list[str]:
