@@ -137,7 +137,10 @@ def missed_warning(
     named = "; ".join(missed[:MAX_NAMED_CHANGES])
     n_more = len(missed) - MAX_NAMED_CHANGES
     more = f"; and {n_more} more" if n_more > 0 else ""
-    text = f"with {requested} false alarms, ten minutes of this would raise no alarm: {named}{more}"
+    text = (
+        f"with {requested} false alarms, none of these changes would raise an alarm within ten "
+        f"minutes: {named}{more}"
+    )
     for budget in BUDGETS:
         is_rarer = probability_of(budget, window) <= probability_of(requested, window)
         if not is_rarer and not find_missed_changes(measured, detects_at(budget)):

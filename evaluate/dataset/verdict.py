@@ -17,7 +17,8 @@ def verdict(survey: Survey, findings: Sequence[Finding]) -> str:
         train_minutes = sum(recording.seconds for recording in train) / 60
         return (
             f"Ready to train: {size}, {_count(len(train), 'recording')} "
-            f"({train_minutes:.1f} minutes) of them to train on, and nothing to fix was found."
+            f"({train_minutes:.1f} minutes) of them to train on, and nothing that has to be fixed "
+            f"was found."
         )
     parts = []
     if survey.refused:

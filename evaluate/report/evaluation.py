@@ -241,7 +241,10 @@ def alarms_sentence(alarms: BudgetAlarms) -> str:
     """Return what the alarms mean, in words that need no other."""
     count = "no" if not alarms.false_alarms else str(alarms.false_alarms)
     noun = "alarm" if alarms.false_alarms == 1 else "alarms"
-    quiet = f"{count} false {noun} in {alarms.normal_hours:.1f} hours of normal sound"
+    quiet = (
+        f"{count} false {noun} in {alarms.normal_hours:.1f} hours of normal sound, whose "
+        f"recordings are played several times"
+    )
     n_faults = len(alarms.delays_s)
     if not n_faults:
         return f"There were {quiet}; the recordings hold no fault to report."

@@ -51,7 +51,8 @@ def _about_calibration(tests: Mapping[str, MachineTest]) -> Iterator[str]:
             f"The network was trained on the calibration recordings of {', '.join(machines)}: they "
             f"score too low, and a device calibrated on them can raise false alarms. The alarms "
             f"are therefore measured after a calibration on the first minute of normal test "
-            f"recordings, which the streams do not contain."
+            f"recordings, which the streams do not contain. The scores and thresholds of single "
+            f"recordings are those after the calibration on the training recordings."
         )
 
 

@@ -140,14 +140,22 @@ def _false_alarms(counts: StreamCounts, budget: str, detector: Detector) -> str:
     """The false alarms in words, and whether their number fits the budget."""
     n_alarms = counts.n_alarms
     number = f"{n_alarms or 'no'} false alarm{'s' * (n_alarms > 1)}"
-    hours = counts.seconds / SECONDS_PER_HOUR
-    start = f"{hours:.1f} hours of normal sound raised {number}"
+    start = f"{_normal_sound(counts)} raised {number}"
     rate = per_day(counts)
     if _exceeds(rate, budget, detector):
         return f"{start}, more than the budget of {budget} allows"
     if rate.high is not None and rate.high <= budget_per_day(budget, detector):
         return f"{start}, within the budget of {budget}"
     return f"{start} (too few hours to prove the budget of {budget})"
+
+
+def _normal_sound(counts: StreamCounts) -> str:
+    """How much normal sound was played, and how much of it was recorded."""
+    played = f"{counts.seconds / SECONDS_PER_HOUR:.1f} hours of normal sound"
+    if not 0 < counts.distinct_seconds < counts.seconds:
+        return played
+    minutes = counts.distinct_seconds / MINUTE_SECONDS
+    return f"{played}, {minutes:.1f} minutes of recordings that are played in several orders,"
 
 
 def budget_per_day(budget: str, detector: Detector) -> float:

@@ -43,7 +43,7 @@ STREAM_HEAD = [
 ]
 
 # The words below each table, see `edgeae.runtime.tables.glossary`.
-RANKING_WORDS = ("AUC", "pAUC", "(95 %)", "no network", "above it", "alone")
+RANKING_WORDS = ("AUC", "pAUC", "(95 %)", "no network", "difference", "alone")
 RATES_WORDS = ("threshold", "false alarms", "precision", "recall", "F1")
 STREAM_WORDS = ("as a stream", "alarms", "a day", "in alarm", "delay", "never")
 ALARMS_WORDS = ("budget", "normal h", "false", "a day", "in 1 min", "median s")
@@ -116,7 +116,7 @@ def ranking_table(evaluation: EvaluationResult) -> Table:
     baseline = [number(mean.no_network_auc), number(mean.no_network_pauc)]
     rows.append(["no network", *baseline, "", ""])
     differences = [with_interval(mean.auc_difference, 4), with_interval(mean.pauc_difference, 4)]
-    rows.append(["above it", *differences, "", ""])
+    rows.append(["difference", *differences, "", ""])
     for name, view in evaluation.views.items():
         rows.append([f"{name} alone", number(view.auc), number(view.pauc), "", ""])
     return rows

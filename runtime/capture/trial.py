@@ -39,7 +39,7 @@ _ALL_FORMATS = {name: number for name, (number, _) in FORMATS.items()} | {
 _REASONS = {
     BUSY: BUSY_REASON,
     FORBIDDEN: f"this user may not open it: {GROUP_ADVICE}",
-    MISSING: "it is not there any more: check the cable",
+    MISSING: "there is no such device: check its name and its cable",
 }
 
 

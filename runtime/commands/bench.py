@@ -49,8 +49,9 @@ NOISE_SEED = 1
 RECORDING_SECONDS = 10
 STEP_WIDTH = 32  # characters
 PACE_REMARK = (
-    "Each time is the median of several runs on noise, with one thread. With a microphone, other",
-    "programs use the caches between two windows: expect about twice the time of all steps.",
+    "Each time is the median of several runs on noise, with one thread. With a microphone, `edgeae",
+    "run` also captures, learns and writes lines, and other programs use the caches between two",
+    "windows: expect four to five times the time of all steps.",
 )
 
 
@@ -149,8 +150,8 @@ def table_text(model: Path, values: Mapping[str, float]) -> str:
         STEP_WIDTH - 2,
     )
     sentence = (
-        f"{path_text(model)}: without pauses, one microphone takes "
-        f"{values['total_us_per_s'] / 1e6:.2%} of one core of this computer."
+        f"{path_text(model)}: a score takes {values['total_us_per_s'] / 1e6:.2%} of one core of "
+        f"this computer."
     )
     return "\n".join([printable(sentence), "", head, *lines, "", *facts, "", *PACE_REMARK])
 

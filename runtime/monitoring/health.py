@@ -150,7 +150,8 @@ class Health:
             return None
         return SoundCondition(
             "silence",
-            f"{share:.0%} of a second is silence; not judged: check the microphone and its cable",
+            f"{'the sound' if share == 1 else f'{share:.0%} of a second'} is silent; not judged: "
+            "check the microphone and its cable",
             _share(share),
         )
 

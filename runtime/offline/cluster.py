@@ -1,5 +1,6 @@
 """A Dask cluster that scores recordings: its workers read them, this process writes the lines."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 10.0
+ADDRESS = re.compile(r"(?:[a-z]+://)?(?:[^\s/:\[\]]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+/?")
 ADVICE = "install the same version of edgeae on each"
 
 
@@ -24,7 +26,7 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
     Raises ConfigError where Dask is not installed, where no scheduler with a worker answers, or for
     workers with another version of edgeae.
     """
-    check_port(address, f"--cluster {address}")
+    _check_address(address)
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
@@ -35,8 +37,8 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
         client = Client(address, timeout=connect_seconds, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}); "
-            "start one with: dask scheduler"
+            f"--cluster {address}: no Dask scheduler answers there; "
+            "start one with: dask scheduler, and give the address that it prints"
         ) from error
     except TypeError as error:  # of tls:// without certificates
         raise ConfigError(
@@ -64,6 +66,17 @@ def cluster_workers(address: str, connect_seconds: float = CONNECT_SECONDS) -> I
                 "several workers of the cluster ended over the same recordings; "
                 "give them more memory"
             ) from error
+
+
+def _check_address(address: str) -> None:
+    """ConfigError unless the address is one that a scheduler can have."""
+    option = f"--cluster {address}"
+    if not ADDRESS.fullmatch(address):
+        raise ConfigError(
+            f"{option}: this is no address of a Dask scheduler; "
+            "give the one that it prints, such as tcp://192.168.1.10:8786"
+        )
+    check_port(address, option)
 
 
 def _check_versions(client: "Client", address: str) -> None:

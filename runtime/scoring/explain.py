@@ -70,13 +70,14 @@ class Moved:
         return f"{hertz(self.low_hz, self.high_hz)}: {self._loudness()}, {kind}"
 
     def _loudness(self) -> str:
-        """How loud the range is, and how loud beside the others where that differs."""
+        """How loud the range is, and how much of that gain and load explain, where they do."""
         if self.level_db is None:
             return _louder(self.change_db)
         differs = abs(self.change_db - self.level_db) > MIN_DIFFERENCE_DB
         if not differs or abs(self.change_db) < MIN_AUDIBLE_CHANGE_DB:
             return _louder(self.level_db)
-        return f"{_louder(self.level_db)} ({_louder(self.change_db)} than gain and load explain)"
+        explained_db = self.level_db - self.change_db
+        return f"{_louder(self.level_db)} (gain and load explain {_louder(explained_db)})"
 
 
 @dataclass(frozen=True)

@@ -100,16 +100,16 @@ class Threshold:
     def support(self) -> str:
         """One sentence: how well the normal sound of the training machines supports it."""
         n = self.reference_windows
-        shown = f"the training machines show what 1 normal window in {n} does"
-        budget = f"{self.false_alarms} is 1 in {1 / self.probability:.0f}"
+        known = f"{n} normal windows of the training are known"
+        budget = f"{self.false_alarms} allows 1 false alarm in {1 / self.probability:.0f}"
         if not self.extrapolated:
-            return f"{shown}, and {budget}"
-        guess = ", so little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
-        sentence = f"{shown}; {budget}, read off a fitted tail{guess}"
+            return f"{known}, and {budget}"
+        guess = ", little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
+        sentence = f"{known}; {budget}, so the threshold is extrapolated{guess}"
         hours = (1 / self.probability - n) * self.window / 3600
         if not hours:
             return sentence
-        return f"{sentence}; {_duration(hours)} more of their sound in training would show it"
+        return f"{sentence}; {_duration(hours)} more of their sound in training would measure it"
 
 
 def _duration(hours: float) -> str:

@@ -21,7 +21,7 @@ WORDS = {
     "(95 %)": "the range in which the value lies with 95 % confidence; more recordings make it "
     "narrower",
     "no network": "the same statistics of the sound scored without the network",
-    "above it": "AUC with the network minus AUC without it",
+    "difference": "AUC with the network minus AUC without it",
     "alone": "one group of features without the others",
     "false alarms": "share of normal recordings with a window above the threshold",
     "precision": "share of faulty recordings among those above the threshold",

@@ -102,7 +102,7 @@ def test_the_warning_names_the_budget_at_which_it_would_be_detected(
         lambda budget: detects_from(100.0, limits[budget]),
     )
     assert warning == (
-        "with 1/week false alarms, ten minutes of this would raise no alarm: "
+        "with 1/week false alarms, none of these changes would raise an alarm within ten minutes: "
         f"+6 dB at 2 to 4 kHz{advice}"
     )
 

@@ -41,7 +41,7 @@ def _sound(data: Path, name: str = "normal_id_03_00000000.wav") -> tuple[Float64
 def test_clean_data_has_nothing_to_fix(capsys: Capture, data: Path) -> None:
     assert run_command(["inspect", str(data)]) == 0
     out = capsys.readouterr().out
-    assert "nothing to fix" in out
+    assert "nothing that has to be fixed" in out
     assert "id_03" in out
 
 

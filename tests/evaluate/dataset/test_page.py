@@ -154,7 +154,7 @@ def test_clean_data_set_is_called_ready(browser: "Browser", healthy: Path, tmp_p
     page = open_page(browser, write_page(healthy, tmp_path / "new" / "folder"), "light")
     assert page.locator("p.verdict").inner_text() == (
         "Ready to train: 24 recordings of 2 machines, 1.2 minutes, 12 recordings (0.6 minutes) of "
-        "them to train on, and nothing to fix was found."
+        "them to train on, and nothing that has to be fixed was found."
     )
     assert page.locator("h2 + p").first.inner_text() == "Nothing was found."
 

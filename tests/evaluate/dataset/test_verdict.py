@@ -18,7 +18,7 @@ def _survey(make_stats: MakeStats, *refused: str) -> Survey:
 def test_a_data_set_with_notes_alone_is_ready(make_stats: MakeStats) -> None:
     assert verdict(_survey(make_stats), [NOTE]) == (
         "Ready to train: 2 recordings of 1 machine, 0.5 minutes, 1 recording (0.2 minutes) of them "
-        "to train on, and nothing to fix was found."
+        "to train on, and nothing that has to be fixed was found."
     )
 
 

@@ -46,17 +46,17 @@ def test_the_ranking_has_a_row_for_each_machine_and_the_means(
 ) -> None:
     rows = {row[0]: row[1:] for row in ranking_table(good_result)}
     *others, view = list(rows)[1:]
-    assert others == ["id_00", "id_02", "mean", "harmonic mean", "no network", "above it"]
+    assert others == ["id_00", "id_02", "mean", "harmonic mean", "no network", "difference"]
     assert view == "spectrum alone"
     assert rows["id_02"] == ["0.960 (0.940 to 0.980)", "0.800 (0.700 to 0.900)", "50", "50"]
     assert rows["no network"][:2] == ["0.950", "0.750"]
-    assert rows["above it"][0] == "0.0200 (0.0100 to 0.0300)"
+    assert rows["difference"][0] == "0.0200 (0.0100 to 0.0300)"
 
 
 def test_one_machine_needs_no_means(good_result: EvaluationResult) -> None:
     alone = replace(good_result, machines={"id_00": good_result.machines["id_00"]})
     names = [row[0] for row in ranking_table(alone)[1:]]
-    assert names == ["id_00", "no network", "above it", "spectrum alone"]
+    assert names == ["id_00", "no network", "difference", "spectrum alone"]
     assert [row[0] for row in rates_table(alone)[1:]] == ["id_00"]
     assert [row[0] for row in stream_table(alone)[1:]] == ["id_00"]
 

@@ -112,7 +112,7 @@ def test_a_device_that_gives_no_sound_says_so(
             "forbidden",
             "this user may not open it: sudo usermod -aG audio $USER, then log in again",
         ),
-        (errno.ENODEV, "missing", "it is not there any more: check the cable"),
+        (errno.ENODEV, "missing", "there is no such device: check its name and its cable"),
         (errno.EIO, "broken", "it cannot be opened: injected"),
     ],
 )

@@ -49,4 +49,4 @@ def test_a_missing_device_is_a_result_and_no_error(alsa_device: AlsaDevice) -> N
     alsa_device(TONE)
     trial = try_device(Alsa(), "nonsense")
     assert trial.state == "missing"
-    assert trial.reason == "it is not there any more: check the cable"
+    assert trial.reason == "there is no such device: check its name and its cable"

@@ -126,6 +126,15 @@ def test_no_scheduler_is_one_sentence() -> None:
         pass
 
 
+@pytest.mark.parametrize("address", ["foo", "tcp://foo", "tcp://foo bar:8786", "10.0.0.1", ":8786"])
+def test_what_is_no_address_is_refused_at_once(address: str) -> None:
+    with (
+        pytest.raises(ConfigError, match="no address of a Dask scheduler"),
+        cluster_workers(address),
+    ):
+        pass
+
+
 def test_tls_without_certificates_is_one_sentence() -> None:
     with (
         pytest.raises(ConfigError, match="no certificates for this address"),

@@ -141,8 +141,8 @@ def test_the_sentence_is_for_a_mechanic() -> None:
     [
         (0.1, 5.0, "5.0 dB louder, steady"),  # what the chart shows, not "as loud"
         (3.0, 3.4, "3.4 dB louder, steady"),
-        (3.0, -2.0, "2.0 dB quieter (3.0 dB louder than gain and load explain), steady"),
-        (3.0, 0.1, "as loud (3.0 dB louder than gain and load explain), steady"),
+        (3.0, -2.0, "2.0 dB quieter (gain and load explain 5.0 dB quieter), steady"),
+        (3.0, 0.1, "as loud (gain and load explain 2.9 dB quieter), steady"),
         (0.2, -0.3, "as loud, steady"),
     ],
 )
