@@ -105,7 +105,7 @@ class Threshold:
         if not self.extrapolated:
             return f"{known}, and {budget}"
         guess = ", little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
-        sentence = f"{known}; {budget}, so the threshold is extrapolated{guess}"
+        sentence = f"{known}; {budget}, which is extrapolated{guess}"
         hours = (1 / self.probability - n) * self.window / 3600
         if not hours:
             return sentence

@@ -160,8 +160,8 @@ def test_support_says_what_the_data_can_promise() -> None:
 def test_support_says_that_a_rare_budget_is_extrapolated_and_what_would_show_it() -> None:
     threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True, window=WINDOW)
     assert threshold.support() == (
-        "224 normal windows of the training are known; 1/day allows 1 false alarm in 8640, so the "
-        "threshold is extrapolated; 23 hours more of their sound in training would measure it"
+        "224 normal windows of the training are known; 1/day allows 1 false alarm in 8640, "
+        "which is extrapolated; 23 hours more of their sound in training would measure it"
     )
 
 
