@@ -275,6 +275,11 @@ class MelStream:
         self._held += n_new
         return samples[n_new:]
 
+    @property
+    def n_held(self) -> int:
+        """Samples of the incomplete block."""
+        return self._held
+
     def rest(self) -> Float32:
         """The complete frames (n, n_mels), dB, of the incomplete block at the end of the sound."""
         n_frames = self.spec.n_frames(self._held)

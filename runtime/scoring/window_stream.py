@@ -1,5 +1,6 @@
 """From a stream of sound to decision windows."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -199,14 +200,12 @@ class WindowStream:
         The network infers all pending patches in one call, with the last one, which overlaps the
         one before.
         """
+        n_samples = self._mel.n_held
         self._pending = np.concatenate([self._pending, self._mel.rest()])
         patches = self.pending_patches
         n_left = len(self._pending) - len(patches) * self.patch_frames
         if self._patches is None and not len(patches):
-            raise AudioError(
-                f"only {self._seconds(n_left):.2f} s of sound; "
-                f"at least {self._seconds(self.patch_frames):.2f} s is needed"
-            )
+            raise self._too_short(n_samples, n_left)
         if n_left:
             frames = np.concatenate([self._last_patch, self._pending])
             patches = np.concatenate([patches, frames[None, -self.patch_frames :]])
@@ -215,6 +214,16 @@ class WindowStream:
         if n_left or self.is_warm:
             return windows
         return [self._short_window()]
+
+    def _too_short(self, n_samples: int, n_frames: int) -> AudioError:
+        """Why there is no window. n_samples: of the sound; n_frames: of precomputed features."""
+        spec = self.spec
+        seconds = n_samples / spec.sample_rate or self._seconds(n_frames)
+        needed_samples = (self.patch_frames - 1) * spec.hop + spec.n_fft
+        needed_seconds = math.ceil(100 * needed_samples / spec.sample_rate) / 100
+        return AudioError(
+            f"only {seconds:.2f} s of sound; at least {needed_seconds:.2f} s is needed"
+        )
 
     def _short_window(self) -> Window:
         """The only window of a recording whose patches do not fill one."""

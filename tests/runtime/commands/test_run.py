@@ -186,7 +186,7 @@ def test_a_pipe_that_ends_before_the_first_score_fails(
     code, lines, err = run("-")
     assert code == 2
     assert [line["state"] for line in lines] == ["listening", "stopped"]
-    assert "at least 1.02 s is needed" in err
+    assert "at least 1.06 s is needed" in err
 
 
 def test_raw_pcm_that_is_not_a_number_gives_no_score(

@@ -83,7 +83,7 @@ def test_standard_input_that_is_closed_is_refused(
 
 def test_too_little_sound_for_a_score_is_an_error(detector: Detector, pipe: Pipe) -> None:
     pipe(bytes(1000))
-    with pytest.raises(AudioError, match=r"at least 1\.02 s is needed"):
+    with pytest.raises(AudioError, match=r"at least 1\.06 s is needed"):
         score("-", detectors=[detector])
 
 

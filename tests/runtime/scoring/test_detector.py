@@ -150,13 +150,13 @@ def test_a_louder_sound_is_reported_as_out_of_range(detectors: Detectors) -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.45 s"), (1.0, "0.96 s")]
+    ("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.50 s"), (1.05, "1.05 s")]
 )
 def test_a_recording_shorter_than_a_patch_is_refused_with_its_length(
     detectors: Detectors, seconds: float, told_seconds: str
 ) -> None:
     with pytest.raises(
-        AudioError, match=f"only {told_seconds} of sound; at least 1.02 s is needed"
+        AudioError, match=f"only {told_seconds} of sound; at least 1.06 s is needed"
     ):
         detectors["int8"].score(SOUND[16000][: int(seconds * 16000)], 16000)
 
@@ -166,7 +166,7 @@ def test_a_short_file_is_named(detectors: Detectors, tmp_path: Path) -> None:
     soundfile.write(path, SOUND[16000][:8000], 16000)
     with pytest.raises(AudioError) as error:
         list(detectors["int8"].read(path))
-    assert str(error.value).startswith(f"{path}: only 0.45 s")
+    assert str(error.value).startswith(f"{path}: only 0.50 s")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])

@@ -97,7 +97,7 @@ def test_pending_patches_are_inferred_later_with_those_of_other_streams() -> Non
 def test_less_than_a_patch_is_refused() -> None:
     stream = new_stream()
     stream.push(noise(0.5))
-    with pytest.raises(AudioError, match=r"only 0\.45 s of sound; at least 1\.02 s is needed"):
+    with pytest.raises(AudioError, match=r"only 0\.50 s of sound; at least 1\.06 s is needed"):
         stream.flush()
 
 
