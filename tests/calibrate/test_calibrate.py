@@ -156,7 +156,7 @@ def test_silence_is_refused_in_one_sentence(fresh: Detector, sound: Float32) -> 
 @pytest.mark.parametrize(
     ("sound", "reason"),
     [
-        (np.ones(8000, np.float32), "0.45 s of sound"),
+        (np.ones(8000, np.float32), "0.50 s of sound"),
         (np.full(64000, np.nan, np.float32), "not numbers"),
     ],
 )
