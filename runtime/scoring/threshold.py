@@ -100,12 +100,12 @@ class Threshold:
     def support(self) -> str:
         """One sentence: how well the normal sound of the training machines supports it."""
         n = self.reference_windows
-        known = f"{n} normal windows of the training are known"
+        basis = f"{n} normal windows of the training are known"
         budget = f"{self.false_alarms} allows 1 false alarm in {1 / self.probability:.0f}"
         if not self.extrapolated:
-            return f"{known}, and {budget}"
+            return f"{basis}, and {budget}"
         guess = ", little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""
-        sentence = f"{known}; {budget}, which is extrapolated{guess}"
+        sentence = f"{basis}; {budget}, which is extrapolated{guess}"
         hours = (1 / self.probability - n) * self.window / 3600
         if not hours:
             return sentence

@@ -7,6 +7,7 @@ The executor may compute on other machines, as a Dask cluster does. So a task re
 its function, and each worker process keeps that function for later tasks.
 """
 
+import math
 import pickle
 import time
 from collections import deque
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TASKS_AHEAD = 3  # for each thread of a worker
 # To hand over a task and its results takes a quarter of a millisecond, a short recording one.
 MAX_ITEMS_PER_TASK = 8
-QUICK_SECONDS = 0.1  # to compute a task; the next ones then hold more items
+QUICK_SECONDS = 0.1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,7 +50,10 @@ class Outcomes:
 
 
 def in_order_on(
-    workers: Workers, items: Iterable[T], make: Callable[[], Callable[[T], R]]
+    workers: Workers,
+    items: Iterable[T],
+    make: Callable[[], Callable[[T], R]],
+    quick_seconds: float = QUICK_SECONDS,
 ) -> Iterator[tuple[T, Callable[[], R]]]:
     """Yield each item with a function that returns its result, or raises its EdgeaeError.
 
@@ -57,6 +61,7 @@ def in_order_on(
     items: they are taken a few ahead of their turn.
     make: returns the function of an item. It is pickled, so it has to be a function of a module, or
         a ``partial`` of one.
+    quick_seconds: to compute a task; after a quicker one, tasks hold more items.
     """
     shared = cast(bytes, workers.share(pickle.dumps(make)))
     return in_tasks(
@@ -64,6 +69,7 @@ def in_order_on(
         items,
         workers.count,
         "the workers were ended from outside, or had no memory; start them again",
+        quick_seconds,
     )
 
 
@@ -72,6 +78,7 @@ def in_tasks(
     items: Iterable[T],
     count: Callable[[], int],
     lost: str,
+    quick_seconds: float = QUICK_SECONDS,
 ) -> Iterator[tuple[T, Callable[[], R]]]:
     """Yield each item with a function that returns its result, or raises its EdgeaeError.
 
@@ -79,6 +86,7 @@ def in_tasks(
     items: they are taken a few ahead of their turn.
     count: the present number of threads that compute.
     lost: the message if they are gone.
+    quick_seconds: to compute a task; after a quicker one, tasks hold more items.
     """
     from concurrent.futures import BrokenExecutor
 
@@ -97,7 +105,7 @@ def in_tasks(
             task, future = pending.popleft()
             for k, item in enumerate(task):
                 yield item, cast("Callable[[], R]", partial(_result, future, k, lost))
-            if _was_quick(future):
+            if _seconds_of(future) < quick_seconds:
                 n_items = min(2 * n_items, MAX_ITEMS_PER_TASK)
     except BrokenExecutor as error:  # of `submit`
         raise EdgeaeError(lost) from error
@@ -106,11 +114,11 @@ def in_tasks(
             future.cancel()
 
 
-def _was_quick(future: "Future[Outcomes]") -> bool:
-    """True if the task has ended, without an exception, in less than QUICK_SECONDS."""
+def _seconds_of(future: "Future[Outcomes]") -> float:
+    """To compute a task; infinity unless it has ended without an exception."""
     if future.cancelled() or not future.done() or future.exception():
-        return False
-    return future.result().seconds < QUICK_SECONDS
+        return math.inf
+    return future.result().seconds
 
 
 def _result(future: "Future[Outcomes]", index: int, lost: str) -> object:

@@ -186,7 +186,7 @@ def test_a_low_sample_rate_is_warned_of_and_its_empty_bands_refused(
     assert "sampled at 8000 Hz, so it holds nothing above 4000 Hz" in messages[0]
     # the bands that are missing
     assert re.search(
-        r"4\.2 to 7\.1 kHz: \d\d\.\d dB quieter \(gain and load explain \d\.\d dB \w+\)",
+        r"4\.2 to 7\.1 kHz: \d\d\.\d dB quieter \(gain and load explain \d\d\.\d dB \w+\)",
         text,
     )
 

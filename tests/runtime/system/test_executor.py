@@ -9,7 +9,6 @@ import pytest
 
 from edgeae.runtime.audio.batch import read_each
 from edgeae.runtime.errors import AudioError, EdgeaeError
-from edgeae.runtime.system import executor as executor_module
 from edgeae.runtime.system.executor import MAX_ITEMS_PER_TASK, TASKS_AHEAD, Workers, in_order_on
 
 
@@ -92,12 +91,9 @@ class CountedTasks(ImmediateExecutor):
 
 
 @pytest.mark.parametrize(("quick_seconds", "largest"), [(60.0, MAX_ITEMS_PER_TASK), (0.0, 1)])
-def test_quick_tasks_hold_more_items(
-    quick_seconds: float, largest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executor_module, "QUICK_SECONDS", quick_seconds)
+def test_quick_tasks_hold_more_items(quick_seconds: float, largest: int) -> None:
     executor = CountedTasks()
-    results = in_order_on(Workers(executor, lambda: 1), range(4, 204), _make)
+    results = in_order_on(Workers(executor, lambda: 1), range(4, 204), _make, quick_seconds)
     assert [result() for _, result in results] == [1 / (k + 1) for k in range(4, 204)]
     assert executor.sizes[0] == 1
     assert max(executor.sizes) == largest
