@@ -29,8 +29,8 @@ class Uncertainty:
     def sentence(self) -> str:
         """For the person at the microphone."""
         mean = (
-            f"its mean sound is known to {self.mean_error:.0%} of its variation between windows; "
-            f"one more minute (--add) would make that {self.mean_error_next:.0%}"
+            f"its mean sound is uncertain by {self.mean_error:.0%} of the variation between "
+            f"windows; one more minute (--add) would make that {self.mean_error_next:.0%}"
         )
         if self.threshold_change is None:
             return f"{mean}; the artifact cannot predict how it would change the threshold"

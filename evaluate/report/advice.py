@@ -109,11 +109,15 @@ def _about_network(result: EvaluationResult) -> Iterator[str]:
     if mean is None:
         return
     if difference.high is not None and difference.high < 0:
+        without_identity = ""
+        if "identity" in result.views:
+            without_identity = (
+                ", or without the identity embedding: `edgeae train DATA --set model.embedding=0 "
+                "--set training.learning_rate=0.005`"
+            )
         yield (
             f"The model is worse than one without the network: its AUC is {mean:.3f} instead of "
-            f"{_number(result.mean.no_network_auc)}. Train on more normal sound, or without what "
-            f"`edge` learns of the machines: `edgeae train DATA --set model.embedding=0 "
-            f"--set training.learning_rate=0.005`."
+            f"{_number(result.mean.no_network_auc)}. Train on more normal sound{without_identity}."
         )
     elif CHANCE_AUC <= mean < MIN_GOOD_AUC and (difference.low is None or difference.low <= 0):
         yield (

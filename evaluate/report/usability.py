@@ -155,7 +155,7 @@ def _normal_sound(counts: StreamCounts) -> str:
     if not 0 < counts.distinct_seconds < counts.seconds:
         return played
     minutes = counts.distinct_seconds / MINUTE_SECONDS
-    return f"{played}, {minutes:.1f} minutes of recordings that are played in several orders,"
+    return f"{played}, {minutes:.1f} minutes of recordings played repeatedly,"
 
 
 def budget_per_day(budget: str, detector: Detector) -> float:

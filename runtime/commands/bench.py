@@ -150,7 +150,7 @@ def table_text(model: Path, values: Mapping[str, float]) -> str:
         STEP_WIDTH - 2,
     )
     sentence = (
-        f"{path_text(model)}: a score takes {values['total_us_per_s'] / 1e6:.2%} of one core of "
+        f"{path_text(model)}: scoring takes {values['total_us_per_s'] / 1e6:.2%} of one core of "
         f"this computer."
     )
     return "\n".join([printable(sentence), "", head, *lines, "", *facts, "", *PACE_REMARK])

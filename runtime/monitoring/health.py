@@ -8,7 +8,7 @@ The states of the sound, the most severe first; one at a time is reported:
     clipping    flat tops                                                        judged
     bandwidth   no sound above some frequency, where this machine has sound      judged
     noise       most bands are louder, by different numbers of dB, none quieter   judged
-    level       all bands changed by nearly the same number of dB, and their power    judged
+    level       all bands changed by nearly the same number of dB, as did power  judged
 
 Silence, stuck and clipping are measured on the raw samples (`edgeae.runtime.audio.signal_quality`),
 the others on the mean log-mel of the window against this machine's baseline; those work for
@@ -51,7 +51,7 @@ MIN_LEVEL_CHANGE_STDS = 3.0  # ... and standard deviations of the level
 MAX_SCATTER_STDS = 2.0  # standard deviations by which the bands differ from their median ...
 MIN_SCATTER_LIMIT_DB = 0.5  # ... if that is more than this
 MAX_SCATTER_RATIO = 0.5  # of the change of the level
-MIN_POWER_SHARE = 0.5  # of the change of the median, by which the power of all bands changes
+MIN_POWER_SHARE = 0.3  # of the change of the median, by which the power of all bands changes
 
 MIN_NOISE_DB = 6.0  # median of all bands, if MIN_LEVEL_CHANGE_STDS are not more
 QUIETEST_SHARE = 0.1  # of the bands may have become quieter than ...

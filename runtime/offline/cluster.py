@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 10.0
-ADDRESS = re.compile(r"(?:[a-z]+://)?(?:[^\s/:\[\]]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+/?")
+ADDRESS = re.compile(
+    r"(?:(?:tcp|tls|ucx|ws|wss)://)?(?:[^\s/:\[\]]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):[0-9]+"
+)
 ADVICE = "install the same version of edgeae on each"
 
 

@@ -101,7 +101,7 @@ class Threshold:
         """One sentence: how well the normal sound of the training machines supports it."""
         n = self.reference_windows
         basis = f"{n} normal windows of the training are known"
-        budget = f"{self.false_alarms} allows 1 false alarm in {1 / self.probability:.0f}"
+        budget = f"{self.false_alarms} allows 1 false alarm in {1 / self.probability:.0f} windows"
         if not self.extrapolated:
             return f"{basis}, and {budget}"
         guess = ", little more than a guess" if n < MIN_REFERENCE_WINDOWS else ""

@@ -218,9 +218,12 @@ class WindowStream:
     def _too_short(self, n_samples: int, n_frames: int) -> AudioError:
         """Why there is no window. n_samples: of the sound; n_frames: of precomputed features."""
         spec = self.spec
-        seconds = n_samples / spec.sample_rate or self._seconds(n_frames)
-        needed_samples = (self.patch_frames - 1) * spec.hop + spec.n_fft
-        needed_seconds = math.ceil(100 * needed_samples / spec.sample_rate) / 100
+        n_needed = (self.patch_frames - 1) * spec.hop + spec.n_fft
+        if n_frames and not n_samples:
+            n_samples = n_frames * spec.hop
+            n_needed = self.patch_frames * spec.hop
+        seconds = math.floor(100 * n_samples / spec.sample_rate) / 100
+        needed_seconds = math.ceil(100 * n_needed / spec.sample_rate) / 100
         return AudioError(
             f"only {seconds:.2f} s of sound; at least {needed_seconds:.2f} s is needed"
         )

@@ -1,7 +1,7 @@
 """Work on any `concurrent.futures.Executor`: results in the order of the items, few at a time.
 
-    items   0 | 1 | 2 3 | 4 5 | 6 7 8 9 ...     more of them in a task while tasks are quick
-    tasks   0 | 1 |  2  |  3  |    4            at most TASKS_AHEAD submitted for each worker
+    items   0 | 1 | 2 3 | 4 5 | 6 7 8 9 ...     more of them in a task while tasks are quick,
+    tasks   0 | 1 |  2  |  3  |    4            one after a slow one; at most TASKS_AHEAD a worker
 
 The executor may compute on other machines, as a Dask cluster does. So a task refers to what makes
 its function, and each worker process keeps that function for later tasks.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TASKS_AHEAD = 3  # for each thread of a worker
 # To hand over a task and its results takes a quarter of a millisecond, a short recording one.
-MAX_ITEMS_PER_TASK = 8
+MAX_ITEMS_PER_TASK = 4
 QUICK_SECONDS = 0.1
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Workers:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a task came to: the result of each item, or its EdgeaeError."""
+    """What a task came to: the result of each item, or the error that it raised."""
 
     results: list[object]
     seconds: float  # to compute them
@@ -61,7 +61,7 @@ def in_order_on(
     items: they are taken a few ahead of their turn.
     make: returns the function of an item. It is pickled, so it has to be a function of a module, or
         a ``partial`` of one.
-    quick_seconds: to compute a task; after a quicker one, tasks hold more items.
+    quick_seconds: to compute a task; after a quicker one tasks hold more items, else one.
     """
     shared = cast(bytes, workers.share(pickle.dumps(make)))
     return in_tasks(
@@ -86,10 +86,8 @@ def in_tasks(
     items: they are taken a few ahead of their turn.
     count: the present number of threads that compute.
     lost: the message if they are gone.
-    quick_seconds: to compute a task; after a quicker one, tasks hold more items.
+    quick_seconds: to compute a task; after a quicker one tasks hold more items, else one.
     """
-    from concurrent.futures import BrokenExecutor
-
     remaining = iter(items)
     pending: deque[tuple[list[T], Future[Outcomes]]] = deque()
     n_items = 1  # of the next task
@@ -99,19 +97,31 @@ def in_tasks(
                 task = list(islice(remaining, n_items))
                 if not task:
                     break
-                pending.append((task, submit(task)))
+                pending.append((task, _submitted(submit, task)))
             if not pending:
                 return
             task, future = pending.popleft()
             for k, item in enumerate(task):
                 yield item, cast("Callable[[], R]", partial(_result, future, k, lost))
-            if _seconds_of(future) < quick_seconds:
-                n_items = min(2 * n_items, MAX_ITEMS_PER_TASK)
-    except BrokenExecutor as error:  # of `submit`
-        raise EdgeaeError(lost) from error
+            is_quick = _seconds_of(future) < quick_seconds
+            n_items = min(2 * n_items, MAX_ITEMS_PER_TASK) if is_quick else 1
     finally:
         for _, future in pending:
             future.cancel()
+
+
+def _submitted(
+    submit: Callable[[list[T]], "Future[Outcomes]"], task: list[T]
+) -> "Future[Outcomes]":
+    """The future of a task; one that failed if no worker takes it: results before it stay."""
+    from concurrent.futures import BrokenExecutor, Future
+
+    try:
+        return submit(task)
+    except BrokenExecutor as error:
+        failed: Future[Outcomes] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _seconds_of(future: "Future[Outcomes]") -> float:
@@ -128,7 +138,7 @@ def _result(future: "Future[Outcomes]", index: int, lost: str) -> object:
         result = future.result().results[index]
     except (BrokenExecutor, CancelledError) as error:
         raise EdgeaeError(lost) from error
-    if isinstance(result, EdgeaeError):
+    if isinstance(result, EdgeaeError | OSError):
         raise result
     return result
 
@@ -139,13 +149,13 @@ def _apply_each(pickled: bytes, items: Sequence[object]) -> Outcomes:
 
 
 def outcomes_of(function: Callable[[T], object], items: Iterable[T]) -> Outcomes:
-    """What ``function`` returns for each item, or the EdgeaeError that it raises."""
+    """What ``function`` returns for each item, or the error that concerns this item alone."""
     start = time.perf_counter()
     results: list[object] = []
     for item in items:
         try:
             results.append(function(item))
-        except EdgeaeError as error:
+        except (EdgeaeError, OSError) as error:
             results.append(error)
     return Outcomes(results, time.perf_counter() - start)
 

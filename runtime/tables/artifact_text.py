@@ -61,8 +61,8 @@ def _machine(detector: Detector) -> Facts:
         facts.append(
             (
                 "uncertainty",
-                f"the mean sound is known to {stability.mean_error:.0%} of its variation between "
-                f"windows; to {stability.mean_error_next:.0%} with one more minute",
+                f"of the mean sound: {stability.mean_error:.0%} of the variation between windows; "
+                f"{stability.mean_error_next:.0%} with one more minute",
             )
         )
     return facts

@@ -58,7 +58,7 @@ def test_the_threshold_of_more_windows_is_predicted_where_the_artifact_can(
 )
 def test_it_is_a_sentence(change: float | None, text: str) -> None:
     sentence = Uncertainty(0.41, 0.29, change).sentence()
-    assert "known to 41%" in sentence
+    assert "uncertain by 41%" in sentence
     assert text in sentence
 
 

@@ -12,6 +12,7 @@ from edgeae.evaluate.results.evaluation_result import (
     BudgetAlarms,
     Estimate,
     EvaluationResult,
+    ViewAreas,
     WorstMachine,
 )
 from edgeae.evaluate.results.learning_curve import LearningCurve
@@ -57,6 +58,17 @@ def _alarms_in_the_stream(result: EvaluationResult) -> EvaluationResult:
 
 def _low_recall(result: EvaluationResult) -> EvaluationResult:
     return replace(result, rates=replace(result.rates, recall=0.1))
+
+
+@pytest.mark.parametrize("has_identity", [True, False])
+def test_a_network_that_does_harm_is_trained_without_an_embedding_if_it_has_one(
+    good_result: EvaluationResult, has_identity: bool
+) -> None:
+    result = _difference(-0.05, -0.1, -0.01)(good_result)
+    views = {"identity": ViewAreas(0.8, 0.6)} if has_identity else {}
+    (sentence, *_) = advice(replace(result, views=views), 5, None)
+    assert "Train on more normal sound" in sentence
+    assert ("model.embedding=0" in sentence) == has_identity
 
 
 def test_where_all_is_well_it_is_taken_to_the_machine(good_result: EvaluationResult) -> None:

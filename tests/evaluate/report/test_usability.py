@@ -1,5 +1,7 @@
 """Whether the detector is usable, in one sentence."""
 
+from dataclasses import replace
+
 import pytest
 
 from edgeae.evaluate.report.usability import budget_per_day, sensitivity_sentence, usability
@@ -48,6 +50,14 @@ def test_the_sentence_says_how_many_how_soon_and_at_what_rate(detector: Detector
         "seconds, and 1.5 hours of normal sound raised no false alarm (too few hours to "
         "prove the budget of 1/day)."
     )
+
+
+def test_the_sentence_says_how_much_sound_was_played_repeatedly(detector: Detector) -> None:
+    counts = replace(stream(50.0), distinct_seconds=90.0)
+    sentence = usability([counts], detector, "1/day", is_calibrated=True).sentence
+    assert (
+        "1.0 hours of normal sound, 1.5 minutes of recordings played repeatedly, raised no false"
+    ) in sentence
 
 
 @pytest.mark.parametrize(

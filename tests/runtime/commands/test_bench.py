@@ -26,7 +26,7 @@ def test_bench_prints_a_table_with_units_and_one_sentence(
 ) -> None:
     assert run_command(["bench", str(trained.int8)], SHORT) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{trained.int8}: a score takes ")
+    assert lines[0].startswith(f"{trained.int8}: scoring takes ")
     assert lines[2].split("  ")[0] == "step" and "ms per second of sound" in lines[2]
     assert [line[:9] for line in lines[3:6]] == ["front end", "network  ", "all steps"]
     assert all(line.endswith("%") for line in lines[3:6])

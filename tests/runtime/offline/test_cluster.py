@@ -12,7 +12,7 @@ import pytest
 from edgeae.runtime.audio.recordings import audio_files
 from edgeae.runtime.commands.cli import run_command
 from edgeae.runtime.errors import ConfigError
-from edgeae.runtime.offline.cluster import cluster_workers
+from edgeae.runtime.offline.cluster import _check_address, cluster_workers
 from edgeae.runtime.offline.files import score_files
 from edgeae.runtime.outputs.lines import RunLine
 from edgeae.runtime.outputs.publisher import LinePublisher
@@ -126,7 +126,21 @@ def test_no_scheduler_is_one_sentence() -> None:
         pass
 
 
-@pytest.mark.parametrize("address", ["foo", "tcp://foo", "tcp://foo bar:8786", "10.0.0.1", ":8786"])
+@pytest.mark.parametrize(
+    "address",
+    ["a:8786", "tcp://a.b-c:8786", "tls://10.0.0.1:1", "[::1]:8786", "tcp://[fe80::1%eth0]:8786"],
+)
+def test_an_address_that_a_scheduler_can_have_is_accepted(address: str) -> None:
+    _check_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("foo", "tcp://foo", "tcp://foo bar:8786", "10.0.0.1", ":8786", "::1:8786"),
+        *("http://10.0.0.1:8787", "tcp://10.0.0.1:8786/"),
+    ],
+)
 def test_what_is_no_address_is_refused_at_once(address: str) -> None:
     with (
         pytest.raises(ConfigError, match="no address of a Dask scheduler"),

@@ -150,7 +150,7 @@ def test_a_louder_sound_is_reported_as_out_of_range(detectors: Detectors) -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.50 s"), (1.05, "1.05 s")]
+    ("seconds", "told_seconds"), [(0.0, "0.00 s"), (0.5, "0.50 s"), (1.0559, "1.05 s")]
 )
 def test_a_recording_shorter_than_a_patch_is_refused_with_its_length(
     detectors: Detectors, seconds: float, told_seconds: str

@@ -153,14 +153,14 @@ def test_a_budget_rarer_than_the_reference_shows_is_marked(
 def test_support_says_what_the_data_can_promise() -> None:
     threshold = Threshold(1.0, "5%", 0.05, 224, extrapolated=False, window=WINDOW)
     assert threshold.support() == (
-        "224 normal windows of the training are known, and 5% allows 1 false alarm in 20"
+        "224 normal windows of the training are known, and 5% allows 1 false alarm in 20 windows"
     )
 
 
 def test_support_says_that_a_rare_budget_is_extrapolated_and_what_would_show_it() -> None:
     threshold = Threshold(1.0, "1/day", 10 / 86400, 224, extrapolated=True, window=WINDOW)
     assert threshold.support() == (
-        "224 normal windows of the training are known; 1/day allows 1 false alarm in 8640, "
+        "224 normal windows of the training are known; 1/day allows 1 false alarm in 8640 windows, "
         "which is extrapolated; 23 hours more of their sound in training would measure it"
     )
 

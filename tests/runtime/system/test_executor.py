@@ -1,5 +1,6 @@
 """Work on executors of `concurrent.futures`: order, errors, few items ahead."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -20,6 +21,16 @@ def _inverse(number: int) -> float:
 
 def _make() -> Callable[[int], float]:
     return _inverse
+
+
+def _sometimes_slow(number: int) -> int:
+    if number == 100:
+        time.sleep(0.1)
+    return number
+
+
+def _make_sometimes_slow() -> Callable[[int], int]:
+    return _sometimes_slow
 
 
 class ImmediateExecutor(Executor):
@@ -107,5 +118,15 @@ def test_lost_workers_are_one_sentence() -> None:
 
 
 def test_an_executor_without_workers_is_one_sentence() -> None:
+    [(_, result)] = in_order_on(Workers(BrokenPool(), lambda: 1), [0], _make)
     with pytest.raises(EdgeaeError, match="start them again"):
-        next(in_order_on(Workers(BrokenPool(), lambda: 1), [0], _make))
+        result()
+
+
+def test_a_slow_task_is_followed_by_tasks_of_one_item() -> None:
+    executor = CountedTasks()
+    results = in_order_on(Workers(executor, lambda: 1), range(200), _make_sometimes_slow, 0.05)
+    for _, result in results:
+        result()
+    slow = executor.sizes.index(MAX_ITEMS_PER_TASK)
+    assert 1 in executor.sizes[slow:-1]
