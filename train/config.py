@@ -131,6 +131,11 @@ class IdentityConfig:
     # Mel bands by which the sound is moved up or down; each is a change of its own.
     band_shifts: tuple[Annotated[int, Between(-64, 64)], ...] = (3, -3, 6, -6, 10, -10)
 
+    @property
+    def n_changes(self) -> int:
+        """Number of changes of the sound; the first is none."""
+        return 1 + len(self.band_shifts)
+
 
 @dataclass(frozen=True)
 class ScoringConfig:

@@ -22,8 +22,7 @@ class IdentityLoss(nn.Module):
     def __init__(self, config: Config, n_machines: int) -> None:
         super().__init__()
         self.settings = config.identity
-        self.n_changes = 1 + len(self.settings.band_shifts)
-        n_classes = n_machines * self.n_changes
+        n_classes = n_machines * self.settings.n_changes
         if n_classes < 2:
             raise ConfigError(
                 "identity.band_shifts is []; with a single training machine, at least one is "
@@ -42,7 +41,7 @@ class IdentityLoss(nn.Module):
         cosines = functional.linear(
             functional.normalize(embedding.float()), functional.normalize(self.centres)
         )
-        classes = machines * self.n_changes + changes
+        classes = machines * self.settings.n_changes + changes
         margins = self.settings.margin * functional.one_hot(classes, len(self.centres))
         return functional.cross_entropy(self.settings.scale * (cosines - margins), classes)
 

@@ -92,8 +92,8 @@ class AutoencoderModule(LightningModule):
 
     def _changes_of(self, crops: Crops) -> torch.Tensor:
         """(N,) 0 for a crop that stays as recorded, k for one that is moved by the k-th shift."""
-        n_changes = 1 + len(self.config.identity.band_shifts)
-        return torch.arange(len(crops.frames), device=self.device) % n_changes
+        n_crops = len(crops.frames)
+        return torch.arange(n_crops, device=self.device) % self.config.identity.n_changes
 
     def _changed_patches(self, crops: Crops, changes: torch.Tensor) -> torch.Tensor:
         """What the body reads of crops that are moved by their change.

@@ -339,8 +339,8 @@ class PatchData(LightningDataModule):
 
     def _crops_in_a_batch(self) -> int:
         """As many as hold a batch of patches, but enough for each band shift and for none."""
-        n_changes = 1 + len(self.config.identity.band_shifts)
-        return max(2, n_changes, self.config.training.batch_size // self.crop_patches)
+        n_crops = self.config.training.batch_size // self.crop_patches
+        return max(2, self.config.identity.n_changes, n_crops)
 
     def _sampler(self, items: Dataset[T], *, shuffle: bool) -> "DistributedSampler[T]":
         world_size, rank = self._world()

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from edgeae.runtime.scoring.views import IDENTITY
+
 from ..results.budget_effects import BudgetEffect, fewer_false_alarms, more_found
 from ..results.evaluation_result import EvaluationResult
 from ..results.learning_curve import LearningCurve
@@ -110,7 +112,7 @@ def _about_network(result: EvaluationResult) -> Iterator[str]:
         return
     if difference.high is not None and difference.high < 0:
         without_identity = ""
-        if "identity" in result.views:
+        if IDENTITY in result.views:
             without_identity = (
                 ", or without the identity embedding: `edgeae train DATA --set model.embedding=0 "
                 "--set training.learning_rate=0.005`"

@@ -78,17 +78,20 @@ OK = SoundCondition("ok", "the sound can be judged again", {})
 class _BandChange:
     """How the bands of a window differ from normal."""
 
-    bands: Float64  # (n_mels,) dB
+    measured: Float64  # (n_mels,) dB, as they are
+    bands: Float64  # (n_mels,) dB, by which they differ
     ordered: Float64  # (n_mels,) dB, ascending
     median: float  # dB
     scatter: float  # dB, standard deviation by the quartiles
 
     @classmethod
-    def of(cls, change: Float64) -> Self:
+    def of(cls, measured: Float64, normal: Float64) -> Self:
+        change = measured - normal
         ordered = np.sort(change)
         quarter = len(ordered) // 4
         interquartile = float(ordered[-quarter - 1] - ordered[quarter])
-        return cls(change, ordered, float(ordered[len(ordered) // 2]), interquartile / IQR_STDS)
+        median = float(ordered[len(ordered) // 2])
+        return cls(measured, change, ordered, median, interquartile / IQR_STDS)
 
 
 class Health:
@@ -130,12 +133,12 @@ class Health:
         on_samples = self._silence(window) or self._stuck(window)
         if on_samples or window.bands is None:
             return on_samples or self._clipping(window) or OK
-        change = _BandChange.of(window.bands - self._normal.bands)
+        change = _BandChange.of(window.bands, self._normal.bands)
         return (
             self._off(window)
             or self._clipping(window)
             or self._bandwidth(change)
-            or self._noise(window.bands, change)
+            or self._noise(change)
             or self._level(window, change)
             or OK
         )
@@ -218,7 +221,7 @@ class Health:
         median = change.median
         if abs(median) < self._limit("level", self._min_level_change(MIN_LEVEL_CHANGE_DB)):
             return None
-        if window.bands is None or not self._is_even(window.bands, change):
+        if not self._is_even(change):
             return None
         if median < 0 and self._turns_off(window):
             return None
@@ -237,12 +240,12 @@ class Health:
             return False
         return self._normal_level.is_off(window.latest.astype(np.float64))
 
-    def _noise(self, bands: Float64, change: _BandChange) -> SoundCondition | None:
+    def _noise(self, change: _BandChange) -> SoundCondition | None:
         if self._detector.machine is None:  # machines differ in level
             return None
         median = change.median
         limit = self._limit("noise", self._min_level_change(MIN_NOISE_DB))
-        if median < limit or self._is_even(bands, change):
+        if median < limit or self._is_even(change):
             return None
         if quantile(change.ordered, QUIETEST_SHARE) < -MAX_FALL_RATIO * limit:
             return None
@@ -257,7 +260,7 @@ class Health:
         """The least change of the median of the bands, dB, that normal sound does not show."""
         return max(min_db, MIN_LEVEL_CHANGE_STDS * self._normal.level_std)
 
-    def _is_even(self, bands: Float64, change: _BandChange) -> bool:
+    def _is_even(self, change: _BandChange) -> bool:
         """True if all bands changed by nearly the same number of dB, as with another gain.
 
         Their power together then changed as well: a few loud bands that stayed are no change of
@@ -270,7 +273,7 @@ class Health:
             return False
         if self._normal_level is None:
             return True
-        power_db = self._normal_level.change_db(bands)
+        power_db = self._normal_level.change_db(change.measured)
         return power_db / change.median >= self._limit("level", MIN_POWER_SHARE)
 
     def with_cause(self, event: AlarmEvent, window: Window) -> AlarmEvent:

@@ -476,12 +476,7 @@ def test_stopping_does_not_wait_until_the_device_is_released() -> None:
     released = threading.Event()
 
     class Slow(ScriptedCapture):
-        def __exit__(
-            self,
-            kind: type[BaseException] | None,
-            error: BaseException | None,
-            trace: TracebackType | None,
-        ) -> None:
+        def __exit__(self, *error: object) -> None:
             released.wait(30)
 
     microphone = seldom_checked(Slow)

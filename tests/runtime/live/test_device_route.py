@@ -59,14 +59,19 @@ def new_source(detector: Detector, outputs: KeptOutputs, duration: float | None 
     return Source("hw:1", detector, outputs, model=Path("pump.onnx"), duration=duration)
 
 
+def push_with_holes(source: Source, samples: Float32, holes: dict[int, float]) -> None:
+    """Start a source and push a second of samples, those at ``holes`` replaced."""
+    source.start(RATE, 1, "FLOAT_LE")
+    block_with_holes = samples[:RATE].copy()
+    block_with_holes[list(holes)] = list(holes.values())
+    push_valid(source, block_with_holes, now())
+
+
 def test_samples_that_are_not_numbers_are_lost_and_the_others_are_not(
     detector: Detector, outputs: KeptOutputs, samples: Float32
 ) -> None:
     source = new_source(detector, outputs)
-    source.start(RATE, 1, "FLOAT_LE")
-    block_with_holes = samples[:RATE].copy()
-    block_with_holes[[4000, 4009]] = [np.nan, np.inf]
-    push_valid(source, block_with_holes, now())
+    push_with_holes(source, samples, {4000: np.nan, 4009: np.inf})
     [gap] = outputs.gaps()
     assert (gap.t, gap.frames, gap.reason) == (round(4010 / RATE, 3), 10, "not numbers")
     assert source.t == 1.0
@@ -76,10 +81,7 @@ def test_samples_that_are_not_numbers_cost_little_sound_between_them(
     detector: Detector, outputs: KeptOutputs, samples: Float32
 ) -> None:
     source = new_source(detector, outputs)
-    source.start(RATE, 1, "FLOAT_LE")
-    block_with_holes = samples[:RATE].copy()
-    block_with_holes[[10, RATE - 10]] = np.nan
-    push_valid(source, block_with_holes, now())
+    push_with_holes(source, samples, {10: np.nan, RATE - 10: np.nan})
     assert [gap.frames for gap in outputs.gaps()] == [1, 1]
     assert source.t == 1.0
 
